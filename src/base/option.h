@@ -1,0 +1,72 @@
+// Option tables. Everything that takes options (a connector, a codec, a step, the pipeline
+// itself) declares them once, here; parsing, error messages, `wherry schema`, --help and the
+// reference pages come from that table.
+//
+//   typedef struct my_options { wh_str path; bool versioning; int64_t limit_bytes; } my_options;
+//   static const wh_option my_table[] = {
+//     {.name = "path", .type = WH_OPTION_TEXT, .offset = offsetof(my_options, path),
+//      .required = true, .help = "folder that holds the objects"},
+//     {0}};
+//
+// The struct the table fills is plain data in the configuration's arena; it needs no freeing.
+#pragma once
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/node.h"
+#include "base/str.h"
+
+#include <stddef.h>
+
+typedef enum wh_option_type {
+  WH_OPTION_TEXT = 1, // wh_str
+  WH_OPTION_PATH,     // wh_str; relative ones are made relative to the configuration's folder
+  WH_OPTION_BOOL,     // bool
+  WH_OPTION_INT,      // int64_t; with min and max
+  WH_OPTION_SIZE,     // int64_t bytes: 64MiB, 1GB, 4096
+  WH_OPTION_DURATION, // int64_t microseconds: 500ms, 2s, 5m, 1h, 7d
+  WH_OPTION_ENUM,     // int: index into choices
+  WH_OPTION_LIST,     // wh_str_list; one scalar stands for a list of one
+  WH_OPTION_NODE,     // const wh_node *: anything; whoever owns the table reads it
+} wh_option_type;
+
+typedef struct wh_str_list {
+  wh_str *items;
+  size_t count;
+} wh_str_list;
+
+typedef struct wh_option {
+  const char *name; // NULL ends a table
+  wh_option_type type;
+  size_t offset;
+  bool required;
+  bool secret;                // never shown; a value written literally draws a warning
+  const char *def;            // as it would be written; NULL: zero
+  const char *const *choices; // WH_OPTION_ENUM, NULL-terminated
+  int64_t min, max;           // WH_OPTION_INT, SIZE, DURATION; both 0: no bounds
+  const char *shape;          // WH_OPTION_NODE: how it looks, for the reference: "{ column: type }"
+  const char *help;           // one line, no full stop
+} wh_option;
+
+// What parsing needs from the outside. `resolve` turns "${...}" into its value and is called for
+// scalars that contain it; NULL: such scalars stay as written. It runs only when the options are
+// parsed, which happens only when a selected pipeline needs them.
+typedef struct wh_option_context {
+  wh_arena *arena;
+  wh_str base_folder; // of relative paths
+  wh_status (*resolve)(void *context, const wh_node *scalar, wh_arena *arena, wh_str *ret,
+                       wh_error *err);
+  void *resolve_context;
+} wh_option_context;
+
+// Fills `target` from `map`: defaults first, then what is there. `skip` names keys of the map that
+// are somebody else's (NULL-terminated, may be NULL), e.g. "type". `owner` is for messages:
+// "connection erp". Unknown keys are errors with the nearest word.
+wh_status wh_options_parse(const wh_option *table, const wh_node *map, const char *const *skip,
+                           const char *owner, const wh_option_context *context, void *target,
+                           wh_error *err);
+
+// Scalars by themselves, for the owners of WH_OPTION_NODE and the command line.
+bool wh_parse_size(wh_str text, int64_t *ret_bytes);
+bool wh_parse_duration(wh_str text, int64_t *ret_us);
+bool wh_parse_bool(wh_str text, bool *ret);

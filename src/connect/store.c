@@ -55,7 +55,7 @@ wh_status wh_key_check(wh_str key, wh_error *err) {
     size_t to = wh_str_find(key, from, '/');
     wh_str part = wh_str_sub(key, from, to);
     if (part.len == 0) {
-      const char *where = from == 0        ? "it begins with '/'"
+      const char *where = from == 0       ? "it begins with '/'"
                           : to == key.len ? "it ends with '/'"
                                           : "it has an empty part ('//')";
       return wh_fail(err, WH_ERR_USAGE, "'%.*s' is not a key: %s", WH_STR_ARG(key), where);
@@ -126,12 +126,19 @@ static bool class_has(wh_str pattern, size_t at, size_t end, uint32_t code) {
   return negated;
 }
 
+// The position of the second of two stars stands for being within what any_parts_end describes:
+// from there a '/' leads on, and nothing else does. (It is no state of other stars.)
+static bool is_within(wh_str pattern, size_t at) {
+  return at > 0 && pattern.data[at] == '*' && pattern.data[at - 1] == '*';
+}
+
 // Adds a state, and those it reaches without a character: a star may stand for nothing.
 static void add_state(matcher *m, size_t state) {
   while (m->seen[state] != m->round) {
     m->seen[state] = m->round;
     m->next[m->next_count++] = (uint16_t)state;
     if (state == m->pattern.len || m->pattern.data[state] != '*') return;
+    if (is_within(m->pattern, state)) return;
     size_t parts = any_parts_end(m->pattern, state), stars = double_star_end(m->pattern, state);
     state = parts ? parts : stars ? stars : state + 1;
   }
@@ -144,8 +151,9 @@ static void step_state(matcher *m, size_t state, uint32_t code) {
   size_t len, end;
   switch (pattern.data[state]) {
   case '*':
+    if (is_within(pattern, state)) state--;
     if ((end = any_parts_end(pattern, state))) {
-      add_state(m, state);
+      add_state(m, state + 1);
       if (code == '/') add_state(m, end);
     } else if (code != '/' || double_star_end(pattern, state)) {
       add_state(m, state);

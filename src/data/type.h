@@ -88,8 +88,9 @@ bool wh_schema_eq(const wh_schema *a, const wh_schema *b);
 // text (string), integer, bigint (int64), double (float64), timestamp (timestamp[us,UTC]),
 // boolean (bool).
 bool wh_type_write(const wh_type *type, wh_buf *out);
+// `time` alone means time[us]. Fails with WH_ERR_TYPE (or WH_ERR_MEMORY).
 wh_status wh_type_parse(wh_str text, wh_arena *arena, wh_type *ret, wh_error *err);
-// For sentences: "text", "timestamp", "decimal(12,2)".
+// For sentences: "text", "timestamp", "timestamp without zone", "decimal(12,2)", "list of text".
 wh_str wh_type_friendly(const wh_type *type, wh_arena *arena);
 
 const char *wh_class_name(wh_class c); // "public" ...
@@ -97,12 +98,21 @@ bool wh_class_parse(wh_str text, wh_class *ret);
 
 // Index of the column, or -1. Names compare byte for byte.
 ptrdiff_t wh_schema_find(const wh_schema *schema, wh_str name);
-// A deep copy into the arena.
+// Deep copies into the arena.
+wh_status wh_type_copy(const wh_type *type, wh_arena *arena, wh_type *ret, wh_error *err);
 wh_status wh_schema_copy(const wh_schema *schema, wh_arena *arena, wh_schema *ret, wh_error *err);
-// The narrowest type that holds both without loss, as inference uses it: null + T = T,
-// int64 + decimal = decimal, int + float64 = float64 only when every int64 in question is exact
-// there is not knowable, so it is refused (false) and the caller keeps text;
-// date + timestamp = timestamp; list and struct widen field by field (missing fields become nullable).
+// The narrowest type that holds both without loss, as inference uses it; false when there is none
+// (the caller keeps text) or memory has run out. Nested types live in the arena or share parts of
+// a and b.
+//  - null + T = T.
+//  - Integers: the smallest signed or unsigned type that holds both; with uint64 and a signed one,
+//    decimal(20,0). Integer + decimal, decimal + decimal: a decimal with the more whole digits and
+//    the more decimal places, if those are not over 38.
+//  - float32 + float64 = float64; an integer + float only where every value is exact: 16 bits in a
+//    float32, 32 in a float64. An int64 is not knowable there, so it is refused.
+//  - date + timestamp without zone = timestamp without zone. Timestamps of two units: the finer,
+//    but never nanoseconds, whose range is too small. Zoned and not zoned do not mix.
+//  - List and struct widen field by field; missing fields become nullable.
 bool wh_type_widen(const wh_type *a, const wh_type *b, wh_arena *arena, wh_type *ret);
 
 // Manifest form: [{"name":"OrderNumber","type":"string","nullable":false,"class":"internal"},...]

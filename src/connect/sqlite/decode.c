@@ -1,5 +1,7 @@
 #include "connect/sqlite/decode.h"
 
+#include "data/number.h"
+
 #include <math.h>
 
 enum {
@@ -23,10 +25,6 @@ static void quote(sqlite3_value *value, char *out, size_t cap) {
   int n = snprintf(out, cap, "%.*s%s", (int)len, text.data, len < text.len ? "..." : "");
   for (int i = 0; i < n && (size_t)i < cap; i++)
     if ((unsigned char)out[i] < ' ') out[i] = ' ';
-}
-
-static const char *storage_name(int storage) {
-  return storage == SQLITE_BLOB ? "binary" : storage == SQLITE_TEXT ? "text" : "a number";
 }
 
 // "'abc' is not a whole number"
@@ -99,27 +97,6 @@ static wh_status parse_stored_text(wh_sqlite_decoder *d, sqlite3_value *value, w
   return parse_text(d, text, column, m, err);
 }
 
-static bool fits_kind(wh_kind kind, int64_t v) {
-  switch (kind) {
-  case WH_INT8:
-    return v == (int8_t)v;
-  case WH_INT16:
-    return v == (int16_t)v;
-  case WH_INT32:
-    return v == (int32_t)v;
-  case WH_UINT8:
-    return v == (uint8_t)v;
-  case WH_UINT16:
-    return v == (uint16_t)v;
-  case WH_UINT32:
-    return v == (uint32_t)v;
-  case WH_UINT64:
-    return v >= 0;
-  default:
-    return true;
-  }
-}
-
 static wh_status decode_int(wh_sqlite_decoder *d, sqlite3_value *value, int storage,
                             wh_column *column, wh_sqlite_misfit *m, wh_error *err) {
   int64_t v;
@@ -135,7 +112,7 @@ static wh_status decode_int(wh_sqlite_decoder *d, sqlite3_value *value, int stor
   } else {
     return not_a(value, what_is(&d->type), m);
   }
-  if (!fits_kind(d->type.kind, v)) {
+  if (!wh_int_fits(d->type.kind, v)) {
     snprintf(m->reason, sizeof m->reason, "%lld is out of range", (long long)v);
     return misfit(m, "type");
   }
@@ -193,27 +170,17 @@ static wh_status decode_decimal(wh_sqlite_decoder *d, sqlite3_value *value, int 
                                 wh_column *column, wh_sqlite_misfit *m, wh_error *err) {
   if (storage == SQLITE_TEXT) return parse_stored_text(d, value, column, m, err);
   if (storage == SQLITE_BLOB) return not_a(value, what_is(&d->type), m);
-  char text[NUMBER_TEXT_MAX];
-  wh_value number;
-  if (storage == SQLITE_FLOAT) {
-    double real = sqlite3_value_double(value);
-    __int128 unscaled;
-    if (short_decimal(real, &d->type, &unscaled))
-      return wh_column_add_decimal(column, unscaled, err);
-    // The shortest digits that give the same double, written without an exponent.
-    int digits = 1;
-    for (; digits < 17; digits++) {
-      snprintf(text, sizeof text, "%.*e", digits - 1, real);
-      if (strtod(text, NULL) == real) break;
-    }
-    int exponent = real == 0 || !isfinite(real) ? 0 : (int)strtol(strchr(text, 'e') + 1, NULL, 10);
-    int decimals = digits - 1 - exponent;
-    snprintf(text, sizeof text, "%.*f", decimals > 0 ? decimals : 0, real);
-  } else {
-    number = (wh_value){.type = wh_type_of(WH_INT64), .as.i = sqlite3_value_int64(value)};
-    snprintf(text, sizeof text, "%lld", (long long)number.as.i);
-  }
-  return parse_text(d, wh_str_of(text), column, m, err);
+  __int128 unscaled;
+  if (storage == SQLITE_FLOAT && short_decimal(sqlite3_value_double(value), &d->type, &unscaled))
+    return wh_column_add_decimal(column, unscaled, err);
+  WH_CLEAN_BUF wh_buf text;
+  wh_buf_init(&text, d->mem, NUMBER_TEXT_MAX);
+  if (storage == SQLITE_FLOAT)
+    wh_f64_write(sqlite3_value_double(value), &text);
+  else
+    wh_buf_add_i64(&text, sqlite3_value_int64(value));
+  WH_TRY(wh_buf_check(&text, err));
+  return parse_text(d, wh_buf_str(&text), column, m, err);
 }
 
 // What an instant lacks or has too much of for the type; NULL when nothing.
@@ -261,14 +228,12 @@ static wh_status decode_text(wh_sqlite_decoder *d, sqlite3_value *value, int sto
     return misfit(m, "utf8");
   }
   if (storage == SQLITE_BLOB) return not_a(value, what_is(&d->type), m);
-  wh_value number = {.type = wh_type_of(storage == SQLITE_INTEGER ? WH_INT64 : WH_FLOAT64)};
-  if (storage == SQLITE_INTEGER)
-    number.as.i = sqlite3_value_int64(value);
-  else
-    number.as.f = sqlite3_value_double(value);
   WH_CLEAN_BUF wh_buf text;
   wh_buf_init(&text, d->mem, NUMBER_TEXT_MAX);
-  wh_value_write(&number, &text);
+  if (storage == SQLITE_INTEGER)
+    wh_buf_add_i64(&text, sqlite3_value_int64(value));
+  else
+    wh_f64_write(sqlite3_value_double(value), &text);
   WH_TRY(wh_buf_check(&text, err));
   return wh_column_add_text(column, wh_buf_str(&text), err);
 }
@@ -324,19 +289,14 @@ static size_t raw_left(const wh_buf *out) {
   return out->len < WH_SQLITE_RAW_MAX ? WH_SQLITE_RAW_MAX - out->len : 0;
 }
 
-static void add_json_real(wh_buf *out, double real, wh_mem *mem) {
-  WH_CLEAN_BUF wh_buf text;
-  wh_buf_init(&text, mem, NUMBER_TEXT_MAX);
-  wh_value number = {.type = wh_type_of(WH_FLOAT64), .as.f = real};
-  if (!wh_value_write(&number, &text))
-    out->failed = true;
-  else if (isfinite(real))
-    wh_buf_add_str(out, wh_buf_str(&text));
-  else
-    wh_buf_add_json(out, wh_buf_str(&text));
+static void add_json_real(wh_buf *out, double real) {
+  bool quoted = !isfinite(real);
+  if (quoted) wh_buf_add_char(out, '"');
+  wh_f64_write(real, out);
+  if (quoted) wh_buf_add_char(out, '"');
 }
 
-static void add_json(wh_buf *out, sqlite3_value *value, wh_mem *mem) {
+static void add_json(wh_buf *out, sqlite3_value *value) {
   wh_str text;
   size_t left = raw_left(out), len;
   switch (sqlite3_value_type(value)) {
@@ -347,7 +307,7 @@ static void add_json(wh_buf *out, sqlite3_value *value, wh_mem *mem) {
     wh_buf_add_i64(out, sqlite3_value_int64(value));
     return;
   case SQLITE_FLOAT:
-    add_json_real(out, sqlite3_value_double(value), mem);
+    add_json_real(out, sqlite3_value_double(value));
     return;
   case SQLITE_TEXT:
     text = wh_sqlite_value_text(value);
@@ -369,7 +329,7 @@ wh_status wh_sqlite_row_json(sqlite3_stmt *stmt, const wh_sqlite_decoder *decode
     if (i) wh_buf_add_char(out, ',');
     wh_buf_add_json(out, decoders[i].name);
     wh_buf_add_char(out, ':');
-    add_json(out, sqlite3_column_value(stmt, (int)i), decoders[i].mem);
+    add_json(out, sqlite3_column_value(stmt, (int)i));
   }
   wh_buf_add_char(out, '}');
   return wh_buf_check(out, err);

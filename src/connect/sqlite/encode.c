@@ -1,11 +1,13 @@
 #include "connect/sqlite/encode.h"
 
+#include "data/number.h"
+
 #include <math.h>
 
 enum { REAL_DIGITS = 15 }; // digits that survive decimal -> REAL -> decimal
 
 void wh_sqlite_encoder_free(wh_sqlite_encoder *e) {
-  if (e && e->json.mem) wh_buf_free(&e->json);
+  if (e && e->more.mem) wh_buf_free(&e->more);
 }
 
 static wh_status bound(int rc, wh_sqlite_misfit *m, wh_error *err) {
@@ -50,14 +52,14 @@ static int bind_decimal(wh_sqlite_encoder *e, __int128 unscaled, sqlite3_stmt *s
   if (keeps_text(e->affinity)) return wh_sqlite_bind_str(stmt, index, write_decimal(e, unscaled));
   if (e->type.scale == 0 && unscaled == (int64_t)unscaled && e->affinity != WH_SQLITE_AFF_REAL)
     return sqlite3_bind_int64(stmt, index, (int64_t)unscaled);
-  if (unscaled >= (__int128)1000000000000000 || unscaled <= -(__int128)1000000000000000)
-    return SQLITE_MISMATCH; // more than REAL_DIGITS digits
+  __int128 most = wh_pow10(REAL_DIGITS);
+  if (unscaled >= most || unscaled <= -most) return SQLITE_MISMATCH;
   double real;
   if (e->type.scale <= REAL_DIGITS) { // both exact: the quotient is correctly rounded
     real = (double)(int64_t)unscaled / exact_power[e->type.scale];
   } else {
     wh_str text = write_decimal(e, unscaled);
-    if (!wh_str_to_f64(text, &real)) return SQLITE_MISMATCH;
+    if (!wh_f64_parse(text, &real)) return SQLITE_MISMATCH;
   }
   return sqlite3_bind_double(stmt, index, real);
 }
@@ -72,21 +74,31 @@ static int bind_u64(wh_sqlite_encoder *e, uint64_t value, sqlite3_stmt *stmt, in
 
 static wh_status encode_json(wh_sqlite_encoder *e, const wh_column *column, size_t row,
                              sqlite3_stmt *stmt, int index, wh_sqlite_misfit *m, wh_error *err) {
-  if (!e->json.mem) wh_buf_init(&e->json, e->mem, 0);
-  wh_buf_clear(&e->json);
-  wh_column_write(column, row, &e->json);
-  WH_TRY(wh_buf_check(&e->json, err));
-  return bound(wh_sqlite_bind_str(stmt, index, wh_buf_str(&e->json)), m, err);
+  if (!e->more.mem) wh_buf_init(&e->more, e->mem, 0);
+  wh_buf_clear(&e->more);
+  wh_column_write(column, row, &e->more);
+  WH_TRY(wh_buf_check(&e->more, err));
+  return bound(wh_sqlite_bind_str(stmt, index, wh_buf_str(&e->more)), m, err);
+}
+
+// Years of more or fewer than four digits are written as ISO 8601's expanded years; they sort wrong,
+// but they survive.
+static bool write_odd_year(wh_sqlite_encoder *e, int64_t value) {
+  wh_buf_clear(&e->more);
+  return e->type.kind == WH_DATE
+             ? wh_iso_write_date(value, &e->more)
+             : wh_iso_write_timestamp(value, e->type.unit, e->type.zoned, &e->more);
 }
 
 static wh_status encode_instant(wh_sqlite_encoder *e, int64_t value, sqlite3_stmt *stmt, int index,
                                 wh_sqlite_misfit *m, wh_error *err) {
   static_assert(WH_SQLITE_INSTANT_TEXT <= WH_SQLITE_ENCODED_TEXT, "an instant fits");
   size_t len = wh_sqlite_instant_write(&e->type, value, &e->day, e->text);
-  if (len == 0)
-    return misfit(m, e->type.kind == WH_TIME ? "is not a time of day"
-                                             : "is outside the years 0001 to 9999");
-  return bound(wh_sqlite_bind_str(stmt, index, wh_str_n(e->text, len)), m, err);
+  if (len) return bound(wh_sqlite_bind_str(stmt, index, wh_str_n(e->text, len)), m, err);
+  if (e->type.kind == WH_TIME) return misfit(m, "is not a time of day");
+  if (!e->more.mem) wh_buf_init(&e->more, e->mem, 0);
+  if (!write_odd_year(e, value)) return wh_buf_check(&e->more, err);
+  return bound(wh_sqlite_bind_str(stmt, index, wh_buf_str(&e->more)), m, err);
 }
 
 static wh_status encode_number(wh_sqlite_encoder *e, const wh_column *column, size_t row,

@@ -13,7 +13,7 @@ typedef struct wh_sqlite_encoder {
   wh_mem *mem;
   wh_sqlite_day day;
   char text[WH_SQLITE_ENCODED_TEXT]; // what the statement borrows
-  wh_buf json;
+  wh_buf more; // for what is longer: JSON, odd years
 } wh_sqlite_encoder;
 
 void wh_sqlite_encoder_free(wh_sqlite_encoder *e);

@@ -9,6 +9,8 @@
 //     {0}};
 //
 // The struct the table fills is plain data in the configuration's arena; it needs no freeing.
+// Texts in it are copies with a NUL behind them, so that .data serves as a C string too. A key
+// whose value is nothing (`key:`, `key: ~`) counts as not given, except for a WH_OPTION_NODE.
 #pragma once
 
 #include "base/arena.h"
@@ -42,8 +44,8 @@ typedef struct wh_option {
   bool required;
   bool secret;                // never shown; a value written literally draws a warning
   const char *def;            // as it would be written; NULL: zero
-  const char *const *choices; // WH_OPTION_ENUM, NULL-terminated
-  int64_t min, max;           // WH_OPTION_INT, SIZE, DURATION; both 0: no bounds
+  const char *const *choices; // WH_OPTION_ENUM, and of a LIST's items; NULL-terminated
+  int64_t min, max;           // WH_OPTION_INT, SIZE, DURATION; both 0: no bounds; max < min: no max
   const char *shape;          // WH_OPTION_NODE: how it looks, for the reference: "{ column: type }"
   const char *help;           // one line, no full stop
 } wh_option;
@@ -67,6 +69,10 @@ wh_status wh_options_parse(const wh_option *table, const wh_node *map, const cha
                            wh_error *err);
 
 // Scalars by themselves, for the owners of WH_OPTION_NODE and the command line.
+//  size: a number, with a fraction if that makes whole bytes, and B, kB, MB, GB, TB (powers of
+//    1000) or KiB, MiB, GiB, TiB (of 1024), in any case; without a unit bytes.
+//  duration: one or more of a number and us, ms, s, m, h, d or w: "1h30m"; only 0 needs no unit.
+//  bool: true false, yes no, on off.
 bool wh_parse_size(wh_str text, int64_t *ret_bytes);
 bool wh_parse_duration(wh_str text, int64_t *ret_us);
 bool wh_parse_bool(wh_str text, bool *ret);

@@ -28,7 +28,12 @@ typedef enum wh_open_flags {
   WH_OPEN_PRIVATE = 16,  // with CREATE: mode 0600 instead of 0666 less umask
 } wh_open_flags;
 
-typedef enum wh_file_kind { WH_FILE_REGULAR, WH_FILE_FOLDER, WH_FILE_LINK, WH_FILE_OTHER } wh_file_kind;
+typedef enum wh_file_kind {
+  WH_FILE_REGULAR,
+  WH_FILE_FOLDER,
+  WH_FILE_LINK,
+  WH_FILE_OTHER
+} wh_file_kind;
 
 typedef struct wh_file_info {
   wh_file_kind kind;
@@ -52,17 +57,21 @@ typedef struct wh_os_type {
   const char *sqlite_vfs; // the VFS to open SQLite databases with; NULL: SQLite's default
 
   wh_status (*open)(wh_os *os, const char *path, int flags, wh_file **ret, wh_error *err);
-  wh_status (*stat)(wh_os *os, const char *path, wh_file_info *ret, wh_error *err); // no link followed
+  wh_status (*stat)(wh_os *os, const char *path, wh_file_info *ret,
+                    wh_error *err); // no link followed
+  // Every entry but "." and "..", in no order.
   wh_status (*list)(wh_os *os, const char *path, wh_dir_visit visit, void *context, wh_error *err);
   wh_status (*mkdir)(wh_os *os, const char *path, wh_error *err); // WH_ERR_EXISTS if there
-  wh_status (*link)(wh_os *os, const char *from, const char *to, wh_error *err); // never replaces
+  // A second name for a file; never replaces: WH_ERR_EXISTS. Where the file system has no hard
+  // links, the file moves instead and `from` is gone.
+  wh_status (*link)(wh_os *os, const char *from, const char *to, wh_error *err);
   wh_status (*rename)(wh_os *os, const char *from, const char *to, wh_error *err); // replaces
   wh_status (*remove)(wh_os *os, const char *path, wh_error *err); // a file or an empty folder
   wh_status (*sync_dir)(wh_os *os, const char *path, wh_error *err);
 
   int64_t (*now_ns)(wh_os *os);       // wall clock, since 1970, UTC
   int64_t (*monotonic_ns)(wh_os *os); // for intervals
-  // Sleeps at most ns; returns early when wh_os_wake was called (then true).
+  // Sleeps at most ns; returns early when somebody woke the sleepers (then true).
   bool (*sleep_ns)(wh_os *os, int64_t ns);
   wh_status (*random)(wh_os *os, void *data, size_t len, wh_error *err); // for secrets and names
 } wh_os_type;
@@ -94,29 +103,39 @@ struct wh_file {
 // The real one. `mem` accounts for the handles.
 typedef struct wh_os_real {
   wh_os base;
-  int wake_fd;
+  _Atomic uint32_t wakes; // counts up; sleepers wait for it to change
+  _Atomic bool pending;   // a wake that found nobody asleep
 } wh_os_real;
 wh_status wh_os_real_init(wh_os_real *os, wh_mem *mem, wh_error *err);
 void wh_os_real_free(wh_os_real *os);
-// Ends a sleep_ns of any thread; safe in a signal handler.
+// Ends the sleep_ns of every thread that is asleep, or the next one when none is; safe in a signal
+// handler.
 void wh_os_real_wake(wh_os_real *os);
 
 // Shorthands.
 wh_status wh_os_open(wh_os *os, const char *path, int flags, wh_file **ret, wh_error *err);
 void wh_file_close(wh_file *f); // NULL is fine
 wh_status wh_os_exists(wh_os *os, const char *path, bool *ret, wh_error *err);
-// Makes the folder and those above it, and syncs each new name. Existing is fine.
+// Makes the folder and those above it, and syncs each new name. Existing is fine, and is taken to
+// be durable.
 wh_status wh_os_make_path(wh_os *os, const char *path, wh_error *err);
 // Whole small files. Reading refuses more than max bytes (WH_ERR_LIMIT).
 wh_status wh_os_read_file(wh_os *os, const char *path, size_t max, wh_arena *arena, wh_str *ret,
                           wh_error *err);
 // Replaces or creates atomically and durably: temporary name, sync, rename, sync folder.
+// What a crash leaves behind is named by WH_TEMPORARY_PREFIX.
+#define WH_TEMPORARY_PREFIX ".wherry-tmp-"
 wh_status wh_os_write_file(wh_os *os, const char *path, wh_str data, bool is_private,
                            wh_error *err);
-// "folder/name" in the arena; an absolute `name` stands alone. NULL without memory.
+// "folder/name" in the arena; an absolute `name` stands alone, and so does one in "" or ".".
+// NULL without memory.
 [[nodiscard]] char *wh_path_join(wh_arena *arena, const char *folder, const char *name);
 // The part before the last '/', "." where there is none, "/" for the root.
 [[nodiscard]] char *wh_path_folder(wh_arena *arena, const char *path);
 wh_str wh_path_name(wh_str path); // the part behind the last '/'
 
 int64_t wh_now_us(wh_os *os); // wall clock in microseconds, the unit of run times and orders
+
+// For implementations: "path: no such file or folder", with the status (and whether a retry can
+// help) that belong to errnum.
+wh_status wh_os_fail_errno(wh_error *err, const char *path, int errnum);

@@ -1,0 +1,222 @@
+// The configuration: wherry.yaml, with wherry.ENV.yaml laid over it, checked into plain structs.
+// Everything here lives in the configuration's arena and is read-only after loading, except that
+// connections and masks are made ready (secrets resolved) when first asked for.
+//
+// Positions: every message begins with "file:line:column: ". Loading gathers all problems it can
+// find, not only the first.
+#pragma once
+
+#include "connect/connect.h"
+#include "step/expect.h"
+#include "step/gate.h"
+
+enum {
+  WH_CONFIG_BYTES_MAX = 4 << 20,
+  WH_CONFIG_PROBLEMS_MAX = 100,
+  WH_CONFIG_NAME_MAX = 64, // of pipelines, connections, masks: [A-Za-z0-9_-]
+};
+
+// --- addresses ---------------------------------------------------------------------------------
+
+typedef struct wh_address {
+  wh_str connection;
+  wh_str thing; // table, object pattern, object template; empty: the connection as a whole
+  const wh_node *node;
+} wh_address;
+
+// --- when --------------------------------------------------------------------------------------
+
+typedef enum wh_when_kind { WH_WHEN_HAND, WH_WHEN_EVERY, WH_WHEN_CRON, WH_WHEN_NEW, WH_WHEN_EVENT } wh_when_kind;
+typedef enum wh_catch_up { WH_CATCH_UP_LAST, WH_CATCH_UP_NONE, WH_CATCH_UP_ALL } wh_catch_up;
+
+// Five fields (minute hour day month weekday) as bit sets; names and steps as cron(5) has them.
+typedef struct wh_cron {
+  uint64_t minutes; // bits 0..59
+  uint32_t hours;   // 0..23
+  uint32_t days;    // 1..31
+  uint32_t months;  // 1..12
+  uint32_t weekdays; // 0 Sunday .. 6
+  bool any_day;      // day field is '*': only the weekday counts
+  bool any_weekday;  // with both given, either matches (cron's rule)
+} wh_cron;
+wh_status wh_cron_parse(wh_str text, wh_cron *ret, wh_error *err); // text without position
+// The first due instant strictly after `after_us` (UTC microseconds); zone NULL: UTC. A local time
+// that does not exist (spring) is due at the jump; one that exists twice (autumn) is due once, the
+// first time, unless hours are '*'. INT64_MAX: never.
+int64_t wh_cron_next(const wh_cron *cron, const wh_zone *zone, int64_t after_us);
+
+typedef struct wh_when {
+  wh_when_kind kind;
+  int64_t every_us;
+  wh_cron cron;
+  wh_str cron_text;
+  wh_str timezone; // empty: UTC
+  wh_catch_up catch_up;
+  wh_str queue; // event: name of a queue connection
+} wh_when;
+
+// --- pipelines ---------------------------------------------------------------------------------
+
+typedef struct wh_read {
+  wh_str query;
+  wh_str cursor;
+  int64_t overlap_us; // default 10 minutes
+  wh_str timezone;    // of local timestamps in the source; empty: not given
+  const wh_node *format; // options of the codec's reader; NULL: none
+} wh_read;
+
+typedef struct wh_write {
+  wh_write_mode mode; // default append
+  wh_str_list key;
+  wh_str newest_by;
+  bool side_table; // `order: side-table`
+  const wh_node *format;
+} wh_write;
+
+typedef struct wh_pipeline {
+  wh_str name;
+  const wh_node *node;
+  wh_when when;
+  wh_address from, to;
+  wh_read read;
+  wh_write write;
+  const wh_node *steps;  // list, or NULL
+  const wh_node *expect; // map, or NULL
+  wh_gate gate;
+  bool raw;              // objects moved as they are
+  int64_t attempts;      // default 5
+  int64_t batch_rows;    // default WH_BATCH_ROWS_DEFAULT
+  int64_t chunk_rows;    // rows committed at a time by a sink; default 100,000
+  bool begin_now;        // `begin: now`: objects that are there at first sight do not count
+} wh_pipeline;
+
+// --- lookups -----------------------------------------------------------------------------------
+
+typedef struct wh_lookup_proof {
+  wh_str column;
+  const wh_mask *mask; // resolved by wh_config_mask
+  wh_str mask_name;
+  wh_str label;
+} wh_lookup_proof;
+
+typedef struct wh_lookup {
+  wh_str name; // path of the page: /order-status
+  const wh_node *node;
+  wh_address from;
+  wh_str by; // key column
+  wh_lookup_proof *proofs;
+  size_t proof_count;
+  wh_str_list show;
+  wh_str title; // default: the name in words
+  wh_str logo;  // path of an SVG or PNG file; empty: none
+  wh_str by_label;
+  int64_t rate_by_address; // requests a minute; default 30
+  int64_t rate_by_key;     // misses an hour; default 10
+} wh_lookup;
+
+typedef struct wh_serve {
+  bool given;
+  wh_str listen; // address:port; default 127.0.0.1:8080
+  wh_str tls_certificate, tls_key; // paths; empty: plain HTTP
+  wh_str_list trusted_proxies;     // addresses or CIDR blocks
+  wh_lookup *lookups;
+  size_t lookup_count;
+} wh_serve;
+
+// --- the whole ---------------------------------------------------------------------------------
+
+typedef struct wh_problem {
+  bool warning;
+  char *text; // "file:line:column: sentence"
+} wh_problem;
+
+typedef struct wh_config_source {
+  wh_os *os;
+  wh_mem *mem;
+  const char *path;        // NULL: "wherry.yaml"
+  const char *environment; // "prod", or NULL
+  // Environment variables, from main; NULL: none are visible.
+  const char *(*getenv)(void *context, const char *name);
+  void *getenv_context;
+} wh_config_source;
+
+typedef struct wh_config wh_config;
+
+// What every reader may see; the rest is private to config/.
+struct wh_config {
+  wh_arena arena;
+  wh_config_source source;
+  wh_str folder;       // that holds wherry.yaml; "." or a path
+  wh_str state_folder; // FOLDER/.wherry: ledger, keyring, quarantine, locks
+  const wh_node *root;
+  int64_t memory_bytes; // default 64 MiB
+  wh_str ledger_path;   // default FOLDER/.wherry/ledger.db
+  bool log_json;
+  wh_pipeline *pipelines;
+  size_t pipeline_count;
+  wh_serve serve;
+  wh_problem *problems; // errors first, each group in file order
+  size_t problem_count;
+  size_t error_count;
+  struct wh_config_private *own;
+};
+
+// Returns WH_OK even with problems of content (look at error_count); fails when there is no file
+// (WH_ERR_NOT_FOUND: the text says to run `wherry init`), it is no YAML, or memory runs out.
+wh_status wh_config_load(const wh_config_source *source, wh_config **ret, wh_error *err);
+void wh_config_free(wh_config *config);
+
+const wh_pipeline *wh_config_pipeline(const wh_config *config, wh_str name); // NULL: none
+// "no pipeline 'x'. Did you mean 'y'?" for the command line.
+wh_status wh_config_find_pipeline(const wh_config *config, wh_str name, const wh_pipeline **ret,
+                                  wh_error *err);
+
+typedef struct wh_connection_info {
+  wh_str name;
+  const wh_connector *type;
+  const wh_node *node;
+  bool accepts[4]; // by wh_class
+} wh_connection_info;
+size_t wh_config_connection_count(const wh_config *config);
+const wh_connection_info *wh_config_connection_info(const wh_config *config, size_t i);
+const wh_connection_info *wh_config_find_connection(const wh_config *config, wh_str name);
+
+// Makes the connection ready: parses its options, resolving the secrets in them. The same pointer
+// every time. Thread-safe. `cancel` etc. of the connection may be set by the caller once.
+wh_status wh_config_connect(wh_config *config, wh_str name, wh_connection **ret, wh_error *err);
+// The mask with its key resolved.
+wh_status wh_config_mask(wh_config *config, wh_str name, const wh_mask **ret, wh_error *err);
+// The pipeline's gate with masks resolved, ready for wh_gate_bind.
+wh_status wh_config_gate(wh_config *config, const wh_pipeline *pipeline, wh_arena *arena,
+                         wh_gate *ret, wh_error *err);
+
+// Turns "${...}" parts of a scalar into their values.
+wh_status wh_config_resolve(wh_config *config, const wh_node *scalar, wh_arena *arena, wh_str *ret,
+                            wh_error *err);
+// Whether a text holds a reference at all.
+bool wh_config_has_reference(wh_str text);
+
+// --- object templates --------------------------------------------------------------------------
+
+typedef struct wh_template_values {
+  int64_t start_us; // of the run
+  wh_str run, pipeline, source, name, ext;
+  uint32_t part;
+} wh_template_values;
+// Checks names and that {run} (or {name} for raw) is there; used while loading.
+wh_status wh_template_check(wh_str text, bool raw, wh_error *err);
+wh_status wh_template_expand(wh_str text, const wh_template_values *values, wh_arena *arena,
+                             wh_str *ret, wh_error *err);
+// A glob that matches everything the template can make (for `check`: would it trigger itself?).
+wh_status wh_template_glob(wh_str text, wh_arena *arena, wh_str *ret, wh_error *err);
+
+// The JSON Schema (2020-12) of wherry.yaml, made from the option tables.
+bool wh_config_schema_json(wh_buf *out);
+// The option tables of the configuration's own words, for the reference pages:
+// "connection", "pipeline", "read", "write", "when", "column", "mask", "serve", "lookup", top level.
+typedef struct wh_option_section {
+  const char *name;
+  const char *help;
+  const wh_option *table;
+} wh_option_section;
+extern const wh_option_section wh_option_sections[]; // name NULL ends

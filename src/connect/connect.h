@@ -1,0 +1,30 @@
+// Connections: named places. A connector is one folder under connect/ and one line in
+// connect/registry.c; it can be a source of rows, a sink of rows, a store of objects, a queue, or
+// several of these. The same contract tests run against every implementation.
+#pragma once
+
+#include "base/option.h"
+#include "base/os.h"
+#include "connect/queue.h"
+#include "connect/sink.h"
+#include "connect/source.h"
+#include "connect/store.h"
+
+typedef struct wh_connector {
+  const char *name; // "sqlite", the value of `type:`
+  const char *help;
+  const wh_option *options; // besides the shared ones (`type`, `accepts`), which config/ owns
+  size_t options_size;      // of the struct the table fills
+  const wh_source_type *source; // NULL: not one
+  const wh_sink_type *sink;
+  const wh_store_type *store;
+  const wh_queue_type *queue; // for a store: notifies of new objects
+  // A problem in the options that the table cannot express; may be NULL.
+  wh_status (*check)(const void *options, wh_error *err);
+  // Reaches the place without moving data, for `check --connect`; says what was found in one line.
+  wh_status (*reach)(wh_connection *connection, wh_buf *ret_note, wh_error *err);
+  size_t reserve_bytes; // memory that libraries behind it take past the accountant
+} wh_connector;
+
+extern const wh_connector *const wh_connectors[]; // NULL-terminated
+const wh_connector *wh_connector_by_name(wh_str name);

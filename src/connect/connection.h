@@ -1,0 +1,23 @@
+// A connection as its connector sees it: made by config/ from the option table, handed to every
+// verb. Immutable and shared by threads; what is open lives in the objects the verbs return.
+#pragma once
+
+#include "base/error.h"
+#include "base/os.h"
+#include "base/str.h"
+
+#include <stdatomic.h>
+
+struct wh_connector;
+
+typedef struct wh_connection {
+  wh_str name;                  // as in the configuration; errors begin with it
+  const struct wh_connector *type;
+  const void *options;          // the struct that type->options fills
+  wh_os *os;
+  wh_mem *mem;
+  const atomic_bool *cancel;    // set when the program is asked to stop at once; may be NULL
+  size_t batch_rows;            // a source closes its batches at these
+  size_t batch_bytes;
+  size_t row_limit_bytes;
+} wh_connection;

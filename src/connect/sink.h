@@ -1,0 +1,94 @@
+// Sinks of rows. A load is an object version (or a run, when rows come straight from a database)
+// that is written to one or more tables of a sink, exactly once, newest row winning.
+//
+// The order of calls:
+//   open -> prepare -> { begin -> write... -> mark -> commit } ... -> close      (abort any time)
+// prepare does DDL, outside transactions. begin starts a transaction, takes the pipeline's lease
+// row with our epoch (WH_ERR_STALE when a higher epoch is there) and returns the mark as it stands.
+// Everything between begin and commit is one transaction of the target: rows and mark become
+// visible together or not at all. A large load commits in chunks: mark with done = false and
+// commit, then begin again.
+#pragma once
+
+#include "connect/connection.h"
+#include "data/batch.h"
+#include "data/reject.h"
+
+typedef enum wh_write_mode { WH_WRITE_APPEND, WH_WRITE_UPSERT, WH_WRITE_REPLACE } wh_write_mode;
+
+// The column that keeps each row's object order in targets that Wherry created or may alter.
+#define WH_ORDER_COLUMN "_wherry_order"
+
+typedef struct wh_target {
+  wh_str table;
+  const wh_schema *schema; // of the batches that will come
+  wh_write_mode mode;
+  const wh_str *key; // upsert, replace (optional there)
+  size_t key_count;
+  wh_str newest_by; // column of the row's version; empty: the object's order alone decides
+  bool side_table;  // keep orders in a table of their own: an existing target is not altered
+} wh_target;
+
+typedef struct wh_load {
+  wh_str pipeline;
+  wh_str object; // identity: "lake:inbound/x.json@version"; the run's id when no object
+  wh_str run;
+  int64_t order; // grows with every object of a producer
+  uint64_t epoch;
+  int64_t now_us;
+} wh_load;
+
+// Rows of a run, by what became of them. They always add up:
+// read = written + unchanged + superseded + filtered + quarantined.
+typedef struct wh_counts {
+  uint64_t read;
+  uint64_t written;
+  uint64_t unchanged;  // equal version: nothing to do
+  uint64_t superseded; // older than what is there
+  uint64_t filtered;   // dropped by a step, on purpose
+  uint64_t quarantined;
+} wh_counts;
+
+// The row in the target that says which object version is loaded, and how far.
+typedef struct wh_mark {
+  bool found; // false: no mark for this object yet
+  bool done;
+  uint64_t rows_done;  // rows of the object that committed chunks have consumed
+  wh_counts counts;    // so far
+  uint64_t row_hash;   // sum over rows consumed
+  wh_str rejects;      // key of the published quarantine object; empty: none. Arena of the caller
+  wh_str run;
+  int64_t order;
+  int64_t time_us;
+} wh_mark;
+typedef wh_status (*wh_mark_visit)(void *context, wh_str object, const wh_mark *mark, wh_error *err);
+
+typedef struct wh_sink wh_sink;
+typedef struct wh_sink_type {
+  bool exact; // false: at-least-once
+  wh_status (*open)(wh_connection *c, const wh_target *targets, size_t count, wh_sink **ret,
+                    wh_error *err);
+  // What prepare would do, for `plan`: DDL for what is missing, or the difference when an existing
+  // table does not fit (then *ret_fits is false). Changes nothing.
+  wh_status (*inspect)(wh_sink *sink, wh_buf *ret_text, bool *ret_exists, bool *ret_fits,
+                       wh_error *err);
+  // Creates what is missing; an existing table is checked and never silently altered
+  // (WH_ERR_REFUSED with the difference).
+  wh_status (*prepare)(wh_sink *sink, wh_error *err);
+  // `arena` for the strings of the mark. WH_ERR_STALE; WH_ERR_BUSY (retry) when somebody holds the
+  // database.
+  wh_status (*begin)(wh_sink *sink, const wh_load *load, wh_arena *arena, wh_mark *ret,
+                     wh_error *err);
+  // Adds to counts->written, unchanged, superseded, quarantined. `target` is an index.
+  wh_status (*write)(wh_sink *sink, size_t target, const wh_batch *batch, wh_rejects *rejects,
+                     wh_counts *counts, wh_error *err);
+  // For `replace`, mark with done applies the staged difference, in the same transaction, and moves
+  // rows between counts (written, unchanged, superseded) accordingly.
+  wh_status (*mark)(wh_sink *sink, wh_mark *mark, wh_error *err);
+  wh_status (*commit)(wh_sink *sink, wh_error *err);
+  void (*abort)(wh_sink *sink);
+  // All marks of a pipeline, for verify and for rebuilding a lost ledger.
+  wh_status (*marks)(wh_connection *c, wh_str pipeline, wh_arena *arena, wh_mark_visit visit,
+                     void *context, wh_error *err);
+  void (*close)(wh_sink *sink);
+} wh_sink_type;

@@ -1,0 +1,69 @@
+// Stores of objects. Keys are UTF-8 with '/' between parts, never empty parts, ".", "..", control
+// characters, or a leading '/'. A published object is immutable under its version.
+//
+// Writing: create an attempt under a name of its own, write, seal (from then on it is durable and
+// complete, but not visible), publish (visible at once, whole, replacing nothing), or discard.
+#pragma once
+
+#include "base/stream.h"
+#include "connect/connection.h"
+
+enum { WH_KEY_MAX = 1024 }; // bytes
+
+// Objects whose key begins with this are Wherry's own: manifests, attempts, versions. Listing from
+// outside skips them; listing with this prefix shows them.
+#define WH_OWN_PREFIX "_wherry/"
+
+typedef struct wh_object {
+  wh_str key;
+  wh_str version; // opaque identity of these bytes: version id, ETag, or inode-size-mtime
+  uint64_t size;
+  int64_t modified_us;
+  bool is_deleted; // versions(): a marker that the object was removed then
+  bool is_latest;  // versions()
+} wh_object;
+typedef wh_status (*wh_object_visit)(void *context, const wh_object *object, wh_error *err);
+
+typedef struct wh_upload wh_upload;
+struct wh_upload {
+  wh_output output;
+  // Everything written is durable afterwards. No write may follow.
+  wh_status (*seal)(wh_upload *upload, wh_error *err);
+  void (*close)(wh_upload *upload); // frees it; an unsealed attempt is removed
+};
+
+typedef struct wh_store_type {
+  bool has_versions; // may keep earlier versions, if the connection's options say so
+  // Objects whose key begins with `prefix` (which need not end at a '/'), in byte order of keys;
+  // `object` lives as long as the visit.
+  wh_status (*list)(wh_connection *c, wh_str prefix, wh_object_visit visit, void *context,
+                    wh_error *err);
+  wh_status (*stat)(wh_connection *c, wh_str key, wh_arena *arena, wh_object *ret, wh_error *err);
+  // `version` empty: the latest. WH_ERR_NOT_FOUND; WH_ERR_CHANGED when the key holds another
+  // version now, also noticed while reading.
+  wh_status (*open)(wh_connection *c, wh_str key, wh_str version, wh_input **ret, wh_error *err);
+  // `attempt` is a short name unique to the run ("01jd3v...-0"): letters, digits, '-', '.'.
+  wh_status (*create)(wh_connection *c, wh_str attempt, wh_upload **ret, wh_error *err);
+  // WH_ERR_EXISTS when other bytes have the key. Publishing an attempt that already is under the
+  // key succeeds (a restart does that). With `replace`, what was there becomes an earlier version
+  // (or is gone, where the store keeps none).
+  wh_status (*publish)(wh_connection *c, wh_str attempt, wh_str key, bool replace, wh_arena *arena,
+                       wh_object *ret, wh_error *err);
+  wh_status (*discard)(wh_connection *c, wh_str attempt, wh_error *err); // missing is fine
+  wh_status (*attempts)(wh_connection *c, wh_object_visit visit, void *context, wh_error *err);
+  wh_status (*remove)(wh_connection *c, wh_str key, wh_error *err);
+  // Newest first, the current one included.
+  wh_status (*versions)(wh_connection *c, wh_str key, wh_object_visit visit, void *context,
+                        wh_error *err);
+  // Makes an earlier version the current one again (a copy: nothing of the history is lost).
+  wh_status (*restore)(wh_connection *c, wh_str key, wh_str version, wh_arena *arena, wh_object *ret,
+                       wh_error *err);
+} wh_store_type;
+
+// Refuses keys that break the rules above, naming the rule.
+wh_status wh_key_check(wh_str key, wh_error *err);
+// Glob over whole keys: '*' and '?' do not cross '/', "**" does ("a/**/b" also matches "a/b"),
+// [abc] and [a-z] in a part.
+bool wh_glob_match(wh_str pattern, wh_str key);
+// The part of a pattern before its first wildcard: what to list.
+wh_str wh_glob_prefix(wh_str pattern);

@@ -1,0 +1,156 @@
+// The engine: what a run is, and everything that is done with runs. The command line and the
+// service call this; nothing here prints.
+//
+// One engine a process. Threads: wh_engine_run_pipeline may be called from several threads for
+// different pipelines; a lease in the ledger keeps two runs of one pipeline apart.
+#pragma once
+
+#include "base/buf.h"
+#include "config/config.h"
+#include "ledger/ledger.h"
+
+#include <stdatomic.h>
+
+typedef struct wh_progress {
+  wh_str pipeline;
+  wh_str object;       // what is read; empty: a table
+  uint64_t rows;       // consumed so far
+  uint64_t rows_total; // 0: unknown
+  uint64_t bytes, bytes_total;
+} wh_progress;
+
+// What somebody who watches may want to show. Called from the thread that runs the pipeline.
+typedef struct wh_watcher {
+  void *context;
+  void (*progress)(void *context, const wh_progress *progress); // about ten times a second
+  void (*finished)(void *context, const wh_run *run);           // done or failed
+  // Something a person should know: a new column that stays home, an object that was replaced.
+  void (*notice)(void *context, wh_str pipeline, const char *text);
+} wh_watcher;
+
+typedef struct wh_engine {
+  wh_os *os;
+  wh_mem *mem;
+  wh_config *config;
+  wh_ledger *ledger;
+  const atomic_bool *stop; // set: finish the chunk in hand and leave the rest
+  bool single_thread;      // stages do not overlap: for the simulation
+  wh_watcher watcher;
+} wh_engine;
+
+enum {
+  WH_FLOW_SLOTS = 4,                            // batches in flight between two stages
+  WH_VISIBILITY_US = 5 * 60 * 1000000,          // an object being loaded is hidden this long
+  WH_SETTLE_US = 2 * 1000000,                   // a foreign file counts when still for so long
+  WH_ROW_SHARE_OF_MEMORY = 8,                   // a row is at most memory / this
+  WH_RETRY_FIRST_US = 5 * 1000000,              // delay after a failure, doubling
+  WH_RETRY_MAX_US = 15 * 60 * 1000000,
+};
+
+typedef struct wh_run_options {
+  bool full;           // as if there were no cursor
+  bool has_since;
+  int64_t since_us;    // as if the cursor stood there
+  uint64_t limit_rows; // 0: none; then the cursor is not moved
+  bool hurry;          // take retries that are not due yet
+} wh_run_options;
+
+typedef struct wh_run_totals {
+  uint64_t runs, failed;
+  uint64_t rows_quarantined;
+  bool stopped; // engine->stop was set
+} wh_run_totals;
+
+// Runs a pipeline once: a database is read, or every object that is waiting is taken, one run
+// each. Adopts or throws away what a crash left. WH_ERR_BUSY: it is running elsewhere. A failed
+// run is counted in totals and told to the watcher; the status is for what kept it from starting.
+wh_status wh_engine_run_pipeline(wh_engine *engine, const wh_pipeline *pipeline,
+                                 const wh_run_options *options, wh_run_totals *totals,
+                                 wh_error *err);
+
+// `wherry run`: the named pipelines (all when none), then whatever that makes due, until nothing is
+// left or `stop` is set.
+wh_status wh_engine_run(wh_engine *engine, const wh_str *names, size_t count,
+                        const wh_run_options *options, wh_run_totals *totals, wh_error *err);
+
+// Puts what is in the store and not yet known into the ledger's queue. *ret_settle_us is when to
+// look again for files that were not still yet; INT64_MAX: no need.
+wh_status wh_engine_scan(wh_engine *engine, const wh_pipeline *pipeline, uint64_t *ret_new,
+                         int64_t *ret_settle_us, wh_error *err);
+
+// When the pipeline is due next, by its schedule: INT64_MAX for never. `now` at the earliest.
+wh_status wh_engine_next_due(wh_engine *engine, const wh_pipeline *pipeline, int64_t *ret_us,
+                             wh_error *err);
+
+// The service: schedules and events, until *engine->stop. Returns when work in hand is finished.
+wh_status wh_engine_serve(wh_engine *engine, const wh_str *names, size_t count, wh_error *err);
+
+// --- looking -----------------------------------------------------------------------------------
+
+typedef struct wh_plan_column {
+  wh_str name, from;
+  wh_type type;
+  wh_class privacy;
+  wh_str mask;   // name or empty
+  wh_str sample; // one value as it would cross (masked); empty: none
+} wh_plan_column;
+
+typedef struct wh_plan {
+  const wh_pipeline *pipeline;
+  bool from_rows, to_rows; // database or objects at either end
+  bool described;          // false: the source is not there yet (an empty lake); nothing is known
+  wh_str not_described;    // why not
+  wh_cursor_kind cursor_kind;
+  bool all_cross;
+  wh_plan_column *crosses;
+  size_t cross_count;
+  wh_str *stays; // source columns that stay home
+  size_t stay_count;
+  bool sink_exact;
+  bool target_exists, target_fits;
+  wh_str target_text; // DDL, or the difference
+  uint64_t waiting;   // objects in the queue or in the store
+} wh_plan;
+
+// Moves nothing. Strings in the arena.
+wh_status wh_engine_plan(wh_engine *engine, const wh_pipeline *pipeline, wh_arena *arena,
+                         wh_plan *ret, wh_error *err);
+
+// --- quarantine --------------------------------------------------------------------------------
+
+typedef struct wh_rejected_row {
+  wh_str rule, column, reason, object;
+  wh_place place;
+  wh_str data; // the row as JSON, or its text
+  bool is_text;
+} wh_rejected_row;
+typedef wh_status (*wh_rejected_visit)(void *context, const wh_quarantine_entry *entry,
+                                       const wh_rejected_row *row, wh_error *err);
+// Every rejected row of a pipeline, oldest first.
+wh_status wh_quarantine_rows(wh_engine *engine, wh_str pipeline, wh_rejected_visit visit,
+                             void *context, wh_error *err);
+// Sends them through the pipeline again; what is rejected again is quarantined anew.
+wh_status wh_quarantine_replay(wh_engine *engine, const wh_pipeline *pipeline,
+                               wh_run_totals *totals, wh_error *err);
+wh_status wh_quarantine_drop(wh_engine *engine, wh_str pipeline, uint64_t *ret_rows, wh_error *err);
+
+// --- proof -------------------------------------------------------------------------------------
+
+typedef struct wh_verify_result {
+  const wh_pipeline *pipeline;
+  bool publishes;          // it writes objects, else tables
+  uint64_t runs;           // checked
+  uint64_t rows;           // in them
+  uint64_t objects_wrong;  // missing, or other bytes than the receipt says
+  uint64_t equal, newer, older, missing, different; // rows of tables, by comparison
+  uint64_t receipts_wrong; // counts that do not add up
+} wh_verify_result;
+// `trouble` is called for each thing that is not as it should be.
+typedef void (*wh_trouble)(void *context, const char *text);
+wh_status wh_engine_verify(wh_engine *engine, const wh_pipeline *pipeline, wh_trouble trouble,
+                           void *context, wh_verify_result *ret, wh_error *err);
+// Rebuilds a lost ledger from the manifests in the lakes and the marks in the targets.
+typedef struct wh_rebuild_result {
+  uint64_t runs, cursors, loads, quarantines;
+} wh_rebuild_result;
+wh_status wh_engine_rebuild(wh_engine *engine, wh_rebuild_result *ret, wh_error *err);

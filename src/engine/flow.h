@@ -1,0 +1,35 @@
+// The data path of a run: reader -> steps -> gate -> expectations -> (window), one batch at a time,
+// with at most WH_FLOW_SLOTS batches in flight. The reading side runs in a thread of its own, so
+// that reading and writing overlap; with engine->single_thread everything happens in `next`.
+#pragma once
+
+#include "engine/rejects.h"
+#include "engine/window.h"
+
+typedef struct wh_flow wh_flow;
+
+// One batch on its way, with what became of the rows it was read from.
+typedef struct wh_flow_item {
+  wh_batch *batch;           // rows that go on to the sink; may be empty
+  wh_reject_lines *rejected; // rows that stay; the sink's rejects are added here
+  wh_counts counts;          // read, filtered, unchanged (window) of this batch
+  uint64_t rows_through;     // number of the last row that was read for it
+} wh_flow_item;
+
+typedef struct wh_flow_options {
+  wh_engine *engine;
+  const wh_pipeline *pipeline;
+  const wh_gate *gate;
+  wh_reader *reader;       // borrowed
+  wh_window *window;       // NULL: none
+  uint64_t skip_through;   // rows up to this number are not counted and not rejected again
+} wh_flow_options;
+
+wh_status wh_flow_open(const wh_flow_options *options, wh_flow **ret, wh_error *err);
+const wh_schema *wh_flow_schema(const wh_flow *flow); // of the batches
+// The next item, to be given back with wh_flow_release before the next call but WH_FLOW_SLOTS - 1.
+// WH_ERR_END: no more. Other failures are those of the reader or a step.
+wh_status wh_flow_next(wh_flow *flow, wh_flow_item **ret, wh_error *err);
+void wh_flow_release(wh_flow *flow, wh_flow_item *item);
+// Stops the reading thread. NULL is fine.
+void wh_flow_close(wh_flow *flow);

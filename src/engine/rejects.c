@@ -1,0 +1,163 @@
+#include "engine/rejects.h"
+
+#include "data/value.h"
+
+#include <stdio.h>
+
+enum { REJECT_LINES_MAX = 64 << 20 }; // of one batch
+
+// --- lines -------------------------------------------------------------------------------------
+
+static bool write_head(wh_buf *out, const wh_reject *reject, wh_place place) {
+  wh_buf_add_c(out, "{\"rule\":");
+  wh_buf_add_json(out, reject->rule);
+  wh_buf_add_c(out, ",\"column\":");
+  wh_buf_add_json(out, reject->column);
+  wh_buf_add_c(out, ",\"reason\":");
+  wh_buf_add_json(out, reject->reason);
+  return wh_buf_printf(out, ",\"row\":%llu,\"line\":%llu,\"at\":%llu,\"byte\":%llu,",
+                       (unsigned long long)place.row, (unsigned long long)place.line,
+                       (unsigned long long)place.column, (unsigned long long)place.byte);
+}
+
+static bool write_row(wh_buf *out, const wh_batch *batch, size_t row) {
+  wh_buf_add_char(out, '{');
+  for (size_t i = 0; i < batch->schema->count; i++) {
+    if (i) wh_buf_add_char(out, ',');
+    wh_buf_add_json(out, batch->schema->fields[i].name);
+    wh_buf_add_char(out, ':');
+    if (wh_column_is_null(&batch->columns[i], row)) wh_buf_add_c(out, "null");
+    else wh_column_write_json(&batch->columns[i], row, out);
+  }
+  return wh_buf_add_char(out, '}');
+}
+
+// The row of `rows` with this number, or rows->rows. Numbers ascend.
+static size_t find_row(const wh_batch *rows, uint64_t number) {
+  size_t low = 0, high = rows->rows;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    if (wh_batch_place(rows, middle).row < number) low = middle + 1;
+    else high = middle;
+  }
+  return low < rows->rows && wh_batch_place(rows, low).row == number ? low : rows->rows;
+}
+
+static wh_status lines_row(wh_rejects *self, const wh_reject *reject, const wh_batch *batch,
+                           size_t row, wh_error *err) {
+  wh_reject_lines *l = (wh_reject_lines *)self;
+  wh_place place = wh_batch_place(batch, row);
+  if (reject->place.line) place = reject->place;
+  if (!place.row) place.row = reject->place.row;
+  if (place.row && place.row <= l->skip_through) return WH_OK;
+  // Quarantine the row as it was read, if it is still at hand (a step may have held it back).
+  if (l->rows && l->rows != batch) {
+    size_t at = find_row(l->rows, wh_batch_place(batch, row).row);
+    if (at < l->rows->rows) {
+      batch = l->rows;
+      row = at;
+    }
+  }
+  write_head(&l->lines, reject, place);
+  wh_buf_add_c(&l->lines, "\"data\":");
+  write_row(&l->lines, batch, row);
+  wh_buf_add_c(&l->lines, "}\n");
+  l->count++;
+  return wh_buf_check(&l->lines, err);
+}
+
+static wh_status lines_raw(wh_rejects *self, const wh_reject *reject, wh_str text, wh_error *err) {
+  wh_reject_lines *l = (wh_reject_lines *)self;
+  if (reject->place.row && reject->place.row <= l->skip_through) return WH_OK;
+  write_head(&l->lines, reject, reject->place);
+  wh_buf_add_c(&l->lines, "\"text\":");
+  wh_buf_add_json(&l->lines, wh_str_sub(text, 0, wh_utf8_cut(text, WH_REJECT_TEXT_MAX)));
+  wh_buf_add_c(&l->lines, "}\n");
+  l->count++;
+  return wh_buf_check(&l->lines, err);
+}
+
+void wh_reject_lines_init(wh_reject_lines *l, wh_mem *mem) {
+  *l = (wh_reject_lines){.rejects = {.row = lines_row, .raw = lines_raw}};
+  wh_buf_init(&l->lines, mem, REJECT_LINES_MAX);
+}
+
+void wh_reject_lines_clear(wh_reject_lines *l, const wh_batch *rows) {
+  wh_buf_clear(&l->lines);
+  l->count = 0;
+  l->rows = rows;
+}
+
+void wh_reject_lines_free(wh_reject_lines *l) {
+  wh_buf_free(&l->lines);
+}
+
+// --- part files --------------------------------------------------------------------------------
+
+char *wh_reject_folder(const wh_engine *engine, wh_str folder, wh_arena *arena) {
+  return (char *)wh_arena_printf(arena, "%.*s/quarantine/%.*s",
+                                 WH_STR_ARG(engine->config->state_folder), WH_STR_ARG(folder))
+      .data;
+}
+
+wh_status wh_reject_file_init(wh_reject_file *f, wh_engine *engine, wh_str folder,
+                              const wh_schema *schema, wh_str pipeline, wh_str run, wh_str object,
+                              int64_t order, wh_arena *arena, wh_error *err) {
+  *f = (wh_reject_file){.engine = engine, .arena = arena};
+  wh_buf_init(&f->header, engine->mem, 0);
+  f->folder = wh_arena_str(arena, folder);
+  if (!f->folder.data) return wh_fail_memory(err);
+  wh_buf_add_c(&f->header, "{\"wherry\":1,\"pipeline\":");
+  wh_buf_add_json(&f->header, pipeline);
+  wh_buf_add_c(&f->header, ",\"run\":");
+  wh_buf_add_json(&f->header, run);
+  wh_buf_add_c(&f->header, ",\"object\":");
+  wh_buf_add_json(&f->header, object);
+  wh_buf_printf(&f->header, ",\"order\":%lld,\"schema\":", (long long)order);
+  wh_schema_write_json(schema, &f->header);
+  wh_buf_add_c(&f->header, "}\n");
+  return wh_buf_check(&f->header, err);
+}
+
+static wh_status open_part(wh_reject_file *f, wh_error *err) {
+  const wh_engine *e = f->engine;
+  char *folder = wh_reject_folder(e, f->folder, f->arena);
+  if (!folder) return wh_fail_memory(err);
+  WH_TRY(wh_os_make_path(e->os, folder, err));
+  char name[48];
+  snprintf(name, sizeof name, "part-%llu.ndjson", (unsigned long long)f->part);
+  char *path = wh_path_join(f->arena, folder, name);
+  if (!path) return wh_fail_memory(err);
+  WH_TRY(wh_os_open(e->os, path, WH_OPEN_READ | WH_OPEN_WRITE | WH_OPEN_CREATE | WH_OPEN_PRIVATE,
+                    &f->file, err));
+  WH_TRY(f->file->type->truncate(f->file, 0, err)); // a part that did not commit is written anew
+  WH_TRY(f->file->type->write_at(f->file, 0, f->header.data, f->header.len, err));
+  f->at = f->header.len;
+  return WH_OK;
+}
+
+wh_status wh_reject_file_add(wh_reject_file *f, const wh_reject_lines *l, wh_error *err) {
+  if (l->count == 0) return WH_OK;
+  if (!f->file) WH_TRY(open_part(f, err));
+  WH_TRY(f->file->type->write_at(f->file, f->at, l->lines.data, l->lines.len, err));
+  f->at += l->lines.len;
+  f->rows += l->count;
+  return WH_OK;
+}
+
+wh_status wh_reject_file_next_part(wh_reject_file *f, uint64_t rows_done, wh_error *err) {
+  f->part = rows_done;
+  if (!f->file) return WH_OK;
+  WH_TRY(f->file->type->sync(f->file, err));
+  wh_file_close(f->file);
+  f->file = NULL;
+  char *folder = wh_reject_folder(f->engine, f->folder, f->arena);
+  if (!folder) return wh_fail_memory(err);
+  return f->engine->os->type->sync_dir(f->engine->os, folder, err);
+}
+
+void wh_reject_file_close(wh_reject_file *f) {
+  wh_file_close(f->file);
+  f->file = NULL;
+  wh_buf_free(&f->header);
+}

@@ -1,0 +1,52 @@
+// The run's collector of rejected rows. The reading stage writes the rejects of a batch into the
+// buffer of its slot; the consuming stage appends these buffers, in order, to the current part
+// file. A part is made durable before the chunk that it belongs to commits.
+//
+// Files: STATE/quarantine/PIPELINE/RUN/part-N.ndjson, N being the number of rows that earlier parts
+// cover, so that a restarted chunk writes the same part again. The first line is the header (the
+// schema of the rows, the object, its order), each other line one row:
+//   {"rule":"in","column":"OrderStatus","reason":"...","row":4711,"line":4712,"at":12,"byte":665102,"data":{...}}
+// with "text" instead of "data" for what never became a row.
+#pragma once
+
+#include "base/buf.h"
+#include "data/reject.h"
+#include "engine/engine.h"
+
+enum { WH_REJECT_TEXT_MAX = 64 * 1024 }; // of a row that never became one
+
+// Rejects of one batch, as lines. `rows` is the batch that was read: a row is quarantined as it was
+// read, so that it can be replayed from the beginning.
+typedef struct wh_reject_lines {
+  wh_rejects rejects; // what codecs, steps and sinks get
+  const wh_batch *rows;
+  uint64_t skip_through; // rows up to this number were dealt with before a restart
+  wh_buf lines;
+  uint64_t count;
+} wh_reject_lines;
+
+void wh_reject_lines_init(wh_reject_lines *lines, wh_mem *mem);
+void wh_reject_lines_clear(wh_reject_lines *lines, const wh_batch *rows);
+void wh_reject_lines_free(wh_reject_lines *lines);
+
+typedef struct wh_reject_file {
+  wh_engine *engine;
+  wh_str folder;       // "PIPELINE/RUN", under STATE/quarantine
+  wh_buf header;       // the first line
+  wh_file *file;       // NULL: the current part has no rows
+  uint64_t part;       // N of the current part
+  uint64_t at;         // bytes written to it
+  uint64_t rows;       // of all parts
+  wh_arena *arena;
+} wh_reject_file;
+
+// Nothing is created before the first row comes.
+wh_status wh_reject_file_init(wh_reject_file *file, wh_engine *engine, wh_str folder,
+                              const wh_schema *schema, wh_str pipeline, wh_str run, wh_str object,
+                              int64_t order, wh_arena *arena, wh_error *err);
+wh_status wh_reject_file_add(wh_reject_file *file, const wh_reject_lines *lines, wh_error *err);
+// Makes the current part durable and begins the next one.
+wh_status wh_reject_file_next_part(wh_reject_file *file, uint64_t rows_done, wh_error *err);
+void wh_reject_file_close(wh_reject_file *file);
+// The path of the folder, in the arena.
+[[nodiscard]] char *wh_reject_folder(const wh_engine *engine, wh_str folder, wh_arena *arena);

@@ -1,0 +1,199 @@
+// The ledger: Wherry's own state. Runs, cursors, pinned schemas, the queue of objects to load,
+// receipts, quarantine index, schedules. One interface; SQLite beside the project by default,
+// PostgreSQL or DynamoDB behind the same verbs where several workers share the work. The same
+// contract tests run against each.
+//
+// Threads: a wh_ledger may be used by several threads; calls are serialised inside.
+// Durability: a verb that returned WH_OK is on disk. Strings in results live in the arena given.
+#pragma once
+
+#include "base/option.h"
+#include "base/os.h"
+#include "connect/sink.h"
+#include "data/value.h"
+
+enum {
+  WH_RUN_ID_LEN = 26,             // ULID, lower case
+  WH_WINDOW_HASHES_MAX = 1000000, // rows of an overlap that are remembered
+};
+
+typedef enum wh_run_state {
+  WH_RUN_RUNNING,   // nothing durable yet: thrown away after a crash
+  WH_RUN_SEALED,    // the attempt is complete: a restart publishes it
+  WH_RUN_DONE,
+  WH_RUN_FAILED,
+} wh_run_state;
+const char *wh_run_state_name(wh_run_state state);
+
+// The object that a run publishes, as sealed.
+typedef struct wh_sealed {
+  wh_str attempt; // name in the store
+  wh_str store;   // connection
+  wh_str key;     // to publish under
+  wh_str sha256;  // hex
+  uint64_t bytes;
+  uint64_t rows;
+  uint64_t row_hash;
+  wh_str manifest; // JSON, as it will stand in the lake; empty for raw objects without one
+} wh_sealed;
+
+typedef struct wh_run {
+  wh_str id;
+  wh_str pipeline;
+  wh_str object;  // what it loads: identity; empty for runs that read a database
+  int64_t order;  // grows with every run; microseconds since 1970 at least
+  uint64_t epoch; // of the lease it ran under
+  wh_run_state state;
+  int64_t started_us, finished_us;
+  wh_counts counts;
+  uint64_t bytes_read, bytes_written;
+  uint64_t row_hash;   // sum over rows written (export) or consumed (load)
+  wh_str output;       // object published, or table loaded; address
+  wh_str output_version;
+  wh_str sha256;       // of the object published
+  wh_str rejects;      // quarantine object; empty: none
+  wh_str cursor_from, cursor_to; // as text; empty: none
+  wh_str error;        // failed: the sentence
+  wh_sealed sealed;    // state sealed
+} wh_run;
+
+// A cursor: the highest value seen, with its type, and what is needed to leave out rows of the
+// overlap that were sent already: the hashes of the rows read in [from, ...) by the last run.
+typedef struct wh_cursor {
+  bool found;
+  wh_value last; // text in the arena
+  const uint64_t *window;
+  size_t window_count;
+  bool window_cut; // more rows than WH_WINDOW_HASHES_MAX: none are remembered, all are sent again
+} wh_cursor;
+
+// An object waiting to be loaded by a pipeline.
+typedef struct wh_work {
+  uint64_t id;
+  wh_str pipeline;
+  wh_str key;
+  wh_str version;
+  int64_t order;      // what decides who comes first; not who wins
+  uint32_t attempts;  // deliveries so far, this one included
+  int64_t visible_us; // hidden until then
+  wh_str error;       // of the last attempt
+  bool dead;
+} wh_work;
+
+typedef struct wh_quarantine_entry {
+  wh_str run;
+  wh_str pipeline;
+  wh_str object;   // source object or table the rows came from
+  wh_str file;     // where the rejected rows are: key under the quarantine folder
+  uint64_t rows;   // still waiting
+  int64_t time_us;
+} wh_quarantine_entry;
+
+// A lease: one run of a pipeline at a time.
+typedef struct wh_lease {
+  wh_str pipeline;
+  uint64_t epoch;
+  void *own;
+} wh_lease;
+
+// What a finished run changes, all in one transaction.
+typedef struct wh_finish {
+  const wh_run *run;          // state done or failed, receipt numbers
+  const wh_cursor *cursor;    // NULL: unchanged
+  uint64_t work;              // queue entry that is done by it; 0: none
+  const wh_quarantine_entry *quarantine; // NULL: nothing rejected
+  const wh_schema *pin;       // schema to pin for the pipeline's source; NULL: unchanged
+} wh_finish;
+
+typedef struct wh_ledger wh_ledger;
+
+typedef wh_status (*wh_run_visit)(void *context, const wh_run *run, wh_error *err);
+typedef wh_status (*wh_work_visit)(void *context, const wh_work *work, wh_error *err);
+typedef wh_status (*wh_quarantine_visit)(void *context, const wh_quarantine_entry *entry,
+                                         wh_error *err);
+
+typedef struct wh_ledger_stats {
+  uint64_t waiting;   // visible or hidden, not dead
+  uint64_t dead;
+  int64_t oldest_us;  // when the oldest waiting one was put in; 0: none
+  uint64_t quarantined_rows;
+} wh_ledger_stats;
+
+typedef struct wh_ledger_type {
+  const char *name;
+
+  // --- leases. acquire: WH_ERR_BUSY when another run of the pipeline is going on. The epoch is
+  // higher than any before.
+  wh_status (*acquire)(wh_ledger *l, wh_str pipeline, wh_lease *ret, wh_error *err);
+  wh_status (*renew)(wh_ledger *l, wh_lease *lease, wh_error *err); // WH_ERR_STALE: lost it
+  void (*release)(wh_ledger *l, wh_lease *lease);
+
+  // --- runs
+  // Fills id, order (greater than every earlier one of this ledger, and at least now), started.
+  wh_status (*run_start)(wh_ledger *l, const wh_lease *lease, wh_str object, wh_arena *arena,
+                         wh_run *ret, wh_error *err);
+  wh_status (*run_seal)(wh_ledger *l, const wh_run *run, const wh_finish *on_publish, wh_error *err);
+  // The finish that run_seal stored, for adopting after a crash.
+  wh_status (*run_sealed_finish)(wh_ledger *l, wh_str run, wh_arena *arena, wh_finish *ret,
+                                 wh_error *err);
+  wh_status (*run_finish)(wh_ledger *l, const wh_finish *finish, wh_error *err);
+  wh_status (*run_get)(wh_ledger *l, wh_str id, wh_arena *arena, wh_run *ret, wh_error *err); // id may be an unambiguous prefix (>= 6)
+  // Newest first. pipeline empty: all; state < 0: any; limit 0: all.
+  wh_status (*runs)(wh_ledger *l, wh_str pipeline, int state, uint64_t limit, wh_arena *arena,
+                    wh_run_visit visit, void *context, wh_error *err);
+
+  // --- cursors, pinned schemas, schedules
+  wh_status (*cursor)(wh_ledger *l, wh_str pipeline, wh_arena *arena, wh_cursor *ret, wh_error *err);
+  wh_status (*pinned)(wh_ledger *l, wh_str pipeline, wh_arena *arena, bool *ret_found,
+                      wh_schema *ret, wh_error *err);
+  wh_status (*pin)(wh_ledger *l, wh_str pipeline, const wh_schema *schema, wh_error *err);
+  wh_status (*fired)(wh_ledger *l, wh_str pipeline, int64_t *ret_us, wh_error *err); // 0: never
+  wh_status (*set_fired)(wh_ledger *l, wh_str pipeline, int64_t due_us, wh_error *err);
+
+  // --- the queue. put: an object version enters once; *ret_new says whether it was new.
+  wh_status (*put)(wh_ledger *l, wh_str pipeline, wh_str key, wh_str version, int64_t order,
+                   bool *ret_new, wh_error *err);
+  // Known and skipped: `begin: now`.
+  wh_status (*put_done)(wh_ledger *l, wh_str pipeline, wh_str key, wh_str version, wh_error *err);
+  // The visible one with the lowest order, hidden until now + hidden_us. WH_ERR_END: none.
+  wh_status (*receive)(wh_ledger *l, wh_str pipeline, int64_t hidden_us, wh_arena *arena,
+                       wh_work *ret, wh_error *err);
+  wh_status (*extend)(wh_ledger *l, uint64_t work, int64_t hidden_us, wh_error *err);
+  // Not done: visible again after delay_us, or dead when it has had `attempts` deliveries or
+  // `definite` says that a retry cannot help.
+  wh_status (*fail)(wh_ledger *l, uint64_t work, uint32_t attempts, bool definite, int64_t delay_us,
+                    wh_str error, bool *ret_dead, wh_error *err);
+  wh_status (*done)(wh_ledger *l, uint64_t work, wh_error *err);
+  wh_status (*works)(wh_ledger *l, wh_str pipeline, wh_arena *arena, wh_work_visit visit,
+                     void *context, wh_error *err); // not done ones
+  wh_status (*revive)(wh_ledger *l, wh_str pipeline, uint64_t *ret_count, wh_error *err); // dead ones
+  // When the next hidden one becomes visible; INT64_MAX: none.
+  wh_status (*next_visible)(wh_ledger *l, wh_str pipeline, int64_t *ret_us, wh_error *err);
+
+  // --- quarantine
+  wh_status (*quarantined)(wh_ledger *l, wh_str pipeline, wh_arena *arena,
+                           wh_quarantine_visit visit, void *context, wh_error *err);
+  wh_status (*quarantine_put)(wh_ledger *l, const wh_quarantine_entry *entry, wh_error *err);
+  wh_status (*quarantine_drop)(wh_ledger *l, wh_str run, wh_error *err);
+
+  wh_status (*stats)(wh_ledger *l, wh_str pipeline, wh_ledger_stats *ret, wh_error *err);
+  // For rebuild: a run as told by a manifest or a mark. Existing ones are left as they are.
+  wh_status (*import_run)(wh_ledger *l, const wh_run *run, wh_error *err);
+  wh_status (*set_cursor)(wh_ledger *l, wh_str pipeline, const wh_cursor *cursor, wh_error *err);
+  // Next orders are greater than this.
+  wh_status (*raise_order)(wh_ledger *l, int64_t order, wh_error *err);
+  wh_status (*raise_epoch)(wh_ledger *l, wh_str pipeline, uint64_t epoch, wh_error *err);
+  void (*close)(wh_ledger *l);
+} wh_ledger_type;
+
+struct wh_ledger {
+  const wh_ledger_type *type;
+};
+
+// Opens (and creates, and migrates) the SQLite ledger. `lock_folder` holds one lock file a pipeline,
+// locked while a lease is held, so that it is gone with the process.
+wh_status wh_ledger_open_sqlite(wh_os *os, wh_mem *mem, const char *path, const char *lock_folder,
+                                wh_ledger **ret, wh_error *err);
+static inline void wh_ledger_close(wh_ledger *l) {
+  if (l) l->type->close(l);
+}

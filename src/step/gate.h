@@ -1,0 +1,26 @@
+// The `columns` gate: what may cross, and as what. It comes last before expectations and the sink.
+#pragma once
+
+#include "step/mask.h"
+#include "step/step.h"
+
+typedef struct wh_gate_column {
+  wh_str name; // as it crosses
+  wh_str from; // the source's
+  bool has_type;
+  wh_type type; // cast to
+  bool has_privacy;
+  wh_class privacy;    // default: internal; the source's own if it says so (manifest)
+  const wh_mask *mask; // NULL: as it is
+  const wh_node *node; // for messages
+} wh_gate_column;
+
+typedef struct wh_gate {
+  bool all; // everything crosses, in the source's order; `columns` then only adjusts
+  const wh_gate_column *columns;
+  size_t count;
+} wh_gate;
+
+// Rows that do not cast are rejected with rule "type".
+wh_status wh_gate_bind(const wh_step_context *context, const wh_gate *gate, const wh_schema *in,
+                       wh_step **ret, wh_error *err);

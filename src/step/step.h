@@ -1,0 +1,51 @@
+// Steps: batch -> batch, plus the rows they reject. One file a step, one `const wh_step_type`
+// each, listed in step/registry.c. In wherry.yaml a step is a map with one key, its name:
+//   steps:
+//     - trim: [customer_name, status]
+//     - map: { status_code: { 1: Open, 2: Shipped } }
+#pragma once
+
+#include "base/node.h"
+#include "base/os.h"
+#include "data/batch.h"
+#include "data/reject.h"
+#include "data/zone.h"
+
+typedef struct wh_step_context {
+  wh_os *os;
+  wh_mem *mem;
+  const wh_zone *zone; // of the pipeline, for local times; NULL: none given
+  wh_str scratch;      // folder for state that spills to disk
+  size_t state_limit_bytes; // of one step before it spills
+} wh_step_context;
+
+typedef struct wh_step wh_step;
+struct wh_step {
+  const wh_schema *schema; // of what it gives; owned by the step
+  uint64_t rows_filtered;  // dropped on purpose so far
+  // `in` has the schema that bind saw; `out` is initialised with `schema` and reset. Rejected and
+  // filtered rows are left out. `out` may borrow from `in`.
+  wh_status (*push)(wh_step *step, const wh_batch *in, wh_batch *out, wh_rejects *rejects,
+                    wh_error *err);
+  // Rows held back until the end; called until it leaves `out` empty. NULL: holds nothing back.
+  wh_status (*finish)(wh_step *step, wh_batch *out, wh_rejects *rejects, wh_error *err);
+  void (*close)(wh_step *step); // frees it
+};
+
+typedef struct wh_step_type {
+  const char *name;
+  const char *shape; // how its options look, for the reference: "[column, ...]"
+  const char *help;
+  const char *example; // a whole step, for the reference; a test runs it
+  // Checks the options against the schema: unknown columns are errors with position and the
+  // nearest name.
+  wh_status (*bind)(const wh_step_context *context, const wh_node *options, const wh_schema *in,
+                    wh_step **ret, wh_error *err);
+} wh_step_type;
+
+extern const wh_step_type *const wh_step_types[]; // NULL-terminated
+const wh_step_type *wh_step_by_name(wh_str name);
+
+static inline void wh_step_close(wh_step *s) {
+  if (s) s->close(s);
+}

@@ -81,8 +81,8 @@ void json_feed_index(json_feed *feed) {
   feed->sealed = true;
 }
 
-static wh_status fail_limit(const json_feed *feed, wh_error *err) {
-  wh_place place = json_feed_place(feed, 0);
+wh_status json_feed_fail_limit(const json_feed *feed, size_t at, wh_error *err) {
+  wh_place place = json_feed_place(feed, at);
   return wh_fail_at(err, WH_ERR_LIMIT, place,
                     "row %llu (line %llu, byte %llu) is larger than %zu bytes, the most that a row "
                     "may take; raise `memory`, of which a row may take an eighth",
@@ -91,8 +91,8 @@ static wh_status fail_limit(const json_feed *feed, wh_error *err) {
 }
 
 wh_status json_feed_more(json_feed *feed, size_t keep, wh_error *err) {
-  json_feed_mark(feed, keep);
   if (keep) {
+    json_feed_mark(feed, keep);
     memmove(feed->bytes, feed->bytes + keep, feed->len - keep);
     feed->len -= keep;
     feed->base += keep;
@@ -103,7 +103,7 @@ wh_status json_feed_more(json_feed *feed, size_t keep, wh_error *err) {
     if (feed->cap > JSON_WINDOW_BYTES) WH_TRY(resize(feed, JSON_WINDOW_BYTES, err));
   }
   if (feed->len == feed->cap) {
-    if (feed->len > feed->row_limit) return fail_limit(feed, err);
+    if (feed->len > feed->row_limit) return json_feed_fail_limit(feed, 0, err);
     size_t cap = feed->cap * 2;
     if (cap > feed->row_limit + JSON_WINDOW_BYTES) cap = feed->row_limit + JSON_WINDOW_BYTES;
     WH_TRY(resize(feed, cap, err));
@@ -118,6 +118,27 @@ wh_status json_feed_more(json_feed *feed, size_t keep, wh_error *err) {
   json_feed_seek(feed, 0);
   feed->fault.kind = JSON_FINE;
   return WH_OK;
+}
+
+wh_status json_feed_start(json_feed *feed, wh_error *err) {
+  WH_TRY(json_feed_more(feed, 0, err));
+  const char *p = feed->data;
+  bool mark = feed->len >= 2 && (memcmp(p, "\xFE\xFF", 2) == 0 || memcmp(p, "\xFF\xFE", 2) == 0);
+  // The first characters of JSON are ASCII, so a zero byte among them is half of one.
+  if (mark || (feed->len >= 2 && (p[0] == 0) != (p[1] == 0))) {
+    return wh_fail_at(err, WH_ERR_DATA, (wh_place){.line = 1, .column = 1},
+                      "this is UTF-16 or UTF-32 text, but JSON is UTF-8; convert it first");
+  }
+  if (feed->len >= 3 && memcmp(p, "\xEF\xBB\xBF", 3) == 0) json_feed_rewind(feed, 3);
+  return WH_OK;
+}
+
+void json_feed_rewind(json_feed *feed, size_t pos) {
+  json_feed_seek(feed, pos);
+  feed->mark = feed->mark_line_start = pos;
+  feed->mark_line = 1;
+  feed->row = 0;
+  feed->shrink = true;
 }
 
 // Counts the newlines of [from, to) and finds the last. All of it has been scanned.

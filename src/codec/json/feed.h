@@ -70,6 +70,12 @@ wh_status json_feed_open(json_feed *feed, wh_mem *mem, wh_input *in, size_t row_
                          wh_error *err);
 void json_feed_close(json_feed *feed); // zeroed is fine
 
+// Takes the first bytes in and stands behind the byte order mark, if there is one. WH_ERR_DATA for
+// UTF-16 and UTF-32.
+wh_status json_feed_start(json_feed *feed, wh_error *err);
+// Goes back to `pos` of the first window, which was never moved.
+void json_feed_rewind(json_feed *feed, size_t pos);
+
 // Takes more bytes in. What is before `keep` is given up; `keep` becomes 0, and so do pos and the
 // index. `keep` stands outside any string. WH_ERR_LIMIT when the row from `keep` on exceeds the
 // row limit.
@@ -82,6 +88,8 @@ void json_feed_index(json_feed *feed);
 static inline void json_feed_ahead(json_feed *feed) {
   if (__builtin_expect(feed->index_count - feed->index_at < JSON_AHEAD, 0)) json_feed_index(feed);
 }
+
+wh_status json_feed_fail_limit(const json_feed *feed, size_t at, wh_error *err);
 
 // Where a byte of the window stands in the input. `row` is that in hand.
 wh_place json_feed_place(const json_feed *feed, size_t at);

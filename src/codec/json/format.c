@@ -1,6 +1,6 @@
 #include "codec/json/format.h"
 
-#include "base/buf.h"
+#include "data/temporal.h"
 
 #include <float.h>
 #include <math.h>
@@ -142,4 +142,62 @@ size_t json_format_decimal(__int128 unscaled, int scale, char *out) {
   if (scale) return sign + put_point(digits + at, sizeof digits - at, (size_t)scale, out + sign);
   memcpy(out + sign, digits + at, sizeof digits - at);
   return sign + sizeof digits - at;
+}
+
+static void put_pair(char *out, int32_t value) {
+  memcpy(out, pairs + value * 2, 2);
+}
+
+size_t json_format_date(json_day *cache, int64_t days, char *out) {
+  enum { FIRST_DAY = -719162, LAST_DAY = 2932896 }; // 0001-01-01, 9999-12-31
+  if (!cache->known || cache->day != days) {
+    if (days < FIRST_DAY || days > LAST_DAY) return 0;
+    wh_civil c;
+    wh_civil_from_days(days, &c);
+    put_pair(cache->text, c.year / 100);
+    put_pair(cache->text + 2, c.year % 100);
+    put_pair(cache->text + 5, c.month);
+    put_pair(cache->text + 8, c.day);
+    cache->text[4] = cache->text[7] = '-';
+    cache->day = days;
+    cache->known = true;
+  }
+  memcpy(out, cache->text, 10);
+  return 10;
+}
+
+size_t json_format_time(int64_t value, int64_t per_second, char *out) {
+  int64_t seconds = value / per_second, fraction = value % per_second;
+  if (value < 0 || seconds >= 86400) return 0;
+  int32_t s = (int32_t)seconds;
+  put_pair(out, s / 3600);
+  out[2] = ':';
+  put_pair(out + 3, s / 60 % 60);
+  out[5] = ':';
+  put_pair(out + 6, s % 60);
+  if (fraction == 0) return 8;
+  out[8] = '.';
+  size_t n = 9;
+  while (fraction) {
+    fraction *= 10;
+    out[n++] = (char)('0' + fraction / per_second);
+    fraction %= per_second;
+  }
+  return n;
+}
+
+size_t json_format_timestamp(json_day *cache, int64_t value, int64_t per_second, bool zoned,
+                             char *out) {
+  const int64_t day = 86400 * per_second;
+  int64_t days = value / day, rest = value % day;
+  if (rest < 0) {
+    days--;
+    rest += day;
+  }
+  size_t n = json_format_date(cache, days, out);
+  if (n == 0) return 0;
+  out[n++] = 'T';
+  n += json_format_time(rest, per_second, out + n);
+  if (zoned) out[n++] = 'Z';
+  return n;
 }

@@ -1,6 +1,5 @@
 #include "codec/json/infer.h"
 
-#include "codec/json/number.h"
 #include "codec/json/text.h"
 
 enum {
@@ -123,26 +122,18 @@ static bool see_kind(inference *in, json_shape *shape, uint8_t kind, size_t at) 
   return true;
 }
 
-static uint8_t few_digits(int64_t count) {
-  return count > WH_DECIMAL_DIGITS_MAX ? JSON_MANY_DIGITS : (uint8_t)count;
-}
-
 static void shape_of_number(wh_str text, const json_number *number, json_shape *ret) {
-  json_digits d;
-  json_number_digits(text, &d);
-  *ret = (json_shape){.seen = JSON_SEEN_NUMBER,
-                      .fraction = !number->integer,
-                      .whole = few_digits(json_digits_whole(&d)),
-                      .scale = few_digits(json_digits_scale(&d))};
+  *ret = (json_shape){.seen = JSON_SEEN_NUMBER, .fraction = !number->integer};
+  json_number_extent(text, &ret->whole, &ret->scale);
   int64_t whole;
-  bool lost;
   double value;
-  if (number->integer && json_number_i64(text, number, &whole, &lost)) {
+  // All of 64 bit but the least.
+  if (json_number_fast_i64(number, &whole)) {
     ret->inexact = whole > JSON_F64_WHOLE_MAX || whole < -JSON_F64_WHOLE_MAX;
     return;
   }
-  ret->beyond = number->integer;
-  ret->inexact = !json_number_f64(text, number, &value) ||
+  ret->beyond = number->integer && !wh_str_to_i64(text, &whole);
+  ret->inexact = !(json_number_fast_f64(number, &value) || wh_str_to_f64(text, &value)) ||
                  !json_number_survives_f64(text, number, value);
 }
 

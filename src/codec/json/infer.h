@@ -15,6 +15,7 @@
 #pragma once
 
 #include "base/arena.h"
+#include "codec/json/number.h"
 #include "codec/json/walk.h"
 #include "data/type.h"
 
@@ -27,8 +28,6 @@ enum {
   JSON_SEEN_ARRAY = 16,
   JSON_SEEN_FIXED = 32, // the type was given and is none that inference makes: never changed
 };
-
-enum { JSON_MANY_DIGITS = 255 }; // more than a decimal keeps
 
 typedef struct json_shape json_shape;
 typedef struct json_member {

@@ -86,7 +86,7 @@ static bool take_escape(json_feed *feed, const char **at, const char *end, char 
                         size_t *ret_len) {
   const char *p = *at;
   if (p[1] == 'u') {
-    uint32_t c;
+    uint32_t c = 0;
     if (!take_unicode(feed, at, end, &c)) return false;
     *ret_len = put_utf8(c, out);
     return true;
@@ -148,7 +148,7 @@ static bool unescape(json_feed *feed, wh_str text, char *out, size_t *ret_len) {
                            (unsigned)(unsigned char)*p);
     }
     char bytes[4];
-    size_t count;
+    size_t count = 0;
     if (!take_escape(feed, &p, end, bytes, &count)) return false;
     if (out) memcpy(out + n, bytes, count);
     n += count;

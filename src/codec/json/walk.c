@@ -141,7 +141,7 @@ static bool enter(json_feed *feed, nesting *n, bool object) {
 static bool next_value(json_feed *feed, nesting *n, bool first, bool thorough) {
   while (n->depth) {
     unsigned top = n->depth - 1;
-    bool done;
+    bool done = false;
     if (n->objects[top / 64] >> top % 64 & 1) {
       json_value key;
       if (!json_take_key(feed, first, &key, &done)) return false;

@@ -18,6 +18,8 @@ typedef struct wh_codec_context {
   wh_mem *mem;
   size_t row_limit_bytes; // a row larger than this is an error; an eighth of `memory`
   int threads;            // that the codec may use inside
+  bool schema_may_widen;  // the given schema was inferred from earlier objects: what does not fit
+                          // it is WH_ERR_WIDEN, as if it had been inferred here
 } wh_codec_context;
 
 typedef struct wh_reader wh_reader;

@@ -14,6 +14,8 @@ typedef struct wh_flow_item {
   wh_reject_lines *rejected; // rows that stay; the sink's rejects are added here
   wh_counts counts;          // read, filtered, unchanged (window) of this batch
   uint64_t rows_through;     // number of the last row that was read for it
+  uint64_t hash_read;        // sum of the row hashes of what was read; only with options.hash_read
+  uint64_t hash_out;         // of what goes on; only with options.hash_out
 } wh_flow_item;
 
 typedef struct wh_flow_options {
@@ -22,11 +24,18 @@ typedef struct wh_flow_options {
   const wh_gate *gate;
   wh_reader *reader;       // borrowed
   wh_window *window;       // NULL: none
-  uint64_t skip_through;   // rows up to this number are not counted and not rejected again
+  bool hash_read, hash_out;
 } wh_flow_options;
 
+// Binds the steps to the reader's schema; nothing is read yet.
 wh_status wh_flow_open(const wh_flow_options *options, wh_flow **ret, wh_error *err);
+// Begins to read. Rows up to number `skip_through`, which an earlier attempt has behind it, pass
+// through the steps (whose state needs them) and are neither counted nor rejected nor given out.
+wh_status wh_flow_start(wh_flow *flow, uint64_t skip_through, wh_error *err);
 const wh_schema *wh_flow_schema(const wh_flow *flow); // of the batches
+// True when a step keeps rows until the end: then a load cannot commit in chunks, since rows that
+// were read may not have come out yet.
+bool wh_flow_holds_back(const wh_flow *flow);
 // The next item, to be given back with wh_flow_release before the next call but WH_FLOW_SLOTS - 1.
 // WH_ERR_END: no more. Other failures are those of the reader or a step.
 wh_status wh_flow_next(wh_flow *flow, wh_flow_item **ret, wh_error *err);

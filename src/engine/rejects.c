@@ -49,6 +49,7 @@ static wh_status lines_row(wh_rejects *self, const wh_reject *reject, const wh_b
   wh_place place = wh_batch_place(batch, row);
   if (reject->place.line) place = reject->place;
   if (!place.row) place.row = reject->place.row;
+  if (place.row > l->last_row) l->last_row = place.row;
   if (place.row && place.row <= l->skip_through) return WH_OK;
   // Quarantine the row as it was read, if it is still at hand (a step may have held it back).
   if (l->rows && l->rows != batch) {
@@ -68,6 +69,7 @@ static wh_status lines_row(wh_rejects *self, const wh_reject *reject, const wh_b
 
 static wh_status lines_raw(wh_rejects *self, const wh_reject *reject, wh_str text, wh_error *err) {
   wh_reject_lines *l = (wh_reject_lines *)self;
+  if (reject->place.row > l->last_row) l->last_row = reject->place.row;
   if (reject->place.row && reject->place.row <= l->skip_through) return WH_OK;
   write_head(&l->lines, reject, reject->place);
   wh_buf_add_c(&l->lines, "\"text\":");
@@ -85,6 +87,7 @@ void wh_reject_lines_init(wh_reject_lines *l, wh_mem *mem) {
 void wh_reject_lines_clear(wh_reject_lines *l, const wh_batch *rows) {
   wh_buf_clear(&l->lines);
   l->count = 0;
+  l->last_row = 0;
   l->rows = rows;
 }
 

@@ -23,6 +23,7 @@ typedef struct wh_reject_lines {
   uint64_t skip_through; // rows up to this number were dealt with before a restart
   wh_buf lines;
   uint64_t count;
+  uint64_t last_row; // highest row number among them, skipped ones too
 } wh_reject_lines;
 
 void wh_reject_lines_init(wh_reject_lines *lines, wh_mem *mem);

@@ -110,6 +110,7 @@ wh_status wh_window_pass(wh_window *w, const wh_batch *read, const wh_batch *out
   }
   const wh_column *cursor = &read->columns[index];
   WH_TRY(note_highest(w, cursor, read->rows, err));
+  if (!keep) return WH_OK;
   int64_t least = threshold(w);
   uint64_t unchanged = 0;
   size_t from = 0;

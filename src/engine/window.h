@@ -29,7 +29,7 @@ typedef struct wh_window {
 void wh_window_init(wh_window *w, wh_mem *mem);
 void wh_window_free(wh_window *w);
 // Looks at the rows of `out` (after the gate), which were read as rows of `read`; clears the bit of
-// `keep` of each row that was sent before. `keep` has all bits set on entry.
+// `keep` of each row that was sent before. `keep` has all bits set on entry; NULL when `out` has no rows.
 wh_status wh_window_pass(wh_window *w, const wh_batch *read, const wh_batch *out, uint8_t *keep,
                          uint64_t *ret_unchanged, wh_error *err);
 // The cursor to store: highest value, and the hashes of the rows at or above the next start.

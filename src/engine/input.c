@@ -1,0 +1,383 @@
+#include "engine/input.h"
+
+#include "base/crypto.h"
+
+enum { MANIFEST_BYTES_MAX = 16 << 20, PROVE_READ_BYTES = 256 * 1024 };
+
+wh_status wh_input_connect(wh_engine *engine, const wh_address *address, wh_connection **ret,
+                           bool *ret_is_rows, wh_error *err) {
+  WH_TRY(wh_config_connect(engine->config, address->connection, ret, err));
+  *ret_is_rows = (*ret)->type->store == NULL;
+  return WH_OK;
+}
+
+// --- which columns are fetched -----------------------------------------------------------------
+
+// Whether the text stands anywhere in a tree of options: how a step names a column.
+static bool mentions(const wh_node *node, wh_str word) {
+  if (!node) return false;
+  switch (node->kind) {
+  case WH_NODE_SCALAR:
+    return wh_str_eq(node->text, word);
+  case WH_NODE_LIST:
+    for (size_t i = 0; i < node->count; i++) {
+      if (mentions(node->items[i], word)) return true;
+    }
+    return false;
+  case WH_NODE_MAP:
+    for (size_t i = 0; i < node->count; i++) {
+      if (wh_str_eq(node->entries[i].key->text, word)) return true;
+      if (mentions(node->entries[i].value, word)) return true;
+    }
+    return false;
+  }
+  return false;
+}
+
+static bool is_needed(const wh_pipeline *p, wh_str column) {
+  if (p->gate.all || wh_str_eq(p->read.cursor, column)) return true;
+  for (size_t i = 0; i < p->gate.count; i++) {
+    if (wh_str_eq(p->gate.columns[i].from, column)) return true;
+  }
+  return mentions(p->steps, column);
+}
+
+// Keeps of the source's schema what is needed, in `fetched` and the query.
+static wh_status choose_columns(wh_run_input *in, wh_error *err) {
+  const wh_schema *all = &in->info.schema;
+  wh_field *fields = WH_NEW_ARRAY(in->arena, all->count, wh_field);
+  wh_str *names = WH_NEW_ARRAY(in->arena, all->count, wh_str);
+  if (!fields || !names) return wh_fail_memory(err);
+  size_t count = 0;
+  for (size_t i = 0; i < all->count; i++) {
+    if (!is_needed(in->pipeline, all->fields[i].name)) continue;
+    fields[count] = all->fields[i];
+    names[count++] = all->fields[i].name;
+  }
+  in->fetched = (wh_schema){.count = count, .fields = fields};
+  in->query.columns = names;
+  in->query.column_count = count;
+  if (count == 0) {
+    return wh_node_fail(in->pipeline->node, err,
+                        "pipeline %.*s: none of its columns is in the source",
+                        WH_STR_ARG(in->pipeline->name));
+  }
+  return WH_OK;
+}
+
+static wh_status check_cursor(wh_run_input *in, wh_error *err) {
+  const wh_pipeline *p = in->pipeline;
+  if (p->read.cursor.len == 0) return WH_OK;
+  ptrdiff_t at = wh_schema_find(&in->info.schema, p->read.cursor);
+  if (at < 0) {
+    return wh_node_fail(p->node, err, "pipeline %.*s: the source has no column '%.*s' for a cursor",
+                        WH_STR_ARG(p->name), WH_STR_ARG(p->read.cursor));
+  }
+  const wh_type *type = &in->info.schema.fields[at].type;
+  if (type->kind != WH_TIMESTAMP && type->kind != WH_DATE && !wh_kind_is_int(type->kind)) {
+    wh_str name = wh_type_friendly(type, in->arena);
+    return wh_node_fail(p->node, err,
+                        "pipeline %.*s: the cursor %.*s is a %.*s; a cursor must be a time or a "
+                        "whole number",
+                        WH_STR_ARG(p->name), WH_STR_ARG(p->read.cursor), WH_STR_ARG(name));
+  }
+  return WH_OK;
+}
+
+wh_status wh_input_describe(wh_engine *engine, const wh_pipeline *p, wh_arena *arena,
+                            wh_run_input *ret, wh_error *err) {
+  *ret = (wh_run_input){.engine = engine, .pipeline = p, .arena = arena, .is_rows = true};
+  bool is_rows;
+  WH_TRY(wh_input_connect(engine, &p->from, &ret->connection, &is_rows, err));
+  ret->query = (wh_source_query){
+      .table = p->from.thing, .query = p->read.query, .cursor = p->read.cursor};
+  WH_TRY(ret->connection->type->source->describe(ret->connection, &ret->query, arena, &ret->info,
+                                                 err));
+  ret->rows_total = ret->info.rows_estimate;
+  WH_TRY(check_cursor(ret, err));
+  return choose_columns(ret, err);
+}
+
+// --- databases ---------------------------------------------------------------------------------
+
+// A wall-clock cursor is compared with the source's clock in the zone that the pipeline names.
+static wh_status local_clock(wh_run_input *in, const wh_type *type, int64_t *clock_us,
+                             wh_error *err) {
+  if (type->kind != WH_TIMESTAMP || type->zoned) return WH_OK;
+  wh_str name = in->pipeline->read.timezone;
+  if (name.len == 0) return WH_OK; // taken as UTC; `plan` says so
+  const wh_zone *zone;
+  WH_TRY(wh_zone_open(in->engine->os, name, in->arena, &zone, err));
+  int64_t second = *clock_us / 1000000;
+  *clock_us += (int64_t)wh_zone_offset_at(zone, second) * 1000000;
+  return WH_OK;
+}
+
+// When clocks go back an hour of wall-clock time comes twice: reading an hour more than the overlap
+// costs little and loses nothing.
+static int64_t overlap_of(const wh_pipeline *p, const wh_type *type) {
+  int64_t overlap = p->read.overlap_us;
+  if (type->kind == WH_TIMESTAMP && !type->zoned && p->read.timezone.len) {
+    overlap += 3600ll * 1000000;
+  }
+  return wh_kind_is_int(type->kind) ? 0 : overlap;
+}
+
+// `--since`, as if the cursor stood there.
+static wh_status since_value(const wh_pipeline *p, const wh_type *type, int64_t since_us,
+                             wh_cursor *ret, wh_error *err) {
+  int64_t day = 86400ll * 1000000;
+  *ret = (wh_cursor){.found = true, .last = {.type = *type}};
+  if (type->kind == WH_DATE) {
+    ret->last.as.i = since_us / day - (since_us % day < 0);
+    return WH_OK;
+  }
+  if (type->kind != WH_TIMESTAMP) {
+    return wh_fail(err, WH_ERR_USAGE, "--since takes a time, but the cursor %.*s is a number",
+                   WH_STR_ARG(p->read.cursor));
+  }
+  int64_t second = since_us / 1000000 - (since_us % 1000000 < 0);
+  if (!wh_unit_convert(since_us, WH_UNIT_US, type->unit, &ret->last.as.i) &&
+      !wh_unit_convert(second, WH_UNIT_S, type->unit, &ret->last.as.i)) {
+    return wh_fail(err, WH_ERR_USAGE, "--since is out of range");
+  }
+  return WH_OK;
+}
+
+static wh_status set_range(wh_run_input *in, const wh_run_options *options, wh_error *err) {
+  const wh_pipeline *p = in->pipeline;
+  wh_source_query *q = &in->query;
+  q->limit_rows = options->limit_rows;
+  if (p->read.cursor.len == 0) return WH_OK;
+  in->has_cursor = true;
+  const wh_source_type *source = in->connection->type->source;
+  WH_TRY(source->bound(in->connection, q, in->arena, &in->bound, err));
+  ptrdiff_t at = wh_schema_find(&in->info.schema, p->read.cursor);
+  const wh_type *type = &in->info.schema.fields[at].type;
+  int64_t clock = in->bound.clock_us;
+  WH_TRY(local_clock(in, type, &clock, err));
+  int64_t overlap = overlap_of(p, type);
+  wh_ledger *ledger = in->engine->ledger;
+  WH_TRY(ledger->type->cursor(ledger, p->name, in->arena, &in->previous, err));
+  if (in->info.cursor_kind == WH_CURSOR_EXACT) {
+    q->has_to = in->bound.has_to;
+    q->to = in->bound.to;
+    overlap = 0;
+  }
+  if (options->full) in->previous.found = false;
+  if (options->has_since) {
+    WH_TRY(since_value(p, type, options->since_us, &in->previous, err));
+    q->has_from = true;
+    q->from = in->previous.last;
+  } else if (in->previous.found && !in->previous.last.is_null) {
+    q->has_from = true;
+    WH_TRY(wh_window_start(&in->previous.last, clock, overlap, &q->from, err));
+  }
+  wh_window_init(&in->window, in->engine->mem);
+  in->window.cursor = p->read.cursor;
+  in->window.overlap = overlap;
+  in->window.clock = wh_kind_is_int(type->kind) ? INT64_MAX : clock;
+  if (in->previous.found && !options->has_since) {
+    in->window.known = in->previous.window;
+    in->window.known_count = in->previous.window_count;
+  }
+  return WH_OK;
+}
+
+wh_status wh_input_open_rows(wh_engine *engine, const wh_pipeline *p, const wh_run_options *options,
+                             wh_arena *arena, wh_run_input *ret, wh_error *err) {
+  WH_TRY(wh_input_describe(engine, p, arena, ret, err));
+  WH_TRY(set_range(ret, options, err));
+  if (ret->query.has_from) ret->rows_total = 0; // only a part of the table
+  return ret->connection->type->source->open(ret->connection, &ret->query, &ret->fetched,
+                                             &ret->reader, err);
+}
+
+// --- objects -----------------------------------------------------------------------------------
+
+// Reads a whole small object of a store.
+static wh_status read_object(wh_connection *c, wh_str key, size_t max, wh_arena *arena, wh_str *ret,
+                             wh_error *err) {
+  wh_input *in;
+  WH_TRY(c->type->store->open(c, key, (wh_str){0}, &in, err));
+  wh_status status = WH_OK;
+  if (in->size > max) {
+    status = wh_fail(err, WH_ERR_LIMIT, "%.*s has more than %zu bytes", WH_STR_ARG(key), max);
+  }
+  size_t at = 0;
+  char *data = status == WH_OK ? wh_arena_alloc(arena, (size_t)in->size + 1) : NULL;
+  if (status == WH_OK && !data) status = wh_fail_memory(err);
+  while (status == WH_OK && at < in->size) {
+    size_t n;
+    status = wh_input_read(in, data + at, (size_t)in->size - at, &n, err);
+    if (status == WH_OK && n == 0) break;
+    if (status == WH_OK) at += n;
+  }
+  wh_input_close(in);
+  if (status == WH_OK) *ret = wh_str_n(data, at);
+  return status;
+}
+
+static wh_status read_manifest(wh_run_input *in, wh_error *err) {
+  wh_str key = wh_manifest_key(in->object.key, in->arena);
+  if (!key.data) return wh_fail_memory(err);
+  wh_str text;
+  wh_error inner = {0};
+  wh_status status = read_object(in->connection, key, MANIFEST_BYTES_MAX, in->arena, &text, &inner);
+  if (status == WH_ERR_NOT_FOUND) return WH_OK;
+  if (status != WH_OK) {
+    if (err) *err = inner;
+    return status;
+  }
+  WH_TRY(wh_manifest_parse(text, in->arena, &in->manifest, err));
+  // The manifest speaks of the bytes that Wherry published. A file that somebody else put there
+  // since is a foreign one, known by its size; one of the same size fails the checksum.
+  in->has_manifest = in->manifest.bytes == in->object.size;
+  return WH_OK;
+}
+
+static wh_status open_reader(wh_run_input *in, wh_error *err) {
+  wh_connection *c = in->connection;
+  const wh_codec_type *codec = wh_codec_by_key(in->object.key);
+  if (!codec) {
+    return wh_fail(err, WH_ERR_USAGE,
+                   "%.*s: no codec reads files with this ending. To move them as they are, say "
+                   "raw: true",
+                   WH_STR_ARG(in->object.key));
+  }
+  WH_TRY(c->type->store->open(c, in->object.key, in->object.version, &in->stream, err));
+  wh_codec_context context = {.os = in->engine->os,
+                              .mem = in->engine->mem,
+                              .row_limit_bytes =
+                                  (size_t)in->engine->config->memory_bytes / WH_ROW_SHARE_OF_MEMORY,
+                              .threads = in->engine->single_thread ? 1 : 2,
+                              .schema_may_widen = in->inferred};
+  return codec->open_reader(&context, in->stream, NULL, in->has_given ? &in->given : NULL,
+                            &in->reader, err);
+}
+
+// Errors of codecs know the place, not the object.
+static wh_status name_object(const wh_run_input *in, wh_status status, wh_error *err) {
+  if (status != WH_OK) {
+    wh_str name = wh_path_name(in->object.key);
+    wh_error_prefix(err, "%.*s: ", WH_STR_ARG(name));
+  }
+  return status;
+}
+
+static void close_object(wh_run_input *in) {
+  wh_reader_close(in->reader);
+  in->reader = NULL;
+  wh_input_close(in->stream);
+  in->stream = NULL;
+}
+
+wh_status wh_input_reopen(wh_run_input *in, wh_error *err) {
+  close_object(in);
+  return name_object(in, open_reader(in, err), err);
+}
+
+wh_status wh_input_widen(wh_run_input *in, wh_error *err) {
+  WH_TRY(wh_schema_copy(in->reader->schema, in->arena, &in->given, err));
+  in->has_given = true;
+  return wh_input_reopen(in, err);
+}
+
+wh_status wh_input_open_object(wh_engine *engine, const wh_pipeline *p, wh_str key, wh_str version,
+                               wh_arena *arena, wh_run_input *ret, wh_error *err) {
+  *ret = (wh_run_input){.engine = engine, .pipeline = p, .arena = arena};
+  bool is_rows;
+  WH_TRY(wh_input_connect(engine, &p->from, &ret->connection, &is_rows, err));
+  const wh_store_type *store = ret->connection->type->store;
+  WH_TRY(store->stat(ret->connection, key, arena, &ret->object, err));
+  if (version.len && !wh_str_eq(version, ret->object.version)) {
+    return wh_fail(err, WH_ERR_CHANGED, "%.*s was replaced before it was read", WH_STR_ARG(key));
+  }
+  ret->identity = wh_arena_printf(arena, "%.*s:%.*s@%.*s", WH_STR_ARG(p->from.connection),
+                                  WH_STR_ARG(key), WH_STR_ARG(ret->object.version));
+  if (!ret->identity.data) return wh_fail_memory(err);
+  WH_TRY(read_manifest(ret, err));
+  ret->order = ret->has_manifest ? ret->manifest.order : ret->object.modified_us;
+  ret->bytes_total = ret->object.size;
+  if (ret->has_manifest) {
+    ret->given = ret->manifest.schema;
+    ret->has_given = true;
+    ret->rows_total = ret->manifest.rows;
+  } else {
+    ret->inferred = true;
+    wh_ledger *ledger = engine->ledger;
+    WH_TRY(ledger->type->pinned(ledger, p->name, arena, &ret->has_given, &ret->given, err));
+  }
+  return name_object(ret, open_reader(ret, err), err);
+}
+
+// --- proving -----------------------------------------------------------------------------------
+
+static wh_status prove_checksum(wh_run_input *in, wh_error *err) {
+  wh_input *stream;
+  WH_TRY(in->connection->type->store->open(in->connection, in->object.key, in->object.version,
+                                           &stream, err));
+  char *data = wh_mem_alloc(in->engine->mem, PROVE_READ_BYTES);
+  wh_sha256 sha;
+  wh_status status = data ? wh_sha256_init(&sha, err) : wh_fail_memory(err);
+  bool hashing = status == WH_OK;
+  while (status == WH_OK) {
+    size_t n;
+    status = wh_input_read(stream, data, PROVE_READ_BYTES, &n, err);
+    if (status != WH_OK || n == 0) break;
+    status = wh_sha256_add(&sha, data, n, err);
+  }
+  uint8_t digest[WH_SHA256_BYTES];
+  if (status == WH_OK) status = wh_sha256_finish(&sha, digest, err);
+  if (hashing) wh_sha256_free(&sha);
+  if (data) wh_mem_free(in->engine->mem, data, PROVE_READ_BYTES);
+  wh_input_close(stream);
+  WH_TRY(status);
+  WH_CLEAN_BUF wh_buf hex;
+  wh_buf_init(&hex, in->engine->mem, 0);
+  wh_buf_add_hex(&hex, digest, sizeof digest);
+  WH_TRY(wh_buf_check(&hex, err));
+  if (wh_str_eq(wh_buf_str(&hex), in->manifest.sha256)) return WH_OK;
+  return wh_fail(err, WH_ERR_DATA,
+                 "its bytes are not those that were published: the checksum differs. Nothing of "
+                 "it was loaded");
+}
+
+// A collector that drops what it is given: the real pass will meet the same rows again.
+static wh_status drop_row(wh_rejects *self, const wh_reject *reject, const wh_batch *batch,
+                          size_t row, wh_error *err) {
+  (void)self, (void)reject, (void)batch, (void)row, (void)err;
+  return WH_OK;
+}
+static wh_status drop_raw(wh_rejects *self, const wh_reject *reject, wh_str text, wh_error *err) {
+  (void)self, (void)reject, (void)text, (void)err;
+  return WH_OK;
+}
+
+static wh_status prove_framing(wh_run_input *in, wh_error *err) {
+  wh_rejects rejects = {.row = drop_row, .raw = drop_raw};
+  wh_batch batch = {0};
+  wh_status status = wh_batch_init(&batch, in->engine->mem, in->reader->schema, err);
+  while (status == WH_OK) {
+    wh_batch_reset(&batch);
+    status = in->reader->next(in->reader, &batch, &rejects, err);
+    if (status == WH_OK && batch.rows == 0) break;
+  }
+  wh_batch_free(&batch);
+  return status;
+}
+
+wh_status wh_input_prove(wh_run_input *in, wh_error *err) {
+  if (in->has_manifest) return name_object(in, prove_checksum(in, err), err);
+  for (;;) {
+    wh_status status = prove_framing(in, err);
+    if (status == WH_OK) return wh_input_reopen(in, err);
+    if (status != WH_ERR_WIDEN) return name_object(in, status, err);
+    WH_TRY(wh_input_widen(in, err));
+  }
+}
+
+void wh_input_close_run(wh_run_input *in) {
+  close_object(in);
+  wh_window_free(&in->window);
+}

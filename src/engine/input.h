@@ -1,0 +1,61 @@
+// What a run reads: a database through its source, or one object through its store and codec.
+#pragma once
+
+#include "engine/window.h"
+#include "ledger/manifest.h"
+
+typedef struct wh_run_input {
+  wh_engine *engine;
+  const wh_pipeline *pipeline;
+  wh_arena *arena;
+  wh_connection *connection;
+  bool is_rows; // a database
+
+  wh_reader *reader;
+  int64_t order;     // of what is read: the manifest's, else the store's time; 0 for a database
+  uint64_t rows_total, bytes_total; // 0: unknown
+
+  // database
+  wh_source_query query;
+  wh_source_info info;
+  wh_bound bound;
+  wh_cursor previous;
+  bool has_cursor;
+  wh_window window;
+  wh_schema fetched; // schema of the rows: the columns that are needed
+
+  // object
+  wh_object object;
+  wh_str identity; // "lake:inbound/x.json@version"
+  wh_input *stream;
+  bool has_manifest;
+  wh_manifest manifest;
+  bool inferred;      // the schema comes from the object itself, or from earlier ones (pinned)
+  wh_schema given;    // from the manifest, pinned, or widened
+  bool has_given;
+} wh_run_input;
+
+// The connection of an address, and whether it holds rows (else objects).
+wh_status wh_input_connect(wh_engine *engine, const wh_address *address, wh_connection **ret,
+                           bool *ret_is_rows, wh_error *err);
+
+// Describes the source of a pipeline that reads a database, and works out what must be fetched: the
+// columns that cross, that steps name, and the cursor. `all` is the source's whole schema.
+wh_status wh_input_describe(wh_engine *engine, const wh_pipeline *pipeline, wh_arena *arena,
+                            wh_run_input *ret, wh_error *err);
+
+wh_status wh_input_open_rows(wh_engine *engine, const wh_pipeline *pipeline,
+                             const wh_run_options *options, wh_arena *arena, wh_run_input *ret,
+                             wh_error *err);
+// WH_ERR_NOT_FOUND: the object is gone. WH_ERR_CHANGED: the key holds another version now.
+wh_status wh_input_open_object(wh_engine *engine, const wh_pipeline *pipeline, wh_str key,
+                               wh_str version, wh_arena *arena, wh_run_input *ret, wh_error *err);
+// Opens the same object again from its start, with the schema in `given`.
+wh_status wh_input_reopen(wh_run_input *in, wh_error *err);
+// After WH_ERR_WIDEN: takes over the reader's wider schema and opens again.
+wh_status wh_input_widen(wh_run_input *in, wh_error *err);
+// Reads the whole object once without using it: the checksum where there is a manifest, the
+// framing and the types where there is none, so that nothing has to be taken back later. Leaves it
+// open at its start.
+wh_status wh_input_prove(wh_run_input *in, wh_error *err);
+void wh_input_close_run(wh_run_input *in); // zeroed is fine

@@ -1,0 +1,46 @@
+// What a run writes: an object through a store and a codec, or rows of a table through a sink. Both
+// have the same shape, so that run.c does not know which it has.
+//
+// The order of calls: open -> write... -> (checkpoint -> write...)... -> complete -> close.
+// `complete` may fail and be followed by close only: then nothing is visible, or (tables) the
+// chunks that were committed, whose mark says so.
+#pragma once
+
+#include "engine/flow.h"
+#include "engine/input.h"
+
+typedef struct wh_run_output wh_run_output;
+
+typedef struct wh_output_verbs {
+  // Before the flow starts. Sets out->mark: what an earlier attempt has done.
+  wh_status (*open)(wh_run_output *out, const wh_schema *schema, wh_error *err);
+  wh_status (*write)(wh_run_output *out, wh_flow_item *item, wh_counts *counts, wh_error *err);
+  // Commits what was written so far, to go on from there after a crash. NULL: has none.
+  wh_status (*checkpoint)(wh_run_output *out, const wh_mark *mark, wh_error *err);
+  // Everything was written. Makes it durable and visible; fills output, sha256 ... of finish->run.
+  wh_status (*complete)(wh_run_output *out, wh_mark *mark, wh_finish *finish, wh_run *run,
+                        wh_error *err);
+  void (*close)(wh_run_output *out);
+} wh_output_verbs;
+
+struct wh_run_output {
+  const wh_output_verbs *verbs;
+  wh_engine *engine;
+  const wh_pipeline *pipeline;
+  wh_connection *connection;
+  wh_arena *arena;
+  const wh_run *run;
+  const wh_run_input *input;
+  wh_load load; // tables: what is loaded, under which order and epoch
+  wh_mark mark; // as found by open
+  union {
+    struct {
+      wh_sink *sink;
+      bool in_transaction;
+    } table;
+    struct wh_object_output *object;
+  };
+};
+
+extern const wh_output_verbs wh_output_object;
+extern const wh_output_verbs wh_output_table;

@@ -1,0 +1,187 @@
+// Rows into one object: written under a name of its own, hashed on the way, sealed, published.
+#include "base/crypto.h"
+#include "engine/output.h"
+#include "engine/publish.h"
+
+// A wh_output that hashes what passes through it to the upload.
+typedef struct hashing_output {
+  wh_output output;
+  wh_output *to;
+  wh_sha256 sha;
+} hashing_output;
+
+struct wh_object_output {
+  const wh_schema *schema;
+  wh_str key, attempt;
+  wh_upload *upload;
+  hashing_output hashing;
+  bool has_sha;
+  wh_writer *writer;
+  uint64_t rows, row_hash;
+  bool in_ledger; // sealed there: the attempt is kept, whatever happens
+};
+
+static wh_status hashing_write(wh_output *base, const void *data, size_t len, wh_error *err) {
+  hashing_output *h = (hashing_output *)base;
+  WH_TRY(wh_sha256_add(&h->sha, data, len, err));
+  WH_TRY(wh_output_write(h->to, data, len, err));
+  h->output.written += len;
+  return WH_OK;
+}
+
+// The object's name without and with its ending, for {name} and {ext}.
+static void split_name(wh_str key, wh_str *ret_name, wh_str *ret_ext) {
+  wh_str name = wh_path_name(key);
+  size_t dot = name.len;
+  while (dot > 0 && name.data[dot - 1] != '.')
+    dot--;
+  *ret_name = dot > 1 ? wh_str_sub(name, 0, dot - 1) : name;
+  *ret_ext = dot > 1 ? wh_str_sub(name, dot, name.len) : (wh_str){0};
+}
+
+static wh_status object_open(wh_run_output *out, const wh_schema *schema, wh_error *err) {
+  struct wh_object_output *o = WH_NEW(out->arena, struct wh_object_output);
+  if (!o) return wh_fail_memory(err);
+  out->object = o;
+  o->schema = schema;
+  wh_template_values values = {.start_us = out->run->started_us,
+                               .run = out->run->id,
+                               .pipeline = out->pipeline->name,
+                               .source = out->pipeline->from.connection,
+                               .name = out->pipeline->from.thing};
+  if (!out->input->is_rows) split_name(out->input->object.key, &values.name, &values.ext);
+  WH_TRY(wh_template_expand(out->pipeline->to.thing, &values, out->arena, &o->key, err));
+  o->attempt = wh_arena_printf(out->arena, "%.*s-0", WH_STR_ARG(out->run->id));
+  return o->attempt.data ? WH_OK : wh_fail_memory(err);
+}
+
+static wh_status start_writing(wh_run_output *out, wh_error *err) {
+  struct wh_object_output *o = out->object;
+  const wh_codec_type *codec = wh_codec_by_key(o->key);
+  if (!codec) {
+    return wh_fail(err, WH_ERR_USAGE, "%.*s: no codec writes files with this ending",
+                   WH_STR_ARG(o->key));
+  }
+  WH_TRY(out->connection->type->store->create(out->connection, o->attempt, &o->upload, err));
+  WH_TRY(wh_sha256_init(&o->hashing.sha, err));
+  o->has_sha = true;
+  o->hashing.output.write = hashing_write;
+  o->hashing.to = &o->upload->output;
+  wh_codec_context context = {.os = out->engine->os,
+                              .mem = out->engine->mem,
+                              .row_limit_bytes = (size_t)out->engine->config->memory_bytes /
+                                                 WH_ROW_SHARE_OF_MEMORY,
+                              .threads = 1};
+  return codec->open_writer(&context, &o->hashing.output, NULL, o->schema, &o->writer, err);
+}
+
+static wh_status object_write(wh_run_output *out, wh_flow_item *item, wh_counts *counts,
+                              wh_error *err) {
+  struct wh_object_output *o = out->object;
+  if (item->batch->rows == 0) return WH_OK;
+  if (!o->writer) WH_TRY(start_writing(out, err));
+  WH_TRY(o->writer->write(o->writer, item->batch, err));
+  o->rows += item->batch->rows;
+  o->row_hash += item->hash_out;
+  counts->written += item->batch->rows;
+  return WH_OK;
+}
+
+static wh_status write_manifest(const wh_run_output *out, const wh_run *run, const wh_finish *finish,
+                                wh_str sha256, wh_buf *text, wh_error *err) {
+  const struct wh_object_output *o = out->object;
+  const wh_codec_type *codec = wh_codec_by_key(o->key);
+  wh_manifest manifest = {.key = o->key,
+                          .pipeline = run->pipeline,
+                          .run = run->id,
+                          .codec = wh_str_of(codec->name),
+                          .sha256 = sha256,
+                          .cursor_from = run->cursor_from,
+                          .cursor_to = run->cursor_to,
+                          .order = out->load.order,
+                          .epoch = run->epoch,
+                          .rows = o->rows,
+                          .bytes = o->hashing.output.written,
+                          .row_hash = o->row_hash,
+                          .created_us = run->started_us,
+                          .schema = *o->schema};
+  if (finish->cursor) {
+    manifest.has_cursor = true;
+    manifest.cursor_last = finish->cursor->last;
+  }
+  wh_manifest_write(&manifest, text);
+  return wh_buf_check(text, err);
+}
+
+static wh_status seal(wh_run_output *out, wh_finish *finish, wh_run *run, wh_error *err) {
+  struct wh_object_output *o = out->object;
+  WH_TRY(o->writer->finish(o->writer, err));
+  WH_TRY(o->upload->seal(o->upload, err));
+  uint8_t digest[WH_SHA256_BYTES];
+  WH_TRY(wh_sha256_finish(&o->hashing.sha, digest, err));
+  WH_CLEAN_BUF wh_buf text;
+  wh_buf_init(&text, out->engine->mem, 0);
+  wh_buf_add_hex(&text, digest, sizeof digest);
+  WH_TRY(wh_buf_check(&text, err));
+  run->sha256 = wh_arena_str(out->arena, wh_buf_str(&text));
+  if (!run->sha256.data) return wh_fail_memory(err);
+  wh_buf_clear(&text);
+  WH_TRY(write_manifest(out, run, finish, run->sha256, &text, err));
+  run->sealed = (wh_sealed){.attempt = o->attempt,
+                            .store = out->pipeline->to.connection,
+                            .key = o->key,
+                            .sha256 = run->sha256,
+                            .bytes = o->hashing.output.written,
+                            .rows = o->rows,
+                            .row_hash = o->row_hash,
+                            .manifest = wh_arena_str(out->arena, wh_buf_str(&text))};
+  if (!run->sealed.manifest.data) return wh_fail_memory(err);
+  run->bytes_written = run->sealed.bytes;
+  run->row_hash = o->row_hash;
+  run->output = wh_arena_printf(out->arena, "%.*s:%.*s", WH_STR_ARG(out->pipeline->to.connection),
+                                WH_STR_ARG(o->key));
+  if (!run->output.data) return wh_fail_memory(err);
+  wh_ledger *ledger = out->engine->ledger;
+  WH_TRY(ledger->type->run_seal(ledger, run, finish, err));
+  o->in_ledger = true;
+  return WH_OK;
+}
+
+static wh_status object_complete(wh_run_output *out, wh_mark *mark, wh_finish *finish, wh_run *run,
+                                 wh_error *err) {
+  (void)mark;
+  struct wh_object_output *o = out->object;
+  if (!o->writer) {
+    // Nothing new. An incremental run then publishes nothing; a whole table that is empty is an
+    // empty object, since a `replace` further down must see it.
+    if (out->input->has_cursor || !out->input->is_rows) return WH_OK;
+    WH_TRY(start_writing(out, err));
+  }
+  WH_TRY(seal(out, finish, run, err));
+  wh_object object;
+  WH_TRY(wh_publish_sealed(out->engine, &run->sealed, run->id, out->arena, &object, err));
+  run->output_version = object.version;
+  return WH_OK;
+}
+
+static void object_close(wh_run_output *out) {
+  struct wh_object_output *o = out->object;
+  if (!o) return;
+  wh_writer_close(o->writer);
+  if (o->upload) {
+    o->upload->close(o->upload);
+    wh_error ignored = {0};
+    if (!o->in_ledger) {
+      WH_IGNORE(out->connection->type->store->discard(out->connection, o->attempt, &ignored));
+    }
+  }
+  if (o->has_sha) wh_sha256_free(&o->hashing.sha);
+  out->object = NULL;
+}
+
+const wh_output_verbs wh_output_object = {
+    .open = object_open,
+    .write = object_write,
+    .complete = object_complete,
+    .close = object_close,
+};

@@ -1,0 +1,77 @@
+// Rows into a table: begin, write, mark, commit, in chunks. See connect/sink.h for the contract.
+#include "engine/output.h"
+
+static wh_status begin(wh_run_output *out, wh_error *err) {
+  const wh_sink_type *sink = out->connection->type->sink;
+  WH_TRY(sink->begin(out->table.sink, &out->load, out->arena, &out->mark, err));
+  out->table.in_transaction = true;
+  return WH_OK;
+}
+
+static wh_status table_open(wh_run_output *out, const wh_schema *schema, wh_error *err) {
+  const wh_pipeline *p = out->pipeline;
+  const wh_sink_type *type = out->connection->type->sink;
+  wh_target target = {.table = p->to.thing,
+                      .schema = schema,
+                      .mode = p->write.mode,
+                      .key = p->write.key.items,
+                      .key_count = p->write.key.count,
+                      .newest_by = p->write.newest_by,
+                      .side_table = p->write.side_table};
+  WH_TRY(type->open(out->connection, &target, 1, &out->table.sink, err));
+  WH_TRY(type->prepare(out->table.sink, err));
+  return begin(out, err);
+}
+
+static wh_status table_write(wh_run_output *out, wh_flow_item *item, wh_counts *counts,
+                             wh_error *err) {
+  if (item->batch->rows == 0) return WH_OK;
+  wh_rejects *rejects = &item->rejected->rejects;
+  return out->connection->type->sink->write(out->table.sink, 0, item->batch, rejects, counts, err);
+}
+
+static wh_status commit(wh_run_output *out, wh_mark *mark, wh_error *err) {
+  const wh_sink_type *sink = out->connection->type->sink;
+  WH_TRY(sink->mark(out->table.sink, mark, err));
+  WH_TRY(sink->commit(out->table.sink, err));
+  out->table.in_transaction = false;
+  return WH_OK;
+}
+
+static wh_status table_checkpoint(wh_run_output *out, const wh_mark *mark, wh_error *err) {
+  wh_mark copy = *mark;
+  WH_TRY(commit(out, &copy, err));
+  return begin(out, err);
+}
+
+static wh_status table_complete(wh_run_output *out, wh_mark *mark, wh_finish *finish, wh_run *run,
+                                wh_error *err) {
+  run->output = wh_arena_printf(out->arena, "%.*s:%.*s", WH_STR_ARG(out->pipeline->to.connection),
+                                WH_STR_ARG(out->pipeline->to.thing));
+  if (!run->output.data) return wh_fail_memory(err);
+  // Rows that come straight from a database are not there to be read again after a crash between
+  // the commit and the ledger: keep what is to be recorded, and let the mark tell whether it holds.
+  if (out->input->is_rows) {
+    wh_ledger *ledger = out->engine->ledger;
+    WH_TRY(ledger->type->run_seal(ledger, run, finish, err));
+  }
+  WH_TRY(commit(out, mark, err));
+  run->counts = mark->counts;
+  return WH_OK;
+}
+
+static void table_close(wh_run_output *out) {
+  const wh_sink_type *sink = out->connection->type->sink;
+  if (!out->table.sink) return;
+  if (out->table.in_transaction) sink->abort(out->table.sink);
+  sink->close(out->table.sink);
+  out->table.sink = NULL;
+}
+
+const wh_output_verbs wh_output_table = {
+    .open = table_open,
+    .write = table_write,
+    .checkpoint = table_checkpoint,
+    .complete = table_complete,
+    .close = table_close,
+};

@@ -1,0 +1,49 @@
+#include "engine/publish.h"
+
+#include "ledger/manifest.h"
+
+// The manifest is an object like any other: attempt, seal, publish.
+static wh_status publish_manifest(wh_connection *c, const wh_sealed *sealed, wh_str run,
+                                  wh_arena *arena, wh_error *err) {
+  const wh_store_type *store = c->type->store;
+  wh_str key = wh_manifest_key(sealed->key, arena);
+  wh_str attempt = wh_arena_printf(arena, "%.*s-manifest", WH_STR_ARG(run));
+  if (!key.data || !attempt.data) return wh_fail_memory(err);
+  WH_TRY(store->discard(c, attempt, err)); // half of one, from before a crash
+  wh_upload *upload;
+  WH_TRY(store->create(c, attempt, &upload, err));
+  wh_status status =
+      wh_output_write(&upload->output, sealed->manifest.data, sealed->manifest.len, err);
+  if (status == WH_OK) status = upload->seal(upload, err);
+  upload->close(upload);
+  WH_TRY(status);
+  // A manifest that is already there is of an attempt at this same object that did not get to
+  // publish it (the object's name is unique to the run), so the newer one may take its place.
+  wh_object object;
+  return store->publish(c, attempt, key, true, arena, &object, err);
+}
+
+// The attempt is gone: it was published before the crash, or it never was ours.
+static wh_status already_there(wh_connection *c, const wh_sealed *sealed, wh_arena *arena,
+                               wh_object *ret, wh_error *err) {
+  wh_error inner = {0};
+  wh_status status = c->type->store->stat(c, sealed->key, arena, ret, &inner);
+  if (status == WH_OK && ret->size == sealed->bytes) return WH_OK;
+  return wh_fail(err, WH_ERR_NOT_FOUND,
+                 "%.*s: the sealed attempt %.*s is gone, and was not published; run the pipeline "
+                 "again",
+                 WH_STR_ARG(sealed->store), WH_STR_ARG(sealed->attempt));
+}
+
+wh_status wh_publish_sealed(wh_engine *engine, const wh_sealed *sealed, wh_str run, wh_arena *arena,
+                            wh_object *ret, wh_error *err) {
+  wh_connection *c;
+  WH_TRY(wh_config_connect(engine->config, sealed->store, &c, err));
+  if (sealed->manifest.len) WH_TRY(publish_manifest(c, sealed, run, arena, err));
+  wh_error inner = {0};
+  wh_status status =
+      c->type->store->publish(c, sealed->attempt, sealed->key, false, arena, ret, &inner);
+  if (status == WH_ERR_NOT_FOUND) return already_there(c, sealed, arena, ret, err);
+  if (status != WH_OK && err) *err = inner;
+  return status;
+}

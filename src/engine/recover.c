@@ -1,0 +1,135 @@
+// After a crash. Under the lease nobody else works on the pipeline, so a run that is still
+// "running" died before anything of it was durable, and one that is "sealed" only has to be
+// published (or was, and only the ledger does not know).
+#include "engine/publish.h"
+#include "engine/run.h"
+
+typedef struct left_over {
+  wh_engine *engine;
+  wh_arena *arena;
+  wh_run *runs;
+  size_t count, cap;
+} left_over;
+
+static wh_status collect(void *context, const wh_run *run, wh_error *err) {
+  left_over *l = context;
+  if (run->state != WH_RUN_RUNNING && run->state != WH_RUN_SEALED) return WH_OK;
+  if (l->count == l->cap) {
+    size_t cap = l->cap ? l->cap * 2 : 8;
+    wh_run *grown = WH_NEW_ARRAY(l->arena, cap, wh_run);
+    if (!grown) return wh_fail_memory(err);
+    if (l->count) memcpy(grown, l->runs, l->count * sizeof *grown);
+    l->runs = grown;
+    l->cap = cap;
+  }
+  l->runs[l->count++] = *run;
+  return WH_OK;
+}
+
+static wh_status give_up_run(wh_engine *engine, wh_run *run, const char *why, wh_error *err) {
+  run->state = WH_RUN_FAILED;
+  run->error = wh_str_of(why);
+  run->finished_us = wh_now_us(engine->os);
+  wh_finish finish = {.run = run};
+  return engine->ledger->type->run_finish(engine->ledger, &finish, err);
+}
+
+static wh_status finish_adopted(wh_engine *engine, wh_run *run, wh_finish *finish, wh_error *err) {
+  run->state = WH_RUN_DONE;
+  run->finished_us = wh_now_us(engine->os);
+  finish->run = run;
+  WH_TRY(engine->ledger->type->run_finish(engine->ledger, finish, err));
+  if (engine->watcher.finished) engine->watcher.finished(engine->watcher.context, run);
+  return WH_OK;
+}
+
+static wh_status adopt_object(wh_engine *engine, wh_run *run, wh_finish *finish, wh_arena *arena,
+                              wh_error *err) {
+  wh_object object;
+  wh_error inner = {0};
+  wh_status status = wh_publish_sealed(engine, &run->sealed, run->id, arena, &object, &inner);
+  if (status == WH_ERR_NOT_FOUND) return give_up_run(engine, run, inner.text, err);
+  if (status != WH_OK) {
+    if (err) *err = inner;
+    return status;
+  }
+  run->output_version = object.version;
+  return finish_adopted(engine, run, finish, err);
+}
+
+typedef struct mark_search {
+  wh_str run;
+  bool done;
+  wh_counts counts;
+} mark_search;
+
+static wh_status find_mark(void *context, wh_str object, const wh_mark *mark, wh_error *err) {
+  (void)err;
+  mark_search *search = context;
+  if (wh_str_eq(object, search->run) && mark->done) {
+    search->done = true;
+    search->counts = mark->counts;
+  }
+  return WH_OK;
+}
+
+// Rows of a database straight into a table: the mark in the target tells whether it committed.
+static wh_status adopt_load(wh_engine *engine, const wh_pipeline *pipeline, wh_run *run,
+                            wh_finish *finish, wh_arena *arena, wh_error *err) {
+  wh_connection *c;
+  WH_TRY(wh_config_connect(engine->config, pipeline->to.connection, &c, err));
+  mark_search search = {.run = run->id};
+  WH_TRY(c->type->sink->marks(c, pipeline->name, arena, find_mark, &search, err));
+  if (!search.done) return give_up_run(engine, run, "interrupted before it committed", err);
+  run->counts = search.counts;
+  return finish_adopted(engine, run, finish, err);
+}
+
+// Attempts in the pipeline's store that belong to no run that could still publish them.
+typedef struct sweep {
+  wh_connection *connection;
+  const left_over *left;
+} sweep;
+
+static wh_status sweep_attempt(void *context, const wh_object *attempt, wh_error *err) {
+  const sweep *s = context;
+  for (size_t i = 0; i < s->left->count; i++) {
+    const wh_run *run = &s->left->runs[i];
+    if (run->state == WH_RUN_FAILED && attempt->key.len > run->id.len &&
+        memcmp(attempt->key.data, run->id.data, run->id.len) == 0) {
+      return s->connection->type->store->discard(s->connection, attempt->key, err);
+    }
+  }
+  return WH_OK;
+}
+
+static wh_status discard_attempts(wh_engine *engine, const wh_pipeline *pipeline,
+                                  const left_over *left, wh_error *err) {
+  wh_connection *c;
+  WH_TRY(wh_config_connect(engine->config, pipeline->to.connection, &c, err));
+  if (!c->type->store) return WH_OK;
+  sweep s = {.connection = c, .left = left};
+  return c->type->store->attempts(c, sweep_attempt, &s, err);
+}
+
+wh_status wh_run_recover(wh_engine *engine, const wh_pipeline *pipeline, wh_error *err) {
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, engine->mem);
+  wh_ledger *ledger = engine->ledger;
+  left_over left = {.engine = engine, .arena = &arena};
+  WH_TRY(ledger->type->runs(ledger, pipeline->name, WH_RUN_RUNNING, 0, &arena, collect, &left, err));
+  WH_TRY(ledger->type->runs(ledger, pipeline->name, WH_RUN_SEALED, 0, &arena, collect, &left, err));
+  if (left.count == 0) return WH_OK;
+  for (size_t i = 0; i < left.count; i++) {
+    wh_run *run = &left.runs[i];
+    if (run->state == WH_RUN_RUNNING) {
+      WH_TRY(give_up_run(engine, run, "interrupted before anything was published", err));
+      continue;
+    }
+    wh_finish finish;
+    WH_TRY(ledger->type->run_sealed_finish(ledger, run->id, &arena, &finish, err));
+    if (run->sealed.attempt.len) WH_TRY(adopt_object(engine, run, &finish, &arena, err));
+    else WH_TRY(adopt_load(engine, pipeline, run, &finish, &arena, err));
+  }
+  return discard_attempts(engine, pipeline, &left, err);
+}

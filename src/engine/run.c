@@ -1,0 +1,383 @@
+#include "engine/run.h"
+
+#include "base/log.h"
+
+enum { PROGRESS_INTERVAL_US = 100 * 1000, KEEP_ALIVE_US = 30 * 1000000 };
+
+typedef struct transfer {
+  wh_engine *engine;
+  const wh_run_request *request;
+  wh_arena *arena;
+  wh_run *run;
+  wh_run_input *in;
+  wh_run_output out;
+  wh_flow *flow;
+  wh_reject_file rejects;
+  wh_mark mark; // what has been consumed, committed or not
+  uint64_t rows_committed;
+  uint64_t hash_read;
+  uint64_t chunk_rows; // 0: all at once
+  wh_expect_limit limit;
+  int64_t last_progress_us, last_alive_us;
+} transfer;
+
+// --- small parts -------------------------------------------------------------------------------
+
+static void show_progress(transfer *t, bool at_end) {
+  const wh_watcher *watcher = &t->engine->watcher;
+  if (!watcher->progress) return;
+  int64_t now = t->engine->os->type->monotonic_ns(t->engine->os) / 1000;
+  if (!at_end && now - t->last_progress_us < PROGRESS_INTERVAL_US) return;
+  t->last_progress_us = now;
+  wh_progress progress = {.pipeline = t->run->pipeline,
+                          .object = t->in->object.key,
+                          .rows = t->mark.counts.read,
+                          .rows_total = t->in->rows_total,
+                          .bytes = t->in->reader->bytes_read,
+                          .bytes_total = t->in->bytes_total};
+  watcher->progress(watcher->context, &progress);
+}
+
+// Keeps the lease and the work's invisibility alive while work goes on.
+static wh_status keep_alive(transfer *t, wh_error *err) {
+  int64_t now = t->engine->os->type->monotonic_ns(t->engine->os) / 1000;
+  if (now - t->last_alive_us < KEEP_ALIVE_US) return WH_OK;
+  t->last_alive_us = now;
+  wh_ledger *ledger = t->engine->ledger;
+  WH_TRY(ledger->type->renew(ledger, (wh_lease *)t->request->lease, err));
+  if (!t->request->work) return WH_OK;
+  return ledger->type->extend(ledger, t->request->work->id, WH_VISIBILITY_US, err);
+}
+
+// `at_most_rejected`, against what was read so far.
+static wh_status check_limit(const transfer *t, wh_error *err) {
+  if (!t->limit.given) return WH_OK;
+  const wh_counts *c = &t->mark.counts;
+  double most = t->limit.percent ? (double)c->read * t->limit.value / 100 : t->limit.value;
+  if ((double)c->quarantined <= most) return WH_OK;
+  return wh_fail(err, WH_ERR_REFUSED,
+                 "%llu of %llu rows were rejected, more than at_most_rejected allows (%g%s). "
+                 "Nothing was published. Mend the rule or the source, or raise the limit",
+                 (unsigned long long)c->quarantined, (unsigned long long)c->read, t->limit.value,
+                 t->limit.percent ? "%" : "");
+}
+
+static void add_counts(wh_counts *to, const wh_counts *from) {
+  to->read += from->read;
+  to->written += from->written;
+  to->unchanged += from->unchanged;
+  to->superseded += from->superseded;
+  to->filtered += from->filtered;
+  to->quarantined += from->quarantined;
+}
+
+static bool add_up(const wh_counts *c) {
+  return c->read == c->written + c->unchanged + c->superseded + c->filtered + c->quarantined;
+}
+
+// --- the loop ----------------------------------------------------------------------------------
+
+static wh_status take_item(transfer *t, wh_flow_item *item, wh_error *err) {
+  wh_counts counts = item->counts;
+  WH_TRY(t->out.verbs->write(&t->out, item, &counts, err));
+  counts.quarantined = item->rejected->count;
+  WH_TRY(wh_reject_file_add(&t->rejects, item->rejected, err));
+  add_counts(&t->mark.counts, &counts);
+  if (item->rows_through > t->mark.rows_done) t->mark.rows_done = item->rows_through;
+  t->hash_read += item->hash_read;
+  t->mark.row_hash += item->hash_read;
+  return WH_OK;
+}
+
+// The rejects of a chunk are durable before the chunk commits, and the mark names them.
+static wh_status settle_rejects(transfer *t, wh_error *err) {
+  WH_TRY(wh_reject_file_next_part(&t->rejects, t->mark.rows_done, err));
+  if (t->mark.counts.quarantined) t->mark.rejects = t->rejects.folder;
+  return WH_OK;
+}
+
+static wh_status checkpoint(transfer *t, wh_error *err) {
+  WH_TRY(settle_rejects(t, err));
+  WH_TRY(t->out.verbs->checkpoint(&t->out, &t->mark, err));
+  t->rows_committed = t->mark.rows_done;
+  return WH_OK;
+}
+
+static wh_status consume(transfer *t, wh_error *err) {
+  for (;;) {
+    if (wh_engine_stopping(t->engine)) {
+      if (t->chunk_rows && t->mark.rows_done > t->rows_committed) WH_TRY(checkpoint(t, err));
+      return wh_fail(err, WH_ERR_CANCELLED, "stopped; the rest goes on at the next start");
+    }
+    wh_flow_item *item;
+    wh_status status = wh_flow_next(t->flow, &item, err);
+    if (status == WH_ERR_END) return WH_OK;
+    WH_TRY(status);
+    status = take_item(t, item, err);
+    wh_flow_release(t->flow, item);
+    WH_TRY(status);
+    show_progress(t, false);
+    WH_TRY(keep_alive(t, err));
+    if (t->limit.given && !t->limit.percent) WH_TRY(check_limit(t, err));
+    if (t->chunk_rows && t->mark.rows_done - t->rows_committed >= t->chunk_rows) {
+      WH_TRY(checkpoint(t, err));
+    }
+  }
+}
+
+// What was read must be what the manifest says was written: same rows, same content.
+static wh_status compare_with_manifest(const transfer *t, wh_error *err) {
+  const wh_run_input *in = t->in;
+  if (in->is_rows || !in->has_manifest) return WH_OK;
+  if (t->mark.counts.read != in->manifest.rows) {
+    return wh_fail(err, WH_ERR_DATA, "%llu rows were read, its manifest says %llu",
+                   (unsigned long long)t->mark.counts.read, (unsigned long long)in->manifest.rows);
+  }
+  if (t->out.mark.rows_done || t->mark.counts.quarantined) return WH_OK; // not all of it was seen
+  if (t->hash_read == in->manifest.row_hash) return WH_OK;
+  return wh_fail(err, WH_ERR_DATA, "the values that were read are not those that were written: "
+                                   "their hash differs from the manifest's");
+}
+
+// Chunks only where an object can be read again from where it stood, and where nothing is decided
+// at the end: a percentage, or rows that a step holds back.
+static void choose_chunk(transfer *t) {
+  t->chunk_rows = 0;
+  if (!t->out.verbs->checkpoint || t->in->is_rows) return;
+  if (t->limit.given || wh_flow_holds_back(t->flow)) return;
+  t->chunk_rows = (uint64_t)t->request->pipeline->chunk_rows;
+}
+
+static wh_status prove_if_large(transfer *t, wh_error *err) {
+  wh_run_input *in = t->in;
+  if (in->is_rows) return WH_OK;
+  // An object with a manifest proves its content against it; one checksum pass keeps a damaged
+  // file from being loaded in part. A foreign object needs a whole reading for the same.
+  uint64_t rows = in->has_manifest ? in->manifest.rows : in->object.size / 2;
+  bool whole = rows <= (uint64_t)t->request->pipeline->chunk_rows;
+  return whole && !in->has_manifest ? WH_OK : wh_input_prove(in, err);
+}
+
+static wh_status open_parts(transfer *t, wh_error *err) {
+  wh_engine *e = t->engine;
+  const wh_pipeline *p = t->request->pipeline;
+  wh_gate gate;
+  WH_TRY(wh_config_gate(e->config, p, t->arena, &gate, err));
+  WH_TRY(wh_expect_limit_parse(p->expect, &t->limit, err));
+  bool to_rows;
+  t->out = (wh_run_output){.engine = e, .pipeline = p, .arena = t->arena, .run = t->run, .input = t->in};
+  WH_TRY(wh_input_connect(e, &p->to, &t->out.connection, &to_rows, err));
+  wh_flow_options options = {.engine = e,
+                             .pipeline = p,
+                             .gate = &gate,
+                             .reader = t->in->reader,
+                             .window = t->in->has_cursor ? &t->in->window : NULL,
+                             .hash_read = !t->in->is_rows,
+                             .hash_out = !to_rows};
+  WH_TRY(wh_flow_open(&options, &t->flow, err));
+  t->out.verbs = to_rows ? &wh_output_table : &wh_output_object;
+  t->out.load = (wh_load){.pipeline = p->name,
+                          .object = t->in->is_rows ? t->run->id : t->in->identity,
+                          .run = t->run->id,
+                          .order = t->in->is_rows ? t->run->order : t->in->order,
+                          .epoch = t->request->lease->epoch,
+                          .now_us = wh_now_us(e->os)};
+  WH_TRY(t->out.verbs->open(&t->out, wh_flow_schema(t->flow), err));
+  t->mark = t->out.mark;
+  t->mark.run = t->run->id;
+  t->mark.order = t->out.load.order;
+  t->mark.time_us = t->out.load.now_us;
+  t->rows_committed = t->mark.rows_done;
+  choose_chunk(t);
+  wh_str folder = t->mark.rejects;
+  if (folder.len == 0) {
+    folder = wh_arena_printf(t->arena, "%.*s/%.*s", WH_STR_ARG(p->name), WH_STR_ARG(t->run->id));
+    if (!folder.data) return wh_fail_memory(err);
+  }
+  wh_str from = t->in->is_rows ? wh_arena_printf(t->arena, "%.*s:%.*s", WH_STR_ARG(p->from.connection),
+                                                 WH_STR_ARG(p->from.thing))
+                               : t->in->identity;
+  WH_TRY(wh_reject_file_init(&t->rejects, e, folder, t->in->reader->schema, p->name, t->run->id,
+                             from, t->out.load.order, t->arena, err));
+  t->rejects.part = t->mark.rows_done;
+  return WH_OK;
+}
+
+static void close_parts(transfer *t) {
+  wh_flow_close(t->flow);
+  t->flow = NULL;
+  if (t->out.verbs) t->out.verbs->close(&t->out);
+  t->out.verbs = NULL;
+  wh_reject_file_close(&t->rejects);
+}
+
+static wh_status fill_cursor(transfer *t, wh_cursor *cursor, wh_finish *finish, wh_error *err) {
+  wh_run_input *in = t->in;
+  if (!in->has_cursor || t->request->options->limit_rows) return WH_OK;
+  WH_TRY(wh_window_finish(&in->window, &in->previous, t->arena, cursor, err));
+  if (in->info.cursor_kind == WH_CURSOR_EXACT && in->bound.has_to) {
+    *cursor = (wh_cursor){.found = true, .last = in->bound.to};
+  }
+  if (!cursor->found) return WH_OK;
+  finish->cursor = cursor;
+  WH_CLEAN_BUF wh_buf text;
+  wh_buf_init(&text, t->engine->mem, 0);
+  if (in->query.has_from) {
+    wh_value_write(&in->query.from, &text);
+    t->run->cursor_from = wh_arena_str(t->arena, wh_buf_str(&text));
+    wh_buf_clear(&text);
+  }
+  wh_value_write(&cursor->last, &text);
+  t->run->cursor_to = wh_arena_str(t->arena, wh_buf_str(&text));
+  return wh_buf_check(&text, err);
+}
+
+// Everything was consumed: what the ledger will record, then the commit itself.
+static wh_status complete(transfer *t, wh_error *err) {
+  wh_run *run = t->run;
+  WH_TRY(compare_with_manifest(t, err));
+  WH_TRY(check_limit(t, err));
+  WH_TRY(settle_rejects(t, err));
+  t->mark.done = true;
+  run->counts = t->mark.counts;
+  run->row_hash = t->mark.row_hash;
+  run->bytes_read = t->in->reader->bytes_read;
+  run->rejects = t->mark.rejects;
+  run->finished_us = wh_now_us(t->engine->os);
+  run->state = WH_RUN_DONE;
+  wh_cursor cursor;
+  wh_quarantine_entry quarantine = {.run = run->id,
+                                    .pipeline = run->pipeline,
+                                    .object = t->in->is_rows ? (wh_str){0} : t->in->identity,
+                                    .file = t->mark.rejects,
+                                    .rows = run->counts.quarantined,
+                                    .time_us = run->finished_us};
+  wh_finish finish = {.run = run, .work = t->request->work ? t->request->work->id : 0};
+  if (run->counts.quarantined) finish.quarantine = &quarantine;
+  if (t->in->is_rows) finish.pin = &t->in->info.schema;
+  else if (t->in->inferred) finish.pin = t->in->reader->schema;
+  WH_TRY(fill_cursor(t, &cursor, &finish, err));
+  WH_TRY(t->out.verbs->complete(&t->out, &t->mark, &finish, run, err));
+  show_progress(t, true);
+  if (!add_up(&run->counts)) {
+    wh_log(WH_LOG_ERROR, "engine", "the counts of run %.*s do not add up", WH_STR_ARG(run->id));
+  }
+  run->finished_us = wh_now_us(t->engine->os);
+  wh_ledger *ledger = t->engine->ledger;
+  return ledger->type->run_finish(ledger, &finish, err);
+}
+
+// The target's mark says that this object is loaded: only the ledger has to learn it.
+static wh_status record_loaded(transfer *t, wh_error *err) {
+  wh_run *run = t->run;
+  const wh_mark *mark = &t->out.mark;
+  run->counts = mark->counts;
+  run->row_hash = mark->row_hash;
+  run->rejects = mark->rejects;
+  run->state = WH_RUN_DONE;
+  run->finished_us = wh_now_us(t->engine->os);
+  run->output = wh_arena_printf(t->arena, "%.*s:%.*s",
+                                WH_STR_ARG(t->request->pipeline->to.connection),
+                                WH_STR_ARG(t->request->pipeline->to.thing));
+  wh_quarantine_entry quarantine = {.run = run->id,
+                                    .pipeline = run->pipeline,
+                                    .object = t->in->identity,
+                                    .file = mark->rejects,
+                                    .rows = mark->counts.quarantined,
+                                    .time_us = run->finished_us};
+  wh_finish finish = {.run = run, .work = t->request->work ? t->request->work->id : 0};
+  if (mark->counts.quarantined) finish.quarantine = &quarantine;
+  wh_ledger *ledger = t->engine->ledger;
+  return ledger->type->run_finish(ledger, &finish, err);
+}
+
+static wh_status attempt(transfer *t, wh_error *err) {
+  wh_status status = open_parts(t, err);
+  if (status == WH_OK && t->out.mark.done) {
+    status = record_loaded(t, err);
+  } else {
+    if (status == WH_OK) status = wh_flow_start(t->flow, t->mark.rows_done, err);
+    if (status == WH_OK) status = consume(t, err);
+    if (status == WH_OK) status = complete(t, err);
+  }
+  close_parts(t);
+  return status;
+}
+
+wh_status wh_run_transfer(wh_engine *engine, const wh_run_request *request, wh_run_input *in,
+                          wh_arena *arena, wh_run *run, wh_error *err) {
+  transfer t = {.engine = engine, .request = request, .arena = arena, .run = run, .in = in};
+  WH_TRY(prove_if_large(&t, err));
+  for (;;) {
+    wh_status status = attempt(&t, err);
+    if (status != WH_ERR_WIDEN) return status;
+    // An inferred type was too narrow. Nothing of this attempt is committed (larger objects were
+    // read whole before): read again with the wider one.
+    WH_TRY(wh_input_widen(in, err));
+    t = (transfer){.engine = engine, .request = request, .arena = arena, .run = run, .in = in};
+  }
+}
+
+// --- one run -----------------------------------------------------------------------------------
+
+// A column that is new at the source stays home; say so once, when it appears.
+static wh_status notice_new_columns(wh_engine *engine, const wh_run_input *in, wh_error *err) {
+  if (!in->is_rows || in->pipeline->gate.all) return WH_OK;
+  bool found;
+  wh_schema before;
+  wh_ledger *ledger = engine->ledger;
+  WH_TRY(ledger->type->pinned(ledger, in->pipeline->name, in->arena, &found, &before, err));
+  if (!found) return WH_OK;
+  for (size_t i = 0; i < in->info.schema.count; i++) {
+    wh_str name = in->info.schema.fields[i].name;
+    if (wh_schema_find(&before, name) >= 0 || wh_schema_find(&in->fetched, name) >= 0) continue;
+    wh_str text = wh_arena_printf(in->arena,
+                                  "the source has a new column '%.*s'. It stays home. To let it "
+                                  "cross, list it under columns.",
+                                  WH_STR_ARG(name));
+    if (!text.data) return wh_fail_memory(err);
+    wh_engine_notice(engine, in->pipeline->name, text.data);
+  }
+  return WH_OK;
+}
+
+static wh_status open_input(wh_engine *engine, const wh_run_request *r, wh_arena *arena,
+                            wh_run_input *in, wh_error *err) {
+  if (r->work) {
+    return wh_input_open_object(engine, r->pipeline, r->work->key, r->work->version, arena, in, err);
+  }
+  WH_TRY(wh_input_open_rows(engine, r->pipeline, r->options, arena, in, err));
+  return notice_new_columns(engine, in, err);
+}
+
+void wh_run_record_failure(wh_engine *engine, wh_run *run, const wh_error *why) {
+  run->state = WH_RUN_FAILED;
+  run->finished_us = wh_now_us(engine->os);
+  run->error = wh_str_of(why->text);
+  wh_finish finish = {.run = run};
+  wh_error ignored = {0};
+  wh_ledger *ledger = engine->ledger;
+  // If this fails too, the run stays "running" and the next start throws it away.
+  WH_IGNORE(ledger->type->run_finish(ledger, &finish, &ignored));
+}
+
+wh_status wh_run_one(wh_engine *engine, const wh_run_request *r, wh_arena *arena, wh_run *ret_run,
+                     wh_error *err) {
+  wh_error own = {0};
+  if (!err) err = &own;
+  wh_ledger *ledger = engine->ledger;
+  wh_str object = {0};
+  if (r->work) {
+    object = wh_arena_printf(arena, "%.*s:%.*s@%.*s", WH_STR_ARG(r->pipeline->from.connection),
+                             WH_STR_ARG(r->work->key), WH_STR_ARG(r->work->version));
+    if (!object.data) return wh_fail_memory(err);
+  }
+  WH_TRY(ledger->type->run_start(ledger, r->lease, object, arena, ret_run, err));
+  wh_run_input in = {0};
+  wh_status status = open_input(engine, r, arena, &in, err);
+  if (status == WH_OK) status = wh_run_transfer(engine, r, &in, arena, ret_run, err);
+  wh_input_close_run(&in);
+  // A sealed run may have been published: whether it was is for recovery to find out.
+  if (status != WH_OK && ret_run->sealed.attempt.len == 0) wh_run_record_failure(engine, ret_run, err);
+  return status;
+}

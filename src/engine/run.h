@@ -1,0 +1,37 @@
+// One run of a pipeline: one reading of a database, or one object. Internal to engine/.
+#pragma once
+
+#include "engine/input.h"
+#include "engine/output.h"
+
+typedef struct wh_run_request {
+  const wh_pipeline *pipeline;
+  const wh_lease *lease;
+  const wh_run_options *options;
+  const wh_work *work; // the object to load; NULL: read the database
+} wh_run_request;
+
+// Runs it. WH_OK: the run is finished in the ledger and *ret_run tells how. Failures: the run (if
+// it got as far) is in the ledger as failed; *ret_run holds what is known of it. WH_ERR_CANCELLED:
+// `stop` was set; what is committed counts, the rest is for the next start. WH_ERR_CHANGED: the
+// object was replaced before it was read. Strings of *ret_run live in `arena`.
+wh_status wh_run_one(wh_engine *engine, const wh_run_request *request, wh_arena *arena,
+                     wh_run *ret_run, wh_error *err);
+
+// The loop of a run by itself, for replay: reads `in`, writes through `load`. Used by wh_run_one.
+wh_status wh_run_transfer(wh_engine *engine, const wh_run_request *request, wh_run_input *in,
+                          wh_arena *arena, wh_run *run, wh_error *err);
+
+// What a crash left of a pipeline: sealed attempts are published and finished, others thrown away.
+// Call with the lease held.
+wh_status wh_run_recover(wh_engine *engine, const wh_pipeline *pipeline, wh_error *err);
+
+// Marks the run as failed in the ledger, with why; whatever fails then is left to recovery.
+void wh_run_record_failure(wh_engine *engine, wh_run *run, const wh_error *why);
+
+static inline void wh_engine_notice(const wh_engine *engine, wh_str pipeline, const char *text) {
+  if (engine->watcher.notice) engine->watcher.notice(engine->watcher.context, pipeline, text);
+}
+static inline bool wh_engine_stopping(const wh_engine *engine) {
+  return engine->stop && atomic_load(engine->stop);
+}

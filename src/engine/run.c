@@ -1,6 +1,7 @@
 #include "engine/run.h"
 
 #include "base/log.h"
+#include "engine/crossings.h"
 
 enum { PROGRESS_INTERVAL_US = 100 * 1000, KEEP_ALIVE_US = 30 * 1000000 };
 
@@ -175,6 +176,11 @@ static wh_status open_parts(transfer *t, wh_error *err) {
                              .hash_read = !t->in->is_rows,
                              .hash_out = !to_rows};
   WH_TRY(wh_flow_open(&options, &t->flow, err));
+  wh_crossing *crossings;
+  size_t crossing_count;
+  WH_TRY(wh_crossings_of(p, &gate, wh_flow_schema(t->flow), t->arena, &crossings, &crossing_count, err));
+  WH_TRY(wh_crossings_check(e, p, crossings, crossing_count, err));
+  if (t->in->is_rows) WH_TRY(wh_cursor_check(e, p, t->in->info.cursor_kind, t->arena, err));
   t->out.verbs = to_rows ? &wh_output_table : &wh_output_object;
   t->out.load = (wh_load){.pipeline = p->name,
                           .object = t->in->is_rows ? t->run->id : t->in->identity,

@@ -16,11 +16,11 @@ typedef struct wh_civil {
 int64_t wh_days_from_civil(int32_t year, int32_t month, int32_t day);
 void wh_civil_from_days(int64_t days, wh_civil *ret); // time fields zero
 void wh_civil_from_us(int64_t us, wh_civil *ret);     // since 1970, as UTC
-int64_t wh_us_from_civil(const wh_civil *civil); // drops what is below a microsecond
-int wh_weekday_from_days(int64_t days); // 0 Sunday .. 6
+int64_t wh_us_from_civil(const wh_civil *civil);      // drops what is below a microsecond
+int wh_weekday_from_days(int64_t days);               // 0 Sunday .. 6
 
-// What ISO 8601 text says. The date part is 2026-11-21; time behind 'T' or one space, hh:mm[:ss[.f]]
-// with 1 to 9 fraction digits; zone Z or +hh:mm or +hhmm or nothing.
+// What ISO 8601 text says. The date part is 2026-11-21; time behind 'T' or one space,
+// hh:mm[:ss[.f]] with 1 to 9 fraction digits; zone Z or +hh:mm or +hhmm or nothing.
 typedef struct wh_iso {
   wh_civil civil;
   bool has_date, has_time, has_zone;

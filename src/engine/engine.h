@@ -34,6 +34,7 @@ typedef struct wh_engine {
   wh_config *config;
   wh_ledger *ledger;
   const atomic_bool *stop; // set: finish the chunk in hand and leave the rest
+  int wake_fd;             // readable once `stop` is set; -1: none
   bool single_thread;      // stages do not overlap: for the simulation
   wh_watcher watcher;
 } wh_engine;

@@ -123,6 +123,27 @@ static int64_t overlap_of(const wh_pipeline *p, const wh_type *type) {
   return wh_kind_is_int(type->kind) ? 0 : overlap;
 }
 
+// `--since`, as if the cursor stood there.
+static wh_status since_value(const wh_pipeline *p, const wh_type *type, int64_t since_us,
+                             wh_cursor *ret, wh_error *err) {
+  int64_t day = 86400ll * 1000000;
+  *ret = (wh_cursor){.found = true, .last = {.type = *type}};
+  if (type->kind == WH_DATE) {
+    ret->last.as.i = since_us / day - (since_us % day < 0);
+    return WH_OK;
+  }
+  if (type->kind != WH_TIMESTAMP) {
+    return wh_fail(err, WH_ERR_USAGE, "--since takes a time, but the cursor %.*s is a number",
+                   WH_STR_ARG(p->read.cursor));
+  }
+  int64_t second = since_us / 1000000 - (since_us % 1000000 < 0);
+  if (!wh_unit_convert(since_us, WH_UNIT_US, type->unit, &ret->last.as.i) &&
+      !wh_unit_convert(second, WH_UNIT_S, type->unit, &ret->last.as.i)) {
+    return wh_fail(err, WH_ERR_USAGE, "--since is out of range");
+  }
+  return WH_OK;
+}
+
 static wh_status set_range(wh_run_input *in, const wh_run_options *options, wh_error *err) {
   const wh_pipeline *p = in->pipeline;
   wh_source_query *q = &in->query;
@@ -145,17 +166,7 @@ static wh_status set_range(wh_run_input *in, const wh_run_options *options, wh_e
   }
   if (options->full) in->previous.found = false;
   if (options->has_since) {
-    if (wh_kind_is_int(type->kind)) {
-      return wh_fail(err, WH_ERR_USAGE, "--since takes a time, but the cursor %.*s is a number",
-                     WH_STR_ARG(p->read.cursor));
-    }
-    in->previous = (wh_cursor){.found = true, .last = {.type = *type}};
-    wh_value us = {.type = wh_type_of(WH_TIMESTAMP), .as.i = options->since_us};
-    us.type.zoned = type->zoned;
-    WH_TRY(wh_window_start(&us, INT64_MAX, 0, &us, err));
-    if (type->kind == WH_DATE) us.as.i /= 86400ll * 1000000;
-    else if (!wh_unit_convert(us.as.i, WH_UNIT_US, type->unit, &us.as.i)) us.as.i = us.as.i / 1000000;
-    in->previous.last.as.i = us.as.i;
+    WH_TRY(since_value(p, type, options->since_us, &in->previous, err));
     q->has_from = true;
     q->from = in->previous.last;
   } else if (in->previous.found && !in->previous.last.is_null) {

@@ -79,10 +79,8 @@ static bool add_up(const wh_counts *c) {
 
 static wh_status take_item(transfer *t, wh_flow_item *item, wh_error *err) {
   wh_counts counts = item->counts;
-  uint64_t rejected_before = item->rejected->count;
   WH_TRY(t->out.verbs->write(&t->out, item, &counts, err));
   counts.quarantined = item->rejected->count;
-  (void)rejected_before;
   WH_TRY(wh_reject_file_add(&t->rejects, item->rejected, err));
   add_counts(&t->mark.counts, &counts);
   if (item->rows_through > t->mark.rows_done) t->mark.rows_done = item->rows_through;
@@ -352,7 +350,7 @@ static wh_status open_input(wh_engine *engine, const wh_run_request *r, wh_arena
   return notice_new_columns(engine, in, err);
 }
 
-static void record_failure(wh_engine *engine, wh_run *run, const wh_error *why) {
+void wh_run_record_failure(wh_engine *engine, wh_run *run, const wh_error *why) {
   run->state = WH_RUN_FAILED;
   run->finished_us = wh_now_us(engine->os);
   run->error = wh_str_of(why->text);
@@ -380,6 +378,6 @@ wh_status wh_run_one(wh_engine *engine, const wh_run_request *r, wh_arena *arena
   if (status == WH_OK) status = wh_run_transfer(engine, r, &in, arena, ret_run, err);
   wh_input_close_run(&in);
   // A sealed run may have been published: whether it was is for recovery to find out.
-  if (status != WH_OK && ret_run->sealed.attempt.len == 0) record_failure(engine, ret_run, err);
+  if (status != WH_OK && ret_run->sealed.attempt.len == 0) wh_run_record_failure(engine, ret_run, err);
   return status;
 }

@@ -26,6 +26,9 @@ wh_status wh_run_transfer(wh_engine *engine, const wh_run_request *request, wh_r
 // Call with the lease held.
 wh_status wh_run_recover(wh_engine *engine, const wh_pipeline *pipeline, wh_error *err);
 
+// Marks the run as failed in the ledger, with why; whatever fails then is left to recovery.
+void wh_run_record_failure(wh_engine *engine, wh_run *run, const wh_error *why);
+
 static inline void wh_engine_notice(const wh_engine *engine, wh_str pipeline, const char *text) {
   if (engine->watcher.notice) engine->watcher.notice(engine->watcher.context, pipeline, text);
 }

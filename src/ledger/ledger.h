@@ -14,7 +14,7 @@
 
 enum {
   WH_RUN_ID_LEN = 26,             // ULID, lower case
-  WH_WINDOW_HASHES_MAX = 1000000, // rows of an overlap that are remembered
+  WH_WINDOW_HASHES_MAX = 262144,  // rows of an overlap that are remembered
 };
 
 typedef enum wh_run_state {
@@ -74,7 +74,7 @@ typedef struct wh_work {
   wh_str key;
   wh_str version;
   int64_t order;      // what decides who comes first; not who wins
-  uint32_t attempts;  // deliveries so far, this one included
+  uint32_t attempts;  // failures so far, and this try
   int64_t visible_us; // hidden until then
   wh_str error;       // of the last attempt
   bool dead;
@@ -159,7 +159,10 @@ typedef struct wh_ledger_type {
   wh_status (*receive)(wh_ledger *l, wh_str pipeline, int64_t hidden_us, wh_arena *arena,
                        wh_work *ret, wh_error *err);
   wh_status (*extend)(wh_ledger *l, uint64_t work, int64_t hidden_us, wh_error *err);
-  // Not done: visible again after delay_us, or dead when it has had `attempts` deliveries or
+  // Makes visible what was received and neither done nor failed since; with the lease held, whoever
+  // received it is gone. `delayed_too`: also what waits for a retry.
+  wh_status (*reclaim)(wh_ledger *l, wh_str pipeline, bool delayed_too, wh_error *err);
+  // Not done: visible again after delay_us, or dead when it has failed `attempts` times or
   // `definite` says that a retry cannot help.
   wh_status (*fail)(wh_ledger *l, uint64_t work, uint32_t attempts, bool definite, int64_t delay_us,
                     wh_str error, bool *ret_dead, wh_error *err);

@@ -1,6 +1,7 @@
 #include "engine/run.h"
 
 #include "base/log.h"
+#include "engine/crossings.h"
 
 enum { PROGRESS_INTERVAL_US = 100 * 1000, KEEP_ALIVE_US = 30 * 1000000 };
 
@@ -163,7 +164,7 @@ static wh_status open_parts(transfer *t, wh_error *err) {
   const wh_pipeline *p = t->request->pipeline;
   wh_gate gate;
   WH_TRY(wh_config_gate(e->config, p, t->arena, &gate, err));
-  WH_TRY(wh_expect_limit_parse(p->expect, &t->limit, err));
+  if (!t->request->is_replay) WH_TRY(wh_expect_limit_parse(p->expect, &t->limit, err));
   bool to_rows;
   t->out = (wh_run_output){.engine = e, .pipeline = p, .arena = t->arena, .run = t->run, .input = t->in};
   WH_TRY(wh_input_connect(e, &p->to, &t->out.connection, &to_rows, err));
@@ -175,6 +176,11 @@ static wh_status open_parts(transfer *t, wh_error *err) {
                              .hash_read = !t->in->is_rows,
                              .hash_out = !to_rows};
   WH_TRY(wh_flow_open(&options, &t->flow, err));
+  wh_crossing *crossings;
+  size_t crossing_count;
+  WH_TRY(wh_crossings_of(p, &gate, wh_flow_schema(t->flow), t->arena, &crossings, &crossing_count, err));
+  WH_TRY(wh_crossings_check(e, p, crossings, crossing_count, err));
+  if (t->in->is_rows) WH_TRY(wh_cursor_check(e, p, t->in->info.cursor_kind, t->arena, err));
   t->out.verbs = to_rows ? &wh_output_table : &wh_output_object;
   t->out.load = (wh_load){.pipeline = p->name,
                           .object = t->in->is_rows ? t->run->id : t->in->identity,

@@ -322,6 +322,11 @@ static wh_status scalar_text(reader *r, wh_str *ret) {
   return r->context->resolve(r->context->resolve_context, r->node, r->context->arena, ret, r->err);
 }
 
+static bool holds_reference(const wh_node *node) {
+  if (node->kind != WH_NODE_SCALAR || !node->text.data) return false;
+  return memmem(node->text.data, node->text.len, "${", 2) != NULL;
+}
+
 static wh_status read_item(const reader *list, const wh_node *node, wh_str *ret) {
   reader r = *list;
   r.node = node;
@@ -344,11 +349,6 @@ static wh_status read_list(const reader *r, wh_str_list *ret) {
     WH_TRY(read_item(r, one ? r->node : r->node->items[i], &items[i]));
   *ret = (wh_str_list){items, count};
   return WH_OK;
-}
-
-static bool holds_reference(const wh_node *node) {
-  if (node->kind != WH_NODE_SCALAR || !node->text.data) return false;
-  return memmem(node->text.data, node->text.len, "${", 2) != NULL;
 }
 
 static wh_status read_value(reader *r, void *field) {

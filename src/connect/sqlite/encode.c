@@ -92,7 +92,7 @@ static bool write_odd_year(wh_sqlite_encoder *e, int64_t value) {
 
 static wh_status encode_instant(wh_sqlite_encoder *e, int64_t value, sqlite3_stmt *stmt, int index,
                                 wh_sqlite_misfit *m, wh_error *err) {
-  static_assert(WH_SQLITE_INSTANT_TEXT <= WH_SQLITE_ENCODED_TEXT, "an instant fits");
+  static_assert((int)WH_SQLITE_INSTANT_TEXT <= (int)WH_SQLITE_ENCODED_TEXT, "an instant fits");
   size_t len = wh_sqlite_instant_write(&e->type, value, &e->day, e->text);
   if (len) return bound(wh_sqlite_bind_str(stmt, index, wh_str_n(e->text, len)), m, err);
   if (e->type.kind == WH_TIME) return misfit(m, "is not a time of day");

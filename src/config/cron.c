@@ -21,8 +21,11 @@ typedef struct cron_field {
 } cron_field;
 
 static const cron_field fields[] = {
-    {"minute", 0, 59, NULL},        {"hour", 0, 23, NULL},           {"day", 1, 31, NULL},
-    {"month", 1, 12, month_names},  {"weekday", 0, 7, weekday_names},
+    {"minute", 0, 59, NULL},
+    {"hour", 0, 23, NULL},
+    {"day", 1, 31, NULL},
+    {"month", 1, 12, month_names},
+    {"weekday", 0, 7, weekday_names},
 };
 enum { FIELD_COUNT = sizeof fields / sizeof fields[0] };
 
@@ -32,15 +35,16 @@ typedef struct cron_word {
 
 // crontab(5), "@reboot" left out: there is no such moment here.
 static const cron_word words[] = {
-    {"@yearly", "0 0 1 1 *"}, {"@annually", "0 0 1 1 *"}, {"@monthly", "0 0 1 * *"},
-    {"@weekly", "0 0 * * 0"}, {"@daily", "0 0 * * *"},    {"@midnight", "0 0 * * *"},
-    {"@hourly", "0 * * * *"}, {0},
+    {"@yearly", "0 0 1 1 *"},  {"@annually", "0 0 1 1 *"},
+    {"@monthly", "0 0 1 * *"}, {"@weekly", "0 0 * * 0"},
+    {"@daily", "0 0 * * *"},   {"@midnight", "0 0 * * *"},
+    {"@hourly", "0 * * * *"},  {0},
 };
 
 // --- parsing -------------------------------------------------------------------------------------
 
 static wh_status bad_value(const cron_field *field, wh_str text, wh_error *err) {
-  const char *names = !field->names             ? ""
+  const char *names = !field->names                 ? ""
                       : field->names == month_names ? " or jan to dec"
                                                     : " or sun to sat";
   return wh_fail(err, WH_ERR_USAGE, "the %s must be between %u and %u%s, found '%.*s'", field->name,
@@ -155,7 +159,8 @@ static wh_status expand_word(wh_str *text, wh_error *err) {
   }
   wh_str near = wh_str_nearest(*text, list, count);
   return wh_fail(err, WH_ERR_USAGE, "there is no '%.*s'.%s%.*s%s", WH_STR_ARG(*text),
-                 near.len ? " Did you mean '" : " There are @yearly @monthly @weekly @daily @hourly",
+                 near.len ? " Did you mean '"
+                          : " There are @yearly @monthly @weekly @daily @hourly",
                  WH_STR_ARG(near), near.len ? "'?" : "");
 }
 

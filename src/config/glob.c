@@ -1,5 +1,6 @@
 #include "config/glob.h"
 
+#include "base/arena.h"
 #include "connect/store.h"
 
 // A pattern as the tokens of a nondeterministic automaton: being at token i means that what is in
@@ -147,6 +148,13 @@ static bool search(product *p) {
 wh_status wh_glob_overlap(wh_str a, wh_str b, wh_mem *mem, bool *ret, wh_error *err) {
   if (a.len > WH_OVERLAP_BYTES_MAX || b.len > WH_OVERLAP_BYTES_MAX) {
     return wh_fail(err, WH_ERR_LIMIT, "a pattern of more than %d bytes", WH_OVERLAP_BYTES_MAX);
+  }
+  // Most pairs differ before their first wildcard.
+  size_t literal = wh_glob_prefix(a).len, other = wh_glob_prefix(b).len;
+  if (other < literal) literal = other;
+  if (memcmp(a.data, b.data, literal) != 0) {
+    *ret = false;
+    return WH_OK;
   }
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, mem);

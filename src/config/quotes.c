@@ -102,8 +102,8 @@ fail_at(const wh_yaml_trouble *t, wh_yaml_place place, wh_error *err, const char
   va_start(args, fmt);
   vsnprintf(text, sizeof text, fmt, args);
   va_end(args);
-  wh_status status = wh_fail(err, WH_ERR_USAGE, "%s:%zu:%zu: %s", t->file, place.line + 1,
-                             place.column + 1, text);
+  wh_status status =
+      wh_fail(err, WH_ERR_USAGE, "%s:%zu:%zu: %s", t->file, place.line + 1, place.column + 1, text);
   if (err) err->place = (wh_place){.line = place.line + 1, .column = place.column + 1};
   return status;
 }
@@ -163,8 +163,8 @@ static const char *reading(wh_str value, bool in_flow, size_t *ret_len) {
   return close == '}' ? "a map" : "a list";
 }
 
-static wh_status needs_quotes(const wh_yaml_trouble *t, wh_yaml_place at, wh_str value,
-                              wh_str seen, const char *as, wh_error *err) {
+static wh_status needs_quotes(const wh_yaml_trouble *t, wh_yaml_place at, wh_str value, wh_str seen,
+                              const char *as, wh_error *err) {
   if (value.len > SHOWN_MAX) {
     return fail_at(t, at, err, "this needs quotes: YAML reads %.*s as %s. Put quotes around it.",
                    (int)wh_utf8_cut(seen, SHOWN_MAX), seen.data, as);

@@ -14,11 +14,11 @@ typedef struct wh_yaml_place {
 typedef struct wh_yaml_trouble {
   wh_str text;
   const char *file;
-  const char *problem;  // "did not find expected key"
-  const char *context;  // "while parsing a block mapping"; NULL: none
-  wh_yaml_place at;     // of the problem
-  wh_yaml_place began;  // of the context
-  bool in_flow;         // inside { } or [ ]
+  const char *problem; // "did not find expected key"
+  const char *context; // "while parsing a block mapping"; NULL: none
+  wh_yaml_place at;    // of the problem
+  wh_yaml_place began; // of the context
+  bool in_flow;        // inside { } or [ ]
 } wh_yaml_trouble;
 
 // Fills err with the friendliest true sentence; WH_ERR_USAGE.

@@ -7,16 +7,26 @@
 #include <stdio.h>
 
 typedef enum name_id {
-  NAME_YEAR, NAME_MONTH, NAME_DAY, NAME_HOUR, NAME_MINUTE, NAME_SECOND,
-  NAME_RUN, NAME_PIPELINE, NAME_SOURCE, NAME_NAME, NAME_EXT, NAME_PART,
+  NAME_YEAR,
+  NAME_MONTH,
+  NAME_DAY,
+  NAME_HOUR,
+  NAME_MINUTE,
+  NAME_SECOND,
+  NAME_RUN,
+  NAME_PIPELINE,
+  NAME_SOURCE,
+  NAME_NAME,
+  NAME_EXT,
+  NAME_PART,
   NAME_COUNT,
 } name_id;
 
 static const char *const names[NAME_COUNT] = {
-    [NAME_YEAR] = "year",       [NAME_MONTH] = "month",   [NAME_DAY] = "day",
-    [NAME_HOUR] = "hour",       [NAME_MINUTE] = "minute", [NAME_SECOND] = "second",
-    [NAME_RUN] = "run",         [NAME_PIPELINE] = "pipeline", [NAME_SOURCE] = "source",
-    [NAME_NAME] = "name",       [NAME_EXT] = "ext",       [NAME_PART] = "part",
+    [NAME_YEAR] = "year", [NAME_MONTH] = "month",       [NAME_DAY] = "day",
+    [NAME_HOUR] = "hour", [NAME_MINUTE] = "minute",     [NAME_SECOND] = "second",
+    [NAME_RUN] = "run",   [NAME_PIPELINE] = "pipeline", [NAME_SOURCE] = "source",
+    [NAME_NAME] = "name", [NAME_EXT] = "ext",           [NAME_PART] = "part",
 };
 
 // A piece of a template: literal text, or a name.
@@ -99,14 +109,15 @@ wh_status wh_template_check(wh_str text, bool raw, wh_error *err) {
   wh_status status;
   wh_str rest = text;
   while ((status = next_piece(&rest, &p, err)) == WH_OK) {
-    if (p.is_name) unique = unique || p.name == NAME_RUN || (raw && p.name == NAME_NAME);
-    else WH_TRY(check_literal(p.text, err));
+    if (p.is_name)
+      unique = unique || p.name == NAME_RUN || (raw && p.name == NAME_NAME);
+    else
+      WH_TRY(check_literal(p.text, err));
   }
   if (status != WH_ERR_END) return status;
   WH_TRY(check_key(text, err));
   if (wh_str_starts(text, WH_OWN_PREFIX)) {
-    return wh_fail(err, WH_ERR_USAGE, "'%s' is Wherry's own folder. Choose another",
-                   WH_OWN_PREFIX);
+    return wh_fail(err, WH_ERR_USAGE, "'%s' is Wherry's own folder. Choose another", WH_OWN_PREFIX);
   }
   if (unique) return WH_OK;
   return wh_fail(err, WH_ERR_USAGE,
@@ -172,8 +183,10 @@ wh_status wh_template_expand(wh_str text, const wh_template_values *values, wh_a
   wh_status status;
   wh_str rest = text;
   while ((status = next_piece(&rest, &p, err)) == WH_OK) {
-    if (p.is_name) add_value(&out, p.name, values);
-    else wh_buf_add_str(&out, p.text);
+    if (p.is_name)
+      add_value(&out, p.name, values);
+    else
+      wh_buf_add_str(&out, p.text);
   }
   if (status != WH_ERR_END) return status;
   WH_TRY(wh_buf_check(&out, err));
@@ -208,8 +221,10 @@ static const char *name_glob(name_id name) {
 // '[' has a meaning in patterns and none in keys.
 static void add_literal(wh_buf *out, wh_str text) {
   for (size_t i = 0; i < text.len; i++) {
-    if (text.data[i] == '[') wh_buf_add_c(out, "[[]");
-    else wh_buf_add_char(out, text.data[i]);
+    if (text.data[i] == '[')
+      wh_buf_add_c(out, "[[]");
+    else
+      wh_buf_add_char(out, text.data[i]);
   }
 }
 
@@ -220,8 +235,10 @@ wh_status wh_template_glob_for(wh_str text, wh_str pipeline, wh_arena *arena, wh
   piece p;
   wh_status status;
   while ((status = next_piece(&text, &p, err)) == WH_OK) {
-    if (!p.is_name) add_literal(&out, p.text);
-    else if (p.name == NAME_PIPELINE && pipeline.len) add_literal(&out, pipeline);
+    if (!p.is_name)
+      add_literal(&out, p.text);
+    else if (p.name == NAME_PIPELINE && pipeline.len)
+      add_literal(&out, pipeline);
     // Two stars side by side would cross folders.
     else if (out.len == 0 || out.data[out.len - 1] != '*' || name_glob(p.name)[0] != '*') {
       wh_buf_add_c(&out, name_glob(p.name));

@@ -30,9 +30,8 @@ static wh_yaml_place place_of(yaml_mark_t mark) {
 
 // A node that stands only for a position.
 static wh_node node_at(const builder *b, yaml_mark_t mark) {
-  return (wh_node){.file = b->file,
-                   .line = (uint32_t)mark.line + 1,
-                   .column = (uint32_t)mark.column + 1};
+  return (wh_node){
+      .file = b->file, .line = (uint32_t)mark.line + 1, .column = (uint32_t)mark.column + 1};
 }
 
 static wh_status fail_reader(builder *b) {
@@ -98,8 +97,8 @@ static void refuse_tag(builder *b, const yaml_char_t *tag, yaml_mark_t mark) {
   size_t at = wh_yaml_offset(b->text, place_of(mark));
   bool own = at + 1 < b->text.len && b->text.data[at] == '!' && b->text.data[at + 1] != '!';
   if (own) {
-    WH_IGNORE(wh_yaml_needs_quotes(b->text, b->file, place_of(mark), b->flow > 0, "a tag",
-                                   &problem));
+    WH_IGNORE(
+        wh_yaml_needs_quotes(b->text, b->file, place_of(mark), b->flow > 0, "a tag", &problem));
     wh_problems_add(b->problems, false, &problem);
     return;
   }
@@ -401,8 +400,8 @@ static wh_status read_document(builder *b, wh_node **ret) {
 wh_status wh_yaml_parse(wh_str text, const char *file, wh_arena *arena, wh_problems *problems,
                         wh_node **ret, wh_error *err) {
   wh_error own;
-  builder b = {.text = text, .file = file, .arena = arena, .problems = problems,
-               .err = err ? err : &own};
+  builder b = {
+      .text = text, .file = file, .arena = arena, .problems = problems, .err = err ? err : &own};
   if (!b.text.data) b.text = WH_STR("");
   if (!yaml_parser_initialize(&b.parser)) return wh_fail_memory(err);
   yaml_parser_set_encoding(&b.parser, YAML_UTF8_ENCODING);

@@ -1,5 +1,6 @@
 #include "codec-run.h"
 
+#include "data/rowhash.h"
 #include "data/value.h"
 
 static wh_status dribble_read(wh_input *in, void *data, size_t cap, size_t *ret_len,
@@ -104,6 +105,7 @@ static wh_status read_batches(codec_run *run, wh_reader *reader, wh_batch *batch
     WH_TRY(reader->next(reader, batch, &rejects.base, err));
     if (batch->rows == 0) return WH_OK;
     run->row_count += batch->rows;
+    if (!run->quiet) run->sum += wh_batch_hash_sum(batch);
     if (!run->quiet && !write_rows(run, batch)) return wh_fail_memory(err);
   }
 }
@@ -116,6 +118,7 @@ wh_status codec_run_read(codec_run *run, wh_str text, wh_error *err) {
   wh_buf_clear(&run->rejects);
   wh_buf_clear(&run->schema);
   run->row_count = run->reject_count = 0;
+  run->sum = 0;
   dribble_input in;
   dribble_input_init(&in, text, run->most);
   wh_reader *reader;

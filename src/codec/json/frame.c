@@ -35,6 +35,7 @@ wh_status json_frame_look(json_reader *reader, json_look *look, void *context, w
 // Leaves pos at the first byte that is not white space.
 static bool to_value(json_reader *r) {
   json_feed *feed = &r->feed;
+  json_feed_ahead(feed); // so that the lines passed over can be counted
   while (feed->pos < feed->len && is_blank(feed->data[feed->pos], r->lines))
     feed->pos++;
   if (feed->pos < feed->len) return true;
@@ -60,7 +61,6 @@ static bool begin_text(json_reader *r) {
     return json_fault_at(feed, JSON_BROKEN, feed->pos,
                          "an array of objects was expected, or one object");
   }
-  json_feed_ahead(feed);
   feed->index_at++;
   feed->pos++;
   r->state = JSON_FIRST;
@@ -104,7 +104,6 @@ static bool next_line(json_reader *r, bool *row) {
     *row = true;
     return true;
   }
-  json_feed_ahead(feed);
   feed->index_at++;
   feed->pos++;
   return true;

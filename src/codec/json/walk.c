@@ -82,6 +82,15 @@ bool json_blank_slow(json_feed *feed, size_t from, size_t to) {
   return true;
 }
 
+bool json_blank_before(json_feed *feed, size_t from, size_t to) {
+  while (from < to && is_blank(feed->data[from]))
+    from++;
+  if (from == to) return true;
+  char found[48];
+  describe(feed, from, found, sizeof found);
+  return json_fault_at(feed, JSON_BROKEN, from, "',' is missing behind %s", found);
+}
+
 bool json_take_scalar(json_feed *feed, json_value *ret) {
   size_t from = feed->pos, end = feed->index[feed->index_at], to = end;
   // The window may have cut the token.
@@ -97,7 +106,7 @@ bool json_take_scalar(json_feed *feed, json_value *ret) {
         i++;
       char found[48];
       describe(feed, i, found, sizeof found);
-      return json_fault_at(feed, JSON_BROKEN, i, "expected ',' between values, found %s", found);
+      return json_fault_at(feed, JSON_BROKEN, i, "',' is missing before %s", found);
     }
   }
   ret->kind = JSON_SCALAR;

@@ -40,6 +40,9 @@ static inline bool json_blank(json_feed *feed, size_t from, size_t to) {
   return json_blank_slow(feed, from, to);
 }
 
+// The same before a string or bracket where a value begins: says that a comma is missing.
+bool json_blank_before(json_feed *feed, size_t from, size_t to);
+
 // Whether any byte between two positions needs a look (not ASCII, control, backslash).
 static inline bool json_is_plain(const json_feed *feed, size_t from, size_t to) {
   if (from == to) return true;
@@ -74,10 +77,11 @@ static inline bool json_take_value(json_feed *feed, json_value *ret) {
   size_t next = feed->index[feed->index_at];
   switch (feed->data[next]) {
   case '"':
-    return json_blank(feed, feed->pos, next) && json_take_text(feed, ret);
+    if (feed->pos != next && !json_blank_before(feed, feed->pos, next)) return false;
+    return json_take_text(feed, ret);
   case '{':
   case '[':
-    if (!json_blank(feed, feed->pos, next)) return false;
+    if (feed->pos != next && !json_blank_before(feed, feed->pos, next)) return false;
     ret->kind = feed->data[next] == '{' ? JSON_OBJECT : JSON_ARRAY;
     feed->index_at++;
     feed->pos = next + 1;

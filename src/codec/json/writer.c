@@ -139,6 +139,17 @@ static bool put_scratch(json_writer *w, bool made) {
   return ok;
 }
 
+// Only for seconds and milliseconds are there int64 values beyond the years that can be read back.
+static bool too_far(json_writer *w, const wh_column *c, int64_t value) {
+  const int64_t most_days = 365ll * 999999000;
+  int64_t days = value / (86400 * wh_unit_per_second(c->type.unit));
+  if (days <= most_days && days >= -most_days) return false;
+  w->status = wh_fail(w->err, WH_ERR_TYPE,
+                      "the timestamp %lld (in units since 1970) is too far from now to be written",
+                      (long long)value);
+  return true;
+}
+
 static bool put_temporal(json_writer *w, const wh_column *c, size_t row) {
   int64_t value = wh_column_i64(c, row);
   int64_t per_second = wh_unit_per_second(c->type.unit);
@@ -156,6 +167,7 @@ static bool put_temporal(json_writer *w, const wh_column *c, size_t row) {
   default:
     n = json_format_timestamp(&w->day, value, per_second, c->type.zoned, out);
     if (n == 0) {
+      if (too_far(w, c, value)) return false;
       return put_scratch(
           w, wh_iso_write_timestamp(value, c->type.unit, c->type.zoned, &w->scratch));
     }

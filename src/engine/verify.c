@@ -1,7 +1,7 @@
 // The proof: what the receipts say against what is there. Objects are hashed again; rows of loaded
 // objects are read again, through the pipeline's own steps, and looked up in the target.
-#include "base/crypto.h"
 #include "data/rowhash.h"
+#include "engine/checksum.h"
 #include "engine/run.h"
 
 typedef struct verification {

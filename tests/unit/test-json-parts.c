@@ -590,9 +590,9 @@ TEST(rows_of_every_type_survive) {
 }
 
 TEST(every_allocation_of_a_writer_fails) {
-  WH_CLEAN_ARENA wh_arena arena;
   wh_mem outside;
   wh_mem_init(&outside, 0);
+  WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, &outside);
   wh_type type;
   REQUIRE_OK(wh_type_parse(WH_STR("struct<a: string, b: binary, l: list<struct<d: date>>>"), &arena, &type, &test_err));

@@ -49,24 +49,47 @@ static inline void note_float(json_slot *slot, const json_number *number) {
   if (whole > shape->whole) shape->whole = (uint8_t)(whole < JSON_MANY_DIGITS ? whole : JSON_MANY_DIGITS);
 }
 
-static bool decode_scalar(json_decoder *d, json_slot *slot, wh_column *column, wh_str token) {
+static bool decode_int(json_decoder *d, json_slot *slot, wh_column *column, wh_str token) {
   json_number number;
   int64_t whole;
+  if (!json_number_parse(token.data, token.data + token.len, &number) ||
+      !json_number_fast_i64(&number, &whole)) {
+    return json_convert_scalar(d, slot, column, token);
+  }
+  note_int(slot, whole);
+  return wh_column_add_i64(column, whole, d->err) == WH_OK || json_append_failed(d);
+}
+
+static bool decode_float(json_decoder *d, json_slot *slot, wh_column *column, wh_str token) {
+  json_number number;
   double value;
-  if (slot->type.kind == WH_INT64 &&
-      json_number_parse(token.data, token.data + token.len, &number) &&
-      json_number_fast_i64(&number, &whole)) {
-    note_int(slot, whole);
-    return wh_column_add_i64(column, whole, d->err) == WH_OK || json_append_failed(d);
+  if (!json_number_parse(token.data, token.data + token.len, &number) ||
+      !json_number_fast_f64(&number, &value) ||
+      (slot->shape && !json_number_survives_f64(token, &number, value))) {
+    return json_convert_scalar(d, slot, column, token);
   }
-  if (slot->type.kind == WH_FLOAT64 &&
-      json_number_parse(token.data, token.data + token.len, &number) &&
-      json_number_fast_f64(&number, &value) &&
-      (!slot->shape || json_number_survives_f64(token, &number, value))) {
-    note_float(slot, &number);
-    return wh_column_add_f64(column, value, d->err) == WH_OK || json_append_failed(d);
+  note_float(slot, &number);
+  return wh_column_add_f64(column, value, d->err) == WH_OK || json_append_failed(d);
+}
+
+static bool decode_bool(json_decoder *d, json_slot *slot, wh_column *column, wh_str token) {
+  bool yes = token.len == 4 && memcmp(token.data, "true", 4) == 0;
+  bool no = token.len == 5 && memcmp(token.data, "false", 5) == 0;
+  if (!yes && !no) return json_convert_scalar(d, slot, column, token);
+  return wh_column_add_bool(column, yes, d->err) == WH_OK || json_append_failed(d);
+}
+
+static bool decode_scalar(json_decoder *d, json_slot *slot, wh_column *column, wh_str token) {
+  switch (slot->type.kind) {
+  case WH_INT64:
+    return decode_int(d, slot, column, token);
+  case WH_FLOAT64:
+    return decode_float(d, slot, column, token);
+  case WH_BOOL:
+    return decode_bool(d, slot, column, token);
+  default:
+    return json_convert_scalar(d, slot, column, token);
   }
-  return json_convert_scalar(d, slot, column, token);
 }
 
 // --- Objects -------------------------------------------------------------------------------------

@@ -36,8 +36,6 @@ static wh_status reject_row(json_reader *r, wh_rejects *rejects, wh_error *err) 
 static wh_status read_row(json_reader *r, wh_batch *batch, wh_rejects *rejects, wh_error *err) {
   json_feed *feed = &r->feed;
   wh_place place = json_feed_mark(feed, r->start);
-  wh_error inner = {0};
-  r->decoder.err = &inner;
   if (r->decoder.scratch.used) wh_arena_reset(&r->decoder.scratch);
   WH_TRY(json_frame_look(r, look_decode, batch, err));
   if (feed->fault.kind == JSON_FINE) {
@@ -47,8 +45,8 @@ static wh_status read_row(json_reader *r, wh_batch *batch, wh_rejects *rejects, 
     return WH_OK;
   }
   if (feed->fault.kind == JSON_FAILED) {
-    if (err) *err = inner;
-    return inner.status;
+    if (err) *err = r->failure;
+    return r->failure.status;
   }
   if (json_frame_is_broken(r)) return json_frame_fail(r, err);
   if (feed->fault.kind == JSON_MISFIT && r->widens) WH_TRY(json_widen_row(r, err));
@@ -109,6 +107,7 @@ static wh_status open_reader(const wh_codec_context *context, wh_input *in, cons
   wh_arena_init(&r->row_arena, context->mem);
   wh_arena_init(&r->decoder.scratch, context->mem);
   r->decoder.feed = &r->feed;
+  r->decoder.err = &r->failure;
   r->sample_bytes = context->row_limit_bytes < WH_JSON_SAMPLE_BYTES ? context->row_limit_bytes
                                                                     : WH_JSON_SAMPLE_BYTES;
   wh_status status =

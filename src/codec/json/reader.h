@@ -34,6 +34,7 @@ typedef struct json_reader {
   bool sampling;       // everything is kept, to be read again
   size_t sample_bytes;
   bool sample_full;
+  wh_error failure; // behind a JSON_FAILED
 } json_reader;
 
 // reader.c

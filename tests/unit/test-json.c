@@ -482,6 +482,44 @@ static void varied_rows(wh_buf *text, bool lines, size_t bytes, uint64_t *ret_ro
   wh_buf_add_c(text, lines ? "\n" : "]");
 }
 
+// The same rows, places and rejects through windows of any size.
+TEST(any_window_gives_the_same_rows) {
+  static const char row[] = "{\"a\":%d,\"b\":\"x\\\"y\\u00e9\",\"c\":[{},{\"d\":-2.5e1}]}%s";
+  WH_CLEAN_BUF wh_buf text;
+  wh_buf_init(&text, &test_mem, 0);
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, &test_mem);
+  for (int lines = 0; lines < 2; lines++) {
+    wh_buf_clear(&text);
+    if (!lines) wh_buf_add_c(&text, " [\n");
+    for (int i = 0; i < 60; i++) {
+      if (i && !lines) wh_buf_add_char(&text, ',');
+      while (test_random_below(3) == 0)
+        wh_buf_add_char(&text, test_random_below(2) ? ' ' : '\n');
+      if (i % 20 == 7) wh_buf_printf(&text, "{\"a\":\"%d\"}", i);
+      else if (i % 20 == 8) wh_buf_printf(&text, "{\"a\":%d.}", i);
+      else wh_buf_printf(&text, row, i, i % 7 ? "" : " ");
+      if (lines) wh_buf_add_char(&text, '\n');
+    }
+    if (!lines) wh_buf_add_c(&text, "\n]");
+    codec_run whole;
+    codec_run_init(&whole, &test_mem, lines ? &wh_codec_ndjson : &wh_codec_json);
+    begin(whole.codec);
+    give("a: int64?, b: string?, c: list<struct<d: float64?>?>?", &arena);
+    whole.given = run.given;
+    whole.places = run.places = true;
+    CHECK_OK(codec_run_read(&whole, wh_buf_str(&text), &test_err));
+    CHECK_EQ(whole.row_count + whole.reject_count, 60);
+    for (run.row_limit = 64; run.row_limit < 400; run.row_limit += 9) {
+      CHECK_OK(codec_run_read(&run, wh_buf_str(&text), &test_err));
+      CHECK_STR(wh_buf_str(&run.rows), wh_buf_str(&whole.rows));
+      CHECK_STR(wh_buf_str(&run.rejects), wh_buf_str(&whole.rejects));
+    }
+    codec_run_free(&whole);
+    codec_run_free(&run);
+  }
+}
+
 static void check_borders(const wh_codec_type *codec) {
   WH_CLEAN_BUF wh_buf text;
   wh_buf_init(&text, &test_mem, 0);
@@ -496,6 +534,10 @@ static void check_borders(const wh_codec_type *codec) {
   CHECK_EQ(whole.row_count, rows);
   CHECK_EQ(whole.reject_count, 0);
   for (piece.most = 1; piece.most <= 7; piece.most += 3) {
+    CHECK_OK(codec_run_read(&piece, wh_buf_str(&text), &test_err));
+    CHECK(wh_str_eq(wh_buf_str(&piece.rows), wh_buf_str(&whole.rows)));
+  }
+  for (piece.row_limit = 1200000; piece.row_limit < 3000000; piece.row_limit += 333333) {
     CHECK_OK(codec_run_read(&piece, wh_buf_str(&text), &test_err));
     CHECK(wh_str_eq(wh_buf_str(&piece.rows), wh_buf_str(&whole.rows)));
   }

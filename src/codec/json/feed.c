@@ -38,7 +38,10 @@ wh_status json_feed_open(json_feed *feed, wh_mem *mem, wh_input *in, size_t row_
   *feed = (json_feed){.in = in, .mem = mem, .mark_line = 1, .row_limit = row_limit};
   if (feed->row_limit > JSON_WINDOW_MAX) feed->row_limit = JSON_WINDOW_MAX;
   json_scan_init(&feed->scan, lines);
-  WH_TRY(resize(feed, JSON_WINDOW_BYTES, err));
+  feed->window = JSON_WINDOW_BYTES;
+  if (feed->row_limit < JSON_WINDOW_BYTES)
+    feed->window = (feed->row_limit / JSON_BLOCK_BYTES + 1) * JSON_BLOCK_BYTES;
+  WH_TRY(resize(feed, feed->window, err));
   feed->index = wh_mem_alloc(mem, index_entries * sizeof *feed->index);
   if (!feed->index) return wh_fail_memory(err);
   memset(feed->bytes, 0, PAD_BYTES);
@@ -98,14 +101,14 @@ wh_status json_feed_more(json_feed *feed, size_t keep, wh_error *err) {
     feed->base += keep;
     feed->mark = 0;
   }
-  if (feed->shrink && keep && feed->len < JSON_WINDOW_BYTES) {
+  if (feed->shrink && keep && feed->len < feed->window) {
     feed->shrink = false;
-    if (feed->cap > JSON_WINDOW_BYTES) WH_TRY(resize(feed, JSON_WINDOW_BYTES, err));
+    if (feed->cap > feed->window) WH_TRY(resize(feed, feed->window, err));
   }
   if (feed->len == feed->cap) {
     if (feed->len > feed->row_limit) return json_feed_fail_limit(feed, 0, err);
     size_t cap = feed->cap * 2;
-    if (cap > feed->row_limit + JSON_WINDOW_BYTES) cap = feed->row_limit + JSON_WINDOW_BYTES;
+    if (cap > feed->row_limit + feed->window) cap = feed->row_limit + feed->window;
     WH_TRY(resize(feed, cap, err));
   }
   while (feed->len < feed->cap && !feed->ended) {

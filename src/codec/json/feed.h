@@ -2,8 +2,8 @@
 // structure (scan.h) as a queue of positions.
 //
 // The window keeps everything from `keep` on and is only moved or grown by json_feed_more, so
-// positions hold until then. Memory: the window (256 KiB, up to the row limit for one large row),
-// a quarter of it for masks, and 64 KiB of positions.
+// positions hold until then. Memory: the window (256 KiB, or the row limit if that is less; more for
+// one large row, up to the row limit), a quarter of it for masks, and 64 KiB of positions.
 #pragma once
 
 #include "base/error.h"
@@ -50,6 +50,7 @@ typedef struct json_feed {
   wh_mem *mem;
   char *bytes; // = data
   size_t cap;
+  size_t window;
   size_t row_limit;
   uint64_t base; // of the window in the input
   uint64_t *newlines;

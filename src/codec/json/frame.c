@@ -17,6 +17,7 @@ static wh_status take_more(json_reader *r, size_t *keep, wh_error *err) {
     r->sample_full = true;
     return WH_OK;
   }
+  json_feed_mark(feed, *keep); // while the lines before it are still known
   WH_TRY(json_feed_more(feed, 0, err));
   json_feed_seek(feed, *keep);
   return WH_OK;

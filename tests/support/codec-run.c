@@ -72,8 +72,7 @@ typedef struct run_rejects {
   codec_run *run;
 } run_rejects;
 
-static wh_status reject_raw(wh_rejects *self, const wh_reject *reject, wh_str text,
-                            wh_error *err) {
+static wh_status reject_raw(wh_rejects *self, const wh_reject *reject, wh_str text, wh_error *err) {
   codec_run *run = ((run_rejects *)self)->run;
   wh_buf *out = &run->rejects;
   run->reject_count++;
@@ -100,8 +99,8 @@ static bool write_rows(codec_run *run, const wh_batch *batch) {
   return ok;
 }
 
-static wh_status read_batches(codec_run *run, wh_reader *reader, wh_writer *writer,
-                              wh_batch *batch, wh_error *err) {
+static wh_status read_batches(codec_run *run, wh_reader *reader, wh_writer *writer, wh_batch *batch,
+                              wh_error *err) {
   run_rejects rejects = {.base = {.raw = reject_raw}, .run = run};
   for (;;) {
     wh_batch_reset(batch);
@@ -115,9 +114,8 @@ static wh_status read_batches(codec_run *run, wh_reader *reader, wh_writer *writ
 }
 
 wh_status codec_run_read(codec_run *run, wh_str text, wh_error *err) {
-  wh_codec_context context = {.mem = run->mem,
-                              .row_limit_bytes = run->row_limit ? run->row_limit : 1 << 20,
-                              .threads = 1};
+  wh_codec_context context = {
+      .mem = run->mem, .row_limit_bytes = run->row_limit ? run->row_limit : 1 << 20, .threads = 1};
   wh_buf_clear(&run->rows);
   wh_buf_clear(&run->rejects);
   wh_buf_clear(&run->schema);
@@ -137,7 +135,8 @@ wh_status codec_run_read(codec_run *run, wh_str text, wh_error *err) {
   buf_output_init(&output, &run->copy);
   wh_writer *writer = NULL;
   if (status == WH_OK && run->copy_codec) {
-    status = run->copy_codec->open_writer(&context, &output.base, NULL, reader->schema, &writer, err);
+    status =
+        run->copy_codec->open_writer(&context, &output.base, NULL, reader->schema, &writer, err);
   }
   if (status == WH_OK) status = read_batches(run, reader, writer, &batch, err);
   wh_writer_close(writer);

@@ -1,6 +1,9 @@
 #include "codec/json/feed.h"
 
-enum { PAD_BYTES = JSON_BLOCK_BYTES };
+enum {
+  PAD_BYTES = JSON_BLOCK_BYTES,
+  SLICE_FIRST = 1024, // behind a seek: it may be only to pass over one row
+};
 
 static size_t mask_count(size_t cap) {
   return cap / JSON_BLOCK_BYTES + 1;
@@ -65,6 +68,16 @@ void json_feed_seek(json_feed *feed, size_t pos) {
   feed->pos = feed->scanned = pos;
   feed->index_at = feed->index_count = 0;
   feed->sealed = false;
+  feed->slice = SLICE_FIRST;
+}
+
+// The next piece of the window: up to a border between blocks, so that no state is cut.
+static void index_slice(json_feed *feed) {
+  size_t until = feed->scanned / JSON_BLOCK_BYTES * JSON_BLOCK_BYTES + feed->slice;
+  feed->scanned =
+      json_scan_slice(&feed->scan, feed->data, feed->scanned, until < feed->len ? until : feed->len,
+                      feed->index, &feed->index_count, feed->attention, feed->newlines);
+  if (feed->slice < JSON_SLICE_BYTES) feed->slice *= 2;
 }
 
 void json_feed_index(json_feed *feed) {
@@ -73,11 +86,8 @@ void json_feed_index(json_feed *feed) {
   memmove(feed->index, feed->index + feed->index_at, left * sizeof *feed->index);
   feed->index_at = 0;
   feed->index_count = left;
-  while (feed->index_count < JSON_AHEAD && feed->scanned < feed->len) {
-    feed->scanned =
-        json_scan_slice(&feed->scan, feed->data, feed->scanned, feed->len, feed->index,
-                        &feed->index_count, feed->attention, feed->newlines);
-  }
+  while (feed->index_count < JSON_AHEAD && feed->scanned < feed->len)
+    index_slice(feed);
   if (feed->index_count >= JSON_AHEAD) return;
   for (int i = 0; i < JSON_AHEAD; i++)
     feed->index[feed->index_count++] = (uint32_t)feed->len;

@@ -116,8 +116,8 @@ void wh_os_real_wake(wh_os_real *os);
 wh_status wh_os_open(wh_os *os, const char *path, int flags, wh_file **ret, wh_error *err);
 void wh_file_close(wh_file *f); // NULL is fine
 wh_status wh_os_exists(wh_os *os, const char *path, bool *ret, wh_error *err);
-// Makes the folder and those above it, and syncs each new name. Existing is fine, and is taken to
-// be durable.
+// Makes the folder and those above it. When it returns, all their names are durable, provided that
+// everybody who puts things into such folders calls it first.
 wh_status wh_os_make_path(wh_os *os, const char *path, wh_error *err);
 // Whole small files. Reading refuses more than max bytes (WH_ERR_LIMIT).
 wh_status wh_os_read_file(wh_os *os, const char *path, size_t max, wh_arena *arena, wh_str *ret,

@@ -56,14 +56,23 @@ typedef struct wh_store_type {
   wh_status (*versions)(wh_connection *c, wh_str key, wh_object_visit visit, void *context,
                         wh_error *err);
   // Makes an earlier version the current one again (a copy: nothing of the history is lost).
-  wh_status (*restore)(wh_connection *c, wh_str key, wh_str version, wh_arena *arena, wh_object *ret,
-                       wh_error *err);
+  wh_status (*restore)(wh_connection *c, wh_str key, wh_str version, wh_arena *arena,
+                       wh_object *ret, wh_error *err);
 } wh_store_type;
 
-// Refuses keys that break the rules above, naming the rule.
+// Refuses keys that break the rules above, naming the rule: WH_ERR_USAGE, or WH_ERR_LIMIT for one
+// that is too long. Control characters are those of Unicode (category Cc), DEL and C1 included.
 wh_status wh_key_check(wh_str key, wh_error *err);
+
+enum { WH_GLOB_MAX = 1024 }; // bytes of a pattern; a longer one matches nothing
+
 // Glob over whole keys: '*' and '?' do not cross '/', "**" does ("a/**/b" also matches "a/b"),
-// [abc] and [a-z] in a part.
+// [abc], [a-z] and [!abc] in a part. '?' and a class stand for one character (not byte). There is
+// no escape; a class of one, "[*]", takes a wildcard literally, and so is a '[' that is never
+// closed.
 bool wh_glob_match(wh_str pattern, wh_str key);
+// Whether some key that begins with `folder` (empty, or ending in '/') could match: whether a walk
+// should go down there.
+bool wh_glob_may_match_below(wh_str pattern, wh_str folder);
 // The part of a pattern before its first wildcard: what to list.
 wh_str wh_glob_prefix(wh_str pattern);

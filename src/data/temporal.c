@@ -13,8 +13,8 @@ static int64_t floor_div(int64_t a, int64_t b) {
 }
 
 static int64_t floor_mod(int64_t a, int64_t b) {
-  int64_t rest = a % b; // b > 0; a - floor_div(a, b) * b could overflow
-  return rest < 0 ? rest + b : rest;
+  int64_t rest = a % b;
+  return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
 }
 
 // Years are counted from March, so that the leap day is the last one of its year; the months'

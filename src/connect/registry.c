@@ -1,0 +1,16 @@
+#include "connect/connect.h"
+#include "connect/local/local.h"
+#include "connect/sqlite/sqlite.h"
+
+const wh_connector *const wh_connectors[] = {
+    &wh_connector_local,
+    &wh_connector_sqlite,
+    NULL,
+};
+
+const wh_connector *wh_connector_by_name(wh_str name) {
+  for (size_t i = 0; wh_connectors[i]; i++) {
+    if (wh_str_is(name, wh_connectors[i]->name)) return wh_connectors[i];
+  }
+  return NULL;
+}

@@ -63,7 +63,7 @@ wh_status wh_local_kept_path(wh_connection *c, wh_arena *arena, wh_str key, cons
 wh_status wh_local_writable_path(wh_connection *c, wh_arena *arena, wh_str key, char **ret,
                                  wh_error *err) {
   if (wh_str_starts(key, WH_LOCAL_ATTEMPTS) || wh_str_starts(key, WH_LOCAL_VERSIONS) ||
-      wh_str_is(key, WH_LOCAL_LOCK)) {
+      wh_str_is(key, WH_LOCAL_LOCK) || wh_str_is(key, WH_LOCAL_RESTORE_LOCK)) {
     return wh_fail(err, WH_ERR_REFUSED, "%.*s: the store keeps this for itself", WH_STR_ARG(key));
   }
   return wh_local_path(c, arena, key, ret, err);

@@ -22,7 +22,8 @@
 // a write elsewhere; a lake belongs in a folder that only those who may write to it can write to.
 //
 // Durability. An answer is given when the bytes and every name on the way, from <path> down, are
-// synced. Existing folders are synced too: whoever made them may not have come to it.
+// synced. That goes for folders that are there already, too: whoever made them may not have come to
+// it. Those that this program has synced once are remembered (wh_os_name_is_known).
 //
 // Where a file system has no hard links, the system moves the file instead (base/os.h): publishing
 // stays atomic, but while an object is replaced under `versioning` there is a moment without it.
@@ -84,7 +85,7 @@ wh_status wh_local_look_folder(wh_connection *c, const char *path, wh_error *err
 // Makes the folders above `path`, the store's own included. They are durable only after
 // wh_local_sync_folders.
 wh_status wh_local_make_folders(wh_connection *c, const char *path, wh_error *err);
-// Syncs every folder above `path`, up to and including the store's own.
+// Makes the name at `path` durable, and those of the folders on the way to it.
 wh_status wh_local_sync_folders(wh_connection *c, const char *path, wh_error *err);
 
 void wh_local_version(const wh_file_info *info, char ret[WH_LOCAL_VERSION_SIZE]);

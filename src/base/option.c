@@ -322,14 +322,20 @@ static wh_status scalar_text(reader *r, wh_str *ret) {
   return r->context->resolve(r->context->resolve_context, r->node, r->context->arena, ret, r->err);
 }
 
+static bool holds_reference(const wh_node *node) {
+  if (node->kind != WH_NODE_SCALAR || !node->text.data) return false;
+  return memmem(node->text.data, node->text.len, "${", 2) != NULL;
+}
+
 static wh_status read_item(const reader *list, const wh_node *node, wh_str *ret) {
   reader r = *list;
   r.node = node;
   if (wh_node_is_null(node)) return wrong_kind(&r, "a single value");
-  wh_str text;
-  WH_TRY(scalar_text(&r, &text));
+  wh_str text = node->text;
+  if (!r.context->lazy || !holds_reference(node)) WH_TRY(scalar_text(&r, &text));
   int index;
-  if (r.option->choices) WH_TRY(read_choice(&r, text, &index));
+  bool unread = r.context->lazy && holds_reference(node);
+  if (r.option->choices && !unread) WH_TRY(read_choice(&r, text, &index));
   return copy_text(&r, text, ret);
 }
 
@@ -351,6 +357,7 @@ static wh_status read_value(reader *r, void *field) {
     return WH_OK;
   }
   if (r->option->type == WH_OPTION_LIST) return read_list(r, field);
+  if (r->context->lazy && holds_reference(r->node)) return WH_OK;
   wh_str text;
   WH_TRY(scalar_text(r, &text));
   return read_text(r, text, field);
@@ -439,20 +446,31 @@ static wh_status unknown_word(const wh_option *table, const wh_node *key, const 
                       key->text.data ? key->text.data : "", hint);
 }
 
-// Every key is known and there once.
-static wh_status check_keys(const wh_option *table, const wh_node *map, const char *const *skip,
-                            const char *owner, wh_error *err) {
-  for (size_t i = 0; i < map->count; i++) {
-    const wh_node *key = map->entries[i].key;
-    if (!is_skipped(skip, key->text) && !find_option(table, key->text)) {
-      return unknown_word(table, key, skip, owner, err);
-    }
-    for (size_t j = 0; j < i; j++) {
-      if (!wh_str_eq(map->entries[j].key->text, key->text)) continue;
-      return wh_node_fail(key, err, "%s: '%.*s' is given twice, first in line %u", owner,
-                          WH_STR_ARG(key->text), map->entries[j].key->line);
-    }
+// Tells a problem of content to whoever collects them and goes on.
+static wh_status settle(const wh_option_context *context, wh_status status, wh_error *err) {
+  if (status != WH_ERR_USAGE || !context->problem) return status;
+  return context->problem(context->problem_context, err);
+}
+
+// The key is known and there for the first time.
+static wh_status check_key(const wh_option *table, const wh_node *map, size_t at,
+                           const char *const *skip, const char *owner, wh_error *err) {
+  const wh_node *key = map->entries[at].key;
+  if (!is_skipped(skip, key->text) && !find_option(table, key->text)) {
+    return unknown_word(table, key, skip, owner, err);
   }
+  for (size_t j = 0; j < at; j++) {
+    if (!wh_str_eq(map->entries[j].key->text, key->text)) continue;
+    return wh_node_fail(key, err, "%s: '%.*s' is given twice, first in line %u", owner,
+                        WH_STR_ARG(key->text), map->entries[j].key->line);
+  }
+  return WH_OK;
+}
+
+static wh_status check_keys(const wh_option *table, const wh_node *map, const char *const *skip,
+                            const char *owner, const wh_option_context *context, wh_error *err) {
+  for (size_t i = 0; i < map->count; i++)
+    WH_TRY(settle(context, check_key(table, map, i, skip, owner, err), err));
   return WH_OK;
 }
 
@@ -469,19 +487,24 @@ static wh_status missing(const wh_option *option, const wh_node *map, const char
 wh_status wh_options_parse(const wh_option *table, const wh_node *map, const char *const *skip,
                            const char *owner, const wh_option_context *context, void *target,
                            wh_error *err) {
-  bool empty = !map || wh_node_is_null(map);
-  if (!empty && map->kind != WH_NODE_MAP) {
-    return wh_node_fail(map, err, "%s: expected a map, found %s", owner, wh_node_kind_name(map));
+  bool empty = !map || wh_node_is_null(map), wrong = !empty && map->kind != WH_NODE_MAP;
+  if (wrong) {
+    wh_status status =
+        wh_node_fail(map, err, "%s: expected a map, found %s", owner, wh_node_kind_name(map));
+    WH_TRY(settle(context, status, err));
+    empty = true;
   }
-  if (!empty) WH_TRY(check_keys(table, map, skip, owner, err));
+  if (!empty) WH_TRY(check_keys(table, map, skip, owner, context, err));
   for (const wh_option *option = table; option->name; option++) {
     void *field = (char *)target + option->offset;
     reader r = {.option = option, .owner = owner, .context = context, .err = err};
     WH_TRY(set_default(&r, field));
     r.node = empty ? NULL : wh_node_get(map, option->name);
     bool given = r.node && (!wh_node_is_null(r.node) || option->type == WH_OPTION_NODE);
-    if (!given && option->required) return missing(option, r.node ? r.node : map, owner, err);
-    if (given) WH_TRY(read_value(&r, field));
+    wh_status status = WH_OK;
+    if (given) status = read_value(&r, field);
+    else if (option->required && !wrong) status = missing(option, r.node ? r.node : map, owner, err);
+    WH_TRY(settle(context, status, err));
   }
   return WH_OK;
 }

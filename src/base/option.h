@@ -59,6 +59,14 @@ typedef struct wh_option_context {
   wh_status (*resolve)(void *context, const wh_node *scalar, wh_arena *arena, wh_str *ret,
                        wh_error *err);
   void *resolve_context;
+  // For checking without resolving: scalars that hold "${" are not read, their fields keep the
+  // default (an item of a list stays as written).
+  bool lazy;
+  // Told every problem of content (status WH_ERR_USAGE), after which parsing goes on: the field
+  // concerned keeps its default. NULL: parsing ends at the first one. Whoever sets it passes an
+  // `err` to wh_options_parse. Anything but WH_OK ends parsing with that status.
+  wh_status (*problem)(void *context, wh_error *problem);
+  void *problem_context;
 } wh_option_context;
 
 // Fills `target` from `map`: defaults first, then what is there. `skip` names keys of the map that

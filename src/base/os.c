@@ -64,14 +64,37 @@ static wh_status check_folder(wh_os *os, const char *path, wh_error *err) {
   return wh_fail(err, WH_ERR_EXISTS, "%s: cannot be a folder: there is a file of that name", path);
 }
 
-// Makes one folder whose parent exists, and syncs its name.
-static wh_status make_folder(wh_os *os, wh_arena *arena, const char *path, wh_error *err) {
-  wh_status status = os->type->mkdir(os, path, err);
-  if (status == WH_ERR_EXISTS) return check_folder(os, path, err);
-  if (status != WH_OK) return status;
+static wh_status sync_name(wh_os *os, wh_arena *arena, const char *path, wh_error *err) {
   char *parent = wh_path_folder(arena, path);
   if (!parent) return wh_fail_memory(err);
   return os->type->sync_dir(os, parent, err);
+}
+
+static wh_status stop_at_first(void *context, const wh_dir_entry *entry, wh_error *err) {
+  (void)context, (void)entry, (void)err;
+  return WH_ERR_CANCELLED;
+}
+
+// The name of a folder that is there is durable, unless its maker was stopped between making and
+// syncing it (or has not come that far yet). Then it is empty: whoever puts the first thing into a
+// folder has been here before, and synced its name. So only empty folders need it.
+static wh_status settle_name(wh_os *os, wh_arena *arena, const char *path, wh_error *err) {
+  wh_status status = os->type->list(os, path, stop_at_first, NULL, err);
+  if (status == WH_ERR_CANCELLED) return WH_OK;
+  if (status == WH_OK) status = sync_name(os, arena, path, err);
+  // A place that is not ours to read was not made by us.
+  return status == WH_ERR_DENIED ? WH_OK : status;
+}
+
+// Makes one folder whose parent exists and is durable, if it is not there.
+static wh_status make_folder(wh_os *os, wh_arena *arena, const char *path, wh_error *err) {
+  wh_status status = check_folder(os, path, err);
+  if (status == WH_OK) return settle_name(os, arena, path, err);
+  if (status != WH_ERR_NOT_FOUND) return status;
+  status = os->type->mkdir(os, path, err);
+  // Somebody else may be making it right now.
+  if (status == WH_ERR_EXISTS) status = check_folder(os, path, err);
+  return status == WH_OK ? sync_name(os, arena, path, err) : status;
 }
 
 wh_status wh_os_make_path(wh_os *os, const char *path, wh_error *err) {
@@ -83,15 +106,14 @@ wh_status wh_os_make_path(wh_os *os, const char *path, wh_error *err) {
   char *whole = wh_arena_cstr(&arena, rest);
   if (!whole) return wh_fail_memory(err);
   wh_status status = check_folder(os, whole, err);
+  if (status == WH_OK) return settle_name(os, &arena, whole, err);
   if (status != WH_ERR_NOT_FOUND) return status;
   // From the top, because a folder's name is durable only when those above it are.
   for (size_t at = 1; at <= rest.len; at++) {
-    if (at < rest.len && whole[at] != '/') continue;
-    if (whole[at - 1] == '/') continue;
+    if ((at < rest.len && whole[at] != '/') || whole[at - 1] == '/') continue;
     char kept = whole[at];
     whole[at] = 0;
-    status = check_folder(os, whole, err);
-    if (status == WH_ERR_NOT_FOUND) status = make_folder(os, &arena, whole, err);
+    status = make_folder(os, &arena, whole, err);
     whole[at] = kept;
     if (status != WH_OK) return status;
   }

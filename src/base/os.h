@@ -121,8 +121,8 @@ void wh_os_real_wake(wh_os_real *os);
 wh_status wh_os_open(wh_os *os, const char *path, int flags, wh_file **ret, wh_error *err);
 void wh_file_close(wh_file *f); // NULL is fine
 wh_status wh_os_exists(wh_os *os, const char *path, bool *ret, wh_error *err);
-// Makes the folder and those above it, and syncs each new name. Existing is fine, and is taken to
-// be durable.
+// Makes the folder and those above it. When it returns, all their names are durable, provided that
+// everybody who puts things into such folders calls it first.
 wh_status wh_os_make_path(wh_os *os, const char *path, wh_error *err);
 // Whether the name of the folder that `info` describes was synced (wh_os_name_know) since this
 // program started. It may have been forgotten since; it is never made up, except where somebody

@@ -309,8 +309,14 @@ static wh_status real_mkdir(wh_os *os, const char *path, wh_error *err) {
 static wh_status real_link(wh_os *os, const char *from, const char *to, wh_error *err) {
   (void)os;
   if (link(from, to) == 0) return WH_OK;
-  bool no_links = errno == EPERM || errno == EOPNOTSUPP || errno == EMLINK;
-  if (no_links && renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) return WH_OK;
+  int errnum = errno;
+  bool no_links = errnum == EPERM || errnum == EOPNOTSUPP || errnum == EMLINK;
+  struct stat st;
+  // A folder gives EPERM too, and must not move.
+  if (!no_links || lstat(from, &st) != 0 || S_ISDIR(st.st_mode)) {
+    return fail_pair(err, from, to, errnum);
+  }
+  if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) return WH_OK;
   return fail_pair(err, from, to, errno);
 }
 

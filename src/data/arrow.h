@@ -37,8 +37,11 @@ struct ArrowArray {
 #endif
 
 // A struct array of the batch's columns, and its schema. The array points into the batch, which
-// must outlive it; release frees only the bookkeeping. The caller releases both.
+// must outlive it; release frees only the bookkeeping (and the copies of times in seconds and
+// milliseconds, which Arrow keeps in 32 bits). The caller releases both. Children may be moved out
+// and released later, as the specification allows. `mem` outlives them all.
 wh_status wh_arrow_export_schema(const wh_schema *schema, wh_mem *mem, struct ArrowSchema *ret,
                                  wh_error *err);
+// Also WH_ERR_TYPE for a time of day in seconds or milliseconds that does not fit 32 bits.
 wh_status wh_arrow_export_batch(const wh_batch *batch, wh_mem *mem, struct ArrowArray *ret,
                                 wh_error *err);

@@ -1,5 +1,7 @@
-// Dates, times and instants as numbers and as ISO 8601 text. Proleptic Gregorian calendar, years
-// 0001 to 9999 in text. No leap seconds: ":60" is refused.
+// Dates, times and instants as numbers and as ISO 8601 text. Proleptic Gregorian calendar. Years
+// 0001 to 9999 have four digits in text; others, which only odd data has, are written as ISO 8601's
+// expanded years, with a sign and at least six digits (+010000-01-01, -000043-03-15), so that they
+// survive too. No leap seconds: ":60" is refused.
 #pragma once
 
 #include "base/buf.h"
@@ -14,11 +16,11 @@ typedef struct wh_civil {
 int64_t wh_days_from_civil(int32_t year, int32_t month, int32_t day);
 void wh_civil_from_days(int64_t days, wh_civil *ret); // time fields zero
 void wh_civil_from_us(int64_t us, wh_civil *ret);     // since 1970, as UTC
-int64_t wh_us_from_civil(const wh_civil *civil);
-int wh_weekday_from_days(int64_t days); // 0 Sunday .. 6
+int64_t wh_us_from_civil(const wh_civil *civil);      // drops what is below a microsecond
+int wh_weekday_from_days(int64_t days);               // 0 Sunday .. 6
 
-// What ISO 8601 text says. The date part is 2026-11-21; time behind 'T' or one space, hh:mm[:ss[.f]]
-// with 1 to 9 fraction digits; zone Z or +hh:mm or +hhmm or nothing.
+// What ISO 8601 text says. The date part is 2026-11-21; time behind 'T' or one space,
+// hh:mm[:ss[.f]] with 1 to 9 fraction digits; zone Z or +hh:mm or +hhmm or nothing.
 typedef struct wh_iso {
   wh_civil civil;
   bool has_date, has_time, has_zone;
@@ -26,6 +28,10 @@ typedef struct wh_iso {
   int digits;       // fraction digits written
 } wh_iso;
 bool wh_iso_parse(wh_str text, wh_iso *ret);
+// What was parsed as a value: units since midnight; units since 1970, the offset taken off (none:
+// as if UTC; no time: midnight). False when the unit would lose a fraction, or on overflow.
+bool wh_iso_to_time(const wh_iso *iso, wh_unit unit, int64_t *ret);
+bool wh_iso_to_timestamp(const wh_iso *iso, wh_unit unit, int64_t *ret);
 
 bool wh_iso_write_date(int64_t days, wh_buf *out);
 // units since midnight / since 1970; fraction without trailing zeros

@@ -61,8 +61,8 @@ typedef struct wh_schema {
 
 enum {
   WH_DECIMAL_DIGITS_MAX = 38,
-  WH_NESTING_MAX = 64,      // depth of list and struct types
-  WH_COLUMNS_MAX = 16384,   // columns of a schema
+  WH_NESTING_MAX = 64,    // depth of list and struct types
+  WH_COLUMNS_MAX = 16384, // columns of a schema
 };
 
 // Bytes a value takes in the values buffer: 1, 2, 4, 8, 16; 0 for bool (a bitmap), string, binary,

@@ -8,11 +8,11 @@ typedef struct wh_value {
   bool is_null;
   union {
     bool b;
-    int64_t i;      // int8..64, date, time, timestamp
-    uint64_t u;     // uint8..64
-    double f;       // float32, float64
-    __int128 d;     // decimal, unscaled
-    wh_str s;       // string, binary; somebody else's bytes
+    int64_t i;  // int8..64, date, time, timestamp
+    uint64_t u; // uint8..64
+    double f;   // float32, float64
+    __int128 d; // decimal, unscaled
+    wh_str s;   // string, binary; somebody else's bytes
   } as;
 } wh_value;
 

@@ -34,6 +34,7 @@ typedef struct wh_engine {
   wh_config *config;
   wh_ledger *ledger;
   const atomic_bool *stop; // set: finish the chunk in hand and leave the rest
+  int wake_fd;             // readable once `stop` is set; -1: none
   bool single_thread;      // stages do not overlap: for the simulation
   wh_watcher watcher;
 } wh_engine;
@@ -43,9 +44,13 @@ enum {
   WH_VISIBILITY_US = 5 * 60 * 1000000,          // an object being loaded is hidden this long
   WH_SETTLE_US = 2 * 1000000,                   // a foreign file counts when still for so long
   WH_ROW_SHARE_OF_MEMORY = 8,                   // a row is at most memory / this
+  WH_MEMORY_BESIDES = 14 << 20, // code, libraries, stacks and the C library's own
   WH_RETRY_FIRST_US = 5 * 1000000,              // delay after a failure, doubling
   WH_RETRY_MAX_US = 15 * 60 * 1000000,
 };
+
+// What the accountant may hand out under `memory`: less what the process takes besides.
+size_t wh_engine_memory_limit(const wh_config *config);
 
 typedef struct wh_run_options {
   bool full;           // as if there were no cursor

@@ -1,8 +1,8 @@
 #include "engine/input.h"
 
-#include "base/crypto.h"
+#include "engine/checksum.h"
 
-enum { MANIFEST_BYTES_MAX = 16 << 20, PROVE_READ_BYTES = 256 * 1024 };
+enum { MANIFEST_BYTES_MAX = 16 << 20 };
 
 wh_status wh_input_connect(wh_engine *engine, const wh_address *address, wh_connection **ret,
                            bool *ret_is_rows, wh_error *err) {
@@ -89,8 +89,8 @@ wh_status wh_input_describe(wh_engine *engine, const wh_pipeline *p, wh_arena *a
   *ret = (wh_run_input){.engine = engine, .pipeline = p, .arena = arena, .is_rows = true};
   bool is_rows;
   WH_TRY(wh_input_connect(engine, &p->from, &ret->connection, &is_rows, err));
-  ret->query = (wh_source_query){
-      .table = p->from.thing, .query = p->read.query, .cursor = p->read.cursor};
+  ret->query = (wh_source_query){.table = p->from.thing, .cursor = p->read.cursor};
+  WH_TRY(wh_config_query(engine->config, p, arena, &ret->query.query, err));
   WH_TRY(ret->connection->type->source->describe(ret->connection, &ret->query, arena, &ret->info,
                                                  err));
   ret->rows_total = ret->info.rows_estimate;
@@ -123,6 +123,27 @@ static int64_t overlap_of(const wh_pipeline *p, const wh_type *type) {
   return wh_kind_is_int(type->kind) ? 0 : overlap;
 }
 
+// `--since`, as if the cursor stood there.
+static wh_status since_value(const wh_pipeline *p, const wh_type *type, int64_t since_us,
+                             wh_cursor *ret, wh_error *err) {
+  int64_t day = 86400ll * 1000000;
+  *ret = (wh_cursor){.found = true, .last = {.type = *type}};
+  if (type->kind == WH_DATE) {
+    ret->last.as.i = since_us / day - (since_us % day < 0);
+    return WH_OK;
+  }
+  if (type->kind != WH_TIMESTAMP) {
+    return wh_fail(err, WH_ERR_USAGE, "--since takes a time, but the cursor %.*s is a number",
+                   WH_STR_ARG(p->read.cursor));
+  }
+  int64_t second = since_us / 1000000 - (since_us % 1000000 < 0);
+  if (!wh_unit_convert(since_us, WH_UNIT_US, type->unit, &ret->last.as.i) &&
+      !wh_unit_convert(second, WH_UNIT_S, type->unit, &ret->last.as.i)) {
+    return wh_fail(err, WH_ERR_USAGE, "--since is out of range");
+  }
+  return WH_OK;
+}
+
 static wh_status set_range(wh_run_input *in, const wh_run_options *options, wh_error *err) {
   const wh_pipeline *p = in->pipeline;
   wh_source_query *q = &in->query;
@@ -145,17 +166,7 @@ static wh_status set_range(wh_run_input *in, const wh_run_options *options, wh_e
   }
   if (options->full) in->previous.found = false;
   if (options->has_since) {
-    if (wh_kind_is_int(type->kind)) {
-      return wh_fail(err, WH_ERR_USAGE, "--since takes a time, but the cursor %.*s is a number",
-                     WH_STR_ARG(p->read.cursor));
-    }
-    in->previous = (wh_cursor){.found = true, .last = {.type = *type}};
-    wh_value us = {.type = wh_type_of(WH_TIMESTAMP), .as.i = options->since_us};
-    us.type.zoned = type->zoned;
-    WH_TRY(wh_window_start(&us, INT64_MAX, 0, &us, err));
-    if (type->kind == WH_DATE) us.as.i /= 86400ll * 1000000;
-    else if (!wh_unit_convert(us.as.i, WH_UNIT_US, type->unit, &us.as.i)) us.as.i = us.as.i / 1000000;
-    in->previous.last.as.i = us.as.i;
+    WH_TRY(since_value(p, type, options->since_us, &in->previous, err));
     q->has_from = true;
     q->from = in->previous.last;
   } else if (in->previous.found && !in->previous.last.is_null) {
@@ -306,27 +317,9 @@ static wh_status prove_checksum(wh_run_input *in, wh_error *err) {
   wh_input *stream;
   WH_TRY(in->connection->type->store->open(in->connection, in->object.key, in->object.version,
                                            &stream, err));
-  char *data = wh_mem_alloc(in->engine->mem, PROVE_READ_BYTES);
-  wh_sha256 sha;
-  wh_status status = data ? wh_sha256_init(&sha, err) : wh_fail_memory(err);
-  bool hashing = status == WH_OK;
-  while (status == WH_OK) {
-    size_t n;
-    status = wh_input_read(stream, data, PROVE_READ_BYTES, &n, err);
-    if (status != WH_OK || n == 0) break;
-    status = wh_sha256_add(&sha, data, n, err);
-  }
-  uint8_t digest[WH_SHA256_BYTES];
-  if (status == WH_OK) status = wh_sha256_finish(&sha, digest, err);
-  if (hashing) wh_sha256_free(&sha);
-  if (data) wh_mem_free(in->engine->mem, data, PROVE_READ_BYTES);
-  wh_input_close(stream);
-  WH_TRY(status);
-  WH_CLEAN_BUF wh_buf hex;
-  wh_buf_init(&hex, in->engine->mem, 0);
-  wh_buf_add_hex(&hex, digest, sizeof digest);
-  WH_TRY(wh_buf_check(&hex, err));
-  if (wh_str_eq(wh_buf_str(&hex), in->manifest.sha256)) return WH_OK;
+  bool same;
+  WH_TRY(wh_sha256_matches(stream, in->manifest.sha256, in->engine->mem, &same, err));
+  if (same) return WH_OK;
   return wh_fail(err, WH_ERR_DATA,
                  "its bytes are not those that were published: the checksum differs. Nothing of "
                  "it was loaded");

@@ -18,6 +18,7 @@ struct wh_object_output {
   bool has_sha;
   wh_writer *writer;
   uint64_t rows, row_hash;
+  bool in_ledger; // sealed there: the attempt is kept, whatever happens
 };
 
 static wh_status hashing_write(wh_output *base, const void *data, size_t len, wh_error *err) {
@@ -141,7 +142,9 @@ static wh_status seal(wh_run_output *out, wh_finish *finish, wh_run *run, wh_err
                                 WH_STR_ARG(o->key));
   if (!run->output.data) return wh_fail_memory(err);
   wh_ledger *ledger = out->engine->ledger;
-  return ledger->type->run_seal(ledger, run, finish, err);
+  WH_TRY(ledger->type->run_seal(ledger, run, finish, err));
+  o->in_ledger = true;
+  return WH_OK;
 }
 
 static wh_status object_complete(wh_run_output *out, wh_mark *mark, wh_finish *finish, wh_run *run,
@@ -165,7 +168,13 @@ static void object_close(wh_run_output *out) {
   struct wh_object_output *o = out->object;
   if (!o) return;
   wh_writer_close(o->writer);
-  if (o->upload) o->upload->close(o->upload);
+  if (o->upload) {
+    o->upload->close(o->upload);
+    wh_error ignored = {0};
+    if (!o->in_ledger) {
+      WH_IGNORE(out->connection->type->store->discard(out->connection, o->attempt, &ignored));
+    }
+  }
   if (o->has_sha) wh_sha256_free(&o->hashing.sha);
   out->object = NULL;
 }

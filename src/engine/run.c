@@ -1,6 +1,7 @@
 #include "engine/run.h"
 
 #include "base/log.h"
+#include "engine/crossings.h"
 
 enum { PROGRESS_INTERVAL_US = 100 * 1000, KEEP_ALIVE_US = 30 * 1000000 };
 
@@ -79,10 +80,8 @@ static bool add_up(const wh_counts *c) {
 
 static wh_status take_item(transfer *t, wh_flow_item *item, wh_error *err) {
   wh_counts counts = item->counts;
-  uint64_t rejected_before = item->rejected->count;
   WH_TRY(t->out.verbs->write(&t->out, item, &counts, err));
   counts.quarantined = item->rejected->count;
-  (void)rejected_before;
   WH_TRY(wh_reject_file_add(&t->rejects, item->rejected, err));
   add_counts(&t->mark.counts, &counts);
   if (item->rows_through > t->mark.rows_done) t->mark.rows_done = item->rows_through;
@@ -165,7 +164,7 @@ static wh_status open_parts(transfer *t, wh_error *err) {
   const wh_pipeline *p = t->request->pipeline;
   wh_gate gate;
   WH_TRY(wh_config_gate(e->config, p, t->arena, &gate, err));
-  WH_TRY(wh_expect_limit_parse(p->expect, &t->limit, err));
+  if (!t->request->is_replay) WH_TRY(wh_expect_limit_parse(p->expect, &t->limit, err));
   bool to_rows;
   t->out = (wh_run_output){.engine = e, .pipeline = p, .arena = t->arena, .run = t->run, .input = t->in};
   WH_TRY(wh_input_connect(e, &p->to, &t->out.connection, &to_rows, err));
@@ -177,6 +176,11 @@ static wh_status open_parts(transfer *t, wh_error *err) {
                              .hash_read = !t->in->is_rows,
                              .hash_out = !to_rows};
   WH_TRY(wh_flow_open(&options, &t->flow, err));
+  wh_crossing *crossings;
+  size_t crossing_count;
+  WH_TRY(wh_crossings_of(p, &gate, wh_flow_schema(t->flow), t->arena, &crossings, &crossing_count, err));
+  WH_TRY(wh_crossings_check(e, p, crossings, crossing_count, err));
+  if (t->in->is_rows) WH_TRY(wh_cursor_check(e, p, t->in->info.cursor_kind, t->arena, err));
   t->out.verbs = to_rows ? &wh_output_table : &wh_output_object;
   t->out.load = (wh_load){.pipeline = p->name,
                           .object = t->in->is_rows ? t->run->id : t->in->identity,
@@ -352,7 +356,7 @@ static wh_status open_input(wh_engine *engine, const wh_run_request *r, wh_arena
   return notice_new_columns(engine, in, err);
 }
 
-static void record_failure(wh_engine *engine, wh_run *run, const wh_error *why) {
+void wh_run_record_failure(wh_engine *engine, wh_run *run, const wh_error *why) {
   run->state = WH_RUN_FAILED;
   run->finished_us = wh_now_us(engine->os);
   run->error = wh_str_of(why->text);
@@ -380,6 +384,6 @@ wh_status wh_run_one(wh_engine *engine, const wh_run_request *r, wh_arena *arena
   if (status == WH_OK) status = wh_run_transfer(engine, r, &in, arena, ret_run, err);
   wh_input_close_run(&in);
   // A sealed run may have been published: whether it was is for recovery to find out.
-  if (status != WH_OK && ret_run->sealed.attempt.len == 0) record_failure(engine, ret_run, err);
+  if (status != WH_OK && ret_run->sealed.attempt.len == 0) wh_run_record_failure(engine, ret_run, err);
   return status;
 }

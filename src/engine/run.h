@@ -8,7 +8,8 @@ typedef struct wh_run_request {
   const wh_pipeline *pipeline;
   const wh_lease *lease;
   const wh_run_options *options;
-  const wh_work *work; // the object to load; NULL: read the database
+  const wh_work *work; // the object to load; NULL: read the database, or replay
+  bool is_replay;      // rows of the quarantine: `at_most_rejected` does not count
 } wh_run_request;
 
 // Runs it. WH_OK: the run is finished in the ledger and *ret_run tells how. Failures: the run (if
@@ -25,6 +26,9 @@ wh_status wh_run_transfer(wh_engine *engine, const wh_run_request *request, wh_r
 // What a crash left of a pipeline: sealed attempts are published and finished, others thrown away.
 // Call with the lease held.
 wh_status wh_run_recover(wh_engine *engine, const wh_pipeline *pipeline, wh_error *err);
+
+// Marks the run as failed in the ledger, with why; whatever fails then is left to recovery.
+void wh_run_record_failure(wh_engine *engine, wh_run *run, const wh_error *why);
 
 static inline void wh_engine_notice(const wh_engine *engine, wh_str pipeline, const char *text) {
   if (engine->watcher.notice) engine->watcher.notice(engine->watcher.context, pipeline, text);

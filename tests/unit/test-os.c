@@ -162,6 +162,7 @@ TEST(names_are_listed_linked_renamed_removed) {
   CHECK_FAILS(os->type->sync_dir(os, in_folder("none"), &test_err), WH_ERR_NOT_FOUND);
 
   CHECK_OK(os->type->rename(os, in_folder("c"), in_folder("d/c"), &test_err));
+  CHECK_FAILS(os->type->link(os, in_folder("d"), in_folder("e"), &test_err), WH_ERR_DENIED);
   CHECK_FAILS(os->type->remove(os, in_folder("d"), &test_err), WH_ERR_EXISTS);
   CHECK_ERROR_HAS("the folder is not empty");
   CHECK_OK(os->type->remove(os, in_folder("d/c"), &test_err));

@@ -1,0 +1,188 @@
+// What would happen, without moving anything.
+#include "engine/crossings.h"
+#include "engine/run.h"
+
+typedef struct planning {
+  wh_engine *engine;
+  const wh_pipeline *pipeline;
+  wh_arena *arena;
+  wh_plan *plan;
+  wh_gate gate;
+  wh_run_input in;
+  wh_flow *flow;
+} planning;
+
+// The newest object that the pattern matches: what tells the columns of a lake.
+typedef struct newest {
+  wh_str pattern;
+  wh_arena *arena;
+  wh_str key, version;
+  int64_t modified_us;
+  uint64_t count;
+  bool failed;
+} newest;
+
+static wh_status consider(void *context, const wh_object *object, wh_error *err) {
+  newest *n = context;
+  if (!wh_glob_match(n->pattern, object->key)) return WH_OK;
+  n->count++;
+  if (n->key.len && object->modified_us <= n->modified_us) return WH_OK;
+  n->modified_us = object->modified_us;
+  n->key = wh_arena_str(n->arena, object->key);
+  n->version = wh_arena_str(n->arena, object->version);
+  return n->key.data && n->version.data ? WH_OK : wh_fail_memory(err);
+}
+
+static wh_status describe_objects(planning *p, wh_error *err) {
+  wh_connection *c;
+  bool is_rows;
+  WH_TRY(wh_input_connect(p->engine, &p->pipeline->from, &c, &is_rows, err));
+  newest n = {.pattern = p->pipeline->from.thing, .arena = p->arena};
+  WH_TRY(c->type->store->list(c, wh_glob_prefix(n.pattern), consider, &n, err));
+  p->plan->waiting = n.count;
+  if (n.count == 0) {
+    p->plan->not_described = WH_STR("no object is there yet; its columns are known when one is");
+    return WH_OK;
+  }
+  if (p->pipeline->raw) return WH_OK;
+  WH_TRY(wh_input_open_object(p->engine, p->pipeline, n.key, n.version, p->arena, &p->in, err));
+  p->plan->described = true;
+  return WH_OK;
+}
+
+static wh_status describe_rows(planning *p, wh_error *err) {
+  wh_run_options options = {.limit_rows = 1};
+  WH_TRY(wh_input_open_rows(p->engine, p->pipeline, &options, p->arena, &p->in, err));
+  p->plan->described = true;
+  p->plan->cursor_kind = p->in.info.cursor_kind;
+  return wh_cursor_check(p->engine, p->pipeline, p->in.info.cursor_kind, p->arena, err);
+}
+
+static bool crosses(const planning *p, wh_str source_column) {
+  if (p->gate.all) return true;
+  for (size_t i = 0; i < p->gate.count; i++) {
+    if (wh_str_eq(p->gate.columns[i].from, source_column)) return true;
+  }
+  return false;
+}
+
+static wh_status list_stays(planning *p, wh_error *err) {
+  const wh_schema *all = p->plan->from_rows ? &p->in.info.schema : p->in.reader->schema;
+  wh_str *stays = WH_NEW_ARRAY(p->arena, all->count, wh_str);
+  if (!stays) return wh_fail_memory(err);
+  for (size_t i = 0; i < all->count; i++) {
+    if (!crosses(p, all->fields[i].name)) stays[p->plan->stay_count++] = all->fields[i].name;
+  }
+  p->plan->stays = stays;
+  return WH_OK;
+}
+
+// One row, masked as it would cross.
+static wh_status take_samples(planning *p, wh_error *err) {
+  WH_TRY(wh_flow_start(p->flow, 0, err));
+  wh_flow_item *item;
+  wh_error inner = {0};
+  do {
+    wh_status status = wh_flow_next(p->flow, &item, &inner);
+    if (status != WH_OK) return WH_OK; // a sample is a courtesy: no row, no sample
+    if (item->batch->rows == 0) wh_flow_release(p->flow, item);
+    else break;
+  } while (true);
+  for (size_t i = 0; i < p->plan->cross_count; i++) {
+    const wh_column *column = &item->batch->columns[i];
+    size_t row = 0;
+    while (row + 1 < item->batch->rows && wh_column_is_null(column, row))
+      row++;
+    if (wh_column_is_null(column, row)) continue;
+    WH_CLEAN_BUF wh_buf text;
+    wh_buf_init(&text, p->engine->mem, 0);
+    wh_column_write(column, row, &text);
+    WH_TRY(wh_buf_check(&text, err));
+    p->plan->crosses[i].sample = wh_arena_str(p->arena, wh_buf_str(&text));
+  }
+  wh_flow_release(p->flow, item);
+  return WH_OK;
+}
+
+static wh_status list_crosses(planning *p, wh_error *err) {
+  wh_flow_options options = {.engine = p->engine,
+                             .pipeline = p->pipeline,
+                             .gate = &p->gate,
+                             .reader = p->in.reader};
+  WH_TRY(wh_flow_open(&options, &p->flow, err));
+  wh_crossing *crossings;
+  size_t count;
+  WH_TRY(wh_crossings_of(p->pipeline, &p->gate, wh_flow_schema(p->flow), p->arena, &crossings,
+                         &count, err));
+  p->plan->crosses = WH_NEW_ARRAY(p->arena, count, wh_plan_column);
+  if (!p->plan->crosses) return wh_fail_memory(err);
+  p->plan->cross_count = count;
+  for (size_t i = 0; i < count; i++) {
+    p->plan->crosses[i] = (wh_plan_column){.name = crossings[i].column,
+                                           .from = crossings[i].from,
+                                           .privacy = crossings[i].privacy,
+                                           .mask = crossings[i].mask};
+  }
+  // Types and names are the flow's, which ends before the plan is read.
+  wh_schema copy;
+  WH_TRY(wh_schema_copy(wh_flow_schema(p->flow), p->arena, &copy, err));
+  for (size_t i = 0; i < count; i++) {
+    p->plan->crosses[i].name = copy.fields[i].name;
+    p->plan->crosses[i].type = copy.fields[i].type;
+  }
+  return WH_OK;
+}
+
+static wh_status inspect_target(planning *p, wh_error *err) {
+  wh_connection *to;
+  WH_TRY(wh_config_connect(p->engine->config, p->pipeline->to.connection, &to, err));
+  if (!to->type->sink) {
+    p->plan->sink_exact = true;
+    return WH_OK;
+  }
+  const wh_sink_type *type = to->type->sink;
+  p->plan->sink_exact = type->exact;
+  const wh_write *write = &p->pipeline->write;
+  wh_target target = {.table = p->pipeline->to.thing,
+                      .schema = wh_flow_schema(p->flow),
+                      .mode = write->mode,
+                      .key = write->key.items,
+                      .key_count = write->key.count,
+                      .newest_by = write->newest_by,
+                      .side_table = write->side_table};
+  wh_sink *sink;
+  WH_TRY(type->open(to, &target, 1, &sink, err));
+  WH_CLEAN_BUF wh_buf text;
+  wh_buf_init(&text, p->engine->mem, 0);
+  wh_status status =
+      type->inspect(sink, &text, &p->plan->target_exists, &p->plan->target_fits, err);
+  type->close(sink);
+  WH_TRY(status);
+  p->plan->target_text = wh_arena_str(p->arena, wh_buf_str(&text));
+  return p->plan->target_text.data ? WH_OK : wh_fail_memory(err);
+}
+
+static wh_status make_plan(planning *p, wh_error *err) {
+  wh_connection *c;
+  WH_TRY(wh_input_connect(p->engine, &p->pipeline->from, &c, &p->plan->from_rows, err));
+  WH_TRY(wh_input_connect(p->engine, &p->pipeline->to, &c, &p->plan->to_rows, err));
+  p->plan->sink_exact = !p->plan->to_rows || c->type->sink->exact;
+  p->plan->all_cross = p->pipeline->gate.all;
+  WH_TRY(p->plan->from_rows ? describe_rows(p, err) : describe_objects(p, err));
+  if (!p->plan->described) return WH_OK;
+  WH_TRY(wh_config_gate(p->engine->config, p->pipeline, p->arena, &p->gate, err));
+  WH_TRY(list_crosses(p, err));
+  WH_TRY(list_stays(p, err));
+  WH_TRY(inspect_target(p, err));
+  return take_samples(p, err);
+}
+
+wh_status wh_engine_plan(wh_engine *engine, const wh_pipeline *pipeline, wh_arena *arena,
+                         wh_plan *ret, wh_error *err) {
+  *ret = (wh_plan){.pipeline = pipeline};
+  planning p = {.engine = engine, .pipeline = pipeline, .arena = arena, .plan = ret};
+  wh_status status = make_plan(&p, err);
+  wh_flow_close(p.flow);
+  wh_input_close_run(&p.in);
+  return status;
+}

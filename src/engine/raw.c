@@ -1,0 +1,194 @@
+#include "engine/raw.h"
+
+#include "base/crypto.h"
+#include "engine/checksum.h"
+#include "engine/publish.h"
+
+enum { RAW_READ_BYTES = 256 * 1024 };
+
+typedef struct raw_copy {
+  wh_engine *engine;
+  const wh_run_request *request;
+  wh_arena *arena;
+  wh_run *run;
+  wh_connection *from, *to;
+  wh_object object;
+  wh_str key, attempt;
+  wh_input *in;
+  wh_upload *upload;
+  wh_sha256 sha;
+  bool has_sha;
+} raw_copy;
+
+static wh_status open_both(raw_copy *c, wh_error *err) {
+  const wh_pipeline *p = c->request->pipeline;
+  bool is_rows;
+  WH_TRY(wh_input_connect(c->engine, &p->from, &c->from, &is_rows, err));
+  WH_TRY(wh_input_connect(c->engine, &p->to, &c->to, &is_rows, err));
+  const wh_work *work = c->request->work;
+  WH_TRY(c->from->type->store->stat(c->from, work->key, c->arena, &c->object, err));
+  if (work->version.len && !wh_str_eq(work->version, c->object.version)) {
+    return wh_fail(err, WH_ERR_CHANGED, "%.*s was replaced before it was read",
+                   WH_STR_ARG(work->key));
+  }
+  c->attempt = wh_arena_printf(c->arena, "%.*s-0", WH_STR_ARG(c->run->id));
+  if (!c->attempt.data) return wh_fail_memory(err);
+  WH_TRY(c->from->type->store->open(c->from, c->object.key, c->object.version, &c->in, err));
+  WH_TRY(c->to->type->store->create(c->to, c->attempt, &c->upload, err));
+  WH_TRY(wh_sha256_init(&c->sha, err));
+  c->has_sha = true;
+  return WH_OK;
+}
+
+static wh_status copy_bytes(raw_copy *c, wh_error *err) {
+  char *data = wh_mem_alloc(c->engine->mem, RAW_READ_BYTES);
+  if (!data) return wh_fail_memory(err);
+  wh_status status = WH_OK;
+  while (status == WH_OK) {
+    size_t n;
+    if (wh_engine_stopping(c->engine)) {
+      status = wh_fail(err, WH_ERR_CANCELLED, "stopped; the object is copied at the next start");
+      break;
+    }
+    status = wh_input_read(c->in, data, RAW_READ_BYTES, &n, err);
+    if (status != WH_OK || n == 0) break;
+    c->run->bytes_read += n;
+    status = wh_sha256_add(&c->sha, data, n, err);
+    if (status == WH_OK) status = wh_output_write(&c->upload->output, data, n, err);
+  }
+  wh_mem_free(c->engine->mem, data, RAW_READ_BYTES);
+  return status;
+}
+
+static void split(wh_str key, wh_str *ret_name, wh_str *ret_ext) {
+  wh_str name = wh_path_name(key);
+  size_t dot = name.len;
+  while (dot > 0 && name.data[dot - 1] != '.')
+    dot--;
+  *ret_name = dot > 1 ? wh_str_sub(name, 0, dot - 1) : name;
+  *ret_ext = dot > 1 ? wh_str_sub(name, dot, name.len) : (wh_str){0};
+}
+
+// Where the name is taken by other bytes, the run is added to it.
+static wh_status choose_key(raw_copy *c, bool with_run, wh_error *err) {
+  const wh_pipeline *p = c->request->pipeline;
+  wh_template_values values = {.start_us = c->run->started_us,
+                               .run = c->run->id,
+                               .pipeline = p->name,
+                               .source = p->from.connection};
+  split(c->object.key, &values.name, &values.ext);
+  if (with_run) {
+    values.name = wh_arena_printf(c->arena, "%.*s-%.*s", WH_STR_ARG(values.name),
+                                  WH_STR_ARG(c->run->id));
+    if (!values.name.data) return wh_fail_memory(err);
+  }
+  return wh_template_expand(p->to.thing, &values, c->arena, &c->key, err);
+}
+
+static wh_status describe_sealed(raw_copy *c, wh_error *err) {
+  uint8_t digest[WH_SHA256_BYTES];
+  WH_TRY(wh_sha256_finish(&c->sha, digest, err));
+  WH_CLEAN_BUF wh_buf text;
+  wh_buf_init(&text, c->engine->mem, 0);
+  wh_buf_add_hex(&text, digest, sizeof digest);
+  WH_TRY(wh_buf_check(&text, err));
+  c->run->sha256 = wh_arena_str(c->arena, wh_buf_str(&text));
+  wh_manifest manifest = {.key = c->key,
+                          .pipeline = c->run->pipeline,
+                          .run = c->run->id,
+                          .codec = WH_STR("raw"),
+                          .sha256 = c->run->sha256,
+                          .order = c->object.modified_us,
+                          .epoch = c->run->epoch,
+                          .bytes = c->run->bytes_read,
+                          .created_us = c->run->started_us};
+  wh_buf_clear(&text);
+  wh_manifest_write(&manifest, &text);
+  WH_TRY(wh_buf_check(&text, err));
+  c->run->sealed = (wh_sealed){.attempt = c->attempt,
+                               .store = c->request->pipeline->to.connection,
+                               .key = c->key,
+                               .sha256 = c->run->sha256,
+                               .bytes = c->run->bytes_read,
+                               .manifest = wh_arena_str(c->arena, wh_buf_str(&text))};
+  if (!c->run->sha256.data || !c->run->sealed.manifest.data) return wh_fail_memory(err);
+  return WH_OK;
+}
+
+// Whether the key holds the very bytes already, by the manifest that stands beside it.
+static wh_status same_bytes_there(raw_copy *c, bool *ret_taken, bool *ret_same, wh_error *err) {
+  wh_object there;
+  wh_error inner = {0};
+  const wh_store_type *store = c->to->type->store;
+  wh_status status = store->stat(c->to, c->key, c->arena, &there, &inner);
+  *ret_taken = status == WH_OK;
+  *ret_same = false;
+  if (status == WH_ERR_NOT_FOUND) return WH_OK;
+  if (status != WH_OK) {
+    if (err) *err = inner;
+    return status;
+  }
+  if (there.size != c->run->bytes_read) return WH_OK;
+  wh_input *in;
+  WH_TRY(store->open(c->to, c->key, there.version, &in, err));
+  return wh_sha256_matches(in, c->run->sha256, c->engine->mem, ret_same, err);
+}
+
+static wh_status finish_run(raw_copy *c, wh_finish *finish, wh_error *err) {
+  c->run->state = WH_RUN_DONE;
+  c->run->finished_us = wh_now_us(c->engine->os);
+  wh_ledger *ledger = c->engine->ledger;
+  return ledger->type->run_finish(ledger, finish, err);
+}
+
+static wh_status publish(raw_copy *c, wh_error *err) {
+  wh_ledger *ledger = c->engine->ledger;
+  wh_run *run = c->run;
+  WH_TRY(c->upload->seal(c->upload, err));
+  WH_TRY(choose_key(c, false, err));
+  WH_TRY(describe_sealed(c, err));
+  wh_finish finish = {.run = run, .work = c->request->work->id};
+  run->counts = (wh_counts){.read = 1, .written = 1};
+  bool taken, same;
+  WH_TRY(same_bytes_there(c, &taken, &same, err));
+  run->output = wh_arena_printf(c->arena, "%.*s:%.*s",
+                                WH_STR_ARG(c->request->pipeline->to.connection), WH_STR_ARG(c->key));
+  if (same) {
+    run->counts = (wh_counts){.read = 1, .unchanged = 1};
+    run->sealed = (wh_sealed){0};
+    WH_TRY(c->to->type->store->discard(c->to, c->attempt, err));
+    return finish_run(c, &finish, err);
+  }
+  if (taken) {
+    WH_TRY(choose_key(c, true, err));
+    run->sealed.key = c->key;
+    run->output = wh_arena_printf(c->arena, "%.*s:%.*s",
+                                  WH_STR_ARG(c->request->pipeline->to.connection),
+                                  WH_STR_ARG(c->key));
+  }
+  if (!run->output.data) return wh_fail_memory(err);
+  run->bytes_written = run->bytes_read;
+  WH_TRY(ledger->type->run_seal(ledger, run, &finish, err));
+  wh_object object;
+  WH_TRY(wh_publish_sealed(c->engine, &run->sealed, run->id, c->arena, &object, err));
+  run->output_version = object.version;
+  return finish_run(c, &finish, err);
+}
+
+wh_status wh_run_raw(wh_engine *engine, const wh_run_request *r, wh_arena *arena, wh_run *ret_run,
+                     wh_error *err) {
+  raw_copy c = {.engine = engine, .request = r, .arena = arena, .run = ret_run};
+  wh_ledger *ledger = engine->ledger;
+  wh_str identity = wh_arena_printf(arena, "%.*s:%.*s@%.*s", WH_STR_ARG(r->pipeline->from.connection),
+                                    WH_STR_ARG(r->work->key), WH_STR_ARG(r->work->version));
+  if (!identity.data) return wh_fail_memory(err);
+  WH_TRY(ledger->type->run_start(ledger, r->lease, identity, arena, ret_run, err));
+  wh_status status = open_both(&c, err);
+  if (status == WH_OK) status = copy_bytes(&c, err);
+  if (status == WH_OK) status = publish(&c, err);
+  wh_input_close(c.in);
+  if (c.upload) c.upload->close(c.upload);
+  if (c.has_sha) wh_sha256_free(&c.sha);
+  if (status != WH_OK && ret_run->state != WH_RUN_SEALED) wh_run_record_failure(engine, ret_run, err);
+  return status;
+}

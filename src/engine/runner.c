@@ -1,0 +1,211 @@
+// Running pipelines: everything that waits for one, and `wherry run`, which goes on with whatever
+// that makes due.
+#include "engine/raw.h"
+#include "engine/run.h"
+
+static void count_run(const wh_engine *engine, const wh_run *run, wh_run_totals *totals) {
+  totals->runs++;
+  if (run->state != WH_RUN_DONE) totals->failed++;
+  totals->rows_quarantined += run->counts.quarantined;
+  if (engine->watcher.finished) engine->watcher.finished(engine->watcher.context, run);
+}
+
+static wh_status run_any(wh_engine *engine, const wh_run_request *r, wh_arena *arena, wh_run *run,
+                         wh_error *err) {
+  return r->pipeline->raw ? wh_run_raw(engine, r, arena, run, err)
+                          : wh_run_one(engine, r, arena, run, err);
+}
+
+// --- after a failure ---------------------------------------------------------------------------
+
+// Another try would end the same way: the bytes themselves are wrong, or gone.
+static bool is_definite(wh_status status) {
+  return status == WH_ERR_DATA || status == WH_ERR_TYPE || status == WH_ERR_LIMIT ||
+         status == WH_ERR_NOT_FOUND;
+}
+
+static int64_t retry_delay_us(uint32_t attempts) {
+  int64_t delay = WH_RETRY_FIRST_US;
+  for (uint32_t i = 1; i < attempts && delay < WH_RETRY_MAX_US; i++)
+    delay *= 2;
+  return delay < WH_RETRY_MAX_US ? delay : WH_RETRY_MAX_US;
+}
+
+// The object was overwritten before it was read: what is there now is another piece of work.
+static wh_status take_newer_version(wh_engine *engine, const wh_pipeline *p, const wh_work *work,
+                                    wh_arena *arena, wh_error *err) {
+  wh_connection *c;
+  bool is_rows;
+  WH_TRY(wh_input_connect(engine, &p->from, &c, &is_rows, err));
+  wh_ledger *ledger = engine->ledger;
+  wh_object now;
+  wh_error inner = {0};
+  wh_status status = c->type->store->stat(c, work->key, arena, &now, &inner);
+  if (status == WH_OK) {
+    bool fresh;
+    WH_TRY(ledger->type->put(ledger, p->name, now.key, now.version, now.modified_us, &fresh, err));
+  } else if (status != WH_ERR_NOT_FOUND) {
+    if (err) *err = inner;
+    return status;
+  }
+  return ledger->type->done(ledger, work->id, err);
+}
+
+static wh_status after_failure(wh_engine *engine, const wh_pipeline *p, const wh_work *work,
+                               wh_status status, const wh_error *why, wh_arena *arena,
+                               wh_error *err) {
+  if (status == WH_ERR_CHANGED) return take_newer_version(engine, p, work, arena, err);
+  bool dead;
+  wh_ledger *ledger = engine->ledger;
+  return ledger->type->fail(ledger, work->id, (uint32_t)p->attempts, is_definite(status),
+                            retry_delay_us(work->attempts), wh_str_of(why->text), &dead, err);
+}
+
+// --- one pipeline ------------------------------------------------------------------------------
+
+static wh_status run_objects(wh_engine *engine, wh_run_request *r, wh_run_totals *totals,
+                             wh_error *err) {
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, engine->mem);
+  wh_ledger *ledger = engine->ledger;
+  for (;;) {
+    if (wh_engine_stopping(engine)) {
+      totals->stopped = true;
+      return WH_OK;
+    }
+    wh_arena_reset(&arena);
+    wh_work work;
+    wh_status status =
+        ledger->type->receive(ledger, r->pipeline->name, WH_VISIBILITY_US, &arena, &work, err);
+    if (status == WH_ERR_END) return WH_OK;
+    WH_TRY(status);
+    r->work = &work;
+    wh_run run = {0};
+    wh_error why = {0};
+    status = run_any(engine, r, &arena, &run, &why);
+    if (status == WH_ERR_CANCELLED) {
+      totals->stopped = true;
+      return WH_OK;
+    }
+    if (run.id.len && status != WH_ERR_CHANGED) count_run(engine, &run, totals);
+    if (status != WH_OK) {
+      WH_TRY(after_failure(engine, r->pipeline, &work, status, &why, &arena, err));
+      if (!run.id.len) {
+        *err = why;
+        return status; // the ledger itself failed
+      }
+    }
+  }
+}
+
+static wh_status run_rows(wh_engine *engine, wh_run_request *r, wh_run_totals *totals,
+                          wh_error *err) {
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, engine->mem);
+  wh_run run = {0};
+  wh_status status = wh_run_one(engine, r, &arena, &run, err);
+  if (status == WH_ERR_CANCELLED) {
+    totals->stopped = true;
+    return WH_OK;
+  }
+  if (!run.id.len) return status;
+  if (status != WH_OK) {
+    run.state = WH_RUN_FAILED;
+    run.error = wh_str_of(err->text);
+  }
+  count_run(engine, &run, totals);
+  return WH_OK;
+}
+
+static wh_status run_with_lease(wh_engine *engine, wh_run_request *r, wh_run_totals *totals,
+                                wh_error *err) {
+  const wh_pipeline *p = r->pipeline;
+  WH_TRY(wh_run_recover(engine, p, err));
+  wh_connection *c;
+  bool is_rows;
+  WH_TRY(wh_input_connect(engine, &p->from, &c, &is_rows, err));
+  if (is_rows) return run_rows(engine, r, totals, err);
+  // Under the lease, whatever is hidden was hidden by a worker that is gone.
+  wh_ledger *ledger = engine->ledger;
+  WH_TRY(ledger->type->reclaim(ledger, p->name, r->options->hurry, err));
+  return run_objects(engine, r, totals, err);
+}
+
+wh_status wh_engine_run_pipeline(wh_engine *engine, const wh_pipeline *p,
+                                 const wh_run_options *options, wh_run_totals *totals,
+                                 wh_error *err) {
+  wh_ledger *ledger = engine->ledger;
+  wh_lease lease;
+  WH_TRY(ledger->type->acquire(ledger, p->name, &lease, err));
+  wh_run_request r = {.pipeline = p, .lease = &lease, .options = options};
+  wh_status status = run_with_lease(engine, &r, totals, err);
+  ledger->type->release(ledger, &lease);
+  return status;
+}
+
+size_t wh_engine_memory_limit(const wh_config *config) {
+  size_t besides = WH_MEMORY_BESIDES;
+  for (size_t i = 0; i < wh_config_connection_count(config); i++)
+    besides += wh_config_connection_info(config, i)->type->reserve_bytes;
+  size_t memory = (size_t)config->memory_bytes;
+  return memory > 2 * besides ? memory - besides : memory / 2;
+}
+
+// --- `wherry run` ------------------------------------------------------------------------------
+
+static wh_status reads_objects(wh_engine *engine, const wh_pipeline *p, bool *ret, wh_error *err) {
+  wh_connection *c;
+  bool is_rows;
+  WH_TRY(wh_input_connect(engine, &p->from, &c, &is_rows, err));
+  *ret = !is_rows;
+  return WH_OK;
+}
+
+// Lists the store until every file in it is still, then runs what waits.
+static wh_status run_named(wh_engine *engine, const wh_pipeline *p, const wh_run_options *options,
+                           wh_run_totals *totals, wh_error *err) {
+  bool objects;
+  WH_TRY(reads_objects(engine, p, &objects, err));
+  while (objects) {
+    uint64_t fresh;
+    int64_t settle_us;
+    WH_TRY(wh_engine_scan(engine, p, &fresh, &settle_us, err));
+    int64_t now = wh_now_us(engine->os);
+    if (settle_us == INT64_MAX || wh_engine_stopping(engine)) break;
+    if (settle_us > now) engine->os->type->sleep_ns(engine->os, (settle_us - now) * 1000);
+  }
+  return wh_engine_run_pipeline(engine, p, options, totals, err);
+}
+
+// Runs the `when: new` pipelines for which something has come; *ret_any tells whether any had.
+static wh_status run_due(wh_engine *engine, const wh_run_options *options, wh_run_totals *totals,
+                         bool *ret_any, wh_error *err) {
+  *ret_any = false;
+  for (size_t i = 0; i < engine->config->pipeline_count; i++) {
+    const wh_pipeline *p = &engine->config->pipelines[i];
+    if (p->when.kind != WH_WHEN_NEW) continue;
+    uint64_t fresh;
+    int64_t settle_us;
+    WH_TRY(wh_engine_scan(engine, p, &fresh, &settle_us, err));
+    if (fresh == 0) continue;
+    *ret_any = true;
+    WH_TRY(wh_engine_run_pipeline(engine, p, options, totals, err));
+  }
+  return WH_OK;
+}
+
+wh_status wh_engine_run(wh_engine *engine, const wh_str *names, size_t count,
+                        const wh_run_options *options, wh_run_totals *totals, wh_error *err) {
+  size_t total = count ? count : engine->config->pipeline_count;
+  for (size_t i = 0; i < total && !wh_engine_stopping(engine); i++) {
+    const wh_pipeline *p = &engine->config->pipelines[i];
+    if (count) WH_TRY(wh_config_find_pipeline(engine->config, names[i], &p, err));
+    WH_TRY(run_named(engine, p, options, totals, err));
+  }
+  // --limit, --since and --full speak of the pipelines that were named, not of what follows.
+  wh_run_options follow = {.hurry = options->hurry};
+  bool any = true;
+  while (any && !wh_engine_stopping(engine))
+    WH_TRY(run_due(engine, &follow, totals, &any, err));
+  return WH_OK;
+}

@@ -1,0 +1,283 @@
+// `wherry up`: schedules and events, until somebody asks to stop. The main thread looks after time
+// and notifications; a few workers run what is due, each pipeline once at a time.
+#include "engine/run.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum {
+  WORKERS = 2,
+  PIPELINES_MAX = 1024,
+  QUEUES_MAX = 64,
+  EVENTS_AT_ONCE = 256,
+  RESCAN_US = 60 * 1000000,     // listing as a fallback where notifications may be lost
+  BUSY_AGAIN_US = 2 * 1000000,  // somebody else runs the pipeline
+  ERROR_AGAIN_US = 30 * 1000000,
+};
+
+typedef struct duty {
+  const wh_pipeline *pipeline;
+  bool objects;   // reads a store
+  int64_t due_us; // next look: a schedule, a retry, a scan
+  bool running, queued;
+  bool look;      // list the store when it is taken up
+} duty;
+
+typedef struct watch {
+  wh_connection *connection;
+  const wh_queue_type *type;
+  wh_queue_handle *handle;
+  size_t duty;
+  int fd;
+} watch;
+
+typedef struct service {
+  wh_engine *engine;
+  duty duties[PIPELINES_MAX];
+  size_t duty_count;
+  watch watches[QUEUES_MAX];
+  size_t watch_count;
+  pthread_mutex_t mutex;
+  pthread_cond_t work;
+  bool stopping;
+  int changed_fd; // a worker has finished: the main thread looks again
+  pthread_t threads[WORKERS];
+  size_t thread_count;
+} service;
+
+// --- workers -----------------------------------------------------------------------------------
+
+static void wake_main(service *s) {
+  uint64_t one = 1;
+  ssize_t ignored = write(s->changed_fd, &one, sizeof one);
+  (void)ignored;
+}
+
+// When the pipeline has to be looked at again, after a run.
+static int64_t look_again_us(service *s, duty *d, int64_t settle_us) {
+  wh_engine *e = s->engine;
+  int64_t next = INT64_MAX, due, visible;
+  wh_error err = {0};
+  if (wh_engine_next_due(e, d->pipeline, &due, &err) == WH_OK && due < next) next = due;
+  if (d->objects) {
+    if (e->ledger->type->next_visible(e->ledger, d->pipeline->name, &visible, &err) == WH_OK &&
+        visible < next) {
+      next = visible;
+    }
+    if (settle_us < next) next = settle_us;
+    int64_t rescan = wh_now_us(e->os) + RESCAN_US;
+    if (d->pipeline->when.kind == WH_WHEN_NEW && rescan < next) next = rescan;
+  }
+  return next;
+}
+
+static int64_t run_duty(service *s, duty *d) {
+  wh_engine *e = s->engine;
+  const wh_pipeline *p = d->pipeline;
+  wh_error err = {0};
+  wh_status status = WH_OK;
+  int64_t settle_us = INT64_MAX, due = INT64_MAX;
+  uint64_t fresh = 0;
+  if (p->when.kind != WH_WHEN_NEW) status = wh_engine_next_due(e, p, &due, &err);
+  if (status == WH_OK && d->objects) status = wh_engine_scan(e, p, &fresh, &settle_us, &err);
+  wh_run_options options = {0};
+  wh_run_totals totals = {0};
+  if (status == WH_OK) status = wh_engine_run_pipeline(e, p, &options, &totals, &err);
+  if (status == WH_OK && due != INT64_MAX) {
+    status = e->ledger->type->set_fired(e->ledger, p->name, due, &err);
+  }
+  if (status == WH_OK) return look_again_us(s, d, settle_us);
+  int64_t now = wh_now_us(e->os);
+  if (status == WH_ERR_BUSY) return now + BUSY_AGAIN_US;
+  char name[WH_CONFIG_NAME_MAX + 1];
+  snprintf(name, sizeof name, "%.*s", WH_STR_ARG(p->name));
+  wh_log_error(WH_LOG_ERROR, name, &err);
+  return now + ERROR_AGAIN_US;
+}
+
+// Objects may have come for the pipelines that read where this one writes.
+static void look_downstream(service *s, const wh_pipeline *p) {
+  for (size_t i = 0; i < s->duty_count; i++) {
+    duty *d = &s->duties[i];
+    if (d->pipeline->when.kind != WH_WHEN_NEW) continue;
+    if (wh_str_eq(d->pipeline->from.connection, p->to.connection)) d->due_us = 0;
+  }
+}
+
+static void *work_loop(void *context) {
+  service *s = context;
+  pthread_mutex_lock(&s->mutex);
+  while (!s->stopping) {
+    duty *next = NULL;
+    for (size_t i = 0; i < s->duty_count && !next; i++) {
+      if (s->duties[i].queued && !s->duties[i].running) next = &s->duties[i];
+    }
+    if (!next) {
+      pthread_cond_wait(&s->work, &s->mutex);
+      continue;
+    }
+    next->queued = false;
+    next->running = true;
+    next->due_us = INT64_MAX;
+    pthread_mutex_unlock(&s->mutex);
+    int64_t again = run_duty(s, next);
+    pthread_mutex_lock(&s->mutex);
+    next->running = false;
+    // An event may have come meanwhile and made it due earlier.
+    if (again < next->due_us) next->due_us = again;
+    look_downstream(s, next->pipeline);
+    wake_main(s);
+  }
+  pthread_mutex_unlock(&s->mutex);
+  return NULL;
+}
+
+// --- the main thread ---------------------------------------------------------------------------
+
+static wh_status open_watch(service *s, size_t index, wh_connection *c, wh_error *err) {
+  if (!c->type->queue || s->watch_count == QUEUES_MAX) return WH_OK;
+  watch *w = &s->watches[s->watch_count];
+  *w = (watch){.connection = c, .type = c->type->queue, .duty = index};
+  WH_TRY(w->type->open(c, s->duties[index].pipeline->from.thing, &w->handle, err));
+  w->fd = w->type->fd(w->handle);
+  s->watch_count++;
+  return WH_OK;
+}
+
+static wh_status add_duty(service *s, const wh_pipeline *p, wh_error *err) {
+  if (p->when.kind == WH_WHEN_HAND) return WH_OK;
+  if (s->duty_count == PIPELINES_MAX) {
+    return wh_fail(err, WH_ERR_LIMIT, "one service runs at most %d pipelines", PIPELINES_MAX);
+  }
+  size_t index = s->duty_count++;
+  duty *d = &s->duties[index];
+  *d = (duty){.pipeline = p};
+  wh_connection *c;
+  bool is_rows;
+  WH_TRY(wh_input_connect(s->engine, &p->from, &c, &is_rows, err));
+  d->objects = !is_rows;
+  if (p->when.kind != WH_WHEN_NEW) return wh_engine_next_due(s->engine, p, &d->due_us, err);
+  return open_watch(s, index, c, err); // due at once: list what came while nobody watched
+}
+
+// Takes the events off the queue; the pipeline is due, and lists the store itself.
+static void drain_watch(service *s, watch *w) {
+  wh_event events[EVENTS_AT_ONCE];
+  bool any = false, lost = false;
+  size_t count = 0;
+  wh_error err = {0};
+  do {
+    wh_status status = w->type->receive(w->handle, events, EVENTS_AT_ONCE, 0, &count, &lost, &err);
+    if (status != WH_OK) {
+      wh_log_error(WH_LOG_WARN, "watch", &err);
+      break;
+    }
+    any = any || count || lost;
+    for (size_t i = 0; i < count; i++)
+      WH_IGNORE(w->type->done(w->handle, events[i].receipt, &err));
+  } while (count == EVENTS_AT_ONCE);
+  if (!any) return;
+  pthread_mutex_lock(&s->mutex);
+  s->duties[w->duty].due_us = 0;
+  pthread_mutex_unlock(&s->mutex);
+}
+
+// Hands what is due to the workers; returns when the next is.
+static int64_t dispatch(service *s) {
+  int64_t now = wh_now_us(s->engine->os), next = INT64_MAX;
+  pthread_mutex_lock(&s->mutex);
+  for (size_t i = 0; i < s->duty_count; i++) {
+    duty *d = &s->duties[i];
+    if (d->queued || d->running) continue;
+    if (d->due_us <= now) {
+      d->queued = true;
+      pthread_cond_signal(&s->work);
+    } else if (d->due_us < next) {
+      next = d->due_us;
+    }
+  }
+  pthread_mutex_unlock(&s->mutex);
+  return next;
+}
+
+static void wait_for_something(service *s, int64_t until_us) {
+  struct pollfd fds[QUEUES_MAX + 2] = {{.fd = s->engine->wake_fd, .events = POLLIN},
+                                       {.fd = s->changed_fd, .events = POLLIN}};
+  for (size_t i = 0; i < s->watch_count; i++)
+    fds[i + 2] = (struct pollfd){.fd = s->watches[i].fd, .events = POLLIN};
+  int64_t wait_ms = -1;
+  if (until_us != INT64_MAX) {
+    wait_ms = (until_us - wh_now_us(s->engine->os) + 999) / 1000;
+    if (wait_ms < 0) wait_ms = 0;
+    if (wait_ms > RESCAN_US / 1000) wait_ms = RESCAN_US / 1000; // the wall clock may be set
+  }
+  int ready = poll(fds, s->watch_count + 2, (int)wait_ms);
+  if (ready <= 0) return;
+  uint64_t ignored;
+  if (fds[1].revents && read(s->changed_fd, &ignored, sizeof ignored) < 0) return;
+  for (size_t i = 0; i < s->watch_count; i++) {
+    if (fds[i + 2].revents) drain_watch(s, &s->watches[i]);
+  }
+}
+
+static wh_status start_workers(service *s, wh_error *err) {
+  // Signals are the main thread's: it is the one that waits.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  int error = 0;
+  while (s->thread_count < WORKERS && !error) {
+    error = pthread_create(&s->threads[s->thread_count], NULL, work_loop, s);
+    if (!error) s->thread_count++;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return error ? wh_fail(err, wh_status_from_errno(error), "cannot start a thread") : WH_OK;
+}
+
+static void stop_workers(service *s) {
+  pthread_mutex_lock(&s->mutex);
+  s->stopping = true;
+  pthread_cond_broadcast(&s->work);
+  pthread_mutex_unlock(&s->mutex);
+  for (size_t i = 0; i < s->thread_count; i++)
+    pthread_join(s->threads[i], NULL);
+}
+
+static wh_status serve(service *s, const wh_str *names, size_t count, wh_error *err) {
+  wh_config *config = s->engine->config;
+  size_t total = count ? count : config->pipeline_count;
+  for (size_t i = 0; i < total; i++) {
+    const wh_pipeline *p = &config->pipelines[i];
+    if (count) WH_TRY(wh_config_find_pipeline(config, names[i], &p, err));
+    WH_TRY(add_duty(s, p, err));
+  }
+  WH_TRY(start_workers(s, err));
+  while (!wh_engine_stopping(s->engine))
+    wait_for_something(s, dispatch(s));
+  return WH_OK;
+}
+
+wh_status wh_engine_serve(wh_engine *engine, const wh_str *names, size_t count, wh_error *err) {
+  service *s = wh_mem_alloc_zero(engine->mem, sizeof *s);
+  if (!s) return wh_fail_memory(err);
+  s->engine = engine;
+  s->changed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  pthread_mutex_init(&s->mutex, NULL);
+  pthread_cond_init(&s->work, NULL);
+  wh_status status = s->changed_fd < 0 ? wh_fail(err, wh_status_from_errno(errno), "eventfd failed")
+                                       : serve(s, names, count, err);
+  stop_workers(s);
+  for (size_t i = 0; i < s->watch_count; i++)
+    s->watches[i].type->close(s->watches[i].handle);
+  pthread_cond_destroy(&s->work);
+  pthread_mutex_destroy(&s->mutex);
+  if (s->changed_fd >= 0) close(s->changed_fd);
+  wh_mem_free(engine->mem, s, sizeof *s);
+  return status;
+}

@@ -1,6 +1,7 @@
 // matches: POSIX extended regular expressions (IEEE Std 1003.1, section 9.4) from the C library.
 // Its characters depend on the thread's locale; so that they are always Unicode's, patterns are
 // compiled and run under C.UTF-8, and nothing else is.
+#include "data/value.h"
 #include "step/expect.h"
 #include "step/rule.h"
 

@@ -10,7 +10,7 @@ void wh_buf_init(wh_buf *buf, wh_mem *mem, size_t max) {
 
 void wh_buf_clear(wh_buf *buf) {
   buf->len = 0;
-  buf->failed = false;
+  buf->failed = buf->too_long = false;
   if (buf->data) buf->data[0] = 0;
 }
 
@@ -27,6 +27,7 @@ bool wh_buf_reserve(wh_buf *buf, size_t extra) {
   if (__builtin_add_overflow(buf->len, extra, &need) || __builtin_add_overflow(need, 1u, &need) ||
       (buf->max && need - 1 > buf->max)) {
     buf->failed = true;
+    buf->too_long = buf->max != 0;
     return false;
   }
   if (need <= buf->cap) return true;
@@ -132,18 +133,21 @@ bool wh_buf_add_json(wh_buf *buf, wh_str s) {
 bool wh_buf_add_hex(wh_buf *buf, const void *data, size_t len) {
   static const char hex[] = "0123456789abcdef";
   const unsigned char *bytes = data;
-  if (!wh_buf_reserve(buf, len * 2)) return false;
+  size_t digits;
+  if (__builtin_mul_overflow(len, 2u, &digits)) digits = SIZE_MAX;
+  if (!wh_buf_reserve(buf, digits)) return false;
+  char *to = buf->data + buf->len;
   for (size_t i = 0; i < len; i++) {
-    char pair[2] = {hex[bytes[i] >> 4], hex[bytes[i] & 15]};
-    wh_buf_add(buf, pair, 2);
+    *to++ = hex[bytes[i] >> 4];
+    *to++ = hex[bytes[i] & 15];
   }
+  *to = 0;
+  buf->len += digits;
   return true;
 }
 
 wh_status wh_buf_check(const wh_buf *buf, wh_error *err) {
   if (!buf->failed) return WH_OK;
-  if (buf->max && buf->len + 1 >= buf->max / 2) {
-    return wh_fail(err, WH_ERR_LIMIT, "more than %zu bytes in one piece", buf->max);
-  }
+  if (buf->too_long) return wh_fail(err, WH_ERR_LIMIT, "more than %zu bytes in one piece", buf->max);
   return wh_fail_memory(err);
 }

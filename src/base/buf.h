@@ -14,6 +14,7 @@ typedef struct wh_buf {
   size_t max; // bytes; 0: no maximum of its own
   wh_mem *mem;
   bool failed;
+  bool too_long; // it failed because of max, not for want of memory
 } wh_buf;
 
 void wh_buf_init(wh_buf *buf, wh_mem *mem, size_t max);

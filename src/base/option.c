@@ -322,14 +322,26 @@ static wh_status scalar_text(reader *r, wh_str *ret) {
   return r->context->resolve(r->context->resolve_context, r->node, r->context->arena, ret, r->err);
 }
 
+// A "${" that is not the escape "$${".
+static bool holds_reference(const wh_node *node) {
+  if (node->kind != WH_NODE_SCALAR) return false;
+  wh_str rest = node->text;
+  while (rest.len > 0) {
+    if (wh_str_starts(rest, "${")) return true;
+    rest = wh_str_sub(rest, wh_str_starts(rest, "$${") ? 3 : 1, rest.len);
+  }
+  return false;
+}
+
 static wh_status read_item(const reader *list, const wh_node *node, wh_str *ret) {
   reader r = *list;
   r.node = node;
   if (wh_node_is_null(node)) return wrong_kind(&r, "a single value");
-  wh_str text;
-  WH_TRY(scalar_text(&r, &text));
+  wh_str text = node->text;
+  if (!r.context->lazy || !holds_reference(node)) WH_TRY(scalar_text(&r, &text));
   int index;
-  if (r.option->choices) WH_TRY(read_choice(&r, text, &index));
+  bool unread = r.context->lazy && holds_reference(node);
+  if (r.option->choices && !unread) WH_TRY(read_choice(&r, text, &index));
   return copy_text(&r, text, ret);
 }
 
@@ -351,6 +363,7 @@ static wh_status read_value(reader *r, void *field) {
     return WH_OK;
   }
   if (r->option->type == WH_OPTION_LIST) return read_list(r, field);
+  if (r->context->lazy && holds_reference(r->node)) return WH_OK;
   wh_str text;
   WH_TRY(scalar_text(r, &text));
   return read_text(r, text, field);
@@ -424,36 +437,73 @@ static bool is_skipped(const char *const *skip, wh_str name) {
   return false;
 }
 
-static wh_status unknown_word(const wh_option *table, const wh_node *key, const char *const *skip,
-                              const char *owner, wh_error *err) {
-  enum { WORDS_MAX = 128 };
-  wh_str words[WORDS_MAX];
+enum { WORDS_MAX = 128 };
+
+// The names that a map may have.
+static size_t known_words(const wh_option *table, const char *const *skip,
+                          wh_str words[WORDS_MAX]) {
   size_t count = 0;
   for (; table->name && count < WORDS_MAX; table++)
     words[count++] = wh_str_of(table->name);
   for (; skip && *skip && count < WORDS_MAX; skip++)
     words[count++] = wh_str_of(*skip);
+  return count;
+}
+
+bool wh_option_misspelt(const wh_option *table, const wh_node *map, const char *const *skip,
+                        const char *name) {
+  if (!map || map->kind != WH_NODE_MAP) return false;
+  wh_str words[WORDS_MAX];
+  size_t count = known_words(table, skip, words);
+  for (size_t i = 0; i < map->count; i++) {
+    wh_str key = map->entries[i].key->text;
+    if (find_option(table, key) || is_skipped(skip, key)) continue;
+    if (wh_str_is(wh_str_nearest(key, words, count), name)) return true;
+  }
+  return false;
+}
+
+static wh_status unknown_word(const wh_option *table, const wh_node *key, const char *const *skip,
+                              const char *owner, wh_error *err) {
+  wh_str words[WORDS_MAX];
   char hint[96];
-  suggest(hint, sizeof hint, key->text, words, count);
+  suggest(hint, sizeof hint, key->text, words, known_words(table, skip, words));
   return wh_node_fail(key, err, "%s has no word '%.*s'.%s", owner, (int)wh_utf8_cut(key->text, 60),
                       key->text.data ? key->text.data : "", hint);
 }
 
-// Every key is known and there once.
-static wh_status check_keys(const wh_option *table, const wh_node *map, const char *const *skip,
-                            const char *owner, wh_error *err) {
-  for (size_t i = 0; i < map->count; i++) {
-    const wh_node *key = map->entries[i].key;
-    if (!is_skipped(skip, key->text) && !find_option(table, key->text)) {
-      return unknown_word(table, key, skip, owner, err);
-    }
-    for (size_t j = 0; j < i; j++) {
-      if (!wh_str_eq(map->entries[j].key->text, key->text)) continue;
-      return wh_node_fail(key, err, "%s: '%.*s' is given twice, first in line %u", owner,
-                          WH_STR_ARG(key->text), map->entries[j].key->line);
-    }
+// Tells a problem of content to whoever collects them and goes on.
+static wh_status settle(const wh_option_context *context, wh_status status, wh_error *err) {
+  if (status != WH_ERR_USAGE || !context->problem) return status;
+  return context->problem(context->problem_context, err);
+}
+
+// The key is known and there for the first time.
+static wh_status check_key(const wh_option *table, const wh_node *map, size_t at,
+                           const char *const *skip, const char *owner, wh_error *err) {
+  const wh_node *key = map->entries[at].key;
+  if (!is_skipped(skip, key->text) && !find_option(table, key->text)) {
+    return unknown_word(table, key, skip, owner, err);
+  }
+  for (size_t j = 0; j < at; j++) {
+    if (!wh_str_eq(map->entries[j].key->text, key->text)) continue;
+    return wh_node_fail(key, err, "%s: '%.*s' is given twice, first in line %u", owner,
+                        WH_STR_ARG(key->text), map->entries[j].key->line);
   }
   return WH_OK;
+}
+
+static wh_status check_keys(const wh_option *table, const wh_node *map, const char *const *skip,
+                            const char *owner, const wh_option_context *context, wh_error *err) {
+  for (size_t i = 0; i < map->count; i++)
+    WH_TRY(settle(context, check_key(table, map, i, skip, owner, err), err));
+  return WH_OK;
+}
+
+// Where problems are gathered, a word that was misspelt is not missing besides.
+static bool is_told(const wh_option_context *context, const wh_option *table, const wh_node *map,
+                    const char *const *skip, const wh_option *option) {
+  return context->problem && wh_option_misspelt(table, map, skip, option->name);
 }
 
 static wh_status missing(const wh_option *option, const wh_node *map, const char *owner,
@@ -469,19 +519,26 @@ static wh_status missing(const wh_option *option, const wh_node *map, const char
 wh_status wh_options_parse(const wh_option *table, const wh_node *map, const char *const *skip,
                            const char *owner, const wh_option_context *context, void *target,
                            wh_error *err) {
-  bool empty = !map || wh_node_is_null(map);
-  if (!empty && map->kind != WH_NODE_MAP) {
-    return wh_node_fail(map, err, "%s: expected a map, found %s", owner, wh_node_kind_name(map));
+  bool empty = !map || wh_node_is_null(map), wrong = !empty && map->kind != WH_NODE_MAP;
+  if (wrong) {
+    wh_status status =
+        wh_node_fail(map, err, "%s: expected a map, found %s", owner, wh_node_kind_name(map));
+    WH_TRY(settle(context, status, err));
+    empty = true;
   }
-  if (!empty) WH_TRY(check_keys(table, map, skip, owner, err));
+  if (!empty) WH_TRY(check_keys(table, map, skip, owner, context, err));
   for (const wh_option *option = table; option->name; option++) {
     void *field = (char *)target + option->offset;
     reader r = {.option = option, .owner = owner, .context = context, .err = err};
     WH_TRY(set_default(&r, field));
     r.node = empty ? NULL : wh_node_get(map, option->name);
     bool given = r.node && (!wh_node_is_null(r.node) || option->type == WH_OPTION_NODE);
-    if (!given && option->required) return missing(option, r.node ? r.node : map, owner, err);
-    if (given) WH_TRY(read_value(&r, field));
+    wh_status status = WH_OK;
+    if (given)
+      status = read_value(&r, field);
+    else if (option->required && !wrong && !is_told(context, table, map, skip, option))
+      status = missing(option, r.node ? r.node : map, owner, err);
+    WH_TRY(settle(context, status, err));
   }
   return WH_OK;
 }

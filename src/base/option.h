@@ -59,6 +59,14 @@ typedef struct wh_option_context {
   wh_status (*resolve)(void *context, const wh_node *scalar, wh_arena *arena, wh_str *ret,
                        wh_error *err);
   void *resolve_context;
+  // For checking without resolving: scalars that hold "${" are not read, their fields keep the
+  // default (an item of a list stays as written).
+  bool lazy;
+  // Told every problem of content (status WH_ERR_USAGE), after which parsing goes on: the field
+  // concerned keeps its default. NULL: parsing ends at the first one. Whoever sets it passes an
+  // `err` to wh_options_parse. Anything but WH_OK ends parsing with that status.
+  wh_status (*problem)(void *context, wh_error *problem);
+  void *problem_context;
 } wh_option_context;
 
 // Fills `target` from `map`: defaults first, then what is there. `skip` names keys of the map that
@@ -67,6 +75,10 @@ typedef struct wh_option_context {
 wh_status wh_options_parse(const wh_option *table, const wh_node *map, const char *const *skip,
                            const char *owner, const wh_option_context *context, void *target,
                            wh_error *err);
+
+// Whether the map has an unknown word that was likely meant to be `name`: then it is not missing.
+bool wh_option_misspelt(const wh_option *table, const wh_node *map, const char *const *skip,
+                        const char *name);
 
 // Scalars by themselves, for the owners of WH_OPTION_NODE and the command line.
 //  size: a number, with a fraction if that makes whole bytes, and B, kB, MB, GB, TB (powers of

@@ -116,7 +116,7 @@ wh_engine *wh_cli_engine(wh_cli *cli) {
   if (cli->engine.config) return &cli->engine;
   wh_config *config = wh_cli_config(cli);
   if (!config) return NULL;
-  cli->mem.limit = wh_config_memory_for_work(config);
+  cli->mem.limit = wh_engine_memory_limit(config);
   wh_error err = {0};
   char *path = wh_arena_cstr(&cli->arena, config->ledger_path);
   char *locks = (char *)wh_arena_printf(&cli->arena, "%.*s/locks", WH_STR_ARG(config->state_folder)).data;

@@ -6,6 +6,7 @@
 // find, not only the first.
 #pragma once
 
+#include "config/keyring.h"
 #include "connect/connect.h"
 #include "step/expect.h"
 #include "step/gate.h"
@@ -13,7 +14,8 @@
 enum {
   WH_CONFIG_BYTES_MAX = 4 << 20,
   WH_CONFIG_PROBLEMS_MAX = 100,
-  WH_CONFIG_NAME_MAX = 64, // of pipelines, connections, masks: [A-Za-z0-9_-]
+  WH_CONFIG_NAME_MAX = 64,         // of pipelines, connections, masks: [A-Za-z0-9_-]
+  WH_REFERENCE_FILE_MAX = 1 << 20, // bytes of a file that ${file:PATH} names
 };
 
 // --- addresses ---------------------------------------------------------------------------------
@@ -26,15 +28,23 @@ typedef struct wh_address {
 
 // --- when --------------------------------------------------------------------------------------
 
-typedef enum wh_when_kind { WH_WHEN_HAND, WH_WHEN_EVERY, WH_WHEN_CRON, WH_WHEN_NEW, WH_WHEN_EVENT } wh_when_kind;
+typedef enum wh_when_kind {
+  WH_WHEN_HAND,
+  WH_WHEN_EVERY,
+  WH_WHEN_CRON,
+  WH_WHEN_NEW,
+  WH_WHEN_EVENT
+} wh_when_kind;
 typedef enum wh_catch_up { WH_CATCH_UP_LAST, WH_CATCH_UP_NONE, WH_CATCH_UP_ALL } wh_catch_up;
 
-// Five fields (minute hour day month weekday) as bit sets; names and steps as cron(5) has them.
+// Five fields (minute hour day month weekday) as bit sets; names (mon, jan), ranges, lists and
+// steps as crontab(5) has them, 7 for Sunday too, and @yearly @annually @monthly @weekly @daily
+// @midnight @hourly.
 typedef struct wh_cron {
-  uint64_t minutes; // bits 0..59
-  uint32_t hours;   // 0..23
-  uint32_t days;    // 1..31
-  uint32_t months;  // 1..12
+  uint64_t minutes;  // bits 0..59
+  uint32_t hours;    // 0..23
+  uint32_t days;     // 1..31
+  uint32_t months;   // 1..12
   uint32_t weekdays; // 0 Sunday .. 6
   bool any_day;      // day field is '*': only the weekday counts
   bool any_weekday;  // with both given, either matches (cron's rule)
@@ -42,7 +52,8 @@ typedef struct wh_cron {
 wh_status wh_cron_parse(wh_str text, wh_cron *ret, wh_error *err); // text without position
 // The first due instant strictly after `after_us` (UTC microseconds); zone NULL: UTC. A local time
 // that does not exist (spring) is due at the jump; one that exists twice (autumn) is due once, the
-// first time, unless hours are '*'. INT64_MAX: never.
+// first time. A schedule whose hours are '*' follows elapsed time instead: nothing more is due at
+// the jump, and the hour that comes twice is due twice. INT64_MAX: not within 8 years.
 int64_t wh_cron_next(const wh_cron *cron, const wh_zone *zone, int64_t after_us);
 
 typedef struct wh_when {
@@ -60,8 +71,8 @@ typedef struct wh_when {
 typedef struct wh_read {
   wh_str query;
   wh_str cursor;
-  int64_t overlap_us; // default 10 minutes
-  wh_str timezone;    // of local timestamps in the source; empty: not given
+  int64_t overlap_us;    // default 10 minutes
+  wh_str timezone;       // of local timestamps in the source; empty: not given
   const wh_node *format; // options of the codec's reader; NULL: none
 } wh_read;
 
@@ -83,11 +94,11 @@ typedef struct wh_pipeline {
   const wh_node *steps;  // list, or NULL
   const wh_node *expect; // map, or NULL
   wh_gate gate;
-  bool raw;              // objects moved as they are
-  int64_t attempts;      // default 5
-  int64_t batch_rows;    // default WH_BATCH_ROWS_DEFAULT
-  int64_t chunk_rows;    // rows committed at a time by a sink; default 100,000
-  bool begin_now;        // `begin: now`: objects that are there at first sight do not count
+  bool raw;           // objects moved as they are
+  int64_t attempts;   // default 5
+  int64_t batch_rows; // default WH_BATCH_ROWS_DEFAULT
+  int64_t chunk_rows; // rows committed at a time by a sink; default 100,000
+  bool begin_now;     // `begin: now`: objects that are there at first sight do not count
 } wh_pipeline;
 
 // --- lookups -----------------------------------------------------------------------------------
@@ -116,7 +127,7 @@ typedef struct wh_lookup {
 
 typedef struct wh_serve {
   bool given;
-  wh_str listen; // address:port; default 127.0.0.1:8080
+  wh_str listen;                   // address:port; default 127.0.0.1:8080
   wh_str tls_certificate, tls_key; // paths; empty: plain HTTP
   wh_str_list trusted_proxies;     // addresses or CIDR blocks
   wh_lookup *lookups;
@@ -138,6 +149,8 @@ typedef struct wh_config_source {
   // Environment variables, from main; NULL: none are visible.
   const char *(*getenv)(void *context, const char *name);
   void *getenv_context;
+  // File of the keyring's key; NULL: where wh_keyring_key_path says.
+  const char *key_path;
 } wh_config_source;
 
 typedef struct wh_config wh_config;
@@ -190,6 +203,19 @@ wh_status wh_config_mask(wh_config *config, wh_str name, const wh_mask **ret, wh
 wh_status wh_config_gate(wh_config *config, const wh_pipeline *pipeline, wh_arena *arena,
                          wh_gate *ret, wh_error *err);
 
+// The pipeline's read.query with its references resolved (a query may be ${file:orders.sql});
+// empty when it reads a table. wh_read.query is the text as written.
+wh_status wh_config_query(wh_config *config, const wh_pipeline *pipeline, wh_arena *arena,
+                          wh_str *ret, wh_error *err);
+// Resolves the references and the proofs' masks in config->serve, in place; call it before serving.
+// Not while other threads read config->serve.
+wh_status wh_config_serve(wh_config *config, wh_error *err);
+// The keyring of this project; its strings live in the arena.
+wh_status wh_config_keyring(const wh_config *config, wh_arena *arena, wh_keyring *ret,
+                            wh_error *err);
+
+// References are taken in connections, masks, read.query, serve.listen, serve.tls and
+// serve.trusted_proxies; "$${" stands for a literal "${".
 // Turns "${...}" parts of a scalar into their values.
 wh_status wh_config_resolve(wh_config *config, const wh_node *scalar, wh_arena *arena, wh_str *ret,
                             wh_error *err);
@@ -213,7 +239,8 @@ wh_status wh_template_glob(wh_str text, wh_arena *arena, wh_str *ret, wh_error *
 // The JSON Schema (2020-12) of wherry.yaml, made from the option tables.
 bool wh_config_schema_json(wh_buf *out);
 // The option tables of the configuration's own words, for the reference pages:
-// "connection", "pipeline", "read", "write", "when", "column", "mask", "serve", "lookup", top level.
+// "connection", "pipeline", "read", "write", "when", "column", "mask", "serve", "lookup", top
+// level.
 typedef struct wh_option_section {
   const char *name;
   const char *help;

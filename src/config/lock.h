@@ -1,6 +1,7 @@
 // wherry.lock: the list of what crosses where, for review in version control. One line a column,
 // sorted, so that a diff reads as what it is:
-//   export-orders  lake:inbound/erp/orders/...  PostcodeProof  from postcode  string  personal  mask postcode-proof
+//   export-orders  lake:inbound/erp/orders/...  PostcodeProof  from postcode  string  personal mask
+//   postcode-proof
 // Where the file exists, a run that would cross anything that is not in it stops (WH_ERR_REFUSED).
 #pragma once
 

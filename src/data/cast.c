@@ -112,9 +112,11 @@ static wh_status cast_exact_float(wh_cast *cast, const wh_column *in, size_t row
     if (!wh_f64_parse(wh_buf_str(&cast->text), &value)) return does_not_fit(cast, in, row, out);
   }
   if (out->type.kind == WH_FLOAT32) value = (double)(float)value;
-  if (wh_decimal_compare_f64(unscaled, scale, value) != 0 &&
-      !says_the_same(cast, out->type.kind, value, unscaled, scale))
-    return does_not_fit(cast, in, row, out);
+  // The way back decides: a whole float becomes its exact value, another what its text says.
+  bool same = unscaled % wh_pow10(scale) == 0
+                  ? wh_decimal_compare_f64(unscaled, scale, value) == 0
+                  : says_the_same(cast, out->type.kind, value, unscaled, scale);
+  if (!same) return does_not_fit(cast, in, row, out);
   return wh_column_add_f64(out, value, &cast->why);
 }
 
@@ -133,17 +135,22 @@ static wh_status cast_float_int(wh_cast *cast, const wh_column *in, size_t row, 
   return add_int(cast, out, (__int128)value);
 }
 
-// A float's decimal is what its shortest text says: 0.1 is meant as 0.1.
+// Whole floats by their value; of another, what its shortest text says: 0.1 is meant as 0.1.
 static wh_status cast_float_decimal(wh_cast *cast, const wh_column *in, size_t row,
                                     wh_column *out) {
+  const wh_type *to = &out->type;
+  double value = wh_column_f64(in, row);
+  __int128 unscaled;
+  wh_fit fit = WH_FIT_RANGE;
   wh_number number;
-  __int128 value;
   wh_buf_clear(&cast->text);
   if (!wh_column_write(in, row, &cast->text)) return wh_fail_memory(&cast->why);
-  if (!wh_number_parse(wh_buf_str(&cast->text), &number) ||
-      wh_number_to_decimal(&number, out->type.precision, out->type.scale, &value) != WH_FIT_OK)
-    return does_not_fit(cast, in, row, out);
-  return wh_column_add_decimal(out, value, &cast->why);
+  if (fabs(value) < 1e38 && trunc(value) == value)
+    fit = wh_decimal_rescale((__int128)value, 0, to->precision, to->scale, &unscaled);
+  else if (wh_number_parse(wh_buf_str(&cast->text), &number))
+    fit = wh_number_to_decimal(&number, to->precision, to->scale, &unscaled);
+  if (fit != WH_FIT_OK) return does_not_fit(cast, in, row, out);
+  return wh_column_add_decimal(out, unscaled, &cast->why);
 }
 
 static wh_status cast_int_bool(wh_cast *cast, const wh_column *in, size_t row, wh_column *out) {

@@ -18,8 +18,9 @@ typedef struct wh_cast_options {
 //  - text to any scalar, by the same form; also what `formats` say, dates as midnight timestamps
 //  and
 //    midnight timestamps as dates;
-//  - between integers, decimals and floats. A float becomes a decimal by its shortest text, and an
-//    integer when it is one; a number becomes a float when the float's shortest text says the same;
+//  - between integers, decimals and floats. A whole float becomes an integer or decimal by
+//    its value, another a decimal by its shortest text (0.1); a number becomes a float when that
+//    leads back to it;
 //  - bool and the integers 0 and 1;
 //  - times and timestamps of different units; date and timestamp at midnight;
 //  - timestamps without a zone and instants, through `zone`: a local time that exists twice or

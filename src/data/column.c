@@ -146,6 +146,18 @@ static size_t next_cap(size_t cap, size_t need, size_t first, size_t max) {
   return next > max ? max : next;
 }
 
+// Text and binary: room for so many more bytes.
+static wh_status need_bytes(wh_column *c, size_t rows, size_t bytes, wh_error *err) {
+  size_t used = used_until(c, c->length);
+  if (bytes > WH_BATCH_BYTES_MAX - used) {
+    return wh_fail(err, WH_ERR_LIMIT, "more than %d bytes of text in one column of a batch",
+                   WH_BATCH_BYTES_MAX);
+  }
+  // With the first row even without bytes, so that empty texts are views of something.
+  if (used + bytes <= c->bytes_cap && (c->bytes || rows == 0)) return WH_OK;
+  return grow_bytes(c, next_cap(c->bytes_cap, used + bytes, BYTES_FIRST, WH_BATCH_BYTES_MAX), err);
+}
+
 wh_status wh_column_grow(wh_column *column, size_t rows, size_t bytes, wh_error *err) {
   assert(column->mem); // a borrowed column is read-only
   WH_TRY(make_children(column, err));
@@ -153,22 +165,10 @@ wh_status wh_column_grow(wh_column *column, size_t rows, size_t bytes, wh_error 
     return wh_fail(err, WH_ERR_LIMIT, "more than %d values in one column of a batch",
                    WH_COLUMN_VALUES_MAX);
   }
-  if (column->length + rows > column->rows_cap) {
-    size_t cap =
-        next_cap(column->rows_cap, column->length + rows, ROWS_FIRST, WH_COLUMN_VALUES_MAX);
-    WH_TRY(grow_rows(column, cap, err));
-  }
-  if (!wh_kind_is_text(column->type.kind)) return WH_OK;
-  size_t used = used_until(column, column->length);
-  if (bytes > WH_BATCH_BYTES_MAX - used) {
-    return wh_fail(err, WH_ERR_LIMIT, "more than %d bytes of text in one column of a batch",
-                   WH_BATCH_BYTES_MAX);
-  }
-  if (used + bytes > column->bytes_cap) {
-    size_t cap = next_cap(column->bytes_cap, used + bytes, BYTES_FIRST, WH_BATCH_BYTES_MAX);
-    WH_TRY(grow_bytes(column, cap, err));
-  }
-  return WH_OK;
+  if (wh_kind_is_text(column->type.kind)) WH_TRY(need_bytes(column, rows, bytes, err));
+  size_t need = column->length + rows;
+  if (need <= column->rows_cap) return WH_OK;
+  return grow_rows(column, next_cap(column->rows_cap, need, ROWS_FIRST, WH_COLUMN_VALUES_MAX), err);
 }
 
 wh_status wh_column_reserve(wh_column *column, size_t rows, size_t bytes, wh_error *err) {

@@ -1,5 +1,7 @@
 #include "engine/crossings.h"
 
+#include "config/glob.h"
+
 static const wh_gate_column *gate_column(const wh_gate *gate, wh_str name) {
   for (size_t i = 0; i < gate->count; i++) {
     if (wh_str_eq(gate->columns[i].name, name)) return &gate->columns[i];
@@ -71,7 +73,9 @@ wh_status wh_cursor_check(wh_engine *engine, const wh_pipeline *p, wh_cursor_kin
   for (size_t i = 0; i < engine->config->pipeline_count; i++) {
     const wh_pipeline *next = &engine->config->pipelines[i];
     if (!wh_str_eq(next->from.connection, p->to.connection) || next->raw) continue;
-    if (!wh_globs_meet(made, next->from.thing)) continue;
+    bool meet;
+    WH_TRY(wh_glob_overlap(made, next->from.thing, engine->mem, &meet, err));
+    if (!meet) continue;
     const wh_connection_info *sink = wh_config_find_connection(engine->config, next->to.connection);
     if (!sink || !sink->type->sink || takes_rows_twice(next)) continue;
     return wh_node_fail(next->node, err, "pipeline %.*s loads what %.*s exports: %s",

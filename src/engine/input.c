@@ -1,8 +1,8 @@
 #include "engine/input.h"
 
-#include "base/crypto.h"
+#include "engine/checksum.h"
 
-enum { MANIFEST_BYTES_MAX = 16 << 20, PROVE_READ_BYTES = 256 * 1024 };
+enum { MANIFEST_BYTES_MAX = 16 << 20 };
 
 wh_status wh_input_connect(wh_engine *engine, const wh_address *address, wh_connection **ret,
                            bool *ret_is_rows, wh_error *err) {
@@ -89,8 +89,8 @@ wh_status wh_input_describe(wh_engine *engine, const wh_pipeline *p, wh_arena *a
   *ret = (wh_run_input){.engine = engine, .pipeline = p, .arena = arena, .is_rows = true};
   bool is_rows;
   WH_TRY(wh_input_connect(engine, &p->from, &ret->connection, &is_rows, err));
-  ret->query = (wh_source_query){
-      .table = p->from.thing, .query = p->read.query, .cursor = p->read.cursor};
+  ret->query = (wh_source_query){.table = p->from.thing, .cursor = p->read.cursor};
+  WH_TRY(wh_config_query(engine->config, p, arena, &ret->query.query, err));
   WH_TRY(ret->connection->type->source->describe(ret->connection, &ret->query, arena, &ret->info,
                                                  err));
   ret->rows_total = ret->info.rows_estimate;
@@ -317,27 +317,9 @@ static wh_status prove_checksum(wh_run_input *in, wh_error *err) {
   wh_input *stream;
   WH_TRY(in->connection->type->store->open(in->connection, in->object.key, in->object.version,
                                            &stream, err));
-  char *data = wh_mem_alloc(in->engine->mem, PROVE_READ_BYTES);
-  wh_sha256 sha;
-  wh_status status = data ? wh_sha256_init(&sha, err) : wh_fail_memory(err);
-  bool hashing = status == WH_OK;
-  while (status == WH_OK) {
-    size_t n;
-    status = wh_input_read(stream, data, PROVE_READ_BYTES, &n, err);
-    if (status != WH_OK || n == 0) break;
-    status = wh_sha256_add(&sha, data, n, err);
-  }
-  uint8_t digest[WH_SHA256_BYTES];
-  if (status == WH_OK) status = wh_sha256_finish(&sha, digest, err);
-  if (hashing) wh_sha256_free(&sha);
-  if (data) wh_mem_free(in->engine->mem, data, PROVE_READ_BYTES);
-  wh_input_close(stream);
-  WH_TRY(status);
-  WH_CLEAN_BUF wh_buf hex;
-  wh_buf_init(&hex, in->engine->mem, 0);
-  wh_buf_add_hex(&hex, digest, sizeof digest);
-  WH_TRY(wh_buf_check(&hex, err));
-  if (wh_str_eq(wh_buf_str(&hex), in->manifest.sha256)) return WH_OK;
+  bool same;
+  WH_TRY(wh_sha256_matches(stream, in->manifest.sha256, in->engine->mem, &same, err));
+  if (same) return WH_OK;
   return wh_fail(err, WH_ERR_DATA,
                  "its bytes are not those that were published: the checksum differs. Nothing of "
                  "it was loaded");

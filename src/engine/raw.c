@@ -1,6 +1,7 @@
 #include "engine/raw.h"
 
 #include "base/crypto.h"
+#include "engine/checksum.h"
 #include "engine/publish.h"
 
 enum { RAW_READ_BYTES = 256 * 1024 };

@@ -3,8 +3,9 @@
 #include "data/value.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
-enum { REJECT_LINES_MAX = 64 << 20 }; // of one batch
+enum { REJECT_LINES_MAX = 64 << 20, LINE_BYTES_MAX = 64 << 20, READ_BYTES = 64 * 1024 };
 
 // --- lines -------------------------------------------------------------------------------------
 
@@ -163,4 +164,85 @@ void wh_reject_file_close(wh_reject_file *f) {
   wh_file_close(f->file);
   f->file = NULL;
   wh_buf_free(&f->header);
+}
+
+// --- reading them back ----------- --------------------------------------------------------------
+
+typedef struct part_list {
+  uint64_t *parts;
+  size_t count, cap;
+  wh_arena *arena;
+} part_list;
+
+static wh_status add_part(void *context, const wh_dir_entry *entry, wh_error *err) {
+  part_list *l = context;
+  uint64_t number;
+  if (!wh_str_starts(entry->name, "part-") || !wh_str_ends(entry->name, ".ndjson")) return WH_OK;
+  if (!wh_str_to_u64(wh_str_sub(entry->name, 5, entry->name.len - 7), &number)) return WH_OK;
+  if (l->count == l->cap) {
+    size_t cap = l->cap ? l->cap * 2 : 16;
+    uint64_t *grown = WH_NEW_ARRAY(l->arena, cap, uint64_t);
+    if (!grown) return wh_fail_memory(err);
+    if (l->count) memcpy(grown, l->parts, l->count * sizeof *grown);
+    l->parts = grown;
+    l->cap = cap;
+  }
+  l->parts[l->count++] = number;
+  return WH_OK;
+}
+
+static int compare_parts(const void *a, const void *b) {
+  uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+  return x < y ? -1 : x > y;
+}
+
+static wh_status read_lines(wh_os *os, wh_mem *mem, const char *path, wh_reject_line_visit visit,
+                            void *context, wh_error *err) {
+  wh_file *f;
+  WH_TRY(wh_os_open(os, path, WH_OPEN_READ, &f, err));
+  WH_CLEAN_BUF wh_buf line;
+  wh_buf_init(&line, mem, LINE_BYTES_MAX);
+  wh_status status = WH_OK;
+  uint64_t at = 0;
+  for (;;) {
+    if (!wh_buf_reserve(&line, READ_BYTES)) {
+      status = wh_buf_check(&line, err);
+      break;
+    }
+    size_t n;
+    status = f->type->read_some(f, at, line.data + line.len, READ_BYTES, &n, err);
+    if (status != WH_OK || n == 0) break;
+    at += n;
+    line.len += n;
+    size_t from = 0, end;
+    while (status == WH_OK &&
+           (end = wh_str_find(wh_buf_str(&line), from, '\n')) < line.len) {
+      status = visit(context, wh_str_n(line.data + from, end - from), err);
+      from = end + 1;
+    }
+    if (status != WH_OK) break;
+    memmove(line.data, line.data + from, line.len - from);
+    line.len -= from;
+  }
+  wh_file_close(f);
+  return status;
+}
+
+// Every line of every part, in order; each part begins with its header.
+wh_status wh_reject_folder_lines(wh_engine *engine, wh_str folder, wh_reject_line_visit visit, void *context,
+                              wh_error *err) {
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, engine->mem);
+  char *path = wh_reject_folder(engine, folder, &arena);
+  if (!path) return wh_fail_memory(err);
+  part_list parts = {.arena = &arena};
+  WH_TRY(engine->os->type->list(engine->os, path, add_part, &parts, err));
+  if (parts.count) qsort(parts.parts, parts.count, sizeof *parts.parts, compare_parts);
+  for (size_t i = 0; i < parts.count; i++) {
+    wh_str file = wh_arena_printf(&arena, "%s/part-%llu.ndjson", path,
+                                  (unsigned long long)parts.parts[i]);
+    if (!file.data) return wh_fail_memory(err);
+    WH_TRY(read_lines(engine->os, engine->mem, file.data, visit, context, err));
+  }
+  return WH_OK;
 }

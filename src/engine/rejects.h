@@ -51,3 +51,8 @@ wh_status wh_reject_file_next_part(wh_reject_file *file, uint64_t rows_done, wh_
 void wh_reject_file_close(wh_reject_file *file);
 // The path of the folder, in the arena.
 [[nodiscard]] char *wh_reject_folder(const wh_engine *engine, wh_str folder, wh_arena *arena);
+
+// Every line of every part, in order; each part begins with its header.
+typedef wh_status (*wh_reject_line_visit)(void *context, wh_str line, wh_error *err);
+wh_status wh_reject_folder_lines(wh_engine *engine, wh_str folder, wh_reject_line_visit visit,
+                                 void *context, wh_error *err);

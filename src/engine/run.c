@@ -164,7 +164,7 @@ static wh_status open_parts(transfer *t, wh_error *err) {
   const wh_pipeline *p = t->request->pipeline;
   wh_gate gate;
   WH_TRY(wh_config_gate(e->config, p, t->arena, &gate, err));
-  WH_TRY(wh_expect_limit_parse(p->expect, &t->limit, err));
+  if (!t->request->is_replay) WH_TRY(wh_expect_limit_parse(p->expect, &t->limit, err));
   bool to_rows;
   t->out = (wh_run_output){.engine = e, .pipeline = p, .arena = t->arena, .run = t->run, .input = t->in};
   WH_TRY(wh_input_connect(e, &p->to, &t->out.connection, &to_rows, err));

@@ -8,7 +8,8 @@ typedef struct wh_run_request {
   const wh_pipeline *pipeline;
   const wh_lease *lease;
   const wh_run_options *options;
-  const wh_work *work; // the object to load; NULL: read the database
+  const wh_work *work; // the object to load; NULL: read the database, or replay
+  bool is_replay;      // rows of the quarantine: `at_most_rejected` does not count
 } wh_run_request;
 
 // Runs it. WH_OK: the run is finished in the ledger and *ret_run tells how. Failures: the run (if

@@ -5,6 +5,11 @@
 //
 // Threads: a wh_ledger may be used by several threads; calls are serialised inside.
 // Durability: a verb that returned WH_OK is on disk. Strings in results live in the arena given.
+// Visitors: no lock is held while one runs, so it may call any verb; it may also reset the arena
+// when it keeps nothing. Anything but WH_OK ends the listing with that status.
+// Errors that any verb may return: WH_ERR_NO_SPACE, WH_ERR_BUSY (another process holds the ledger;
+// retry), WH_ERR_DATA (it is damaged: wherry ledger rebuild), WH_ERR_IO, WH_ERR_MEMORY.
+// A `pipeline` that is empty means all of them, where a verb lists, counts or revives.
 #pragma once
 
 #include "base/option.h"
@@ -13,17 +18,22 @@
 #include "data/value.h"
 
 enum {
-  WH_RUN_ID_LEN = 26,             // ULID, lower case
-  WH_WINDOW_HASHES_MAX = 262144,  // rows of an overlap that are remembered
+  WH_RUN_ID_LEN = 26,            // ULID, lower case
+  WH_RUN_ID_PREFIX_MIN = 6,      // that run_get takes for a run
+  WH_WINDOW_HASHES_MAX = 262144, // rows of an overlap that are remembered
 };
+// Larger ones are refused (WH_ERR_LIMIT), so that a manifest or mark that lies cannot use them up.
+#define WH_ORDER_MAX (INT64_MAX / 2)
+#define WH_EPOCH_MAX ((uint64_t)INT64_MAX / 2)
 
 typedef enum wh_run_state {
-  WH_RUN_RUNNING,   // nothing durable yet: thrown away after a crash
-  WH_RUN_SEALED,    // the attempt is complete: a restart publishes it
+  WH_RUN_RUNNING, // nothing durable yet: thrown away after a crash
+  WH_RUN_SEALED,  // the attempt is complete: a restart publishes it
   WH_RUN_DONE,
   WH_RUN_FAILED,
 } wh_run_state;
-const char *wh_run_state_name(wh_run_state state);
+const char *wh_run_state_name(wh_run_state state); // "running" ...
+bool wh_run_state_parse(wh_str name, wh_run_state *ret);
 
 // The object that a run publishes, as sealed.
 typedef struct wh_sealed {
@@ -47,18 +57,19 @@ typedef struct wh_run {
   int64_t started_us, finished_us;
   wh_counts counts;
   uint64_t bytes_read, bytes_written;
-  uint64_t row_hash;   // sum over rows written (export) or consumed (load)
-  wh_str output;       // object published, or table loaded; address
+  uint64_t row_hash; // sum over rows written (export) or consumed (load)
+  wh_str output;     // object published, or table loaded; address
   wh_str output_version;
-  wh_str sha256;       // of the object published
-  wh_str rejects;      // quarantine object; empty: none
+  wh_str sha256;                 // of the object published
+  wh_str rejects;                // quarantine object; empty: none
   wh_str cursor_from, cursor_to; // as text; empty: none
-  wh_str error;        // failed: the sentence
-  wh_sealed sealed;    // state sealed
+  wh_str error;                  // failed: the sentence
+  wh_sealed sealed;              // state sealed
 } wh_run;
 
 // A cursor: the highest value seen, with its type, and what is needed to leave out rows of the
-// overlap that were sent already: the hashes of the rows read in [from, ...) by the last run.
+// overlap that were sent already: the hashes of the rows read in [from, ...) by the last run, in
+// the order they were given. Storing one with `found` false forgets the cursor.
 typedef struct wh_cursor {
   bool found;
   wh_value last; // text in the arena
@@ -80,12 +91,20 @@ typedef struct wh_work {
   bool dead;
 } wh_work;
 
+// An object version to put into the queue.
+typedef struct wh_put {
+  wh_str key;
+  wh_str version;
+  int64_t order;
+} wh_put;
+
+// One for each run that rejected rows.
 typedef struct wh_quarantine_entry {
   wh_str run;
   wh_str pipeline;
-  wh_str object;   // source object or table the rows came from
-  wh_str file;     // where the rejected rows are: key under the quarantine folder
-  uint64_t rows;   // still waiting
+  wh_str object; // source object or table the rows came from
+  wh_str file;   // where the rejected rows are: key under the quarantine folder
+  uint64_t rows; // still waiting
   int64_t time_us;
 } wh_quarantine_entry;
 
@@ -98,11 +117,11 @@ typedef struct wh_lease {
 
 // What a finished run changes, all in one transaction.
 typedef struct wh_finish {
-  const wh_run *run;          // state done or failed, receipt numbers
-  const wh_cursor *cursor;    // NULL: unchanged
-  uint64_t work;              // queue entry that is done by it; 0: none
+  const wh_run *run;                     // state done or failed, receipt numbers
+  const wh_cursor *cursor;               // NULL: unchanged
+  uint64_t work;                         // queue entry that is done by it; 0: none
   const wh_quarantine_entry *quarantine; // NULL: nothing rejected
-  const wh_schema *pin;       // schema to pin for the pipeline's source; NULL: unchanged
+  const wh_schema *pin;                  // schema to pin for the pipeline's source; NULL: unchanged
 } wh_finish;
 
 typedef struct wh_ledger wh_ledger;
@@ -113,74 +132,94 @@ typedef wh_status (*wh_quarantine_visit)(void *context, const wh_quarantine_entr
                                          wh_error *err);
 
 typedef struct wh_ledger_stats {
-  uint64_t waiting;   // visible or hidden, not dead
+  uint64_t waiting; // visible or hidden, not dead
   uint64_t dead;
-  int64_t oldest_us;  // when the oldest waiting one was put in; 0: none
+  int64_t oldest_us; // when the oldest waiting one was put in; 0: none
   uint64_t quarantined_rows;
 } wh_ledger_stats;
 
 typedef struct wh_ledger_type {
   const char *name;
 
-  // --- leases. acquire: WH_ERR_BUSY when another run of the pipeline is going on. The epoch is
-  // higher than any before.
+  // --- leases. acquire: WH_ERR_BUSY when another run of the pipeline is going on, in this process
+  // or another. The epoch is higher than any before.
   wh_status (*acquire)(wh_ledger *l, wh_str pipeline, wh_lease *ret, wh_error *err);
   wh_status (*renew)(wh_ledger *l, wh_lease *lease, wh_error *err); // WH_ERR_STALE: lost it
-  void (*release)(wh_ledger *l, wh_lease *lease);
+  void (*release)(wh_ledger *l, wh_lease *lease); // zeroes it; NULL and zeroed are fine
 
   // --- runs
   // Fills id, order (greater than every earlier one of this ledger, and at least now), started.
   wh_status (*run_start)(wh_ledger *l, const wh_lease *lease, wh_str object, wh_arena *arena,
                          wh_run *ret, wh_error *err);
-  wh_status (*run_seal)(wh_ledger *l, const wh_run *run, const wh_finish *on_publish, wh_error *err);
-  // The finish that run_seal stored, for adopting after a crash.
+  // Stores the run, run->sealed, and what run_finish will be told when the object is published,
+  // so that another process can do it. WH_ERR_STALE: a newer epoch than run->epoch holds the
+  // pipeline, or the run has ended. A second seal of the run replaces the first.
+  wh_status (*run_seal)(wh_ledger *l, const wh_run *run, const wh_finish *on_publish,
+                        wh_error *err);
+  // The finish that run_seal stored, for adopting after a crash. The run in it has `sealed` too and
+  // the state it is to end in. WH_ERR_NOT_FOUND: not sealed.
   wh_status (*run_sealed_finish)(wh_ledger *l, wh_str run, wh_arena *arena, wh_finish *ret,
                                  wh_error *err);
+  // Ends a run: state done or failed. What was sealed for it is dropped; only what is in `finish`
+  // holds. Once more with the same state changes nothing (WH_OK). WH_ERR_STALE: it ended in the
+  // other state, or it was not sealed and a newer epoch than finish->run->epoch holds the pipeline;
+  // whoever finishes the unsealed run of another sets the epoch of its own lease. Saying that a run
+  // failed is always allowed. id, pipeline, order and started_us of a run never change.
   wh_status (*run_finish)(wh_ledger *l, const wh_finish *finish, wh_error *err);
-  wh_status (*run_get)(wh_ledger *l, wh_str id, wh_arena *arena, wh_run *ret, wh_error *err); // id may be an unambiguous prefix (>= 6)
+  // `id` may be an unambiguous prefix. WH_ERR_NOT_FOUND, WH_ERR_USAGE (ambiguous, too short).
+  wh_status (*run_get)(wh_ledger *l, wh_str id, wh_arena *arena, wh_run *ret, wh_error *err);
   // Newest first. pipeline empty: all; state < 0: any; limit 0: all.
   wh_status (*runs)(wh_ledger *l, wh_str pipeline, int state, uint64_t limit, wh_arena *arena,
                     wh_run_visit visit, void *context, wh_error *err);
 
   // --- cursors, pinned schemas, schedules
-  wh_status (*cursor)(wh_ledger *l, wh_str pipeline, wh_arena *arena, wh_cursor *ret, wh_error *err);
+  wh_status (*cursor)(wh_ledger *l, wh_str pipeline, wh_arena *arena, wh_cursor *ret,
+                      wh_error *err);
   wh_status (*pinned)(wh_ledger *l, wh_str pipeline, wh_arena *arena, bool *ret_found,
                       wh_schema *ret, wh_error *err);
   wh_status (*pin)(wh_ledger *l, wh_str pipeline, const wh_schema *schema, wh_error *err);
   wh_status (*fired)(wh_ledger *l, wh_str pipeline, int64_t *ret_us, wh_error *err); // 0: never
   wh_status (*set_fired)(wh_ledger *l, wh_str pipeline, int64_t due_us, wh_error *err);
 
-  // --- the queue. put: an object version enters once; *ret_new says whether it was new.
+  // --- the queue. put: an object version enters once; *ret_new says whether it was new. Known
+  // ones, also done and dead ones, are left as they are.
   wh_status (*put)(wh_ledger *l, wh_str pipeline, wh_str key, wh_str version, int64_t order,
                    bool *ret_new, wh_error *err);
-  // Known and skipped: `begin: now`.
+  // Many in one transaction, in order; *ret_new counts the new ones. With is_done as put_done.
+  wh_status (*put_many)(wh_ledger *l, wh_str pipeline, const wh_put *puts, size_t count,
+                        bool is_done, uint64_t *ret_new, wh_error *err);
+  // Known and dealt with: `begin: now`, or a mark says that it is loaded. One that waits is done.
   wh_status (*put_done)(wh_ledger *l, wh_str pipeline, wh_str key, wh_str version, wh_error *err);
-  // The visible one with the lowest order, hidden until now + hidden_us. WH_ERR_END: none.
+  // The visible one with the lowest order (then: first put in), hidden until now + hidden_us.
+  // WH_ERR_END: none.
   wh_status (*receive)(wh_ledger *l, wh_str pipeline, int64_t hidden_us, wh_arena *arena,
                        wh_work *ret, wh_error *err);
+  // Hidden until now + hidden_us, whatever it was before. WH_ERR_STALE: it is done or dead.
   wh_status (*extend)(wh_ledger *l, uint64_t work, int64_t hidden_us, wh_error *err);
   // Makes visible what was received and neither done nor failed since; with the lease held, whoever
   // received it is gone. `delayed_too`: also what waits for a retry.
   wh_status (*reclaim)(wh_ledger *l, wh_str pipeline, bool delayed_too, wh_error *err);
   // Not done: visible again after delay_us, or dead when it has failed `attempts` times or
-  // `definite` says that a retry cannot help.
+  // `definite` says that a retry cannot help. One that is done stays done.
   wh_status (*fail)(wh_ledger *l, uint64_t work, uint32_t attempts, bool definite, int64_t delay_us,
                     wh_str error, bool *ret_dead, wh_error *err);
   wh_status (*done)(wh_ledger *l, uint64_t work, wh_error *err);
   wh_status (*works)(wh_ledger *l, wh_str pipeline, wh_arena *arena, wh_work_visit visit,
-                     void *context, wh_error *err); // not done ones
-  wh_status (*revive)(wh_ledger *l, wh_str pipeline, uint64_t *ret_count, wh_error *err); // dead ones
-  // When the next hidden one becomes visible; INT64_MAX: none.
+                     void *context, wh_error *err); // not done ones, by pipeline and order
+  // Dead ones are visible again, as if they had never failed.
+  wh_status (*revive)(wh_ledger *l, wh_str pipeline, uint64_t *ret_count, wh_error *err);
+  // When there is something to receive: now (or earlier) when there is already; INT64_MAX: never.
   wh_status (*next_visible)(wh_ledger *l, wh_str pipeline, int64_t *ret_us, wh_error *err);
 
-  // --- quarantine
+  // --- quarantine, oldest first; put replaces the run's entry; dropping what is not there is fine.
   wh_status (*quarantined)(wh_ledger *l, wh_str pipeline, wh_arena *arena,
                            wh_quarantine_visit visit, void *context, wh_error *err);
   wh_status (*quarantine_put)(wh_ledger *l, const wh_quarantine_entry *entry, wh_error *err);
   wh_status (*quarantine_drop)(wh_ledger *l, wh_str run, wh_error *err);
 
   wh_status (*stats)(wh_ledger *l, wh_str pipeline, wh_ledger_stats *ret, wh_error *err);
-  // For rebuild: a run as told by a manifest or a mark. Existing ones are left as they are.
+  // For rebuild: a run as told by a manifest or a mark. Existing ones are left as they are. Later
+  // orders are greater than the run's.
   wh_status (*import_run)(wh_ledger *l, const wh_run *run, wh_error *err);
   wh_status (*set_cursor)(wh_ledger *l, wh_str pipeline, const wh_cursor *cursor, wh_error *err);
   // Next orders are greater than this.
@@ -193,8 +232,8 @@ struct wh_ledger {
   const wh_ledger_type *type;
 };
 
-// Opens (and creates, and migrates) the SQLite ledger. `lock_folder` holds one lock file a pipeline,
-// locked while a lease is held, so that it is gone with the process.
+// Opens (and creates, and migrates) the SQLite ledger. `lock_folder` holds one lock file a
+// pipeline, locked while a lease is held, so that it is gone with the process.
 wh_status wh_ledger_open_sqlite(wh_os *os, wh_mem *mem, const char *path, const char *lock_folder,
                                 wh_ledger **ret, wh_error *err);
 static inline void wh_ledger_close(wh_ledger *l) {

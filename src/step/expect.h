@@ -7,9 +7,21 @@
 //     Postcode: { matches: "^[A-Z0-9 ]+$" }        # POSIX extended, whole value not implied
 //     Quantity: { range: [1, 1000] }               # inclusive; null or ~ for no bound
 //     at_most_rejected: 1%                         # or a number of rows
+//
+// Rules are tried in the order they are written, and the first that a row breaks is its reason.
+// `unique` comes after all others, so that only rows which pass them count: a row in quarantine is
+// no reason to reject another. It looks at the rows of one run.
+// A NULL breaks nothing but not_null. `matches` looks at the canonical text where a column is no
+// text; its characters are Unicode's. A column named at_most_rejected is written in quotes.
+// A column that must not be NULL is not nullable in the schema that comes out.
 #pragma once
 
 #include "step/step.h"
+
+enum {
+  WH_EXPECT_PATTERN_MAX = 1024, // bytes of a pattern
+  WH_EXPECT_RULES_MAX = 10000,
+};
 
 typedef struct wh_expect_limit {
   bool given;

@@ -5,36 +5,53 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/crypto.h"
 #include "base/error.h"
 #include "base/str.h"
 
+// Normal forms. They know Unicode by a table of their own (step/chars.h), never by the machine's
+// locale, so that a hash made today and there is the hash made tomorrow and here. There is no NFC:
+// an accented letter and the same letter with a combining accent are two values.
 typedef enum wh_normalize {
   WH_NORMALIZE_NONE,
-  WH_NORMALIZE_TRIM,               // white space at both ends
-  WH_NORMALIZE_LOWER,              // trim, then ASCII and Unicode simple lower case
+  WH_NORMALIZE_TRIM,  // without white space at both ends, Unicode's too
+  WH_NORMALIZE_LOWER, // trim, then simple lower case: one character to one character
   WH_NORMALIZE_UPPER,
-  WH_NORMALIZE_ALPHANUMERIC_UPPER, // only letters and digits, upper case
+  WH_NORMALIZE_ALPHANUMERIC_UPPER, // only letters and digits (of any script), upper case
   WH_NORMALIZE_ALPHANUMERIC_LOWER,
-  WH_NORMALIZE_DIGITS,
+  WH_NORMALIZE_DIGITS, // only 0 to 9
 } wh_normalize;
 extern const char *const wh_normalize_names[]; // "none", "trim", ...; NULL-terminated
 
+// Appends the normal form of a text. False when `out` refuses (wh_buf_check tells why).
+bool wh_normalize_text(wh_normalize form, wh_str text, wh_buf *out);
+
 typedef enum wh_mask_kind { WH_MASK_HMAC, WH_MASK_PARTIAL, WH_MASK_NULL } wh_mask_kind;
 
-enum { WH_MASK_KEY_MIN = 16 }; // bytes; a shorter key is refused
+enum { WH_MASK_KEY_MIN = 16 };     // bytes; a shorter key is refused
+enum { WH_MASK_HMAC_DIGITS = 64 }; // hex digits of a keyed hash
+
+#define WH_MASK_FILL "*" // where `fill` is empty
 
 typedef struct wh_mask {
   wh_str name;
   wh_mask_kind kind;
-  wh_normalize normalize;
-  wh_str key;          // hmac: secret
-  size_t keep_first;   // partial: characters shown at the start
-  size_t keep_last;    // and at the end
-  wh_str fill;         // partial: in place of every hidden character, one character
+  wh_normalize normalize; // hmac and partial: what the value becomes first
+  wh_str key;             // hmac: secret
+  size_t keep_first;      // partial: characters (code points) shown at the start
+  size_t keep_last;       // and at the end
+  wh_str fill;            // partial: in place of every hidden character, one character
 } wh_mask;
 
-// Appends the masked form of a text value. hmac: 64 lower-case hex digits. A value whose normal form
-// is empty gives *ret_null = true, as does kind null: there is nothing to prove.
+// Appends the masked form of a text value, allocating nothing but what `out` needs. hmac: 64
+// lower-case hex digits. partial: a value with no more than keep_first + keep_last characters is
+// hidden whole. A value whose normal form is empty gives *ret_null = true and appends nothing, as
+// does kind null: there is nothing to prove. On failure `out` is as it was.
 wh_status wh_mask_apply(const wh_mask *mask, wh_str value, wh_buf *out, bool *ret_null,
                         wh_error *err);
+// The same for many values: `key` is wh_hmac_key_init of the mask's key, made once. May be NULL
+// where the mask is no keyed hash.
+wh_status wh_mask_apply_keyed(const wh_mask *mask, const wh_hmac_key *key, wh_str value,
+                              wh_buf *out, bool *ret_null, wh_error *err);
+// Whether the mask can work at all: the length of its key, its fill. The text says "mask NAME: ".
 wh_status wh_mask_check(const wh_mask *mask, wh_error *err);

@@ -14,8 +14,8 @@
 typedef struct wh_step_context {
   wh_os *os;
   wh_mem *mem;
-  const wh_zone *zone; // of the pipeline, for local times; NULL: none given
-  wh_str scratch;      // folder for state that spills to disk
+  const wh_zone *zone;      // of the pipeline, for local times; NULL: none given
+  wh_str scratch;           // folder for state that spills to disk
   size_t state_limit_bytes; // of one step before it spills
 } wh_step_context;
 
@@ -24,7 +24,9 @@ struct wh_step {
   const wh_schema *schema; // of what it gives; owned by the step
   uint64_t rows_filtered;  // dropped on purpose so far
   // `in` has the schema that bind saw; `out` is initialised with `schema` and reset. Rejected and
-  // filtered rows are left out. `out` may borrow from `in`.
+  // filtered rows are left out. `out` may borrow from `in`, never from the step: it stays valid
+  // while `in` does, also when the next batch is pushed. `rejects` NULL: rejected rows are only
+  // left out (a sample for `plan`).
   wh_status (*push)(wh_step *step, const wh_batch *in, wh_batch *out, wh_rejects *rejects,
                     wh_error *err);
   // Rows held back until the end; called until it leaves `out` empty. NULL: holds nothing back.
@@ -45,6 +47,10 @@ typedef struct wh_step_type {
 
 extern const wh_step_type *const wh_step_types[]; // NULL-terminated
 const wh_step_type *wh_step_by_name(wh_str name);
+// What one item of `steps` says: its type and its options, ready for bind. An unknown word fails
+// with the nearest one. Looks at no schema, so that `check` can call it.
+wh_status wh_step_read(const wh_node *step, const wh_step_type **ret_type,
+                       const wh_node **ret_options, wh_error *err);
 
 static inline void wh_step_close(wh_step *s) {
   if (s) s->close(s);

@@ -1,6 +1,7 @@
 // The simulated system: that it behaves as the real one while its power is on, that it loses
 // exactly what it may, and that SQLite keeps its word on it.
 #include "base/os.h"
+#include "base/sqlite_mem.h"
 #include "sim_os.h"
 #include "sim_vfs.h"
 #include "test.h"
@@ -650,4 +651,10 @@ TEST(sqlite_connections_exclude_each_other) {
   sqlite3_close(b);
   sim_vfs_use(NULL);
   end();
+}
+
+TEST(sqlite_refuses_a_late_accountant) {
+  CHECK_EQ(sqlite3_initialize(), SQLITE_OK);
+  CHECK(!wh_sqlite_use_mem(&test_mem));
+  CHECK(!wh_sqlite_use_mem(&test_mem));
 }

@@ -1,0 +1,79 @@
+#include "cli/cli.h"
+
+static const wh_flag flags[] = {
+    {"--connect", NULL, "also reach every connection, without moving data"},
+    {0},
+};
+
+static void print_problem(wh_cli *cli, const wh_problem *problem) {
+  if (!cli->json) {
+    const char *color = !cli->color ? "" : problem->warning ? "\033[33m" : "\033[31m";
+    fprintf(stderr, "%s%s%s%s\n", color, problem->warning ? "warning: " : "", problem->text,
+            cli->color ? "\033[0m" : "");
+    return;
+  }
+  WH_CLEAN_BUF wh_buf line;
+  wh_buf_init(&line, &cli->mem, 0);
+  wh_buf_printf(&line, "{\"%s\":", problem->warning ? "warning" : "error");
+  wh_buf_add_json(&line, wh_str_of(problem->text));
+  wh_buf_add_char(&line, '}');
+  if (!line.failed) wh_print_json(&line);
+}
+
+static bool reach(wh_cli *cli, const wh_connection_info *info) {
+  wh_error err = {0};
+  wh_connection *c;
+  WH_CLEAN_BUF wh_buf note;
+  wh_buf_init(&note, &cli->mem, 0);
+  wh_status status = wh_config_connect(cli->config, info->name, &c, &err);
+  if (status == WH_OK && info->type->reach) status = info->type->reach(c, &note, &err);
+  wh_str text = status == WH_OK ? wh_buf_str(&note) : wh_str_of(err.text);
+  if (cli->json) {
+    WH_CLEAN_BUF wh_buf line;
+    wh_buf_init(&line, &cli->mem, 0);
+    wh_buf_add_c(&line, "{\"connection\":");
+    wh_buf_add_json(&line, info->name);
+    wh_buf_printf(&line, ",\"ok\":%s,\"note\":", status == WH_OK ? "true" : "false");
+    wh_buf_add_json(&line, text);
+    wh_buf_add_char(&line, '}');
+    if (!line.failed) wh_print_json(&line);
+  } else {
+    printf("%-12.*s  %s  %.*s\n", WH_STR_ARG(info->name), status == WH_OK ? "ok    " : "failed",
+           WH_STR_ARG(text));
+  }
+  return status == WH_OK;
+}
+
+static wh_exit check(wh_cli *cli, const wh_args *args) {
+  bool usable = wh_cli_config(cli) != NULL;
+  if (!cli->config) return WH_EXIT_USAGE;
+  size_t warnings = 0;
+  for (size_t i = 0; i < cli->config->problem_count; i++) {
+    if (!cli->config->problems[i].warning) continue; // errors were printed already
+    print_problem(cli, &cli->config->problems[i]);
+    warnings++;
+  }
+  if (!usable) return WH_EXIT_USAGE;
+  bool reached = true;
+  if (wh_args_has(args, "--connect")) {
+    for (size_t i = 0; i < wh_config_connection_count(cli->config); i++) {
+      if (!reach(cli, wh_config_connection_info(cli->config, i))) reached = false;
+    }
+  }
+  if (!reached) return WH_EXIT_FAILED;
+  wh_say(cli, "%zu pipeline%s, %zu connection%s: %s.", cli->config->pipeline_count,
+         cli->config->pipeline_count == 1 ? "" : "s", wh_config_connection_count(cli->config),
+         wh_config_connection_count(cli->config) == 1 ? "" : "s",
+         warnings ? "usable, with warnings" : "in order");
+  wh_say_next(cli, "wherry plan");
+  return WH_EXIT_DONE;
+}
+
+const wh_command wh_cmd_check = {
+    .name = "check",
+    .usage = "",
+    .help = "check the configuration, and with --connect every connection",
+    .example = "wherry check --connect",
+    .flags = flags,
+    .run = check,
+};

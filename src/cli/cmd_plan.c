@@ -1,0 +1,251 @@
+#include "cli/cli.h"
+#include "cli/format.h"
+#include "engine/crossings.h"
+
+enum { SAMPLE_WIDTH = 28 };
+
+static const wh_flag flags[] = {
+    {"--lock", NULL, "write wherry.lock, the list of what crosses where"},
+    {0},
+};
+
+// --- for people --------------------------------------------------------------------------------
+
+static void print_when(const wh_plan *plan) {
+  const wh_when *w = &plan->pipeline->when;
+  printf("  when      ");
+  switch (w->kind) {
+  case WH_WHEN_HAND:
+    printf("by hand");
+    break;
+  case WH_WHEN_EVERY:
+    printf("every %s", wh_format_seconds(w->every_us).s);
+    break;
+  case WH_WHEN_CRON:
+    printf("cron %.*s (%.*s)", WH_STR_ARG(w->cron_text), w->timezone.len ? (int)w->timezone.len : 3,
+           w->timezone.len ? w->timezone.data : "UTC");
+    break;
+  case WH_WHEN_NEW:
+    printf("for each new object");
+    break;
+  case WH_WHEN_EVENT:
+    printf("for each object that %.*s announces", WH_STR_ARG(w->queue));
+    break;
+  }
+  const wh_read *read = &plan->pipeline->read;
+  if (read->cursor.len && plan->described) {
+    if (plan->cursor_kind == WH_CURSOR_EXACT) {
+      printf("; cursor %.*s is exact", WH_STR_ARG(read->cursor));
+    } else {
+      printf("; cursor %.*s is windowed: it re-reads the last %s", WH_STR_ARG(read->cursor),
+             wh_format_seconds(read->overlap_us).s);
+    }
+  } else if (plan->from_rows) {
+    printf("; no cursor: everything each run");
+  }
+  putchar('\n');
+}
+
+static void print_crossing(const wh_plan_column *c, bool first, int name_width, int from_width,
+                           wh_arena *arena) {
+  wh_str type = wh_type_friendly(&c->type, arena);
+  printf("  %-9s %-*.*s  %-*.*s  %-10.*s  %-8s  ", first ? "crosses" : "", name_width,
+         WH_STR_ARG(c->name), from_width, WH_STR_ARG(c->from), WH_STR_ARG(type),
+         wh_class_name(c->privacy));
+  if (c->mask.len) {
+    printf("masked with %.*s", WH_STR_ARG(c->mask));
+  } else {
+    size_t cut = wh_utf8_cut(c->sample, SAMPLE_WIDTH);
+    printf("%.*s%s", (int)cut, c->sample.data ? c->sample.data : "", cut < c->sample.len ? "..." : "");
+  }
+  putchar('\n');
+}
+
+static void print_indented(wh_str text) {
+  wh_str line;
+  while (wh_str_split(&text, '\n', &line)) {
+    if (line.len || text.data) printf("              %.*s\n", WH_STR_ARG(line));
+  }
+}
+
+static void print_target(const wh_plan *plan) {
+  static const char *const modes[] = {"append", "upsert", "replace"};
+  const wh_write *w = &plan->pipeline->write;
+  printf("  writes    %s: %s", plan->sink_exact ? "exact" : "at-least-once", modes[w->mode]);
+  for (size_t i = 0; i < w->key.count; i++)
+    printf("%s%.*s", i ? ", " : " by ", WH_STR_ARG(w->key.items[i]));
+  if (w->newest_by.len) printf(", newest by %.*s", WH_STR_ARG(w->newest_by));
+  putchar('\n');
+  if (!plan->described) return;
+  if (!plan->target_exists) puts("  target    does not exist; will be created:");
+  else if (plan->target_fits) puts("  target    exists and fits");
+  else puts("  target    exists and does not fit:");
+  if (!plan->target_exists || !plan->target_fits) print_indented(plan->target_text);
+}
+
+static void print_stays(const wh_plan *plan) {
+  if (plan->stay_count == 0) return;
+  printf("  stays     ");
+  for (size_t i = 0; i < plan->stay_count; i++)
+    printf("%s%.*s", i ? ", " : "", WH_STR_ARG(plan->stays[i]));
+  putchar('\n');
+}
+
+static void print_plan(const wh_cli *cli, const wh_plan *plan, wh_arena *arena) {
+  const wh_pipeline *p = plan->pipeline;
+  const char *bold = cli->color_out ? "\033[1m" : "", *plain = cli->color_out ? "\033[0m" : "";
+  wh_str thing = p->from.thing.len ? p->from.thing : WH_STR("(query)");
+  printf("%s%.*s%s   %.*s:%.*s -> %.*s:%.*s\n", bold, WH_STR_ARG(p->name), plain,
+         WH_STR_ARG(p->from.connection), WH_STR_ARG(thing), WH_STR_ARG(p->to.connection),
+         WH_STR_ARG(p->to.thing));
+  print_when(plan);
+  if (plan->waiting && !plan->from_rows) {
+    printf("  there     %s %s\n", wh_format_count(plan->waiting).s,
+           wh_plural(plan->waiting, "object", "objects"));
+  }
+  if (p->raw) puts("  crosses   objects as they are, every byte");
+  else if (!plan->described) printf("  columns   %.*s\n", WH_STR_ARG(plan->not_described));
+  if (plan->all_cross && !p->raw) puts("  crosses   all columns, whatever comes (columns: all)");
+  int name_width = 0, from_width = 0;
+  for (size_t i = 0; i < plan->cross_count; i++) {
+    if ((int)plan->crosses[i].name.len > name_width) name_width = (int)plan->crosses[i].name.len;
+    if ((int)plan->crosses[i].from.len > from_width) from_width = (int)plan->crosses[i].from.len;
+  }
+  for (size_t i = 0; i < plan->cross_count; i++)
+    print_crossing(&plan->crosses[i], i == 0 && !plan->all_cross, name_width, from_width, arena);
+  print_stays(plan);
+  if (plan->to_rows) print_target(plan);
+}
+
+// --- for machines ------------------------------------------------------------------------------
+
+static void add_text(wh_buf *out, const char *name, wh_str value) {
+  wh_buf_printf(out, ",\"%s\":", name);
+  wh_buf_add_json(out, value);
+}
+
+static void write_json(const wh_plan *plan, wh_buf *out) {
+  wh_buf_add_c(out, "{\"pipeline\":");
+  wh_buf_add_json(out, plan->pipeline->name);
+  wh_buf_printf(out, ",\"described\":%s,\"all_cross\":%s,\"exact\":%s",
+                plan->described ? "true" : "false", plan->all_cross ? "true" : "false",
+                plan->sink_exact ? "true" : "false");
+  if (plan->pipeline->read.cursor.len) {
+    wh_buf_printf(out, ",\"cursor\":\"%s\"",
+                  plan->cursor_kind == WH_CURSOR_EXACT ? "exact" : "windowed");
+  }
+  wh_buf_add_c(out, ",\"crosses\":[");
+  for (size_t i = 0; i < plan->cross_count; i++) {
+    const wh_plan_column *c = &plan->crosses[i];
+    if (i) wh_buf_add_char(out, ',');
+    wh_buf_add_c(out, "{\"name\":");
+    wh_buf_add_json(out, c->name);
+    add_text(out, "from", c->from);
+    wh_buf_add_c(out, ",\"type\":\"");
+    wh_type_write(&c->type, out);
+    wh_buf_printf(out, "\",\"class\":\"%s\"", wh_class_name(c->privacy));
+    if (c->mask.len) add_text(out, "mask", c->mask);
+    if (c->sample.len) add_text(out, "sample", c->sample);
+    wh_buf_add_char(out, '}');
+  }
+  wh_buf_add_c(out, "],\"stays\":[");
+  for (size_t i = 0; i < plan->stay_count; i++) {
+    if (i) wh_buf_add_char(out, ',');
+    wh_buf_add_json(out, plan->stays[i]);
+  }
+  wh_buf_add_char(out, ']');
+  if (plan->to_rows && plan->described) {
+    wh_buf_printf(out, ",\"target_exists\":%s,\"target_fits\":%s",
+                  plan->target_exists ? "true" : "false", plan->target_fits ? "true" : "false");
+    add_text(out, "target", plan->target_text);
+  }
+  wh_buf_add_char(out, '}');
+}
+
+// --- the command -------------------------------------------------------------------------------
+
+typedef struct crossing_list {
+  wh_crossing items[WH_COLUMNS_MAX];
+  size_t count;
+} crossing_list;
+
+static void add_crossings(crossing_list *list, const wh_plan *plan, wh_arena *arena) {
+  wh_str to = wh_arena_printf(arena, "%.*s:%.*s", WH_STR_ARG(plan->pipeline->to.connection),
+                              WH_STR_ARG(plan->pipeline->to.thing));
+  for (size_t i = 0; i < plan->cross_count && list->count < WH_COLUMNS_MAX; i++) {
+    const wh_plan_column *c = &plan->crosses[i];
+    list->items[list->count++] = (wh_crossing){.pipeline = plan->pipeline->name,
+                                               .to = to,
+                                               .column = c->name,
+                                               .from = c->from,
+                                               .type = c->type,
+                                               .privacy = c->privacy,
+                                               .mask = c->mask};
+  }
+}
+
+static wh_exit plan_one(wh_cli *cli, const wh_pipeline *p, crossing_list *list, bool *ret_fits) {
+  wh_plan plan;
+  wh_error err = {0};
+  if (wh_engine_plan(&cli->engine, p, &cli->arena, &plan, &err) != WH_OK) {
+    wh_error_prefix(&err, "%.*s: ", WH_STR_ARG(p->name));
+    return wh_cli_fail(cli, &err);
+  }
+  if (cli->json) {
+    WH_CLEAN_BUF wh_buf line;
+    wh_buf_init(&line, &cli->mem, 0);
+    write_json(&plan, &line);
+    if (!line.failed) wh_print_json(&line);
+  } else {
+    print_plan(cli, &plan, &cli->arena);
+  }
+  if (plan.target_exists && !plan.target_fits) *ret_fits = false;
+  if (list) add_crossings(list, &plan, &cli->arena);
+  return WH_EXIT_DONE;
+}
+
+static wh_exit plan(wh_cli *cli, const wh_args *args) {
+  wh_engine *engine = wh_cli_engine(cli);
+  if (!engine) return WH_EXIT_USAGE;
+  wh_error err = {0};
+  crossing_list *list = NULL;
+  if (wh_args_has(args, "--lock")) {
+    if (args->count) return wh_cli_usage(cli, "--lock writes all pipelines; name none");
+    list = WH_NEW(&cli->arena, crossing_list);
+    if (!list) return wh_cli_usage(cli, "out of memory");
+  }
+  bool fits = true;
+  wh_exit worst = WH_EXIT_DONE;
+  size_t total = args->count ? args->count : cli->config->pipeline_count;
+  for (size_t i = 0; i < total; i++) {
+    const wh_pipeline *p = &cli->config->pipelines[i];
+    if (args->count && wh_config_find_pipeline(cli->config, args->words[i], &p, &err) != WH_OK) {
+      return wh_cli_fail(cli, &err);
+    }
+    wh_exit exit = plan_one(cli, p, list, &fits);
+    if (exit != WH_EXIT_DONE) worst = exit;
+  }
+  if (worst != WH_EXIT_DONE) return worst;
+  if (list) {
+    if (wh_lock_write(cli->config, list->items, list->count, &err) != WH_OK) {
+      return wh_cli_fail(cli, &err);
+    }
+    wh_say(cli, "Wrote wherry.lock: %s.", wh_plural(list->count, "1 column crosses", "what crosses"));
+  }
+  if (!cli->json) fflush(stdout);
+  wh_say(cli, "Nothing was moved.");
+  if (fits) wh_say_next(cli, "wherry run");
+  return fits ? WH_EXIT_DONE : WH_EXIT_FAILED;
+}
+
+const wh_command wh_cmd_plan = {
+    .name = "plan",
+    .usage = "[PIPELINE...]",
+    .help = "show what would happen: what crosses, what stays, how exact, the target",
+    .more = "Reads a sample of the source and looks at the target; moves and changes nothing.",
+    .example = "wherry plan --lock",
+    .flags = flags,
+    .words_max = WH_ARGS_MAX,
+    .completes = "pipeline",
+    .run = plan,
+};

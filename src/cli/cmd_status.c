@@ -1,0 +1,246 @@
+#include "cli/cli.h"
+#include "cli/format.h"
+#include "ledger/receipt.h"
+
+// --- status ------------------------------------------------------------------------------------
+
+typedef struct health {
+  const wh_pipeline *pipeline;
+  bool has_run;
+  wh_run last;
+  wh_ledger_stats stats;
+  int64_t due_us;
+  wh_str dead_error; // of one dead letter
+  const char *word;  // ok, waiting, failed, idle
+} health;
+
+static wh_status keep_last(void *context, const wh_run *run, wh_error *err) {
+  (void)err;
+  health *h = context;
+  h->last = *run;
+  h->has_run = true;
+  return WH_OK;
+}
+
+static wh_status keep_dead(void *context, const wh_work *work, wh_error *err) {
+  (void)err;
+  health *h = context;
+  if (work->dead && h->dead_error.len == 0) h->dead_error = work->error;
+  return WH_OK;
+}
+
+static wh_status look(wh_cli *cli, const wh_pipeline *p, health *h, wh_error *err) {
+  *h = (health){.pipeline = p, .due_us = INT64_MAX};
+  wh_ledger *l = cli->ledger;
+  WH_TRY(l->type->runs(l, p->name, -1, 1, &cli->arena, keep_last, h, err));
+  WH_TRY(l->type->stats(l, p->name, &h->stats, err));
+  if (h->stats.dead) WH_TRY(l->type->works(l, p->name, &cli->arena, keep_dead, h, err));
+  if (p->when.kind == WH_WHEN_EVERY || p->when.kind == WH_WHEN_CRON) {
+    WH_TRY(wh_engine_next_due(&cli->engine, p, &h->due_us, err));
+  }
+  if (h->stats.dead || (h->has_run && h->last.state == WH_RUN_FAILED)) h->word = "failed";
+  else if (h->stats.quarantined_rows || h->stats.waiting) h->word = "waiting";
+  else h->word = h->has_run ? "ok" : "idle";
+  return WH_OK;
+}
+
+static void print_health(const wh_cli *cli, const health *h, int width, int64_t now) {
+  const char *color = "", *plain = cli->color_out ? "\033[0m" : "";
+  if (cli->color_out) {
+    color = strcmp(h->word, "failed") == 0 ? "\033[31m" : strcmp(h->word, "ok") == 0 ? "\033[32m" : "\033[33m";
+  }
+  printf("  %-*.*s   %s%-8s%s", width, WH_STR_ARG(h->pipeline->name), color, h->word, plain);
+  if (h->has_run) {
+    printf("  last %s, %s %s", wh_format_clock(h->last.finished_us ? h->last.finished_us : h->last.started_us, now).s,
+           wh_format_count(h->last.counts.written).s,
+           wh_plural(h->last.counts.written, "row", "rows"));
+  } else {
+    printf("  has not run");
+  }
+  if (h->due_us != INT64_MAX) printf("   next %s", h->due_us <= now ? "now" : wh_format_clock(h->due_us, now).s);
+  if (h->stats.waiting) {
+    printf("   %s waiting since %s", wh_format_count(h->stats.waiting).s,
+           wh_format_clock(h->stats.oldest_us, now).s);
+  }
+  if (h->stats.dead) printf("   %s dead", wh_format_count(h->stats.dead).s);
+  if (h->stats.quarantined_rows) printf("   %s in quarantine", wh_format_count(h->stats.quarantined_rows).s);
+  putchar('\n');
+  if (h->has_run && h->last.state == WH_RUN_FAILED) printf("      %.*s\n", WH_STR_ARG(h->last.error));
+  else if (h->dead_error.len) printf("      %.*s\n", WH_STR_ARG(h->dead_error));
+}
+
+static void print_health_json(wh_cli *cli, const health *h) {
+  WH_CLEAN_BUF wh_buf line;
+  wh_buf_init(&line, &cli->mem, 0);
+  wh_buf_add_c(&line, "{\"pipeline\":");
+  wh_buf_add_json(&line, h->pipeline->name);
+  wh_buf_printf(&line, ",\"state\":\"%s\",\"waiting\":%llu,\"dead\":%llu,\"quarantined\":%llu", h->word,
+                (unsigned long long)h->stats.waiting, (unsigned long long)h->stats.dead,
+                (unsigned long long)h->stats.quarantined_rows);
+  if (h->due_us != INT64_MAX) wh_buf_printf(&line, ",\"due_us\":%lld", (long long)h->due_us);
+  if (h->dead_error.len) {
+    wh_buf_add_c(&line, ",\"dead_error\":");
+    wh_buf_add_json(&line, h->dead_error);
+  }
+  if (h->has_run) {
+    wh_buf_add_c(&line, ",\"last\":");
+    wh_receipt_write_json(&h->last, &line);
+  }
+  wh_buf_add_char(&line, '}');
+  if (!line.failed) wh_print_json(&line);
+}
+
+// The one thing most worth doing.
+static void say_what_to_do(wh_cli *cli, const health *all, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    if (all[i].stats.dead) {
+      wh_say_next(cli, "mend what it says, then: wherry quarantine replay %.*s",
+                  WH_STR_ARG(all[i].pipeline->name));
+      return;
+    }
+  }
+  for (size_t i = 0; i < count; i++) {
+    if (all[i].stats.quarantined_rows) {
+      wh_say_next(cli, "wherry quarantine show %.*s", WH_STR_ARG(all[i].pipeline->name));
+      return;
+    }
+  }
+  for (size_t i = 0; i < count; i++) {
+    if (strcmp(all[i].word, "failed") == 0 || all[i].stats.waiting) {
+      wh_say_next(cli, "wherry run %.*s", WH_STR_ARG(all[i].pipeline->name));
+      return;
+    }
+  }
+}
+
+static wh_exit status(wh_cli *cli, const wh_args *args) {
+  (void)args;
+  if (!wh_cli_engine(cli)) return WH_EXIT_USAGE;
+  size_t count = cli->config->pipeline_count;
+  health *all = WH_NEW_ARRAY(&cli->arena, count, health);
+  wh_error err = {0};
+  if (!all) return wh_cli_usage(cli, "out of memory");
+  int width = 0;
+  for (size_t i = 0; i < count; i++) {
+    if (look(cli, &cli->config->pipelines[i], &all[i], &err) != WH_OK) return wh_cli_fail(cli, &err);
+    if ((int)all[i].pipeline->name.len > width) width = (int)all[i].pipeline->name.len;
+  }
+  int64_t now = wh_now_us(&cli->os.base);
+  bool failed = false;
+  for (size_t i = 0; i < count; i++) {
+    if (cli->json) print_health_json(cli, &all[i]);
+    else print_health(cli, &all[i], width, now);
+    failed = failed || strcmp(all[i].word, "failed") == 0;
+  }
+  wh_file_info ledger;
+  char *path = wh_arena_cstr(&cli->arena, cli->config->ledger_path);
+  if (!cli->json && path && cli->os.base.type->stat(&cli->os.base, path, &ledger, NULL) == WH_OK) {
+    printf("  ledger %s\n", wh_format_bytes(ledger.size).s);
+  }
+  fflush(stdout);
+  say_what_to_do(cli, all, count);
+  return failed ? WH_EXIT_FAILED : WH_EXIT_DONE;
+}
+
+const wh_command wh_cmd_status = {
+    .name = "status",
+    .usage = "",
+    .help = "what ran, what is due, what waits, what is wrong, and what to do",
+    .run = status,
+};
+
+// --- runs --------------------------------------------------------------------------------------
+
+static const wh_flag runs_flags[] = {
+    {"--limit", "N", "how many, newest first; default 20, 0 for all"},
+    {"--failed", NULL, "only failed ones"},
+    {0},
+};
+
+typedef struct run_list {
+  wh_cli *cli;
+  int64_t now_us;
+  uint64_t count;
+} run_list;
+
+static wh_status print_run(void *context, const wh_run *run, wh_error *err) {
+  run_list *l = context;
+  l->count++;
+  if (l->cli->json) {
+    WH_CLEAN_BUF wh_buf line;
+    wh_buf_init(&line, &l->cli->mem, 0);
+    wh_receipt_write_json(run, &line);
+    WH_TRY(wh_buf_check(&line, err));
+    wh_print_json(&line);
+    return WH_OK;
+  }
+  printf("%.*s  %-16s  %-20.*s  %-7s", WH_STR_ARG(run->id), wh_format_clock(run->started_us, l->now_us).s,
+         WH_STR_ARG(run->pipeline), wh_run_state_name(run->state));
+  printf("  %s read, %s written", wh_format_count(run->counts.read).s, wh_format_count(run->counts.written).s);
+  if (run->counts.quarantined) printf(", %s quarantined", wh_format_count(run->counts.quarantined).s);
+  if (run->error.len) printf("  %.*s", WH_STR_ARG(run->error));
+  putchar('\n');
+  return WH_OK;
+}
+
+static wh_exit runs(wh_cli *cli, const wh_args *args) {
+  uint64_t limit = 20;
+  const char *given = wh_args_value(args, "--limit");
+  if (given && !wh_str_to_u64(wh_str_of(given), &limit)) {
+    return wh_cli_usage(cli, "--limit needs a number, not '%s'", given);
+  }
+  if (!wh_cli_engine(cli)) return WH_EXIT_USAGE;
+  wh_error err = {0};
+  const wh_pipeline *p = NULL;
+  if (args->count && wh_config_find_pipeline(cli->config, args->words[0], &p, &err) != WH_OK) {
+    return wh_cli_fail(cli, &err);
+  }
+  run_list list = {.cli = cli, .now_us = wh_now_us(&cli->os.base)};
+  int state = wh_args_has(args, "--failed") ? (int)WH_RUN_FAILED : -1;
+  if (cli->ledger->type->runs(cli->ledger, p ? p->name : (wh_str){0}, state, limit, &cli->arena,
+                              print_run, &list, &err) != WH_OK) {
+    return wh_cli_fail(cli, &err);
+  }
+  fflush(stdout);
+  if (list.count == 0) wh_say(cli, "No runs yet.");
+  else if (!cli->json) wh_say_next(cli, "wherry receipt RUN");
+  return WH_EXIT_DONE;
+}
+
+const wh_command wh_cmd_runs = {
+    .name = "runs",
+    .usage = "[PIPELINE]",
+    .help = "the runs, newest first",
+    .flags = runs_flags,
+    .words_max = 1,
+    .completes = "pipeline",
+    .run = runs,
+};
+
+// --- receipt -----------------------------------------------------------------------------------
+
+static wh_exit receipt(wh_cli *cli, const wh_args *args) {
+  if (!wh_cli_engine(cli)) return WH_EXIT_USAGE;
+  wh_error err = {0};
+  wh_run run;
+  if (cli->ledger->type->run_get(cli->ledger, args->words[0], &cli->arena, &run, &err) != WH_OK) {
+    return wh_cli_fail(cli, &err);
+  }
+  WH_CLEAN_BUF wh_buf text;
+  wh_buf_init(&text, &cli->mem, 0);
+  bool ok = cli->json ? wh_receipt_write_json(&run, &text) : wh_receipt_write_text(&run, &text);
+  if (!ok) return wh_cli_usage(cli, "out of memory");
+  if (cli->json) wh_print_json(&text);
+  else fwrite(text.data, 1, text.len, stdout);
+  return WH_EXIT_DONE;
+}
+
+const wh_command wh_cmd_receipt = {
+    .name = "receipt",
+    .usage = "RUN",
+    .help = "the proof of one run; RUN may be the beginning of its name",
+    .words_min = 1,
+    .words_max = 1,
+    .completes = "run",
+    .run = receipt,
+};

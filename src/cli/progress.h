@@ -1,0 +1,19 @@
+// What `wherry run` shows while it works: a bar on a terminal, a plain line now and then elsewhere,
+// and a line for each run that ends.
+#pragma once
+
+#include "cli/cli.h"
+
+typedef struct wh_progress_view {
+  wh_cli *cli;
+  bool on_terminal;
+  bool bar_shown;
+  int64_t started_us, last_line_us; // monotonic
+  wh_str pipeline;                  // that the bar is about
+  char object[256];
+  size_t name_width;
+} wh_progress_view;
+
+void wh_progress_init(wh_progress_view *view, wh_cli *cli);
+wh_watcher wh_progress_watcher(wh_progress_view *view);
+void wh_progress_end(wh_progress_view *view); // takes the bar away

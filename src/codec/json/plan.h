@@ -1,0 +1,52 @@
+// How rows are taken apart: for each column, and inside nested ones for each field, what its key is
+// and what its values become. Made once from the schema.
+#pragma once
+
+#include "base/arena.h"
+#include "codec/json/infer.h"
+#include "data/type.h"
+
+typedef struct json_plan json_plan;
+
+typedef struct json_slot {
+  wh_str name; // readable up to the next multiple of 8 bytes
+  wh_type type;
+  bool nullable;
+  uint64_t object;   // number of the object that had it last: a key that stands twice is found
+  json_plan *fields; // struct: its fields. list: one, the item
+  json_shape *shape; // what inference knows of it; NULL: the schema is not going to be widened
+} json_slot;
+
+struct json_plan {
+  json_slot *slots;
+  uint32_t count;
+  uint32_t mask;
+  uint32_t *table; // hash of the name & mask -> slot + 1, with linear probing
+};
+
+// `shape` goes with the schema (json_shape_of_schema, json_shape_schema), or is NULL.
+wh_status json_plan_make(const wh_schema *schema, json_shape *shape, wh_arena *arena,
+                         json_plan **ret, wh_error *err);
+// NULL: no such column.
+json_slot *json_plan_find(const json_plan *plan, wh_str name);
+
+// Names compared eight bytes at a time; both are readable up to the next multiple of 8.
+static inline bool json_name_eq(wh_str name, const char *key, size_t len) {
+  if (name.len != len) return false;
+  const char *mine = name.data;
+  for (; len >= 8; len -= 8, mine += 8, key += 8) {
+    uint64_t a, b;
+    memcpy(&a, mine, 8);
+    memcpy(&b, key, 8);
+    if (a != b) return false;
+  }
+  if (len == 0) return true;
+  uint64_t a, b;
+  memcpy(&a, mine, 8);
+  memcpy(&b, key, 8);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  return (a ^ b) >> (64 - 8 * len) == 0;
+#else
+  return (a ^ b) << (64 - 8 * len) == 0;
+#endif
+}

@@ -1,0 +1,74 @@
+// The reader of both codecs, as its files share it: reader.c (opening, batches), frame.c (where
+// rows begin and end), widen.c (inference over many rows).
+#pragma once
+
+#include "codec/json/decode.h"
+#include "codec/json/json.h"
+
+typedef enum json_state {
+  JSON_START,  // nothing was read
+  JSON_FIRST,  // behind the '[' of the array
+  JSON_REST,   // behind a row of the array
+  JSON_SINGLE, // the one object is the row
+  JSON_TAIL,   // behind the last bracket
+  JSON_LINE,   // at the beginning of a line, or in it behind the row
+  JSON_DONE,
+} json_state;
+
+typedef struct json_reader {
+  wh_reader base;
+  wh_mem *mem;
+  json_feed feed;
+  json_decoder decoder;
+  bool lines;
+  bool widens;
+  json_state state;
+  uint64_t open_byte; // where the array or the one object begins
+  wh_arena arena;     // schema, plan, shapes
+  wh_schema schema;   // of the batches
+  wh_schema wider;    // after WH_ERR_WIDEN
+  json_shape *shape;  // of all rows so far, when it widens
+  wh_arena row_arena; // the shape of one row
+  json_shape *row_shape;
+  size_t start;  // of the row in hand, in the window
+  bool sampling; // everything is kept, to be read again
+  size_t sample_bytes;
+  bool sample_full;
+  wh_error failure; // behind a JSON_FAILED
+} json_reader;
+
+// reader.c
+wh_status json_open_reader(const wh_codec_context *context, wh_input *in, const void *options,
+                           const wh_schema *given, wh_reader **ret, wh_error *err);
+wh_status json_open_lines(const wh_codec_context *context, wh_input *in, const void *options,
+                          const wh_schema *given, wh_reader **ret, wh_error *err);
+
+// frame.c
+
+// Something that is done with the row in hand, from feed->pos on; false: feed->fault.
+typedef bool json_look(json_reader *reader, void *context);
+// Does it as often as the window must be moved or grown for the row. WH_OK with whatever is in
+// feed->fault then (not JSON_MORE), or the failure of reading.
+wh_status json_frame_look(json_reader *reader, json_look *look, void *context, wh_error *err);
+// Goes to the next row: reader->start and feed->pos are where it begins, feed->row its number.
+// *ret_end: there is none. A sample that is full ends, too.
+wh_status json_frame_next(json_reader *reader, bool *ret_end, wh_error *err);
+// WH_ERR_LIMIT for a row, from start to pos, that is larger than a row may be.
+wh_status json_frame_check_size(const json_reader *reader, wh_error *err);
+// Ends the row after a look that read all of it.
+bool json_frame_close(json_reader *reader);
+// Goes behind the row with a fault: its text is then [start, pos) of the window. WH_ERR_DATA when
+// there is no telling where it ends.
+wh_status json_frame_skip(json_reader *reader, wh_error *err);
+// Whether the fault ends reading, and the error for it.
+bool json_frame_is_broken(const json_reader *reader);
+wh_status json_frame_fail(json_reader *reader, wh_error *err);
+
+// widen.c
+
+// Looks at a sample and fills reader->shape; then reading starts at the beginning again.
+wh_status json_widen_sample(json_reader *reader, wh_error *err);
+// The row in hand did not fit: WH_ERR_WIDEN with reader->wider when its shape makes the schema
+// wider, after looking at all rows that follow. WH_OK when it does not: feed->fault then says why
+// the row is to be rejected.
+wh_status json_widen_row(json_reader *reader, wh_error *err);

@@ -1,0 +1,528 @@
+#include "config/private.h"
+
+#include "config/template.h"
+
+enum { ATTEMPTS_MAX = 100, CHUNK_MAX = 100000000 };
+
+typedef struct pipeline_words {
+  const wh_node *when, *read, *steps, *columns, *expect, *write;
+  wh_str from, to;
+  bool raw;
+  int64_t attempts, batch, chunk;
+  int begin;
+} pipeline_words;
+
+static const char *const begin_choices[] = {"all", "now", NULL};
+static const char *const mode_choices[] = {"append", "upsert", "replace", NULL};
+static const char *const order_choices[] = {"column", "side-table", NULL};
+
+const wh_option wh_pipeline_options[] = {
+    {.name = "when",
+     .type = WH_OPTION_NODE,
+     .offset = offsetof(pipeline_words, when),
+     .shape = "new, { every: 5m } or { cron: \"0 6 * * *\" }",
+     .help = "what starts it; by hand where it is not given"},
+    {.name = "from",
+     .type = WH_OPTION_TEXT,
+     .offset = offsetof(pipeline_words, from),
+     .required = true,
+     .help = "address that is read: connection:table, or connection:pattern of objects"},
+    {.name = "read",
+     .type = WH_OPTION_NODE,
+     .offset = offsetof(pipeline_words, read),
+     .shape = "{ cursor: column }",
+     .help = "how it is read"},
+    {.name = "steps",
+     .type = WH_OPTION_NODE,
+     .offset = offsetof(pipeline_words, steps),
+     .shape = "[{ trim: [column] }]",
+     .help = "what is done to the rows, in this order"},
+    {.name = "columns",
+     .type = WH_OPTION_NODE,
+     .offset = offsetof(pipeline_words, columns),
+     .shape = "all or { Name: source_column }",
+     .help = "what may cross, and as what"},
+    {.name = "raw",
+     .type = WH_OPTION_BOOL,
+     .offset = offsetof(pipeline_words, raw),
+     .help = "objects move as they are, without looking inside"},
+    {.name = "expect",
+     .type = WH_OPTION_NODE,
+     .offset = offsetof(pipeline_words, expect),
+     .shape = "{ Name: [not_null] }",
+     .help = "rules that rows must keep; others go to quarantine"},
+    {.name = "to",
+     .type = WH_OPTION_TEXT,
+     .offset = offsetof(pipeline_words, to),
+     .required = true,
+     .help = "address that is written: connection:table, or connection:template of objects"},
+    {.name = "write",
+     .type = WH_OPTION_NODE,
+     .offset = offsetof(pipeline_words, write),
+     .shape = "{ mode: upsert, key: Name }",
+     .help = "how it is written"},
+    {.name = "attempts",
+     .type = WH_OPTION_INT,
+     .offset = offsetof(pipeline_words, attempts),
+     .def = "5",
+     .min = 1,
+     .max = ATTEMPTS_MAX,
+     .help = "failures after which an object becomes a dead letter"},
+    {.name = "batch",
+     .type = WH_OPTION_INT,
+     .offset = offsetof(pipeline_words, batch),
+     .def = "4096",
+     .min = 1,
+     .max = WH_BATCH_ROWS_MAX,
+     .help = "rows held in memory at a time"},
+    {.name = "chunk",
+     .type = WH_OPTION_INT,
+     .offset = offsetof(pipeline_words, chunk),
+     .def = "100000",
+     .min = 1,
+     .max = CHUNK_MAX,
+     .help = "rows that a table commits at a time"},
+    {.name = "begin",
+     .type = WH_OPTION_ENUM,
+     .offset = offsetof(pipeline_words, begin),
+     .choices = begin_choices,
+     .def = "all",
+     .help = "whether objects that are there at first sight count"},
+    {0}};
+
+const wh_option wh_read_options[] = {
+    {.name = "query",
+     .type = WH_OPTION_TEXT,
+     .offset = offsetof(wh_read, query),
+     .help = "a SELECT instead of a table; `from` then names the connection alone"},
+    {.name = "cursor",
+     .type = WH_OPTION_TEXT,
+     .offset = offsetof(wh_read, cursor),
+     .help = "column that grows with every change, so that a run reads only what is new"},
+    {.name = "overlap",
+     .type = WH_OPTION_DURATION,
+     .offset = offsetof(wh_read, overlap_us),
+     .def = "10m",
+     .min = 0,
+     .max = 366ll * 86400 * 1000000,
+     .help = "how far a windowed cursor reads back for rows that were committed late"},
+    {.name = "timezone",
+     .type = WH_OPTION_TEXT,
+     .offset = offsetof(wh_read, timezone),
+     .help = "of local times in the source, such as Europe/London"},
+    {0}};
+
+typedef struct write_words {
+  int mode, order;
+  wh_str_list key;
+  wh_str newest_by;
+} write_words;
+
+const wh_option wh_write_options[] = {
+    {.name = "mode",
+     .type = WH_OPTION_ENUM,
+     .offset = offsetof(write_words, mode),
+     .choices = mode_choices,
+     .def = "append",
+     .help = "add rows, merge them by key, or make the table exactly what arrives"},
+    {.name = "key",
+     .type = WH_OPTION_LIST,
+     .offset = offsetof(write_words, key),
+     .help = "columns that tell rows apart"},
+    {.name = "newest_by",
+     .type = WH_OPTION_TEXT,
+     .offset = offsetof(write_words, newest_by),
+     .help = "column of a row's version: an older row never replaces a newer one"},
+    {.name = "order",
+     .type = WH_OPTION_ENUM,
+     .offset = offsetof(write_words, order),
+     .choices = order_choices,
+     .def = "column",
+     .help =
+         "where a table keeps the order of its rows: a column of its own, or a table beside it"},
+    {0}};
+
+// A pipeline while it is checked.
+typedef struct checker {
+  wh_loader *l;
+  wh_pipeline *p;
+  const char *owner;
+  const wh_node *node;
+  pipeline_words words;
+  const wh_connection_info *from, *to; // NULL: not known
+} checker;
+
+__attribute__((format(printf, 3, 4))) static void problem(const checker *c, const wh_node *node,
+                                                          const char *fmt, ...) {
+  char text[WH_ERROR_TEXT_MAX];
+  va_list args;
+  va_start(args, fmt);
+  vsnprintf(text, sizeof text, fmt, args);
+  va_end(args);
+  wh_problems_error(&c->l->problems, node, "%s: %s", c->owner, text);
+}
+
+static bool given(const wh_node *node) {
+  return node && !wh_node_is_null(node);
+}
+
+// A word of `map` that has no meaning here.
+static void refuse(const checker *c, const wh_node *map, const char *word, const char *why) {
+  if (given(wh_node_get(map, word))) problem(c, wh_node_key(map, word), "%s %s", word, why);
+}
+
+static bool reads_objects(const checker *c) {
+  return c->from && c->from->type->store;
+}
+
+static bool writes_objects(const checker *c) {
+  return c->to && c->to->type->store;
+}
+
+// --- from and read -------------------------------------------------------------------------------
+
+// The ending that every object has, whatever stands for the wildcards or names in front of it;
+// empty when it is not fixed.
+static wh_str fixed_ending(wh_str thing) {
+  size_t at = thing.len;
+  while (at > 0 && !strchr("/*?]}", thing.data[at - 1])) {
+    if (thing.data[--at] == '.') return wh_str_sub(thing, at, thing.len);
+  }
+  return (wh_str){0};
+}
+
+static void check_codec(const checker *c, const wh_address *address, const char *word,
+                        const char *verb) {
+  wh_str ending = fixed_ending(address->thing);
+  if (c->p->raw || ending.len < 2 ||
+      wh_codec_by_key(wh_arena_printf(c->l->arena, "x%.*s", WH_SHOWN(ending))))
+    return;
+  char list[256];
+  size_t len = 0;
+  list[0] = 0;
+  for (size_t i = 0; wh_codecs[i]; i++) {
+    for (const char *const *e = wh_codecs[i]->extensions; *e && len < sizeof list; e++) {
+      int n = snprintf(list + len, sizeof list - len, "%s%s", len ? ", " : "", *e);
+      len += n > 0 ? (size_t)n : 0;
+    }
+  }
+  problem(c, address->node, "%s: no format that Wherry %s ends in '%.*s'. There are: %s", word,
+          verb, WH_SHOWN(ending), list);
+}
+
+static void check_from_objects(const checker *c) {
+  const wh_node *node = c->p->from.node;
+  wh_str name = c->from->name;
+  check_codec(c, &c->p->from, "from", "reads");
+  if (c->p->from.thing.len == 0) {
+    problem(c, node, "from: %.*s holds objects. Say which, such as %.*s:inbound/**/*.json",
+            WH_SHOWN(name), WH_SHOWN(name));
+  } else {
+    wh_load_pattern(c->l, &c->p->from, wh_load_owner(c->l, "%s: from", c->owner));
+  }
+  static const char *const words[] = {"query", "cursor", "overlap"};
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+    refuse(c, c->words.read, words[i], "is for databases, and `from` reads objects");
+}
+
+static void check_from_rows(const checker *c) {
+  const wh_node *node = c->p->from.node;
+  wh_str name = c->from->name;
+  bool table = c->p->from.thing.len > 0, query = c->p->read.query.len > 0;
+  if (table && query) {
+    problem(c, wh_node_key(c->words.read, "query"),
+            "read: query and the table in `from` exclude each other. Write from: %.*s",
+            WH_SHOWN(name));
+  } else if (!table && !query) {
+    problem(c, node, "from: name a table (%.*s:table), or give read: { query: \"SELECT ...\" }",
+            WH_SHOWN(name));
+  }
+  if (c->p->read.cursor.len == 0 &&
+      !wh_option_misspelt(wh_read_options, c->words.read, NULL, "cursor")) {
+    refuse(c, c->words.read, "overlap", "has no meaning without a cursor");
+  }
+  if (c->p->when.kind == WH_WHEN_NEW) {
+    problem(
+        c, c->words.when,
+        "when: new waits for objects, and %.*s is a database. Write { every: 5m }, with a cursor",
+        WH_SHOWN(name));
+  }
+  refuse(c, c->node, "begin", "is for objects, and `from` reads a database");
+}
+
+static void check_from(checker *c) {
+  const char *owner = wh_load_owner(c->l, "%s: from", c->owner);
+  const wh_node *node = wh_node_get(c->node, "from");
+  if (!wh_load_address(c->l, node, owner, &c->p->from)) return;
+  const wh_connection_info *info = wh_config_find_connection(c->l->config, c->p->from.connection);
+  if (!info->type->source && !info->type->store) {
+    problem(c, node, "from: %.*s cannot be read: a %s only takes data", WH_SHOWN(info->name),
+            info->type->name);
+    return;
+  }
+  c->from = info;
+  if (info->type->store)
+    check_from_objects(c);
+  else
+    check_from_rows(c);
+}
+
+static void load_read(checker *c) {
+  const char *owner = wh_load_owner(c->l, "%s: read", c->owner);
+  wh_load_options(c->l, wh_read_options, c->words.read, NULL, owner, false, &c->p->read);
+  if (given(c->words.read)) wh_load_zone(c->l, c->words.read, owner, c->p->read.timezone);
+}
+
+// --- to and write --------------------------------------------------------------------------------
+
+static void check_to_objects(const checker *c) {
+  const wh_node *node = c->p->to.node;
+  wh_str name = c->to->name;
+  if (c->p->to.thing.len == 0) {
+    problem(c, node, "to: %.*s holds objects. Give them a name, such as %.*s:out/{run}.json",
+            WH_SHOWN(name), WH_SHOWN(name));
+    return;
+  }
+  wh_error why = {0};
+  bool good = wh_template_check(c->p->to.thing, c->p->raw, &why) == WH_OK;
+  if (good)
+    check_codec(c, &c->p->to, "to", "writes");
+  else
+    problem(c, node, "to: %s", why.text);
+  static const char *const words[] = {"mode", "key", "newest_by", "order"};
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+    refuse(c, c->words.write, words[i], "is for tables, and `to` writes objects");
+  refuse(c, c->node, "chunk", "is for tables, and `to` writes objects");
+}
+
+// A column that `write` names must be one that crosses.
+static void check_crosses(const checker *c, const wh_node *node, wh_str name, const char *word) {
+  const wh_gate *gate = &c->p->gate;
+  if (gate->all || gate->count == 0) return;
+  wh_str *words = wh_load_array(c->l, gate->count, sizeof *words);
+  if (!words) return;
+  for (size_t i = 0; i < gate->count; i++) {
+    if (wh_str_eq(gate->columns[i].name, name)) return;
+    words[i] = gate->columns[i].name;
+  }
+  problem(c, node, "%s: column '%.*s' is not listed under columns.%s", word, WH_SHOWN(name),
+          wh_hint_of(name, words, gate->count).text);
+}
+
+static void check_key_columns(const checker *c) {
+  const wh_node *key = wh_node_get(c->words.write, "key");
+  const wh_write *write = &c->p->write;
+  for (size_t i = 0; i < write->key.count; i++) {
+    bool list = key->kind == WH_NODE_LIST;
+    const wh_node *node = list ? key->items[i] : key;
+    check_crosses(c, node, write->key.items[i], "write: key");
+    for (size_t j = 0; j < i; j++) {
+      if (!wh_str_eq(write->key.items[i], write->key.items[j])) continue;
+      problem(c, node, "write: key: '%.*s' is listed twice", WH_SHOWN(write->key.items[i]));
+    }
+  }
+  const wh_node *newest = wh_node_get(c->words.write, "newest_by");
+  if (write->newest_by.len) check_crosses(c, newest, write->newest_by, "write: newest_by");
+}
+
+static void check_to_rows(const checker *c) {
+  const wh_write *write = &c->p->write;
+  if (c->p->to.thing.len == 0) {
+    problem(c, c->p->to.node, "to: name a table, such as %.*s:orders", WH_SHOWN(c->to->name));
+  }
+  bool misspelt = wh_option_misspelt(wh_write_options, c->words.write, NULL, "key");
+  if (write->mode == WH_WRITE_UPSERT && write->key.count == 0 && !misspelt) {
+    problem(c, c->words.write, "write: upsert needs 'key', the columns that tell rows apart");
+  }
+  if (write->mode == WH_WRITE_APPEND) {
+    refuse(c, c->words.write, "key", "is for mode: upsert and mode: replace");
+    refuse(c, c->words.write, "newest_by", "is for mode: upsert and mode: replace");
+    refuse(c, c->words.write, "order", "is for mode: upsert and mode: replace");
+  } else if (write->key.count == 0 && write->mode == WH_WRITE_REPLACE) {
+    refuse(c, c->words.write, "newest_by", "needs 'key', the columns that tell rows apart");
+  }
+  check_key_columns(c);
+  bool same_place = c->from == c->to && wh_str_eq(c->p->from.thing, c->p->to.thing);
+  if (same_place && c->p->to.thing.len) {
+    problem(c, c->p->to.node, "to: this is the table it reads");
+  }
+}
+
+static void check_to(checker *c) {
+  if (!c->to) return;
+  if (writes_objects(c))
+    check_to_objects(c);
+  else
+    check_to_rows(c);
+}
+
+static void find_to(checker *c) {
+  const wh_node *node = wh_node_get(c->node, "to");
+  if (!wh_load_address(c->l, node, wh_load_owner(c->l, "%s: to", c->owner), &c->p->to)) return;
+  const wh_connection_info *info = wh_config_find_connection(c->l->config, c->p->to.connection);
+  if (info->type->sink || info->type->store) {
+    c->to = info;
+    return;
+  }
+  problem(c, node, "to: %.*s cannot be written: a %s only gives data", WH_SHOWN(info->name),
+          info->type->name);
+}
+
+static void load_write(checker *c) {
+  write_words words = {0};
+  wh_load_options(c->l, wh_write_options, c->words.write, NULL,
+                  wh_load_owner(c->l, "%s: write", c->owner), true, &words);
+  c->p->write = (wh_write){
+      .mode = (wh_write_mode)words.mode,
+      .key = words.key,
+      .newest_by = words.newest_by,
+      .side_table = words.order == 1,
+  };
+}
+
+// --- what is between -----------------------------------------------------------------------------
+
+static void check_step(const checker *c, const wh_node *step) {
+  if (step->kind != WH_NODE_MAP || step->count != 1) {
+    problem(c, step, "steps: expected a map of one step, such as { trim: [name] }, found %s",
+            step->kind == WH_NODE_MAP ? "a map of several words" : wh_node_kind_name(step));
+    return;
+  }
+  enum { STEPS_MAX = 64 };
+  const wh_node *key = step->entries[0].key;
+  if (wh_step_by_name(key->text)) return;
+  wh_str words[STEPS_MAX];
+  size_t count = 0;
+  for (; count < STEPS_MAX && wh_step_types[count]; count++)
+    words[count] = wh_str_of(wh_step_types[count]->name);
+  problem(c, key, "steps: no step '%.*s'.%s", WH_SHOWN(key->text),
+          wh_hint_of(key->text, words, count).text);
+}
+
+static void check_steps(checker *c) {
+  const wh_node *steps = c->words.steps;
+  if (!given(steps)) return;
+  if (steps->kind != WH_NODE_LIST) {
+    problem(c, steps, "steps: expected a list, found %s", wh_node_kind_name(steps));
+    return;
+  }
+  c->p->steps = steps;
+  for (size_t i = 0; i < steps->count; i++)
+    check_step(c, steps->items[i]);
+}
+
+static void check_expect(checker *c) {
+  const wh_node *expect = c->words.expect;
+  if (!wh_load_is_map(c->l, expect, wh_load_owner(c->l, "%s: expect", c->owner))) return;
+  c->p->expect = expect;
+  for (size_t i = 0; i < expect->count; i++) {
+    const wh_node *key = expect->entries[i].key;
+    bool limit = key->plain && wh_str_is(key->text, "at_most_rejected");
+    if (!limit) check_crosses(c, key, key->text, "expect");
+  }
+  wh_error why = {0};
+  wh_expect_limit limit;
+  if (wh_expect_limit_parse(expect, &limit, &why) != WH_OK) {
+    wh_problems_add(&c->l->problems, false, &why);
+  }
+}
+
+static void check_raw(checker *c) {
+  static const char *const words[] = {"read",  "steps", "columns", "expect",
+                                      "write", "batch", "chunk"};
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+    refuse(c, c->node, words[i], "excludes raw, which moves objects without looking inside");
+  if (c->from && !reads_objects(c)) {
+    problem(c, c->p->from.node, "raw moves objects, and %.*s is a database",
+            WH_SHOWN(c->from->name));
+  }
+  if (c->to && !writes_objects(c)) {
+    problem(c, c->p->to.node, "raw moves objects, and %.*s is a database", WH_SHOWN(c->to->name));
+  }
+}
+
+static void load_content(checker *c) {
+  if (c->p->raw) {
+    check_raw(c);
+    return;
+  }
+  check_steps(c);
+  if (given(c->words.columns)) {
+    wh_load_columns(c->l, c->p, c->words.columns, wh_load_owner(c->l, "%s: columns", c->owner),
+                    c->to);
+  } else if (!wh_option_misspelt(wh_pipeline_options, c->node, NULL, "columns")) {
+    const wh_node *key = wh_node_key(c->node, "columns");
+    wh_problems_error(
+        &c->l->problems, key ? key : c->node,
+        "%s needs 'columns': what may cross. List them as { Name: source_column }, or "
+        "write columns: all",
+        c->owner);
+  }
+  check_expect(c);
+}
+
+static void load_pipeline(wh_loader *l, wh_pipeline *p, const wh_node *key, const wh_node *node) {
+  wh_load_name(l, key, "pipeline");
+  *p = (wh_pipeline){.name = key->text, .node = node};
+  checker c = {.l = l,
+               .p = p,
+               .node = node,
+               .owner = wh_load_owner(l, "pipeline %.*s", WH_SHOWN(key->text))};
+  if (wh_node_is_null(node)) {
+    wh_problems_error(&l->problems, key, "%s needs 'from', 'columns' and 'to'", c.owner);
+    return;
+  }
+  if (!wh_load_is_map(l, node, c.owner)) return;
+  wh_load_options(l, wh_pipeline_options, node, NULL, c.owner, true, &c.words);
+  p->raw = c.words.raw;
+  p->attempts = c.words.attempts;
+  p->batch_rows = c.words.batch;
+  p->chunk_rows = c.words.chunk;
+  p->begin_now = c.words.begin == 1;
+  wh_load_when(l, c.words.when, wh_load_owner(l, "%s: when", c.owner), &p->when);
+  load_read(&c);
+  load_write(&c);
+  check_from(&c);
+  find_to(&c);
+  load_content(&c);
+  check_to(&c);
+}
+
+void wh_load_pipelines(wh_loader *l, const wh_node *node) {
+  if (!wh_load_is_map(l, node, "pipelines")) return;
+  if (node->count > WH_CONFIG_PIPELINES_MAX) {
+    wh_problems_error(&l->problems, node, "more than %d pipelines", WH_CONFIG_PIPELINES_MAX);
+    return;
+  }
+  l->config->pipelines = wh_load_array(l, node->count, sizeof *l->config->pipelines);
+  if (!l->config->pipelines) return;
+  for (size_t i = 0; i < node->count; i++) {
+    wh_pipeline *p = &l->config->pipelines[l->config->pipeline_count++];
+    load_pipeline(l, p, node->entries[i].key, node->entries[i].value);
+  }
+}
+
+// --- finding -------------------------------------------------------------------------------------
+
+const wh_pipeline *wh_config_pipeline(const wh_config *config, wh_str name) {
+  for (size_t i = 0; i < config->pipeline_count; i++)
+    if (wh_str_eq(config->pipelines[i].name, name)) return &config->pipelines[i];
+  return NULL;
+}
+
+wh_status wh_config_find_pipeline(const wh_config *config, wh_str name, const wh_pipeline **ret,
+                                  wh_error *err) {
+  const wh_pipeline *found = wh_config_pipeline(config, name);
+  if (found) {
+    *ret = found;
+    return WH_OK;
+  }
+  WH_CLEAN_ARENA wh_arena scratch;
+  wh_arena_init(&scratch, config->source.mem);
+  wh_str *words = WH_NEW_ARRAY(&scratch, config->pipeline_count, wh_str);
+  if (!words) return wh_fail_memory(err);
+  for (size_t i = 0; i < config->pipeline_count; i++)
+    words[i] = config->pipelines[i].name;
+  return wh_fail(err, WH_ERR_USAGE, "no pipeline '%.*s'.%s", WH_SHOWN(name),
+                 wh_hint_of(name, words, config->pipeline_count).text);
+}

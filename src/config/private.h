@@ -1,0 +1,129 @@
+// Shared by the files of config/ only: the checks that turn the tree into wh_config.
+//
+// Checks are void: what is wrong with the content goes to the loader's problems, and running out of
+// memory is remembered there too and looked at once, at the end of loading.
+#pragma once
+
+#include "config/config.h"
+#include "config/problems.h"
+
+#include <pthread.h>
+
+enum {
+  WH_CONFIG_CONNECTIONS_MAX = 1000,
+  WH_CONFIG_MASKS_MAX = 1000,
+  WH_CONFIG_PIPELINES_MAX = 1000,
+  WH_CONFIG_LOOKUPS_MAX = 100,
+  WH_CONFIG_ROW_SHARE = 8, // a row is at most `memory` divided by this
+};
+
+typedef struct wh_connection_entry {
+  wh_connection_info info;
+  const wh_node *name_node;
+  wh_connection *ready; // NULL until somebody connects
+} wh_connection_entry;
+
+typedef struct wh_mask_entry {
+  const wh_node *node;
+  const wh_node *key; // of an hmac, as written
+  wh_mask mask;       // without the key
+  const wh_mask *ready;
+} wh_mask_entry;
+
+typedef struct wh_config_private {
+  pthread_mutex_t mutex; // over the arena and everything that is made ready
+  wh_connection_entry *connections;
+  size_t connection_count;
+  wh_mask_entry *masks;
+  size_t mask_count;
+  const char *path;         // of wherry.yaml
+  const char *overlay_path; // of wherry.ENV.yaml; NULL: none
+  const char *key_path;     // of the keyring's key; NULL: nobody said
+} wh_config_private;
+
+typedef struct wh_loader {
+  wh_config *config;
+  wh_config_private *own;
+  wh_arena *arena; // the configuration's
+  wh_problems problems;
+} wh_loader;
+
+// --- what every check uses (load.c) --------------------------------------------------------------
+
+// Fills `target` by the table; every problem goes to the loader. References are refused, or, with
+// `lazy`, left for later and only their form is checked.
+void wh_load_options(wh_loader *l, const wh_option *table, const wh_node *map,
+                     const char *const *skip, const char *owner, bool lazy, void *target);
+// "pipeline export-orders" in the arena; "" without memory.
+__attribute__((format(printf, 2, 3))) const char *wh_load_owner(wh_loader *l, const char *fmt, ...);
+// Zeroed; NULL without memory, which is remembered.
+void *wh_load_array(wh_loader *l, size_t count, size_t size);
+// A map, or a problem. A missing or null node is an empty map and gives false without a problem.
+bool wh_load_is_map(wh_loader *l, const wh_node *node, const char *owner);
+// A scalar that is not null, or a problem.
+bool wh_load_is_text(wh_loader *l, const wh_node *node, const char *owner, const char *what);
+// [A-Za-z0-9_-], at most WH_CONFIG_NAME_MAX.
+bool wh_load_name(wh_loader *l, const wh_node *key, const char *what);
+// " Did you mean 'x'?" into buf, or nothing.
+typedef struct wh_hint {
+  char text[WH_CONFIG_NAME_MAX * 4 + 32];
+} wh_hint;
+wh_hint wh_hint_of(wh_str word, const wh_str *words, size_t count);
+// A text of a user's for a message: cut to a length that does not fill it.
+#define WH_SHOWN(s) (int)wh_utf8_cut((s), WH_CONFIG_NAME_MAX * 2), (s).data ? (s).data : ""
+const wh_node *wh_node_key(const wh_node *map, const char *key); // the key's own node, or NULL
+
+// --- the sections --------------------------------------------------------------------------------
+
+void wh_load_connections(wh_loader *l, const wh_node *node);
+void wh_load_masks(wh_loader *l, const wh_node *node);
+void wh_load_pipelines(wh_loader *l, const wh_node *node);
+void wh_load_serve(wh_loader *l, const wh_node *node);
+
+// "connection:thing"; the connection must be there. False when it is not usable.
+bool wh_load_address(wh_loader *l, const wh_node *node, const char *owner, wh_address *ret);
+// A pattern of objects that can match something.
+void wh_load_pattern(wh_loader *l, const wh_address *address, const char *owner);
+void wh_load_when(wh_loader *l, const wh_node *node, const char *owner, wh_when *ret);
+// The zone that `timezone` of a map names must be one that the system knows.
+void wh_load_zone(wh_loader *l, const wh_node *map, const char *owner, wh_str name);
+// The gate of a pipeline; `to` is the connection the columns go to, or NULL.
+void wh_load_columns(wh_loader *l, wh_pipeline *p, const wh_node *node, const char *owner,
+                     const wh_connection_info *to);
+// What can be known only of all pipelines together.
+void wh_load_triggers(wh_loader *l);
+
+wh_mask_entry *wh_mask_entry_find(const wh_config *config, wh_str name);
+
+// --- references (reference.c) --------------------------------------------------------------------
+
+// Whether the references in a text have a form that can be resolved. `ret_count` may be NULL.
+wh_status wh_reference_check(const wh_node *scalar, size_t *ret_count, wh_error *err);
+// The whole tree: references have a form that can be resolved, and stand only where one is taken.
+void wh_load_references(wh_loader *l, const wh_node *root);
+// Warns of secret options of the table that are written literally. What it suggests to call the
+// secret is `name`, or `name-option`.
+void wh_load_secrets(wh_loader *l, const wh_option *table, const wh_node *map, const char *owner,
+                     wh_str name, bool with_option);
+// wh_option_context.resolve: `context` is the wh_config.
+wh_status wh_reference_resolve(void *context, const wh_node *scalar, wh_arena *arena, wh_str *ret,
+                               wh_error *err);
+
+// --- option tables -------------------------------------------------------------------------------
+
+extern const wh_option wh_top_options[];
+extern const wh_option wh_ledger_options[];
+extern const wh_option wh_connection_options[]; // shared by all connectors
+extern const wh_option wh_mask_options[];
+extern const wh_option wh_partial_options[];
+extern const wh_option wh_pipeline_options[];
+extern const wh_option wh_when_options[];
+extern const wh_option wh_read_options[];
+extern const wh_option wh_write_options[];
+extern const wh_option wh_column_options[];
+extern const wh_option wh_serve_options[];
+extern const wh_option wh_tls_options[];
+extern const wh_option wh_lookup_options[];
+extern const wh_option wh_proof_options[];
+extern const wh_option wh_rate_options[];
+extern const char *const wh_class_choices[];

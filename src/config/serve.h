@@ -1,0 +1,10 @@
+// Shared by serve.c and lookup.c.
+#pragma once
+
+#include "config/private.h"
+
+void wh_load_lookups(wh_loader *l, const wh_node *node);
+// "127.0.0.1:8080", "localhost:8080", "[::1]:8080"; port 0 is any free one.
+bool wh_serve_listen_ok(wh_str text);
+// An address or a CIDR block (RFC 4632 section 3.1, RFC 4291 section 2.3).
+bool wh_serve_proxy_ok(wh_str text);

@@ -1,0 +1,134 @@
+// What can be known only of all pipelines together: whether one would start itself, and whether two
+// write under the same names.
+#include "config/private.h"
+
+#include "config/glob.h"
+#include "config/template.h"
+
+typedef struct graph {
+  wh_loader *l;
+  const wh_pipeline *pipelines;
+  size_t count;
+  wh_str *made;   // a pattern of what each writes; empty: no objects
+  bool *waits;    // starts by itself for new objects
+  uint8_t *state; // of the search: 0 not seen, 1 on the path, 2 done
+  size_t *path;
+  size_t path_len;
+} graph;
+
+static const wh_connector *store_of(const graph *g, wh_str connection) {
+  const wh_connection_info *info = wh_config_find_connection(g->l->config, connection);
+  return info && info->type && info->type->store ? info->type : NULL;
+}
+
+static bool same_text(const wh_node *a, const wh_node *b) {
+  return a && b && a->kind == WH_NODE_SCALAR && b->kind == WH_NODE_SCALAR &&
+         wh_str_eq(a->text, b->text);
+}
+
+// Two connections that have the same words for the same type name the same place.
+static bool same_place(const graph *g, wh_str a, wh_str b) {
+  if (wh_str_eq(a, b)) return true;
+  const wh_connection_info *x = wh_config_find_connection(g->l->config, a);
+  const wh_connection_info *y = wh_config_find_connection(g->l->config, b);
+  if (!x || !y || !x->type || x->type != y->type) return false;
+  for (const wh_option *option = x->type->options; option->name; option++) {
+    const wh_node *left = wh_node_get(x->node, option->name);
+    const wh_node *right = wh_node_get(y->node, option->name);
+    if (option->required && !same_text(left, right)) return false;
+    if ((left || right) && !same_text(left, right) && option->type != WH_OPTION_BOOL) return false;
+  }
+  return true;
+}
+
+// Whether something that `from` writes would start `to`.
+static bool starts(graph *g, size_t from, size_t to) {
+  if (!g->waits[to] || g->made[from].len == 0) return false;
+  const wh_pipeline *a = &g->pipelines[from], *b = &g->pipelines[to];
+  if (!same_place(g, a->to.connection, b->from.connection)) return false;
+  bool overlap = false;
+  wh_status status =
+      wh_glob_overlap(g->made[from], b->from.thing, g->l->arena->mem, &overlap, NULL);
+  if (status == WH_ERR_MEMORY) g->l->problems.out_of_memory = true;
+  return status == WH_OK && overlap;
+}
+
+static void tell_cycle(graph *g, size_t first) {
+  size_t begin = 0;
+  while (g->path[begin] != first)
+    begin++;
+  const wh_pipeline *p = &g->pipelines[first];
+  if (begin + 1 == g->path_len) {
+    wh_problems_error(&g->l->problems, p->to.node,
+                      "pipeline %.*s would trigger itself: what it writes matches its own `from`, "
+                      "%.*s. Write elsewhere, or read a narrower pattern",
+                      WH_SHOWN(p->name), WH_SHOWN(p->from.node->text));
+    return;
+  }
+  char names[512];
+  size_t len = 0;
+  for (size_t i = begin + 1; i < g->path_len && len < sizeof names; i++) {
+    int n = snprintf(names + len, sizeof names - len, "%s%.*s", len ? ", then " : "",
+                     WH_SHOWN(g->pipelines[g->path[i]].name));
+    len += n > 0 ? (size_t)n : 0;
+  }
+  wh_problems_error(&g->l->problems, p->to.node,
+                    "pipeline %.*s would trigger itself: what it writes starts %s, whose objects "
+                    "match its own `from`, %.*s",
+                    WH_SHOWN(p->name), names, WH_SHOWN(p->from.node->text));
+}
+
+// Depth-first; as deep as there are pipelines at most, which WH_CONFIG_PIPELINES_MAX bounds.
+static void search(graph *g, size_t at) {
+  g->state[at] = 1;
+  g->path[g->path_len++] = at;
+  for (size_t next = 0; next < g->count; next++) {
+    if (g->state[next] == 2 || !starts(g, at, next)) continue;
+    if (g->state[next] == 1)
+      tell_cycle(g, next);
+    else
+      search(g, next);
+  }
+  g->path_len--;
+  g->state[at] = 2;
+}
+
+static void set_patterns(graph *g) {
+  for (size_t i = 0; i < g->count; i++) {
+    const wh_pipeline *p = &g->pipelines[i];
+    g->waits[i] =
+        p->when.kind == WH_WHEN_NEW && p->from.thing.len && store_of(g, p->from.connection);
+    if (p->to.thing.len == 0 || !store_of(g, p->to.connection)) continue;
+    wh_status status = wh_template_glob_for(p->to.thing, p->name, g->l->arena, &g->made[i], NULL);
+    if (status == WH_ERR_MEMORY) g->l->problems.out_of_memory = true;
+  }
+}
+
+// Two pipelines with one template do not harm each other ({run} keeps their objects apart), but
+// whoever reads the objects cannot tell them apart.
+static void check_same_names(graph *g) {
+  for (size_t i = 0; i < g->count; i++) {
+    for (size_t j = 0; j < i; j++) {
+      if (g->made[i].len == 0 || !wh_str_eq(g->made[i], g->made[j])) continue;
+      const wh_pipeline *a = &g->pipelines[j], *b = &g->pipelines[i];
+      if (!same_place(g, a->to.connection, b->to.connection)) continue;
+      wh_problems_warn(&g->l->problems, b->to.node,
+                       "pipeline %.*s: to: pipeline %.*s writes under the same names",
+                       WH_SHOWN(b->name), WH_SHOWN(a->name));
+      break;
+    }
+  }
+}
+
+void wh_load_triggers(wh_loader *l) {
+  graph g = {.l = l, .pipelines = l->config->pipelines, .count = l->config->pipeline_count};
+  g.made = wh_load_array(l, g.count, sizeof *g.made);
+  g.waits = wh_load_array(l, g.count, sizeof *g.waits);
+  g.state = wh_load_array(l, g.count, sizeof *g.state);
+  g.path = wh_load_array(l, g.count, sizeof *g.path);
+  if (!g.made || !g.waits || !g.state || !g.path) return;
+  set_patterns(&g);
+  for (size_t i = 0; i < g.count; i++)
+    if (g.state[i] == 0 && g.waits[i]) search(&g, i);
+  check_same_names(&g);
+}

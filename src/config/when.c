@@ -1,0 +1,106 @@
+#include "config/private.h"
+
+#include "data/zone.h"
+
+enum { EVERY_MIN_US = 1000000, DAYS_MAX = 366 };
+#define EVERY_MAX_US (DAYS_MAX * 86400ll * 1000000)
+
+static const char *const catch_up_choices[] = {"last", "none", "all", NULL};
+
+typedef struct when_words {
+  int64_t every_us;
+  wh_str cron, timezone;
+  int catch_up;
+} when_words;
+
+const wh_option wh_when_options[] = {
+    {.name = "every",
+     .type = WH_OPTION_DURATION,
+     .offset = offsetof(when_words, every_us),
+     .min = EVERY_MIN_US,
+     .max = EVERY_MAX_US,
+     .help = "time from one start to the next"},
+    {.name = "cron",
+     .type = WH_OPTION_TEXT,
+     .offset = offsetof(when_words, cron),
+     .help = "minute hour day month weekday, as in crontab(5), or @daily and the like"},
+    {.name = "timezone",
+     .type = WH_OPTION_TEXT,
+     .offset = offsetof(when_words, timezone),
+     .def = "UTC",
+     .help = "of the cron fields, such as Europe/London"},
+    {.name = "catch_up",
+     .type = WH_OPTION_ENUM,
+     .offset = offsetof(when_words, catch_up),
+     .choices = catch_up_choices,
+     .def = "last",
+     .help = "which of the cron times that passed while nothing ran are made up for"},
+    {0}};
+
+static void check_zone(wh_loader *l, const wh_node *node, const char *owner, wh_str name) {
+  if (name.len == 0 || wh_str_is(name, "UTC")) return;
+  wh_error problem = {0};
+  const wh_zone *zone;
+  wh_status status = wh_zone_open(l->config->source.os, name, l->arena, &zone, &problem);
+  if (status == WH_OK) return;
+  if (status == WH_ERR_MEMORY)
+    l->problems.out_of_memory = true;
+  else
+    wh_problems_error(&l->problems, node, "%s: timezone: %s", owner, problem.text);
+}
+
+void wh_load_zone(wh_loader *l, const wh_node *map, const char *owner, wh_str name) {
+  const wh_node *node = wh_node_get(map, "timezone");
+  if (node && node->kind == WH_NODE_SCALAR) check_zone(l, node, owner, name);
+}
+
+static void load_cron(wh_loader *l, const wh_node *map, const char *owner, const when_words *words,
+                      wh_when *ret) {
+  ret->kind = WH_WHEN_CRON;
+  ret->cron_text = words->cron;
+  ret->timezone = wh_str_is(words->timezone, "UTC") ? (wh_str){0} : words->timezone;
+  ret->catch_up = (wh_catch_up)words->catch_up;
+  wh_error problem = {0};
+  if (wh_cron_parse(words->cron, &ret->cron, &problem) != WH_OK) {
+    wh_problems_error(&l->problems, wh_node_get(map, "cron"), "%s: cron: %s", owner, problem.text);
+  }
+  wh_load_zone(l, map, owner, words->timezone);
+}
+
+static void refuse_word(wh_loader *l, const wh_node *map, const char *word, const char *owner) {
+  const wh_node *key = wh_node_key(map, word);
+  if (key) wh_problems_error(&l->problems, key, "%s: %s is for cron", owner, word);
+}
+
+void wh_load_when(wh_loader *l, const wh_node *node, const char *owner, wh_when *ret) {
+  if (!node || wh_node_is_null(node)) return;
+  if (node->kind == WH_NODE_SCALAR && wh_str_is(node->text, "new")) {
+    ret->kind = WH_WHEN_NEW;
+    return;
+  }
+  if (node->kind != WH_NODE_MAP) {
+    wh_problems_error(&l->problems, node,
+                      "%s: expected new, { every: 5m } or { cron: \"0 6 * * *\" }, found %s%.*s%s",
+                      owner, node->kind == WH_NODE_SCALAR ? "'" : wh_node_kind_name(node),
+                      node->kind == WH_NODE_SCALAR ? (int)wh_utf8_cut(node->text, 60) : 0,
+                      node->kind == WH_NODE_SCALAR ? node->text.data : "",
+                      node->kind == WH_NODE_SCALAR ? "'" : "");
+    return;
+  }
+  when_words words = {0};
+  size_t before = l->problems.count;
+  wh_load_options(l, wh_when_options, node, NULL, owner, true, &words);
+  bool has_cron = words.cron.len > 0, has_every = words.every_us > 0;
+  if (has_cron == has_every) {
+    if (l->problems.count > before) return; // a word that is wrong is not one that is missing
+    wh_problems_error(&l->problems, node, "%s needs %s of every and cron", owner,
+                      has_cron ? "only one" : "one");
+  } else if (has_cron) {
+    load_cron(l, node, owner, &words, ret);
+  } else {
+    ret->kind = WH_WHEN_EVERY;
+    ret->every_us = words.every_us;
+    refuse_word(l, node, "timezone", owner);
+    refuse_word(l, node, "catch_up", owner);
+  }
+}

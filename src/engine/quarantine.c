@@ -1,0 +1,303 @@
+// The rejected rows: reading them back, sending them through again, dropping them.
+#include "engine/run.h"
+#include "ledger/schema_json.h"
+
+#include <jansson.h>
+
+enum { FLUSH_BYTES = 64 * 1024 };
+
+static bool is_header(wh_str line) {
+  return wh_str_starts(line, "{\"wherry\":");
+}
+
+// The data or text of a row line: the last member, so that it can be cut out as it stands.
+static bool cut_content(wh_str line, wh_str *ret, bool *ret_is_text) {
+  static const char data[] = ",\"data\":", text[] = ",\"text\":";
+  // Not inside a string: quotes in strings are escaped, so these bytes occur only as a member. Of
+  // several (a column may be called "data") the first one outside of the reason is ours.
+  const char *hit = memmem(line.data, line.len, ",\"byte\":", 8);
+  if (!hit || line.len < 2) return false;
+  wh_str rest = wh_str_n(hit, line.len - (size_t)(hit - line.data) - 1);
+  const char *d = memmem(rest.data, rest.len, data, sizeof data - 1);
+  const char *t = memmem(rest.data, rest.len, text, sizeof text - 1);
+  *ret_is_text = t && (!d || t < d);
+  const char *from = *ret_is_text ? t : d;
+  if (!from) return false;
+  from += sizeof data - 1;
+  *ret = wh_str_n(from, (size_t)(rest.data + rest.len - from));
+  return true;
+}
+
+// --- showing -----------------------------------------------------------------------------------
+
+typedef struct showing {
+  wh_rejected_visit visit;
+  void *context;
+  const wh_quarantine_entry *entry;
+  wh_engine *engine;
+} showing;
+
+static uint64_t number(const json_t *object, const char *name) {
+  return (uint64_t)json_integer_value(json_object_get(object, name));
+}
+
+static wh_status show_line(void *context, wh_str line, wh_error *err) {
+  showing *s = context;
+  if (is_header(line)) return WH_OK;
+  wh_rejected_row row = {.object = s->entry->object};
+  if (!cut_content(line, &row.data, &row.is_text)) return WH_OK; // a torn last line
+  json_t *object = json_loadb(line.data, line.len, 0, NULL);
+  if (!object) return wh_fail(err, WH_ERR_DATA, "a line of the quarantine is damaged");
+  row.rule = wh_json_text(object, "rule");
+  row.column = wh_json_text(object, "column");
+  row.reason = wh_json_text(object, "reason");
+  row.place = (wh_place){.row = number(object, "row"),
+                         .line = number(object, "line"),
+                         .column = number(object, "at"),
+                         .byte = number(object, "byte")};
+  if (row.is_text) row.data = wh_json_text(object, "text");
+  wh_status status = s->visit(s->context, s->entry, &row, err);
+  json_decref(object);
+  return status;
+}
+
+static wh_status show_entry(void *context, const wh_quarantine_entry *entry, wh_error *err) {
+  showing *s = context;
+  s->entry = entry;
+  return wh_reject_folder_lines(s->engine, entry->file, show_line, s, err);
+}
+
+wh_status wh_quarantine_rows(wh_engine *engine, wh_str pipeline, wh_rejected_visit visit,
+                             void *context, wh_error *err) {
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, engine->mem);
+  showing s = {.visit = visit, .context = context, .engine = engine};
+  return engine->ledger->type->quarantined(engine->ledger, pipeline, &arena, show_entry, &s, err);
+}
+
+// --- replay ------------------------------------------------------------------------------------
+
+// The rows of an entry as NDJSON, in a scratch file, so that the codec reads them like any object.
+typedef struct unpack {
+  wh_engine *engine;
+  wh_arena *arena;
+  wh_buf out;
+  wh_file *file;
+  uint64_t at;
+  bool has_header;
+  wh_schema schema;
+  int64_t order;
+} unpack;
+
+static wh_status read_header(unpack *u, wh_str line, wh_error *err) {
+  if (u->has_header) return WH_OK;
+  json_t *header = json_loadb(line.data, line.len, 0, NULL);
+  if (!header) return wh_fail(err, WH_ERR_DATA, "the header of a quarantine file is damaged");
+  u->order = json_integer_value(json_object_get(header, "order"));
+  wh_status status = wh_schema_of_json(json_object_get(header, "schema"), u->arena, &u->schema, err);
+  json_decref(header);
+  u->has_header = status == WH_OK;
+  return status;
+}
+
+static wh_status flush(unpack *u, wh_error *err) {
+  WH_TRY(wh_buf_check(&u->out, err));
+  WH_TRY(u->file->type->write_at(u->file, u->at, u->out.data, u->out.len, err));
+  u->at += u->out.len;
+  wh_buf_clear(&u->out);
+  return WH_OK;
+}
+
+static wh_status unpack_line(void *context, wh_str line, wh_error *err) {
+  unpack *u = context;
+  if (is_header(line)) return read_header(u, line, err);
+  wh_str content;
+  bool is_text;
+  if (!cut_content(line, &content, &is_text)) return WH_OK;
+  json_t *text = is_text ? json_loadb(content.data, content.len, JSON_DECODE_ANY, NULL) : NULL;
+  if (text) content = wh_str_n(json_string_value(text), json_string_length(text));
+  // One row a line: a line break in what never became a row is white space to JSON.
+  for (size_t i = 0; i < content.len; i++) {
+    char c = content.data[i];
+    wh_buf_add_char(&u->out, c == '\n' || c == '\r' ? ' ' : c);
+  }
+  wh_buf_add_char(&u->out, '\n');
+  json_decref(text);
+  return u->out.len >= FLUSH_BYTES ? flush(u, err) : WH_OK;
+}
+
+typedef struct file_input {
+  wh_input input;
+  wh_file *file;
+  uint64_t at;
+} file_input;
+
+static wh_status file_read(wh_input *base, void *data, size_t cap, size_t *ret, wh_error *err) {
+  file_input *in = (file_input *)base;
+  WH_TRY(in->file->type->read_some(in->file, in->at, data, cap, ret, err));
+  in->at += *ret;
+  return WH_OK;
+}
+
+static void file_close(wh_input *base) {
+  (void)base; // the file is its owner's
+}
+
+typedef struct replay {
+  wh_engine *engine;
+  const wh_pipeline *pipeline;
+  wh_lease *lease;
+  wh_run_totals *totals;
+  wh_quarantine_entry *entries;
+  size_t count, cap;
+  wh_arena *arena;
+} replay;
+
+static wh_status collect_entry(void *context, const wh_quarantine_entry *entry, wh_error *err) {
+  replay *r = context;
+  if (r->count == r->cap) {
+    size_t cap = r->cap ? r->cap * 2 : 16;
+    wh_quarantine_entry *grown = WH_NEW_ARRAY(r->arena, cap, wh_quarantine_entry);
+    if (!grown) return wh_fail_memory(err);
+    if (r->count) memcpy(grown, r->entries, r->count * sizeof *grown);
+    r->entries = grown;
+    r->cap = cap;
+  }
+  r->entries[r->count++] = *entry;
+  return WH_OK;
+}
+
+static wh_status remove_part(void *context, const wh_dir_entry *entry, wh_error *err) {
+  replay *r = context;
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, r->engine->mem);
+  char *folder = wh_reject_folder(r->engine, r->entries[0].file, &arena);
+  char *name = folder ? wh_arena_cstr(&arena, entry->name) : NULL;
+  char *path = name ? wh_path_join(&arena, folder, name) : NULL;
+  if (!path) return wh_fail_memory(err);
+  return r->engine->os->type->remove(r->engine->os, path, err);
+}
+
+// First the ledger forgets the entry, then its files go: a crash between leaves only files.
+static wh_status drop_entry(wh_engine *engine, const wh_quarantine_entry *entry, wh_error *err) {
+  WH_TRY(engine->ledger->type->quarantine_drop(engine->ledger, entry->run, err));
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, engine->mem);
+  char *folder = wh_reject_folder(engine, entry->file, &arena);
+  if (!folder) return wh_fail_memory(err);
+  wh_quarantine_entry copy = *entry;
+  replay r = {.engine = engine, .entries = &copy};
+  wh_error inner = {0};
+  wh_status status = engine->os->type->list(engine->os, folder, remove_part, &r, &inner);
+  if (status == WH_ERR_NOT_FOUND) return WH_OK;
+  if (status == WH_OK) status = engine->os->type->remove(engine->os, folder, &inner);
+  if (status != WH_OK && err) *err = inner;
+  return status;
+}
+
+static wh_status open_unpacked(unpack *u, const wh_quarantine_entry *entry, const char **ret_path,
+                               wh_error *err) {
+  wh_engine *e = u->engine;
+  wh_str folder = wh_arena_printf(u->arena, "%.*s/scratch", WH_STR_ARG(e->config->state_folder));
+  wh_str path = wh_arena_printf(u->arena, "%.*s/replay-%.*s.ndjson", WH_STR_ARG(folder),
+                                WH_STR_ARG(entry->run));
+  if (!folder.data || !path.data) return wh_fail_memory(err);
+  *ret_path = path.data;
+  WH_TRY(wh_os_make_path(e->os, folder.data, err));
+  int flags = WH_OPEN_READ | WH_OPEN_WRITE | WH_OPEN_CREATE | WH_OPEN_PRIVATE;
+  WH_TRY(wh_os_open(e->os, path.data, flags, &u->file, err));
+  WH_TRY(u->file->type->truncate(u->file, 0, err));
+  WH_TRY(wh_reject_folder_lines(e, entry->file, unpack_line, u, err));
+  WH_TRY(flush(u, err));
+  if (u->has_header) return WH_OK;
+  return wh_fail(err, WH_ERR_NOT_FOUND, "the rows of run %.*s are gone from the quarantine",
+                 WH_STR_ARG(entry->run));
+}
+
+static wh_status replay_rows(replay *r, unpack *u, const wh_quarantine_entry *entry, wh_run *run,
+                             wh_error *err) {
+  file_input stream = {.input = {.size = u->at, .read = file_read, .close = file_close},
+                       .file = u->file};
+  wh_engine *e = r->engine;
+  wh_codec_context context = {.os = e->os,
+                              .mem = e->mem,
+                              .row_limit_bytes =
+                                  (size_t)e->config->memory_bytes / WH_ROW_SHARE_OF_MEMORY,
+                              .threads = 1};
+  wh_run_input in = {.engine = e, .pipeline = r->pipeline, .arena = u->arena, .order = u->order};
+  in.object.key = entry->file;
+  in.identity = wh_arena_printf(u->arena, "quarantine:%.*s", WH_STR_ARG(entry->run));
+  if (!in.identity.data) return wh_fail_memory(err);
+  const wh_codec_type *codec = wh_codec_by_name(WH_STR("ndjson"));
+  WH_TRY(codec->open_reader(&context, &stream.input, NULL, &u->schema, &in.reader, err));
+  wh_run_options options = {0};
+  wh_run_request request = {
+      .pipeline = r->pipeline, .lease = r->lease, .options = &options, .is_replay = true};
+  wh_status status = wh_run_transfer(e, &request, &in, u->arena, run, err);
+  wh_input_close_run(&in);
+  return status;
+}
+
+static wh_status replay_entry(replay *r, const wh_quarantine_entry *entry, wh_error *err) {
+  wh_engine *e = r->engine;
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, e->mem);
+  unpack u = {.engine = e, .arena = &arena};
+  wh_buf_init(&u.out, e->mem, 0);
+  const char *path = NULL;
+  wh_run run = {0};
+  wh_status status = open_unpacked(&u, entry, &path, err);
+  wh_str object = wh_arena_printf(&arena, "quarantine:%.*s", WH_STR_ARG(entry->run));
+  if (status == WH_OK && !object.data) status = wh_fail_memory(err);
+  if (status == WH_OK) {
+    status = e->ledger->type->run_start(e->ledger, r->lease, object, &arena, &run, err);
+  }
+  if (status == WH_OK) {
+    status = replay_rows(r, &u, entry, &run, err);
+    if (status != WH_OK && run.sealed.attempt.len == 0) wh_run_record_failure(e, &run, err);
+  }
+  if (status == WH_OK) status = drop_entry(e, entry, err);
+  wh_file_close(u.file);
+  wh_error ignored = {0};
+  if (path) WH_IGNORE(e->os->type->remove(e->os, path, &ignored));
+  wh_buf_free(&u.out);
+  if (!run.id.len) return status;
+  r->totals->runs++;
+  if (run.state != WH_RUN_DONE) r->totals->failed++;
+  r->totals->rows_quarantined += run.counts.quarantined;
+  if (e->watcher.finished) e->watcher.finished(e->watcher.context, &run);
+  return WH_OK;
+}
+
+wh_status wh_quarantine_replay(wh_engine *engine, const wh_pipeline *pipeline,
+                               wh_run_totals *totals, wh_error *err) {
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, engine->mem);
+  wh_ledger *ledger = engine->ledger;
+  wh_lease lease;
+  WH_TRY(ledger->type->acquire(ledger, pipeline->name, &lease, err));
+  replay r = {.engine = engine, .pipeline = pipeline, .lease = &lease, .totals = totals, .arena = &arena};
+  wh_status status = wh_run_recover(engine, pipeline, err);
+  if (status == WH_OK) {
+    status = ledger->type->quarantined(ledger, pipeline->name, &arena, collect_entry, &r, err);
+  }
+  for (size_t i = 0; status == WH_OK && i < r.count; i++)
+    status = replay_entry(&r, &r.entries[i], err);
+  ledger->type->release(ledger, &lease);
+  return status;
+}
+
+wh_status wh_quarantine_drop(wh_engine *engine, wh_str pipeline, uint64_t *ret_rows,
+                             wh_error *err) {
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, engine->mem);
+  replay r = {.engine = engine, .arena = &arena};
+  WH_TRY(engine->ledger->type->quarantined(engine->ledger, pipeline, &arena, collect_entry, &r, err));
+  uint64_t rows = 0;
+  for (size_t i = 0; i < r.count; i++) {
+    WH_TRY(drop_entry(engine, &r.entries[i], err));
+    rows += r.entries[i].rows;
+  }
+  *ret_rows = rows;
+  return WH_OK;
+}

@@ -1,0 +1,183 @@
+// A lost ledger, from what the world still knows: manifests in the lakes tell what was exported, up
+// to which cursor and in which order; marks in the targets tell what was loaded; the quarantine's
+// folders tell what was rejected. Nothing is sent or loaded twice after it.
+#include "engine/run.h"
+#include "ledger/manifest.h"
+
+enum { MANIFEST_BYTES_MAX = 16 << 20 };
+
+typedef struct rebuilding {
+  wh_engine *engine;
+  const wh_pipeline *pipeline;
+  wh_connection *to, *from;
+  bool from_rows;
+  wh_arena *arena; // of the pipeline
+  wh_rebuild_result *result;
+  int64_t highest_order;
+  wh_cursor cursor;
+} rebuilding;
+
+static wh_status read_whole(wh_connection *c, const wh_object *object, wh_arena *arena, wh_str *ret,
+                            wh_error *err) {
+  if (object->size > MANIFEST_BYTES_MAX) {
+    return wh_fail(err, WH_ERR_LIMIT, "%.*s is too large for a manifest", WH_STR_ARG(object->key));
+  }
+  char *data = wh_arena_alloc(arena, (size_t)object->size + 1);
+  if (!data) return wh_fail_memory(err);
+  wh_input *in;
+  WH_TRY(c->type->store->open(c, object->key, (wh_str){0}, &in, err));
+  size_t at = 0, n = 1;
+  wh_status status = WH_OK;
+  while (status == WH_OK && n && at < object->size) {
+    status = wh_input_read(in, data + at, (size_t)object->size - at, &n, err);
+    if (status == WH_OK) at += n;
+  }
+  wh_input_close(in);
+  if (status == WH_OK) *ret = wh_str_n(data, at);
+  return status;
+}
+
+static wh_status import_published(rebuilding *r, const wh_manifest *m, wh_error *err) {
+  wh_object object;
+  wh_error inner = {0};
+  wh_status status = r->to->type->store->stat(r->to, m->key, r->arena, &object, &inner);
+  if (status == WH_ERR_NOT_FOUND) return WH_OK; // the crash came before the object itself
+  if (status != WH_OK) {
+    if (err) *err = inner;
+    return status;
+  }
+  wh_run run = {.id = m->run,
+                .pipeline = m->pipeline,
+                .order = m->order,
+                .epoch = m->epoch,
+                .state = WH_RUN_DONE,
+                .started_us = m->created_us,
+                .finished_us = object.modified_us,
+                .counts = {.read = m->rows, .written = m->rows},
+                .bytes_written = m->bytes,
+                .row_hash = m->row_hash,
+                .output_version = object.version,
+                .sha256 = m->sha256,
+                .cursor_from = m->cursor_from,
+                .cursor_to = m->cursor_to};
+  run.output = wh_arena_printf(r->arena, "%.*s:%.*s", WH_STR_ARG(r->pipeline->to.connection),
+                               WH_STR_ARG(m->key));
+  if (!run.output.data) return wh_fail_memory(err);
+  wh_ledger *ledger = r->engine->ledger;
+  WH_TRY(ledger->type->import_run(ledger, &run, err));
+  r->result->runs++;
+  if (m->order > r->highest_order || !r->cursor.found) {
+    r->highest_order = m->order > r->highest_order ? m->order : r->highest_order;
+    if (m->has_cursor) r->cursor = (wh_cursor){.found = true, .last = m->cursor_last};
+  }
+  return WH_OK;
+}
+
+static wh_status look_at_manifest(void *context, const wh_object *object, wh_error *err) {
+  rebuilding *r = context;
+  wh_str text;
+  WH_TRY(read_whole(r->to, object, r->arena, &text, err));
+  wh_manifest manifest;
+  WH_TRY(wh_manifest_parse(text, r->arena, &manifest, err));
+  if (!wh_str_eq(manifest.pipeline, r->pipeline->name)) return WH_OK;
+  return import_published(r, &manifest, err);
+}
+
+static wh_status rebuild_published(rebuilding *r, wh_error *err) {
+  WH_TRY(r->to->type->store->list(r->to, WH_STR(WH_OWN_PREFIX "manifests/"), look_at_manifest, r, err));
+  wh_ledger *ledger = r->engine->ledger;
+  if (r->highest_order) WH_TRY(ledger->type->raise_order(ledger, r->highest_order, err));
+  if (!r->cursor.found) return WH_OK;
+  r->result->cursors++;
+  return ledger->type->set_cursor(ledger, r->pipeline->name, &r->cursor, err);
+}
+
+static wh_status import_mark(void *context, wh_str object, const wh_mark *mark, wh_error *err) {
+  rebuilding *r = context;
+  if (!mark->done) return WH_OK; // it is taken up where the mark says
+  wh_run run = {.id = mark->run,
+                .pipeline = r->pipeline->name,
+                .object = object,
+                .order = mark->order,
+                .state = WH_RUN_DONE,
+                .started_us = mark->time_us,
+                .finished_us = mark->time_us,
+                .counts = mark->counts,
+                .row_hash = mark->row_hash,
+                .rejects = mark->rejects};
+  run.output = wh_arena_printf(r->arena, "%.*s:%.*s", WH_STR_ARG(r->pipeline->to.connection),
+                               WH_STR_ARG(r->pipeline->to.thing));
+  if (!run.output.data) return wh_fail_memory(err);
+  wh_ledger *ledger = r->engine->ledger;
+  WH_TRY(ledger->type->import_run(ledger, &run, err));
+  r->result->loads++;
+  size_t colon = wh_str_find(object, 0, ':'), at = object.len;
+  while (at > colon && object.data[at - 1] != '@')
+    at--;
+  if (r->from_rows || colon == object.len || at <= colon + 1) return WH_OK;
+  return ledger->type->put_done(ledger, r->pipeline->name, wh_str_sub(object, colon + 1, at - 1),
+                                wh_str_sub(object, at, object.len), err);
+}
+
+static wh_status rebuild_loaded(rebuilding *r, wh_error *err) {
+  return r->to->type->sink->marks(r->to, r->pipeline->name, r->arena, import_mark, r, err);
+}
+
+// --- the quarantine's folders ------------------------------------------------------------------
+
+static wh_status count_part(void *context, wh_str line, wh_error *err) {
+  (void)err;
+  wh_quarantine_entry *entry = context;
+  if (!wh_str_starts(line, "{\"wherry\":")) entry->rows++;
+  return WH_OK;
+}
+
+static wh_status import_rejects(void *context, const wh_dir_entry *folder, wh_error *err) {
+  rebuilding *r = context;
+  if (folder->kind != WH_FILE_FOLDER) return WH_OK;
+  wh_quarantine_entry entry = {.run = wh_arena_str(r->arena, folder->name),
+                               .pipeline = r->pipeline->name,
+                               .time_us = wh_now_us(r->engine->os)};
+  entry.file = wh_arena_printf(r->arena, "%.*s/%.*s", WH_STR_ARG(entry.pipeline), WH_STR_ARG(entry.run));
+  if (!entry.run.data || !entry.file.data) return wh_fail_memory(err);
+  WH_TRY(wh_reject_folder_lines(r->engine, entry.file, count_part, &entry, err));
+  if (entry.rows == 0) return WH_OK;
+  r->result->quarantines++;
+  wh_ledger *ledger = r->engine->ledger;
+  return ledger->type->quarantine_put(ledger, &entry, err);
+}
+
+static wh_status rebuild_quarantine(rebuilding *r, wh_error *err) {
+  char *path = wh_reject_folder(r->engine, r->pipeline->name, r->arena);
+  if (!path) return wh_fail_memory(err);
+  wh_error inner = {0};
+  wh_status status = r->engine->os->type->list(r->engine->os, path, import_rejects, r, &inner);
+  if (status == WH_OK || status == WH_ERR_NOT_FOUND) return WH_OK;
+  if (err) *err = inner;
+  return status;
+}
+
+static wh_status rebuild_pipeline(wh_engine *engine, const wh_pipeline *p, wh_arena *arena,
+                                  wh_rebuild_result *result, wh_error *err) {
+  rebuilding r = {.engine = engine, .pipeline = p, .arena = arena, .result = result};
+  bool to_rows;
+  WH_TRY(wh_input_connect(engine, &p->from, &r.from, &r.from_rows, err));
+  WH_TRY(wh_input_connect(engine, &p->to, &r.to, &to_rows, err));
+  // Targets know the epochs of leases that were lost with the ledger. Epochs count one by one from
+  // 1, so seconds since 1970 are above every one of them.
+  uint64_t epoch = (uint64_t)(wh_now_us(engine->os) / 1000000);
+  WH_TRY(engine->ledger->type->raise_epoch(engine->ledger, p->name, epoch, err));
+  WH_TRY(to_rows ? rebuild_loaded(&r, err) : rebuild_published(&r, err));
+  return rebuild_quarantine(&r, err);
+}
+
+wh_status wh_engine_rebuild(wh_engine *engine, wh_rebuild_result *ret, wh_error *err) {
+  *ret = (wh_rebuild_result){0};
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, engine->mem);
+  for (size_t i = 0; i < engine->config->pipeline_count; i++) {
+    wh_arena_reset(&arena);
+    WH_TRY(rebuild_pipeline(engine, &engine->config->pipelines[i], &arena, ret, err));
+  }
+  return WH_OK;
+}

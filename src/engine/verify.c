@@ -1,0 +1,274 @@
+// The proof: what the receipts say against what is there. Objects are hashed again; rows of loaded
+// objects are read again, through the pipeline's own steps, and looked up in the target.
+#include "data/rowhash.h"
+#include "engine/checksum.h"
+#include "engine/run.h"
+
+typedef struct verification {
+  wh_engine *engine;
+  const wh_pipeline *pipeline;
+  wh_trouble trouble;
+  void *context;
+  wh_verify_result *result;
+  wh_arena *arena; // reset for each run
+  wh_connection *to;
+  bool to_rows;
+} verification;
+
+__attribute__((format(printf, 2, 3))) static void tell(verification *v, const char *fmt, ...) {
+  char text[WH_ERROR_TEXT_MAX];
+  va_list args;
+  va_start(args, fmt);
+  vsnprintf(text, sizeof text, fmt, args);
+  va_end(args);
+  if (v->trouble) v->trouble(v->context, text);
+}
+
+// --- objects -----------------------------------------------------------------------------------
+
+static wh_status verify_object(verification *v, const wh_run *run, wh_error *err) {
+  if (run->sha256.len == 0) return WH_OK; // it published nothing
+  size_t colon = wh_str_find(run->output, 0, ':');
+  wh_str key = wh_str_sub(run->output, colon + 1, run->output.len);
+  wh_input *in;
+  wh_error inner = {0};
+  wh_status status = v->to->type->store->open(v->to, key, (wh_str){0}, &in, &inner);
+  bool matches = false;
+  if (status == WH_OK) {
+    status = wh_sha256_matches(in, run->sha256, v->engine->mem, &matches, &inner);
+  }
+  if (status == WH_OK && matches) return WH_OK;
+  if (status != WH_OK && status != WH_ERR_NOT_FOUND && status != WH_ERR_CHANGED) {
+    if (err) *err = inner;
+    return status;
+  }
+  v->result->objects_wrong++;
+  tell(v, "%.*s: %s (run %.*s)", WH_STR_ARG(run->output),
+       status == WH_ERR_NOT_FOUND ? "is missing" : "has other bytes than its receipt says",
+       WH_STR_ARG(run->id));
+  return WH_OK;
+}
+
+// --- rows --------------------------------------------------------------------------------------
+
+typedef struct comparison {
+  verification *v;
+  const wh_run *run;
+  wh_finder *finder;
+  const wh_schema *schema; // of what was loaded
+  size_t *key_at;          // columns of schema
+  ptrdiff_t newest_at;     // or -1
+  bool has_order;          // the target shows each row's order, behind the columns of schema
+  int64_t order;
+  wh_batch found;
+  wh_batch shown; // `found` without the order
+  uint64_t missing, rejected;
+} comparison;
+
+static wh_status open_comparison(comparison *c, wh_arena *arena, wh_error *err) {
+  const wh_write *write = &c->v->pipeline->write;
+  size_t n = c->schema->count;
+  wh_str *show = WH_NEW_ARRAY(arena, n + 1, wh_str);
+  c->key_at = WH_NEW_ARRAY(arena, write->key.count, size_t);
+  if (!show || !c->key_at) return wh_fail_memory(err);
+  for (size_t i = 0; i < n; i++)
+    show[i] = c->schema->fields[i].name;
+  show[n] = WH_STR(WH_ORDER_COLUMN);
+  for (size_t i = 0; i < write->key.count; i++) {
+    ptrdiff_t at = wh_schema_find(c->schema, write->key.items[i]);
+    if (at < 0) return wh_fail(err, WH_ERR_USAGE, "the key %.*s is no column", WH_STR_ARG(write->key.items[i]));
+    c->key_at[i] = (size_t)at;
+  }
+  c->newest_at = write->newest_by.len ? wh_schema_find(c->schema, write->newest_by) : -1;
+  const wh_source_type *source = c->v->to->type->source;
+  wh_str table = c->v->pipeline->to.thing;
+  wh_error inner = {0};
+  wh_status status = source->open_finder(c->v->to, table, write->key.items, write->key.count, show,
+                                         n + 1, &c->finder, &inner);
+  c->has_order = status == WH_OK;
+  if (status == WH_ERR_NOT_FOUND) { // orders are kept aside: compare without them
+    status = source->open_finder(c->v->to, table, write->key.items, write->key.count, show, n,
+                                 &c->finder, &inner);
+  }
+  if (status != WH_OK) {
+    if (err) *err = inner;
+    return status;
+  }
+  WH_TRY(wh_batch_init(&c->found, c->v->engine->mem, c->finder->schema, err));
+  return WH_OK;
+}
+
+// -1, 0, 1: the target's version against the row's.
+static wh_status compare_versions(const comparison *c, const wh_batch *batch, size_t row, int *ret,
+                                  wh_error *err) {
+  *ret = 0;
+  if (c->newest_at >= 0) {
+    wh_value there, here;
+    WH_TRY(wh_value_get(&c->found.columns[c->newest_at], 0, &there, err));
+    WH_TRY(wh_value_get(&batch->columns[c->newest_at], row, &here, err));
+    *ret = wh_value_compare(&there, &here);
+  }
+  if (*ret == 0 && c->has_order) {
+    int64_t order = wh_column_i64(&c->found.columns[c->schema->count], 0);
+    *ret = order < c->order ? -1 : order > c->order;
+  }
+  return WH_OK;
+}
+
+static bool same_values(const comparison *c, const wh_batch *batch, size_t row) {
+  for (size_t i = 0; i < c->schema->count; i++) {
+    if (wh_value_hash(&batch->columns[i], row, 0) != wh_value_hash(&c->found.columns[i], 0, 0)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+static void tell_row(comparison *c, const wh_batch *batch, size_t row, const char *what) {
+  WH_CLEAN_BUF wh_buf key;
+  wh_buf_init(&key, c->v->engine->mem, 0);
+  for (size_t i = 0; i < c->v->pipeline->write.key.count; i++) {
+    if (i) wh_buf_add_c(&key, ", ");
+    wh_column_write(&batch->columns[c->key_at[i]], row, &key);
+  }
+  tell(c->v, "%.*s: the row %.*s %s", WH_STR_ARG(c->run->output), WH_STR_ARG(wh_buf_str(&key)), what);
+}
+
+static wh_status compare_row(comparison *c, const wh_batch *batch, size_t row, wh_error *err) {
+  enum { KEY_COLUMNS_MAX = 64 };
+  wh_value key[KEY_COLUMNS_MAX];
+  size_t count = c->v->pipeline->write.key.count;
+  for (size_t i = 0; i < count && i < KEY_COLUMNS_MAX; i++)
+    WH_TRY(wh_value_get(&batch->columns[c->key_at[i]], row, &key[i], err));
+  wh_batch_reset(&c->found);
+  WH_TRY(c->finder->find(c->finder, key, &c->found, err));
+  wh_verify_result *r = c->v->result;
+  if (c->found.rows == 0) {
+    c->missing++;
+    if (c->missing > c->rejected) tell_row(c, batch, row, "is missing");
+    return WH_OK;
+  }
+  int order;
+  WH_TRY(compare_versions(c, batch, row, &order, err));
+  if (order > 0) {
+    r->newer++;
+  } else if (order < 0) {
+    r->older++;
+    tell_row(c, batch, row, "is older there than what was loaded");
+  } else if (same_values(c, batch, row)) {
+    r->equal++;
+  } else {
+    r->different++;
+    tell_row(c, batch, row, "has the same version but other values");
+  }
+  return WH_OK;
+}
+
+static wh_status compare_rows(comparison *c, wh_flow *flow, wh_error *err) {
+  WH_TRY(wh_flow_start(flow, 0, err));
+  uint64_t rejected_by_steps = 0;
+  wh_flow_item *item;
+  wh_status status;
+  // Rows that the sink itself refused are not in the table, and rightly so. How many: those the
+  // receipt counts less those that the steps refuse again now.
+  c->rejected = c->run->counts.quarantined;
+  while ((status = wh_flow_next(flow, &item, err)) == WH_OK) {
+    rejected_by_steps += item->counts.quarantined;
+    for (size_t i = 0; status == WH_OK && i < item->batch->rows; i++)
+      status = compare_row(c, item->batch, i, err);
+    wh_flow_release(flow, item);
+    if (status != WH_OK) return status;
+    if (wh_engine_stopping(c->v->engine)) return wh_fail(err, WH_ERR_CANCELLED, "stopped");
+  }
+  if (status != WH_ERR_END) return status;
+  uint64_t by_sink =
+      c->rejected > rejected_by_steps ? c->rejected - rejected_by_steps : 0;
+  if (c->missing > by_sink) c->v->result->missing += c->missing - by_sink;
+  return WH_OK;
+}
+
+static wh_status compare_object(verification *v, const wh_run *run, wh_run_input *in,
+                                wh_error *err) {
+  wh_gate gate;
+  WH_TRY(wh_config_gate(v->engine->config, v->pipeline, v->arena, &gate, err));
+  wh_flow_options options = {
+      .engine = v->engine, .pipeline = v->pipeline, .gate = &gate, .reader = in->reader};
+  wh_flow *flow;
+  WH_TRY(wh_flow_open(&options, &flow, err));
+  comparison c = {.v = v, .run = run, .schema = wh_flow_schema(flow), .order = in->order};
+  wh_status status = open_comparison(&c, v->arena, err);
+  if (status == WH_OK) status = compare_rows(&c, flow, err);
+  wh_batch_free(&c.found);
+  if (c.finder) c.finder->close(c.finder);
+  wh_flow_close(flow);
+  return status;
+}
+
+// "lake:key@version" -> key and version.
+static bool split_identity(wh_str identity, wh_str *ret_key, wh_str *ret_version) {
+  size_t colon = wh_str_find(identity, 0, ':');
+  size_t at = identity.len;
+  while (at > colon && identity.data[at - 1] != '@')
+    at--;
+  if (colon == identity.len || at <= colon + 1) return false;
+  *ret_key = wh_str_sub(identity, colon + 1, at - 1);
+  *ret_version = wh_str_sub(identity, at, identity.len);
+  return true;
+}
+
+static wh_status verify_load(verification *v, const wh_run *run, wh_error *err) {
+  wh_str key, version;
+  if (v->pipeline->write.key.count == 0 || !split_identity(run->object, &key, &version)) {
+    return WH_OK; // without a key there is nothing to look a row up by: the receipt and the mark
+  }
+  wh_run_input in = {0};
+  wh_error inner = {0};
+  wh_status status = wh_input_open_object(v->engine, v->pipeline, key, version, v->arena, &in, &inner);
+  if (status == WH_OK) status = compare_object(v, run, &in, &inner);
+  wh_input_close_run(&in);
+  if (status == WH_ERR_NOT_FOUND || status == WH_ERR_CHANGED) {
+    v->result->objects_wrong++;
+    tell(v, "%.*s: %s, so what was loaded from it cannot be compared", WH_STR_ARG(run->object),
+         status == WH_ERR_NOT_FOUND ? "is gone" : "was replaced");
+    return WH_OK;
+  }
+  if (status != WH_OK && err) *err = inner;
+  return status;
+}
+
+// --- runs --------------------------------------------------------------------------------------
+
+static bool adds_up(const wh_counts *c) {
+  return c->read == c->written + c->unchanged + c->superseded + c->filtered + c->quarantined;
+}
+
+static wh_status verify_run(void *context, const wh_run *run, wh_error *err) {
+  verification *v = context;
+  wh_arena_reset(v->arena);
+  v->result->runs++;
+  v->result->rows += run->counts.written;
+  if (!adds_up(&run->counts)) {
+    v->result->receipts_wrong++;
+    tell(v, "the receipt of run %.*s does not add up", WH_STR_ARG(run->id));
+  }
+  return v->to_rows ? verify_load(v, run, err) : verify_object(v, run, err);
+}
+
+wh_status wh_engine_verify(wh_engine *engine, const wh_pipeline *pipeline, wh_trouble trouble,
+                           void *context, wh_verify_result *ret, wh_error *err) {
+  *ret = (wh_verify_result){.pipeline = pipeline};
+  WH_CLEAN_ARENA wh_arena arena;
+  WH_CLEAN_ARENA wh_arena runs;
+  wh_arena_init(&arena, engine->mem);
+  wh_arena_init(&runs, engine->mem);
+  verification v = {.engine = engine,
+                    .pipeline = pipeline,
+                    .trouble = trouble,
+                    .context = context,
+                    .result = ret,
+                    .arena = &arena};
+  WH_TRY(wh_input_connect(engine, &pipeline->to, &v.to, &v.to_rows, err));
+  ret->publishes = !v.to_rows;
+  return engine->ledger->type->runs(engine->ledger, pipeline->name, WH_RUN_DONE, 0, &runs,
+                                    verify_run, &v, err);
+}

@@ -1,0 +1,24 @@
+#include "ledger/ledger.h"
+
+const char *wh_run_state_name(wh_run_state state) {
+  switch (state) {
+  case WH_RUN_RUNNING:
+    return "running";
+  case WH_RUN_SEALED:
+    return "sealed";
+  case WH_RUN_DONE:
+    return "done";
+  case WH_RUN_FAILED:
+    return "failed";
+  }
+  return "unknown";
+}
+
+bool wh_run_state_parse(wh_str name, wh_run_state *ret) {
+  for (wh_run_state state = WH_RUN_RUNNING; state <= WH_RUN_FAILED; state++) {
+    if (!wh_str_is(name, wh_run_state_name(state))) continue;
+    *ret = state;
+    return true;
+  }
+  return false;
+}

@@ -1,0 +1,273 @@
+#include "step/expect.h"
+
+#include "step/rule.h"
+
+#define LIMIT_WORD "at_most_rejected"
+
+static const wh_rule_type *const rule_types[] = {
+    &wh_rule_not_null, &wh_rule_unique, &wh_rule_in, &wh_rule_matches, &wh_rule_range, NULL,
+};
+
+typedef struct expect_step {
+  wh_frame frame;
+  wh_rule *rules; // in the order written, those of unique behind the others
+  size_t count;
+  size_t unique_from; // the first of them
+  uint16_t *broken;   // of each row: number of the rule it breaks, from 1; 0: none
+  size_t broken_cap;  // rows
+} expect_step;
+
+// --- rows ----------------------------------------------------------------------------------------
+
+// A row that passed every other rule: is any of its values there before? Only when none is do they
+// count from now on.
+static wh_status check_unique(expect_step *self, const wh_batch *in, size_t row, wh_error *err) {
+  size_t from = self->unique_from;
+  // With one rule, adding tells whether it was there.
+  for (size_t i = from; i < self->count && self->count - from > 1; i++) {
+    wh_rule *rule = &self->rules[i];
+    bool found = false;
+    WH_TRY(wh_unique_find(rule, &in->columns[rule->at], row, &found, err));
+    if (!found) continue;
+    self->broken[row] = (uint16_t)(i + 1);
+    return WH_OK;
+  }
+  for (size_t i = from; i < self->count; i++) {
+    wh_rule *rule = &self->rules[i];
+    bool is_new = true;
+    uint64_t number = wh_batch_place(in, row).row;
+    WH_TRY(wh_unique_add(rule, &in->columns[rule->at], row, number, &is_new, err));
+    if (!is_new) self->broken[row] = (uint16_t)(i + 1);
+  }
+  return WH_OK;
+}
+
+static wh_status check_rows(expect_step *self, const wh_batch *in, wh_error *err) {
+  memset(self->broken, 0, in->rows * sizeof *self->broken);
+  for (size_t i = 0; i < self->unique_from; i++) {
+    wh_rule *rule = &self->rules[i];
+    WH_TRY(rule->type->check(rule, &in->columns[rule->at], self->broken, (uint16_t)(i + 1), err));
+  }
+  for (size_t row = 0; row < in->rows && self->unique_from < self->count; row++) {
+    if (!self->broken[row]) WH_TRY(check_unique(self, in, row, err));
+  }
+  return WH_OK;
+}
+
+// In the order of the rows, each with its reason.
+static wh_status reject_rows(expect_step *self, const wh_batch *in, wh_rejects *rejects,
+                             wh_error *err) {
+  for (size_t row = 0; row < in->rows; row++) {
+    if (!self->broken[row]) continue;
+    wh_rule *rule = &self->rules[self->broken[row] - 1];
+    wh_buf *text = &self->frame.text;
+    wh_buf_clear(text);
+    WH_TRY(rule->type->reason(rule, &in->columns[rule->at], row, text, err));
+    WH_TRY(wh_frame_reject(&self->frame, in, row, rejects, rule->type->name,
+                           in->schema->fields[rule->at].name, wh_buf_str(text), err));
+  }
+  return WH_OK;
+}
+
+static wh_status reserve_rows(expect_step *self, size_t rows, wh_error *err) {
+  if (rows <= self->broken_cap) return WH_OK;
+  size_t size = sizeof *self->broken;
+  uint16_t *broken =
+      wh_mem_realloc(self->frame.mem, self->broken, self->broken_cap * size, rows * size);
+  if (!broken) return wh_fail_memory(err);
+  self->broken = broken;
+  self->broken_cap = rows;
+  return WH_OK;
+}
+
+static wh_status expect_push(wh_step *step, const wh_batch *in, wh_batch *out, wh_rejects *rejects,
+                             wh_error *err) {
+  expect_step *self = (expect_step *)step;
+  WH_TRY(reserve_rows(self, in->rows, err));
+  WH_TRY(wh_frame_begin(&self->frame, in, out, err));
+  for (size_t i = 0; i < self->frame.schema.count; i++)
+    wh_column_borrow(&out->columns[i], &in->columns[i]);
+  if (in->rows) {
+    WH_TRY(check_rows(self, in, err));
+    WH_TRY(reject_rows(self, in, rejects, err));
+  }
+  return wh_frame_end(&self->frame, out, err);
+}
+
+static void expect_close(wh_step *step) {
+  expect_step *self = (expect_step *)step;
+  for (size_t i = 0; i < self->count; i++) {
+    if (self->rules[i].type->close) self->rules[i].type->close(&self->rules[i]);
+  }
+  wh_mem_free(self->frame.mem, self->broken, self->broken_cap * sizeof *self->broken);
+  wh_frame_free(&self->frame);
+}
+
+// --- binding -------------------------------------------------------------------------------------
+
+// What a binding needs beside the step.
+typedef struct binding {
+  expect_step *self;
+  const wh_step_context *context;
+  const wh_schema *in; // a copy that lives as long as the step
+  size_t at;           // the column in hand
+  bool unique;         // which rules are read: the others first
+} binding;
+
+static const wh_rule_type *rule_by_name(wh_str name) {
+  for (size_t i = 0; rule_types[i]; i++) {
+    if (wh_str_is(name, rule_types[i]->name)) return rule_types[i];
+  }
+  return NULL;
+}
+
+static wh_status fail_rule(const wh_node *word, wh_error *err) {
+  const char *words[sizeof rule_types / sizeof *rule_types] = {0};
+  for (size_t i = 0; rule_types[i]; i++)
+    words[i] = rule_types[i]->name;
+  return wh_fail_word(word, "expect", words, err);
+}
+
+static wh_status add_rule(binding *b, const wh_rule_type *type, const wh_node *word,
+                          const wh_node *options, wh_error *err) {
+  expect_step *self = b->self;
+  if (self->count == WH_EXPECT_RULES_MAX)
+    return wh_node_fail(word, err, "expect: more than %d rules", WH_EXPECT_RULES_MAX);
+  wh_rule *rule = &self->rules[self->count++];
+  *rule = (wh_rule){.type = type, .node = word, .at = b->at, .field = &b->in->fields[b->at]};
+  if (type == &wh_rule_not_null) self->frame.fields[b->at].nullable = false;
+  return type->bind ? type->bind(rule, b->context, &self->frame.arena, options, err) : WH_OK;
+}
+
+// `word` with its options, NULL where it stands alone.
+static wh_status read_rule(binding *b, const wh_node *word, const wh_node *options, wh_error *err) {
+  WH_TRY(wh_node_expect(word, WH_NODE_SCALAR, "expect", "a rule", err));
+  const wh_rule_type *type = rule_by_name(word->text);
+  if (!type) return fail_rule(word, err);
+  if ((type == &wh_rule_unique) != b->unique) return WH_OK;
+  if (type->shape) {
+    if (options && !wh_node_is_null(options)) return add_rule(b, type, word, options, err);
+    return wh_node_fail(word, err, "expect: %s says nothing; it is written { %s }", type->name,
+                        type->shape);
+  }
+  if (options) { // not_null: true
+    bool on = options->kind == WH_NODE_SCALAR && wh_str_is(options->text, "true");
+    bool off = options->kind == WH_NODE_SCALAR && wh_str_is(options->text, "false");
+    if (!on && !off) return wh_node_fail(options, err, "expect: %s is true or false", type->name);
+    if (off) return WH_OK;
+  }
+  return add_rule(b, type, word, NULL, err);
+}
+
+static wh_status read_rules(binding *b, const wh_node *rules, wh_error *err) {
+  if (wh_node_is_null(rules))
+    return wh_node_fail(rules, err, "expect: column '%.*s' has no rule",
+                        WH_STR_ARG(b->in->fields[b->at].name));
+  for (size_t i = 0; i < wh_node_count(rules); i++) {
+    const wh_node *item = wh_node_item(rules, i);
+    if (item->kind == WH_NODE_SCALAR) {
+      WH_TRY(read_rule(b, item, NULL, err));
+    } else if (item->kind == WH_NODE_MAP) {
+      for (size_t k = 0; k < item->count; k++)
+        WH_TRY(read_rule(b, item->entries[k].key, item->entries[k].value, err));
+    } else {
+      return wh_node_expect(item, WH_NODE_SCALAR, "expect", "a rule", err);
+    }
+  }
+  return WH_OK;
+}
+
+static bool is_limit(const wh_node *key) {
+  return key->plain && wh_str_is(key->text, LIMIT_WORD);
+}
+
+static wh_status read_columns(binding *b, const wh_node *rules, wh_error *err) {
+  for (size_t i = 0; i < rules->count; i++) {
+    if (is_limit(rules->entries[i].key)) continue;
+    WH_TRY(wh_column_by_node(b->in, rules->entries[i].key, "expect", &b->at, err));
+    WH_TRY(read_rules(b, rules->entries[i].value, err));
+  }
+  return WH_OK;
+}
+
+// How many rules there can be at most.
+static size_t count_words(const wh_node *rules) {
+  size_t count = 0;
+  for (size_t i = 0; i < rules->count; i++) {
+    const wh_node *value = rules->entries[i].value;
+    for (size_t k = 0; k < wh_node_count(value); k++) {
+      const wh_node *item = wh_node_item(value, k);
+      count += item->kind == WH_NODE_MAP ? item->count : 1;
+    }
+  }
+  return count < WH_EXPECT_RULES_MAX ? count : WH_EXPECT_RULES_MAX;
+}
+
+static wh_status bind_rules(expect_step *self, const wh_step_context *context, const wh_node *rules,
+                            wh_error *err) {
+  wh_frame *frame = &self->frame;
+  WH_TRY(wh_node_expect(rules, WH_NODE_MAP, "expect", "a map of columns", err));
+  wh_expect_limit limit;
+  WH_TRY(wh_expect_limit_parse(rules, &limit, err));
+  wh_schema in;
+  WH_TRY(wh_schema_copy(&frame->schema, &frame->arena, &in, err));
+  self->rules = WH_NEW_ARRAY(&frame->arena, count_words(rules), wh_rule);
+  if (!self->rules) return wh_fail_memory(err);
+  binding b = {.self = self, .context = context, .in = &in};
+  WH_TRY(read_columns(&b, rules, err));
+  self->unique_from = self->count;
+  b.unique = true;
+  WH_TRY(read_columns(&b, rules, err));
+  size_t uniques = self->count - self->unique_from;
+  for (size_t i = self->unique_from; i < self->count; i++) {
+    size_t share = context->state_limit_bytes / uniques;
+    WH_TRY(wh_unique_open(&self->rules[i], context, share, err));
+  }
+  return WH_OK;
+}
+
+wh_status wh_expect_bind(const wh_step_context *context, const wh_node *rules, const wh_schema *in,
+                         wh_step **ret, wh_error *err) {
+  expect_step *self = NULL;
+  WH_TRY(wh_frame_new(context, sizeof *self, in, &self, err));
+  self->frame.step.push = expect_push;
+  self->frame.step.close = expect_close;
+  wh_status status = WH_OK;
+  if (rules && !wh_node_is_null(rules)) status = bind_rules(self, context, rules, err);
+  if (status != WH_OK) {
+    expect_close(&self->frame.step);
+    return status;
+  }
+  *ret = &self->frame.step;
+  return WH_OK;
+}
+
+// --- the limit -----------------------------------------------------------------------------------
+
+wh_status wh_expect_limit_parse(const wh_node *rules, wh_expect_limit *ret, wh_error *err) {
+  const wh_node *node = NULL;
+  for (size_t i = 0; rules && rules->kind == WH_NODE_MAP && i < rules->count; i++) {
+    if (is_limit(rules->entries[i].key)) node = rules->entries[i].value;
+  }
+  wh_expect_limit limit = {.given = node != NULL};
+  if (node) {
+    WH_TRY(
+        wh_node_expect(node, WH_NODE_SCALAR, LIMIT_WORD, "a number of rows or a percentage", err));
+    wh_str text = node->text;
+    uint64_t rows = 0;
+    limit.percent = wh_str_ends(text, "%");
+    if (limit.percent) text = wh_str_trim(wh_str_sub(text, 0, text.len - 1));
+    bool ok = limit.percent
+                  ? wh_str_to_f64(text, &limit.value) && limit.value >= 0 && limit.value <= 100
+                  : wh_str_to_u64(text, &rows) && rows <= (uint64_t)1 << 53;
+    if (!ok) {
+      return wh_node_fail(node, err,
+                          LIMIT_WORD ": '%.*s' is neither a number of rows (100) nor a percentage "
+                                     "(1%%)",
+                          WH_STR_ARG(node->text));
+    }
+    if (!limit.percent) limit.value = (double)rows;
+  }
+  *ret = limit;
+  return WH_OK;
+}

@@ -138,9 +138,10 @@ TEST(another_key_does_not_open_it) {
   other.key_path = "other/key";
   CHECK_OK(wh_keyring_set(&other, WH_STR("a"), WH_STR("two"), &test_err));
   keyring.key_path = other.key_path;
-  check_no("a", WH_ERR_DENIED,
-           "shop/.wherry/keyring cannot be opened with the key other/key: it was written with another "
-           "key, or was changed since");
+  check_no(
+      "a", WH_ERR_DENIED,
+      "shop/.wherry/keyring cannot be opened with the key other/key: it was written with another "
+      "key, or was changed since");
   CHECK_FAILS(set("b", "x"), WH_ERR_DENIED);
   keyring.key_path = "gone/key";
   check_no("a", WH_ERR_DENIED,

@@ -1,6 +1,6 @@
 // What every sink of rows promises (connect/sink.h), against each place in support/place.c.
 #include "place.h"
-#include "typed_rows.h"
+#include "row_text.h"
 
 enum { ROWS_MAX = 4096 };
 

@@ -1,6 +1,6 @@
 // What every source of rows promises (connect/source.h), against each place in support/place.c.
 #include "place.h"
-#include "typed_rows.h"
+#include "row_text.h"
 
 #include <unistd.h>
 

@@ -1,7 +1,7 @@
 // What is particular to SQLite: declared types and samples, text of times, what is said of files.
 #include "connect/sqlite/encode.h"
 #include "place.h"
-#include "typed_rows.h"
+#include "row_text.h"
 
 #include <unistd.h>
 

@@ -642,6 +642,25 @@ TEST(too_many_different_keys) {
   codec_run_free(&run);
 }
 
+TEST(batches_are_as_long_as_asked) {
+  wh_codec_context context = {.mem = &test_mem, .row_limit_bytes = 1 << 20, .batch_rows = 2};
+  wh_bytes_input in;
+  wh_reader *reader;
+  wh_batch batch;
+  static const char text[] = "{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n";
+  wh_bytes_input_init(&in, text, sizeof text - 1);
+  REQUIRE_OK(wh_codec_ndjson.open_reader(&context, &in.base, NULL, NULL, &reader, &test_err));
+  CHECK_OK(wh_batch_init(&batch, &test_mem, reader->schema, &test_err));
+  for (size_t want = 2; want < 3; want--) {
+    wh_batch_reset(&batch);
+    CHECK_OK(reader->next(reader, &batch, NULL, &test_err));
+    CHECK_EQ(batch.rows, want);
+    CHECK_EQ(reader->bytes_read, want == 2 ? 15 : 24);
+  }
+  wh_batch_free(&batch);
+  wh_reader_close(reader);
+}
+
 // Who has no place for rejects is told.
 TEST(without_rejects_a_bad_row_is_an_error) {
   wh_codec_context context = {.mem = &test_mem, .row_limit_bytes = 1 << 20};

@@ -49,7 +49,7 @@ static wh_status reader_next(wh_reader *reader, wh_batch *batch, wh_rejects *rej
                              wh_error *err) {
   json_reader *r = (json_reader *)reader;
   wh_status status = WH_OK;
-  while (!wh_batch_full(batch, WH_BATCH_ROWS_DEFAULT, WH_BATCH_BYTES_DEFAULT)) {
+  while (!wh_batch_full(batch, r->batch_rows, WH_BATCH_BYTES_DEFAULT)) {
     bool end;
     status = json_frame_next(r, &end, err);
     if (status != WH_OK || end) break;
@@ -91,6 +91,8 @@ static wh_status open_reader(const wh_codec_context *context, wh_input *in, cons
   if (!r) return wh_fail_memory(err);
   r->mem = context->mem;
   r->lines = lines;
+  r->batch_rows = context->batch_rows ? context->batch_rows : WH_BATCH_ROWS_DEFAULT;
+  if (r->batch_rows > WH_BATCH_ROWS_MAX) r->batch_rows = WH_BATCH_ROWS_MAX;
   r->base = (wh_reader){
       .schema = &r->schema, .schema_inferred = !given, .next = reader_next, .close = reader_close};
   wh_arena_init(&r->arena, context->mem);

@@ -90,7 +90,7 @@ wh_status wh_lock_write(const wh_config *config, const wh_crossing *crossings, s
   WH_CLEAN_BUF wh_buf out;
   wh_arena_init(&arena, config->source.mem);
   wh_buf_init(&out, config->source.mem, LOCK_BYTES_MAX);
-  const char *path;
+  const char *path = NULL;
   WH_TRY(lock_path(config, &arena, &path, err));
   wh_str *lines = WH_NEW_ARRAY(&arena, count, wh_str);
   if (!lines) return wh_fail_memory(err);
@@ -227,13 +227,13 @@ wh_status wh_lock_check(const wh_config *config, wh_str pipeline, const wh_cross
                         size_t count, wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, config->source.mem);
-  const char *path;
+  const char *path = NULL;
   WH_TRY(lock_path(config, &arena, &path, err));
   wh_str text;
   wh_status status = wh_os_read_file(config->source.os, path, LOCK_BYTES_MAX, &arena, &text, err);
   if (status == WH_ERR_NOT_FOUND) return WH_OK;
   if (status != WH_OK) return status;
-  lock_file file;
+  lock_file file = {0};
   WH_TRY(parse_file(path, text, &arena, &file, err));
   for (size_t i = 0; i < count; i++)
     WH_TRY(check_one(&file, pipeline, &crossings[i], &arena, err));

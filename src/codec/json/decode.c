@@ -45,8 +45,10 @@ static inline void note_float(json_slot *slot, const json_number *number) {
   // No less than what is needed; zeros at the ends count here.
   int scale = number->exponent < 0 ? -number->exponent : 0;
   int whole = number->count + number->exponent;
-  if (scale > shape->scale) shape->scale = (uint8_t)(scale < JSON_MANY_DIGITS ? scale : JSON_MANY_DIGITS);
-  if (whole > shape->whole) shape->whole = (uint8_t)(whole < JSON_MANY_DIGITS ? whole : JSON_MANY_DIGITS);
+  if (scale > shape->scale)
+    shape->scale = (uint8_t)(scale < JSON_MANY_DIGITS ? scale : JSON_MANY_DIGITS);
+  if (whole > shape->whole)
+    shape->whole = (uint8_t)(whole < JSON_MANY_DIGITS ? whole : JSON_MANY_DIGITS);
 }
 
 static bool decode_int(json_decoder *d, json_slot *slot, wh_column *column, wh_str token) {
@@ -129,6 +131,8 @@ static bool unknown_key(json_decoder *d, const json_value *key) {
   json_fault_at(d->feed, JSON_MISFIT, at, "there is no column for the key '%.*s'",
                 WH_STR_ARG(key->text));
   d->feed->fault.rule = "unknown";
+  // The window may move before the fault is told.
+  d->feed->fault.column = wh_arena_str(&d->scratch, key->text);
   return false;
 }
 
@@ -164,8 +168,10 @@ static bool decode_members(json_decoder *d, json_plan *plan, wh_column *columns,
       continue;
     }
     if (slot->object == object) {
-      return json_fault_at(feed, JSON_BAD, json_at(feed, key.text.data) - 1,
-                           "the key '%.*s' stands twice in one object", WH_STR_ARG(slot->name));
+      json_fault_at(feed, JSON_BAD, json_at(feed, key.text.data) - 1,
+                    "the key '%.*s' stands twice in one object", WH_STR_ARG(slot->name));
+      feed->fault.column = slot->name;
+      return false;
     }
     slot->object = object;
     found++;

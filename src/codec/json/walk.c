@@ -141,8 +141,10 @@ static bool enter(json_feed *feed, nesting *n, bool object) {
                          "arrays and objects are nested more than %d deep", JSON_DEPTH_MAX);
   }
   uint64_t bit = 1ull << n->depth % 64;
-  if (object) n->objects[n->depth / 64] |= bit;
-  else n->objects[n->depth / 64] &= ~bit;
+  if (object)
+    n->objects[n->depth / 64] |= bit;
+  else
+    n->objects[n->depth / 64] &= ~bit;
   n->depth++;
   return true;
 }

@@ -17,12 +17,12 @@ enum {
   VALUE_MAX = 64,          // of any value that is not text or binary
   PIECE_BYTES = 16 * 1024, // of text, escaped at a time
   KEY_SHORT = 32,
-  ESCAPE_MAX = 6,          // bytes that one byte becomes at most
+  ESCAPE_MAX = 6, // bytes that one byte becomes at most
 };
 
 // What stands before each value: the bracket or comma, the key, the colon.
 typedef struct json_key {
-  wh_str text; // readable for KEY_SHORT bytes
+  wh_str text;             // readable for KEY_SHORT bytes
   struct json_key *fields; // struct: of its fields. list: one, the item, without text
 } json_key;
 
@@ -101,7 +101,8 @@ static size_t plain_prefix(const char *p, size_t len) {
 
 static void put_escape(json_writer *w, unsigned char c) {
   static const char hex[] = "0123456789abcdef";
-  static const char letters[0x20] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
+  static const char letters[0x20] = {
+      ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
   put_char(w, '\\');
   if (c >= 0x20 || letters[c]) {
     put_char(w, c >= 0x20 ? (char)c : letters[c]);
@@ -201,8 +202,8 @@ static bool put_temporal(json_writer *w, const wh_column *c, size_t row) {
     n = json_format_timestamp(&w->day, value, per_second, c->type.zoned, out);
     if (n == 0) {
       if (too_far(w, c, value)) return false;
-      return put_scratch(
-          w, wh_iso_write_timestamp(value, c->type.unit, c->type.zoned, &w->scratch));
+      return put_scratch(w,
+                         wh_iso_write_timestamp(value, c->type.unit, c->type.zoned, &w->scratch));
     }
   }
   out[-1] = '"';

@@ -118,8 +118,8 @@ static void write_steps(wh_buf *out) {
                     "tried in the order written; the first that a row breaks is its reason. NULL "
                     "breaks only `not_null`.\n\n| rule | written as |\n| --- | --- |\n");
   for (size_t i = 0; rules[i]; i++) {
-    wh_buf_printf(out, "| `%s` | `%s%s", rules[i]->name, rules[i]->name, rules[i]->shape ? ": " : "");
-    add_cell(out, rules[i]->shape);
+    wh_buf_printf(out, "| `%s` | `", rules[i]->name);
+    add_cell(out, rules[i]->shape ? rules[i]->shape : rules[i]->name);
     wh_buf_add_c(out, "` |\n");
   }
   wh_buf_add_c(out, "| `at_most_rejected` | `at_most_rejected: 1%` or a number of rows; more than "

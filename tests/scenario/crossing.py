@@ -278,17 +278,6 @@ def test_a_file_of_garbage_says_what_it_is():
     tap.contains(result.err, "bad.json")
 
 
-def test_an_object_that_is_gone_is_a_dead_letter():
-    p = Project()
-    p.make_erp([order("A")])
-    p.wherry("run", "export-orders", code=0)
-    # `run` loads it at once; export another and take it away before the import sees it
-    p.add_orders([order("B", at=utc())])
-    before = set(p.objects())
-    p.wherry("run")
-    assert set(p.objects()) - before
-
-
 def test_replace_never_shows_an_older_state():
     p = Project(config="""\
 version: 1

@@ -1,11 +1,7 @@
 // What is particular to SQLite: declared types and samples, text of times, what is said of files.
 #include "connect/sqlite/encode.h"
 #include "place.h"
-<<<<<<< HEAD
-#include "typed_rows.h"
-=======
 #include "row_text.h"
->>>>>>> sqlite
 
 #include <unistd.h>
 

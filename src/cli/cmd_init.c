@@ -5,7 +5,7 @@
 #include "cli/templates.h"
 
 enum { SECRET_BYTES = 32, SAMPLE_ORDERS = 100000, TEMPLATES_MAX = 16 };
-enum { SAMPLE_SEED = 1 }; // the same orders for everybody, as the guide shows them
+enum { SAMPLE_SEED = 1 }; // the same orders for everybody
 
 // --- what was asked for --------------------------------------------------------------------------
 
@@ -84,7 +84,8 @@ static wh_status make_sample(wh_cli *cli, const char *folder, const wh_template 
   if (!t->sample_erp) return WH_OK;
   char *path = wh_path_join(&cli->arena, folder, t->sample_erp);
   if (!path) return wh_fail_memory(err);
-  return wh_sample_orders(&cli->os.base, path, SAMPLE_ORDERS, SAMPLE_SEED, err);
+  return wh_sample_orders(&cli->os.base, path, SAMPLE_SEED, SAMPLE_ORDERS,
+                          wh_now_us(&cli->os.base), err);
 }
 
 // --- telling -------------------------------------------------------------------------------------

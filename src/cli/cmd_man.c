@@ -1,5 +1,8 @@
 // The man page (man(7)), from the table of commands.
 #include "cli/commands.h"
+#include "cli/page.h"
+
+enum { LINE_WIDTH = 78, PARAGRAPH_MAX = 2048 };
 
 // Text with what roff would take for its own escaped.
 static void add_text(wh_buf *out, const char *text) {
@@ -14,8 +17,11 @@ static void add_text(wh_buf *out, const char *text) {
 }
 
 static void add_line(wh_buf *out, const char *text) {
-  add_text(out, text);
-  wh_buf_add_char(out, '\n');
+  WH_CLEAN_BUF wh_buf lines;
+  wh_buf_init(&lines, out->mem, 0);
+  wh_page_wrap(&lines, wh_str_of(text), 0, 0, LINE_WIDTH);
+  if (lines.failed) out->failed = true;
+  else add_text(out, lines.data);
 }
 
 static void add_flags(wh_buf *out, const wh_flag *flags) {
@@ -32,7 +38,7 @@ static void add_flags(wh_buf *out, const wh_flag *flags) {
 static void add_paragraphs(wh_buf *out, const char *text) {
   wh_str rest = wh_str_of(text), line;
   while (wh_str_split(&rest, '\n', &line)) {
-    char piece[1024];
+    char piece[PARAGRAPH_MAX];
     snprintf(piece, sizeof piece, "%.*s", WH_STR_ARG(line));
     wh_buf_add_c(out, ".PP\n");
     add_line(out, piece);

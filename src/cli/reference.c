@@ -114,7 +114,7 @@ static void write_steps(wh_buf *out) {
   }
   static const wh_rule_type *const rules[] = {&wh_rule_not_null, &wh_rule_unique, &wh_rule_in,
                                               &wh_rule_matches,  &wh_rule_range,  NULL};
-  wh_buf_add_c(out, "\n# Expectations\n\nRules of `expect`, on the columns that crossed. Rules are "
+  wh_buf_add_c(out, "\n## Expectations\n\nRules of `expect`, on the columns that crossed. Rules are "
                     "tried in the order written; the first that a row breaks is its reason. NULL "
                     "breaks only `not_null`.\n\n| rule | written as |\n| --- | --- |\n");
   for (size_t i = 0; rules[i]; i++) {

@@ -2,6 +2,8 @@
 
 #include "base/buf.h"
 
+#include <xxhash.h>
+
 wh_status wh_os_open(wh_os *os, const char *path, int flags, wh_file **ret, wh_error *err) {
   return os->type->open(os, path, flags, ret, err);
 }
@@ -116,6 +118,33 @@ wh_status wh_os_make_path(wh_os *os, const char *path, wh_error *err) {
     if (status != WH_OK) return status;
   }
   return WH_OK;
+}
+
+// --- names known to be durable -------------------------------------------------------------------
+
+// Never 0, which is an empty slot. Two names share one by chance in 2^-63 of the cases.
+static uint64_t name_hash(const char *path, const wh_file_info *info) {
+  uint64_t which[2] = {info->device, info->inode};
+  return XXH3_64bits_withSeed(path, strlen(path), XXH3_64bits(which, sizeof which)) | 1;
+}
+
+static _Atomic uint64_t *name_slot(wh_os *os, uint64_t hash) {
+  return &os->known_names[(hash >> 1) % WH_OS_KNOWN_NAMES];
+}
+
+bool wh_os_name_is_known(wh_os *os, const char *path, const wh_file_info *info) {
+  uint64_t hash = name_hash(path, info);
+  return atomic_load(name_slot(os, hash)) == hash;
+}
+
+void wh_os_name_know(wh_os *os, const char *path, const wh_file_info *info) {
+  uint64_t hash = name_hash(path, info);
+  atomic_store(name_slot(os, hash), hash);
+}
+
+void wh_os_name_forget(wh_os *os, const char *path, const wh_file_info *info) {
+  uint64_t hash = name_hash(path, info);
+  atomic_compare_exchange_strong(name_slot(os, hash), &hash, 0);
 }
 
 // --- whole files ---------------------------------------------------------------------------------

@@ -76,9 +76,14 @@ typedef struct wh_os_type {
   wh_status (*random)(wh_os *os, void *data, size_t len, wh_error *err); // for secrets and names
 } wh_os_type;
 
+enum { WH_OS_KNOWN_NAMES = 512 };
+
 struct wh_os {
   const wh_os_type *type;
   wh_mem *mem;
+  // Names that this program has made durable (wh_os_name_is_known): hashes, each in the one slot
+  // that it can have. Starts as zeros.
+  _Atomic uint64_t known_names[WH_OS_KNOWN_NAMES];
 };
 
 typedef struct wh_file_type {
@@ -119,6 +124,12 @@ wh_status wh_os_exists(wh_os *os, const char *path, bool *ret, wh_error *err);
 // Makes the folder and those above it. When it returns, all their names are durable, provided that
 // everybody who puts things into such folders calls it first.
 wh_status wh_os_make_path(wh_os *os, const char *path, wh_error *err);
+// Whether the name of the folder that `info` describes was synced (wh_os_name_know) since this
+// program started. It may have been forgotten since; it is never made up, except where somebody
+// else removed the folder and made another under the same name, which then got the same number.
+bool wh_os_name_is_known(wh_os *os, const char *path, const wh_file_info *info);
+void wh_os_name_know(wh_os *os, const char *path, const wh_file_info *info);
+void wh_os_name_forget(wh_os *os, const char *path, const wh_file_info *info);
 // Whole small files. Reading refuses more than max bytes (WH_ERR_LIMIT).
 wh_status wh_os_read_file(wh_os *os, const char *path, size_t max, wh_arena *arena, wh_str *ret,
                           wh_error *err);

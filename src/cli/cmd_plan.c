@@ -1,3 +1,4 @@
+#include "cli/cli.h"
 #include "cli/format.h"
 #include "engine/crossings.h"
 

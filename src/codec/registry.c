@@ -17,7 +17,8 @@ const wh_codec_type *wh_codec_by_name(wh_str name) {
 // Whether the key ends in the extension, with something before it in its last part.
 static bool has_extension(wh_str key, const char *extension) {
   size_t n = strlen(extension);
-  if (key.len <= n || !wh_str_eq_nocase(wh_str_sub(key, key.len - n, key.len), wh_str_of(extension)))
+  if (key.len <= n ||
+      !wh_str_eq_nocase(wh_str_sub(key, key.len - n, key.len), wh_str_of(extension)))
     return false;
   return key.data[key.len - n - 1] != '/';
 }

@@ -12,7 +12,8 @@ typedef enum token_kind {
   TOKEN_CLASS, // "[a-z]"
   TOKEN_PART,  // '*': any number of characters but '/'
   TOKEN_ALL,   // "**": any number of characters
-  TOKEN_PARTS, // "**/" at the start of a part: nothing, or anything that ends in '/'
+  TOKEN_PARTS, // "**/" at the start of a part, once begun: anything that ends in '/'
+  TOKEN_MAYBE, // in front of it: the next token may be left out
   TOKEN_END,
 } token_kind;
 
@@ -62,8 +63,10 @@ static token token_at(wh_str s, size_t at) {
 static size_t tokenize(wh_str s, token *tokens) {
   size_t count = 0, at = 0;
   do {
-    tokens[count] = token_at(s, at);
-    at += tokens[count].text.len;
+    token next = token_at(s, at);
+    if (next.kind == TOKEN_PARTS) tokens[count++] = (token){TOKEN_MAYBE, {0}};
+    tokens[count] = next;
+    at += next.text.len;
   } while (tokens[count++].kind != TOKEN_END);
   return count;
 }
@@ -86,7 +89,7 @@ static bool classes_meet(wh_str a, wh_str b) {
 // Whether one character can be taken by both tokens at once.
 static bool tokens_meet(const token *a, const token *b) {
   if (a->kind > b->kind) return tokens_meet(b, a);
-  if (a->kind == TOKEN_END || b->kind == TOKEN_END) return false;
+  if (b->kind >= TOKEN_MAYBE) return false; // takes none
   if (b->kind == TOKEN_ALL || b->kind == TOKEN_PARTS) return true;
   if (a->kind == TOKEN_CHAR) {
     if (b->kind == TOKEN_CHAR) return wh_str_eq(a->text, b->text);
@@ -96,8 +99,13 @@ static bool tokens_meet(const token *a, const token *b) {
   return a->kind != TOKEN_CLASS || b->kind != TOKEN_CLASS || classes_meet(a->text, b->text);
 }
 
-static bool repeats(const token *t) {
+static bool stays(const token *t) {
   return t->kind == TOKEN_PART || t->kind == TOKEN_ALL || t->kind == TOKEN_PARTS;
+}
+
+// How many tokens may be passed without a character: none, one, or a second way of two.
+static size_t skips(const token *t) {
+  return t->kind == TOKEN_MAYBE ? 2 : t->kind == TOKEN_PART || t->kind == TOKEN_ALL;
 }
 
 typedef struct product {
@@ -123,16 +131,18 @@ static bool slash_meets(const token *t) {
 
 static void step_pair(product *p, size_t i, size_t j) {
   const token *a = &p->a[i], *b = &p->b[j];
-  if (repeats(a)) visit(p, i + 1, j); // stands for nothing
-  if (repeats(b)) visit(p, i, j + 1);
+  for (size_t n = skips(a); n > 0; n--)
+    visit(p, i + n, j);
+  for (size_t n = skips(b); n > 0; n--)
+    visit(p, i, j + n);
   if (!tokens_meet(a, b)) return;
-  // The same character taken by both: a token that repeats stays, another one is done.
-  bool a_stays = repeats(a), b_stays = repeats(b);
-  visit(p, a_stays ? i : i + 1, b_stays ? j : j + 1);
-  bool slash = slash_meets(a) && slash_meets(b);
-  if (slash && a->kind == TOKEN_PARTS) visit(p, i + 1, b_stays ? j : j + 1);
-  if (slash && b->kind == TOKEN_PARTS) visit(p, a_stays ? i : i + 1, j + 1);
-  if (slash && a->kind == TOKEN_PARTS && b->kind == TOKEN_PARTS) visit(p, i + 1, j + 1);
+  // The same character taken by both: a token that stays may take more, another one is done.
+  size_t next_i = stays(a) ? i : i + 1, next_j = stays(b) ? j : j + 1;
+  visit(p, next_i, next_j);
+  if (!slash_meets(a) || !slash_meets(b)) return;
+  if (a->kind == TOKEN_PARTS) visit(p, i + 1, next_j);
+  if (b->kind == TOKEN_PARTS) visit(p, next_i, j + 1);
+  if (a->kind == TOKEN_PARTS && b->kind == TOKEN_PARTS) visit(p, i + 1, j + 1);
 }
 
 static bool search(product *p) {
@@ -152,7 +162,7 @@ wh_status wh_glob_overlap(wh_str a, wh_str b, wh_mem *mem, bool *ret, wh_error *
   // Most pairs differ before their first wildcard.
   size_t literal = wh_glob_prefix(a).len, other = wh_glob_prefix(b).len;
   if (other < literal) literal = other;
-  if (memcmp(a.data, b.data, literal) != 0) {
+  if (literal && memcmp(a.data, b.data, literal) != 0) {
     *ret = false;
     return WH_OK;
   }

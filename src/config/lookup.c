@@ -143,7 +143,7 @@ static void load_proof(wh_loader *l, const char *lookup, const wh_node_entry *en
   const char *owner = wh_load_owner(l, "%s: proof: %.*s", lookup, WH_SHOWN(entry->key->text));
   proof_words words = {0};
   if (node->kind == WH_NODE_MAP) {
-    wh_load_options(l, wh_proof_options, node, NULL, owner, false, &words);
+    wh_load_options(l, wh_proof_options, node, NULL, owner, true, &words);
     node = wh_node_get(node, "mask");
   } else if (wh_load_is_text(l, node, owner, "the name of a mask")) {
     words.mask = node->text;
@@ -224,8 +224,8 @@ static void load_lookup(wh_loader *l, wh_lookup *lookup, const wh_node *key, con
   if (!wh_load_is_map(l, node, owner)) return;
   lookup_words words = {0};
   rate_words rate = {0};
-  wh_load_options(l, wh_lookup_options, node, NULL, owner, false, &words);
-  wh_load_options(l, wh_rate_options, words.rate, NULL, wh_load_owner(l, "%s: rate", owner), false,
+  wh_load_options(l, wh_lookup_options, node, NULL, owner, true, &words);
+  wh_load_options(l, wh_rate_options, words.rate, NULL, wh_load_owner(l, "%s: rate", owner), true,
                   &rate);
   lookup->by = words.by;
   lookup->by_label = words.label.len ? words.label : in_words(l, words.by);

@@ -125,22 +125,28 @@ static void quoted(char *buf, size_t size, wh_str value) {
   snprintf(buf, size, "\"%.*s\"", WH_STR_ARG(value));
 }
 
+// Behind the bracket that closes the one `value` begins with, or 0.
+static size_t bracket_end(wh_str value) {
+  size_t depth = 0;
+  for (size_t i = 0; i < value.len; i++) {
+    if (value.data[i] == '{' || value.data[i] == '[') depth++;
+    if ((value.data[i] == '}' || value.data[i] == ']') && --depth == 0) return i + 1;
+  }
+  return 0;
+}
+
 // What YAML takes the beginning of `value` for, and how much of it.
 static const char *reading(wh_str value, bool in_flow, size_t *ret_len) {
-  static const char ends[] = "}]";
   size_t word = 1;
   while (word < value.len && !is_blank(value.data[word]) &&
          !(in_flow && strchr(",}]", value.data[word])))
     word++;
   *ret_len = word;
-  char close = 0;
   switch (value.len ? value.data[0] : 0) {
   case '{':
-    close = ends[0];
-    break;
   case '[':
-    close = ends[1];
-    break;
+    *ret_len = bracket_end(value);
+    return *ret_len == 0 ? NULL : value.data[0] == '{' ? "a map" : "a list";
   case '*':
     return "an alias";
   case '&':
@@ -157,10 +163,6 @@ static const char *reading(wh_str value, bool in_flow, size_t *ret_len) {
   default:
     return NULL;
   }
-  size_t at = wh_str_find(value, 0, close);
-  if (at == value.len) return NULL;
-  *ret_len = at + 1;
-  return close == '}' ? "a map" : "a list";
 }
 
 static wh_status needs_quotes(const wh_yaml_trouble *t, wh_yaml_place at, wh_str value, wh_str seen,
@@ -222,6 +224,25 @@ static bool explain_missing_space(const wh_yaml_trouble *t, wh_error *err) {
   return true;
 }
 
+// "{ port: ${PORT} }": within { } and [ ] a brace ends the text in front of it.
+static bool explain_brace(const wh_yaml_trouble *t, wh_error *err) {
+  size_t line = line_offset(t->text, t->at.line), brace = wh_yaml_offset(t->text, t->at);
+  if (!t->in_flow || brace >= t->text.len || !strchr("{[", t->text.data[brace])) return false;
+  size_t start = brace;
+  while (start > line && !is_blank(t->text.data[start - 1]) &&
+         !strchr(",[{", t->text.data[start - 1]))
+    start--;
+  if (start == brace) return false;
+  wh_str value = value_at(t->text, start, true);
+  wh_str seen = wh_str_sub(value, brace - start, value.len);
+  size_t len = bracket_end(seen);
+  if (len == 0) return false;
+  wh_yaml_place at = {t->at.line, column_of(t->text, line, start)};
+  const char *as = t->text.data[brace] == '{' ? "a map" : "a list";
+  WH_IGNORE(needs_quotes(t, at, value, wh_str_sub(seen, 0, len), as, err));
+  return true;
+}
+
 static bool explain_tab(const wh_yaml_trouble *t, wh_error *err) {
   size_t at = wh_yaml_offset(t->text, t->at);
   if (at >= t->text.len || t->text.data[at] != '\t') return false;
@@ -234,7 +255,9 @@ wh_status wh_yaml_explain(const wh_yaml_trouble *t, wh_error *err) {
   bool name = t->context && (strstr(t->context, "an alias") || strstr(t->context, "an anchor"));
   size_t line = line_offset(t->text, t->at.line), start = value_start(t->text, line);
   wh_yaml_place value = {t->at.line, column_of(t->text, line, start)};
+  bool bracket = start < t->text.len && strchr("{[", t->text.data[start]);
   if (explain_tab(t, err) || explain_colon(t, err) || explain_missing_space(t, err) ||
+      explain_brace(t, err) || (bracket && explain_value(t, value, err)) ||
       (token && explain_value(t, t->at, err)) || (name && explain_value(t, t->began, err)) ||
       explain_value(t, value, err)) {
     return WH_ERR_USAGE;

@@ -1,8 +1,10 @@
 #include "connect/connect.h"
 #include "connect/local/local.h"
+#include "connect/sqlite/sqlite.h"
 
 const wh_connector *const wh_connectors[] = {
     &wh_connector_local,
+    &wh_connector_sqlite,
     NULL,
 };
 

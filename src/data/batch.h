@@ -151,7 +151,8 @@ static inline bool wh_column_is_null(const wh_column *c, size_t i) {
   return c->type.kind == WH_NULL || (c->validity && !wh_bit_get(c->validity, i));
 }
 static inline wh_str wh_column_text(const wh_column *c, size_t i) {
-  return (wh_str){(const char *)c->bytes + c->offsets[i],
+  // As a number: there are no bytes where all texts so far are empty, and NULL + 0 is not defined.
+  return (wh_str){(const char *)((uintptr_t)c->bytes + (uintptr_t)c->offsets[i]),
                   (size_t)(c->offsets[i + 1] - c->offsets[i])};
 }
 static inline bool wh_column_bool(const wh_column *c, size_t i) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "base/stream.h"
 
 // Reads `in` to its end and closes it; *ret tells whether its checksum is `sha256` (hex).

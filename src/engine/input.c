@@ -89,8 +89,10 @@ wh_status wh_input_describe(wh_engine *engine, const wh_pipeline *p, wh_arena *a
   *ret = (wh_run_input){.engine = engine, .pipeline = p, .arena = arena, .is_rows = true};
   bool is_rows;
   WH_TRY(wh_input_connect(engine, &p->from, &ret->connection, &is_rows, err));
-  ret->query = (wh_source_query){
-      .table = p->from.thing, .query = p->read.query, .cursor = p->read.cursor};
+  ret->query = (wh_source_query){.table = p->from.thing,
+                                 .cursor = p->read.cursor,
+                                 .batch_rows = (size_t)p->batch_rows};
+  WH_TRY(wh_config_query(engine->config, p, arena, &ret->query.query, err));
   WH_TRY(ret->connection->type->source->describe(ret->connection, &ret->query, arena, &ret->info,
                                                  err));
   ret->rows_total = ret->info.rows_estimate;
@@ -250,6 +252,7 @@ static wh_status open_reader(wh_run_input *in, wh_error *err) {
                               .mem = in->engine->mem,
                               .row_limit_bytes =
                                   (size_t)in->engine->config->memory_bytes / WH_ROW_SHARE_OF_MEMORY,
+                              .batch_rows = (size_t)in->pipeline->batch_rows,
                               .threads = in->engine->single_thread ? 1 : 2,
                               .schema_may_widen = in->inferred};
   return codec->open_reader(&context, in->stream, NULL, in->has_given ? &in->given : NULL,

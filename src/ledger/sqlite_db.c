@@ -97,17 +97,23 @@ static wh_status run_sql(ledger *l, const char *sql, wh_error *err) {
   return ledger_run(&q, err);
 }
 
+// SQLite may have rolled back by itself, when the disk was full for example. The statement is there
+// since the ledger was opened, because there may be no memory to make it now.
+static void roll_back(ledger *l) {
+  // While the ledger is being opened it is not there yet; closing rolls back too.
+  if (sqlite3_get_autocommit(l->db) || !l->rollback) return;
+  sqlite3_step(l->rollback);
+  sqlite3_reset(l->rollback);
+}
+
 wh_status ledger_begin(ledger *l, wh_error *err) {
+  roll_back(l); // what could not be rolled back then
   return run_sql(l, "BEGIN IMMEDIATE", err);
 }
 
 wh_status ledger_end(ledger *l, wh_status status, wh_error *err) {
   if (status == WH_OK) status = run_sql(l, "COMMIT", err);
-  // SQLite may have rolled back by itself, when the disk was full for example.
-  if (status != WH_OK && !sqlite3_get_autocommit(l->db)) {
-    // Not through the cache, which may need memory.
-    (void)sqlite3_exec(l->db, "ROLLBACK", NULL, NULL, NULL);
-  }
+  if (status != WH_OK) roll_back(l);
   return status;
 }
 

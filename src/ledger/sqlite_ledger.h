@@ -35,6 +35,7 @@ typedef struct ledger {
   pthread_mutex_t mutex;
   bool has_mutex;
   sqlite3 *db;
+  sqlite3_stmt *rollback;
   ledger_statement statements[LEDGER_STATEMENTS_MAX];
   size_t statement_count;
   ledger_lease *leases; // held

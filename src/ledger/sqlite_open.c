@@ -17,6 +17,7 @@ static void ledger_close(wh_ledger *base) {
   ledger_drop_leases(l);
   for (size_t i = 0; i < l->statement_count; i++)
     sqlite3_finalize(l->statements[i].stmt);
+  sqlite3_finalize(l->rollback);
   sqlite3_close(l->db);
   if (l->has_mutex) pthread_mutex_destroy(&l->mutex);
   wh_arena_free(&l->arena);
@@ -148,7 +149,10 @@ static wh_status set_up(ledger *l, wh_error *err) {
            LEDGER_CACHE_KIB, LEDGER_WAL_BYTES_KEPT);
   WH_TRY(ledger_exec(l, pragmas, err));
   WH_TRY(use_write_ahead_log(l, err));
-  return migrate(l, err);
+  WH_TRY(migrate(l, err));
+  // Last, because statements from before a change of the schema are made again when they are used.
+  rc = sqlite3_prepare_v2(l->db, "ROLLBACK", -1, &l->rollback, NULL);
+  return rc == SQLITE_OK ? WH_OK : ledger_fail(l, rc, err);
 }
 
 static wh_status open_database(ledger *l, const char *path, const char *lock_folder,

@@ -12,6 +12,7 @@ typedef struct crossing {
   bool is_cast;
   bool hides; // the value must not stand in a reason: masked or personal
   const wh_mask *mask;
+  wh_hmac_key key; // of a keyed hash, made once
   wh_cast_options options;
   wh_column cast; // cast and masked: what lies between the two
 } crossing;
@@ -58,7 +59,7 @@ static wh_status mask_row(gate_step *self, const crossing *c, const wh_column *f
       if (!wh_buf_reserve(buf, most)) return wh_buf_check(buf, err);
       text = wh_buf_str(buf);
     }
-    WH_TRY(wh_mask_apply(c->mask, text, buf, &is_null, err));
+    WH_TRY(wh_mask_apply_keyed(c->mask, &c->key, text, buf, &is_null, err));
   } else {
     is_null = true;
   }
@@ -106,8 +107,10 @@ static wh_status gate_push(wh_step *step, const wh_batch *in, wh_batch *out, wh_
 
 static void gate_close(wh_step *step) {
   gate_step *self = (gate_step *)step;
-  for (size_t i = 0; self->crossings && i < self->frame.schema.count; i++)
+  for (size_t i = 0; self->crossings && i < self->frame.schema.count; i++) {
     wh_column_free(&self->crossings[i].cast);
+    wh_hmac_key_clear(&self->crossings[i].key);
+  }
   wh_buf_free(&self->masked);
   wh_frame_free(&self->frame);
 }
@@ -168,6 +171,7 @@ static wh_status set_mask(crossing *c, const wh_gate_column *column, wh_field *f
   if (status != WH_OK) return fail(column, err, "%s", why.text);
   if (c->is_cast) wh_column_init(&c->cast, mem, &field->type);
   c->mask = column->mask;
+  if (c->mask->kind == WH_MASK_HMAC) wh_hmac_key_init(&c->key, c->mask->key);
   field->type = wh_type_of(WH_STRING);
   field->nullable = true; // what has nothing to hide becomes NULL
   return WH_OK;
@@ -197,6 +201,8 @@ static wh_status add_crossing(binding *b, size_t from, const wh_gate_column *col
   }
   c->name = field->name;
   c->hides = c->mask || field->privacy >= WH_PERSONAL || source->privacy >= WH_PERSONAL;
+  // What a mask leaves is not personal any more: it may go on to whoever takes internal data.
+  if (c->mask && field->privacy > WH_INTERNAL) field->privacy = WH_INTERNAL;
   self->changes |= c->is_cast || c->mask;
   self->map[b->count] = from;
   b->owners[b->count++] = column;

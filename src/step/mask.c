@@ -2,9 +2,6 @@
 
 #include "step/chars.h"
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
-
 const char *const wh_normalize_names[] = {
     [WH_NORMALIZE_NONE] = "none",
     [WH_NORMALIZE_TRIM] = "trim",
@@ -45,31 +42,28 @@ bool wh_normalize_text(wh_normalize form, wh_str text, wh_buf *out) {
   if (form == WH_NORMALIZE_NONE) return wh_buf_add_str(out, text);
   text = wh_chars_trim(text);
   if (form == WH_NORMALIZE_TRIM) return wh_buf_add_str(out, text);
+  // Room for all at once: no case mapping makes a character more than twice as long.
+  if (!wh_buf_reserve(out, text.len * 2)) return false;
   for (size_t at = 0; at < text.len;) {
     size_t begin = at;
     uint32_t c = wh_char_next(text, &at);
     if (!keeps(form, c)) continue;
     uint32_t to = convert(form, c);
-    char bytes[4];
+    char *end = out->data + out->len;
     // An unchanged character is copied, so that bytes which are not UTF-8 stay different.
-    bool ok = to == c ? wh_buf_add(out, text.data + begin, at - begin)
-                      : wh_buf_add(out, bytes, wh_char_encode(to, bytes));
-    if (!ok) return false;
+    if (to == c) memcpy(end, text.data + begin, at - begin);
+    out->len += to == c ? at - begin : wh_char_encode(to, end);
   }
+  out->data[out->len] = 0;
   return true;
 }
 
 // Replaces what `out` holds from `from` on by its keyed hash.
-static wh_status apply_hmac(const wh_mask *mask, wh_buf *out, size_t from, wh_error *err) {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned int len = 0;
-  if (mask->key.len > INT32_MAX) return wh_fail(err, WH_ERR_LIMIT, "the key is too long");
-  if (!HMAC(EVP_sha256(), mask->key.data, (int)mask->key.len, (unsigned char *)out->data + from,
-            out->len - from, digest, &len)) {
-    return wh_fail_memory(err);
-  }
+static wh_status apply_hmac(const wh_hmac_key *key, wh_buf *out, size_t from, wh_error *err) {
+  uint8_t digest[WH_SHA256_BYTES];
+  wh_hmac(key, wh_str_n(out->data + from, out->len - from), digest);
   out->len = from;
-  wh_buf_add_hex(out, digest, len);
+  wh_buf_add_hex(out, digest, sizeof digest);
   return wh_buf_check(out, err);
 }
 
@@ -99,8 +93,8 @@ static wh_status apply_partial(const wh_mask *mask, wh_buf *out, size_t from, wh
   return WH_OK;
 }
 
-wh_status wh_mask_apply(const wh_mask *mask, wh_str value, wh_buf *out, bool *ret_null,
-                        wh_error *err) {
+wh_status wh_mask_apply_keyed(const wh_mask *mask, const wh_hmac_key *key, wh_str value,
+                              wh_buf *out, bool *ret_null, wh_error *err) {
   if (mask->kind == WH_MASK_NULL) {
     *ret_null = true;
     return WH_OK;
@@ -110,7 +104,7 @@ wh_status wh_mask_apply(const wh_mask *mask, wh_str value, wh_buf *out, bool *re
   if (!wh_normalize_text(mask->normalize, value, out)) status = wh_buf_check(out, err);
   bool empty = out->len == from;
   if (status == WH_OK && !empty) {
-    status = mask->kind == WH_MASK_HMAC ? apply_hmac(mask, out, from, err)
+    status = mask->kind == WH_MASK_HMAC ? apply_hmac(key, out, from, err)
                                         : apply_partial(mask, out, from, err);
   }
   if (status != WH_OK) {
@@ -119,6 +113,16 @@ wh_status wh_mask_apply(const wh_mask *mask, wh_str value, wh_buf *out, bool *re
   }
   *ret_null = empty;
   return WH_OK;
+}
+
+wh_status wh_mask_apply(const wh_mask *mask, wh_str value, wh_buf *out, bool *ret_null,
+                        wh_error *err) {
+  wh_hmac_key key;
+  bool keyed = mask->kind == WH_MASK_HMAC;
+  if (keyed) wh_hmac_key_init(&key, mask->key);
+  wh_status status = wh_mask_apply_keyed(mask, keyed ? &key : NULL, value, out, ret_null, err);
+  if (keyed) wh_hmac_key_clear(&key);
+  return status;
 }
 
 wh_status wh_mask_check(const wh_mask *mask, wh_error *err) {

@@ -38,6 +38,7 @@ void codec_run_init(codec_run *run, wh_mem *mem, const wh_codec_type *codec) {
   wh_buf_init(&run->rows, mem, 0);
   wh_buf_init(&run->rejects, mem, 0);
   wh_buf_init(&run->schema, mem, 0);
+  wh_buf_init(&run->copy, mem, 0);
   wh_arena_init(&run->arena, mem);
 }
 
@@ -45,6 +46,7 @@ void codec_run_free(codec_run *run) {
   wh_buf_free(&run->rows);
   wh_buf_free(&run->rejects);
   wh_buf_free(&run->schema);
+  wh_buf_free(&run->copy);
   wh_arena_free(&run->arena);
 }
 
@@ -70,8 +72,7 @@ typedef struct run_rejects {
   codec_run *run;
 } run_rejects;
 
-static wh_status reject_raw(wh_rejects *self, const wh_reject *reject, wh_str text,
-                            wh_error *err) {
+static wh_status reject_raw(wh_rejects *self, const wh_reject *reject, wh_str text, wh_error *err) {
   codec_run *run = ((run_rejects *)self)->run;
   wh_buf *out = &run->rejects;
   run->reject_count++;
@@ -98,12 +99,14 @@ static bool write_rows(codec_run *run, const wh_batch *batch) {
   return ok;
 }
 
-static wh_status read_batches(codec_run *run, wh_reader *reader, wh_batch *batch, wh_error *err) {
+static wh_status read_batches(codec_run *run, wh_reader *reader, wh_writer *writer, wh_batch *batch,
+                              wh_error *err) {
   run_rejects rejects = {.base = {.raw = reject_raw}, .run = run};
   for (;;) {
     wh_batch_reset(batch);
     WH_TRY(reader->next(reader, batch, &rejects.base, err));
-    if (batch->rows == 0) return WH_OK;
+    if (batch->rows == 0) return writer ? writer->finish(writer, err) : WH_OK;
+    if (writer) WH_TRY(writer->write(writer, batch, err));
     run->row_count += batch->rows;
     if (!run->quiet) run->sum += wh_batch_hash_sum(batch);
     if (!run->quiet && !write_rows(run, batch)) return wh_fail_memory(err);
@@ -111,12 +114,12 @@ static wh_status read_batches(codec_run *run, wh_reader *reader, wh_batch *batch
 }
 
 wh_status codec_run_read(codec_run *run, wh_str text, wh_error *err) {
-  wh_codec_context context = {.mem = run->mem,
-                              .row_limit_bytes = run->row_limit ? run->row_limit : 1 << 20,
-                              .threads = 1};
+  wh_codec_context context = {
+      .mem = run->mem, .row_limit_bytes = run->row_limit ? run->row_limit : 1 << 20, .threads = 1};
   wh_buf_clear(&run->rows);
   wh_buf_clear(&run->rejects);
   wh_buf_clear(&run->schema);
+  wh_buf_clear(&run->copy);
   run->row_count = run->reject_count = 0;
   run->sum = 0;
   dribble_input in;
@@ -128,8 +131,16 @@ wh_status codec_run_read(codec_run *run, wh_str text, wh_error *err) {
   if (status == WH_OK && !codec_write_schema(reader->schema, &run->schema)) {
     status = wh_fail_memory(err);
   }
-  if (status == WH_OK) status = read_batches(run, reader, &batch, err);
-  if (status == WH_ERR_WIDEN) {
+  buf_output output;
+  buf_output_init(&output, &run->copy);
+  wh_writer *writer = NULL;
+  if (status == WH_OK && run->copy_codec) {
+    status =
+        run->copy_codec->open_writer(&context, &output.base, NULL, reader->schema, &writer, err);
+  }
+  if (status == WH_OK) status = read_batches(run, reader, writer, &batch, err);
+  wh_writer_close(writer);
+  if (status == WH_ERR_WIDEN || (status == WH_OK && run->keep_schema)) {
     wh_error copying;
     if (wh_schema_copy(reader->schema, &run->arena, &run->wider, &copying) != WH_OK) {
       if (err) *err = copying;

@@ -23,14 +23,17 @@ typedef struct codec_run {
   const wh_codec_type *codec;
   const void *options;
   const wh_schema *given;
-  size_t most;      // bytes a read
-  size_t row_limit; // 0: 1 MiB
-  bool places;      // "@row:line:column:byte " before each row
-  bool quiet;       // do not write the rows down
+  size_t most;                     // bytes a read
+  size_t row_limit;                // 0: 1 MiB
+  bool places;                     // "@row:line:column:byte " before each row
+  bool quiet;                      // do not write the rows down
+  bool keep_schema;                // a copy of the schema in `wider` also without WH_ERR_WIDEN
+  const wh_codec_type *copy_codec; // not NULL: what was read is written with it to `copy`
 
   wh_buf rows;    // a JSON object a line
   wh_buf rejects; // "rule column @row:line:column:byte reason: text" a line
   wh_buf schema;  // "a: int64, b: string?"
+  wh_buf copy;
   wh_schema wider; // after WH_ERR_WIDEN
   wh_arena arena;
   size_t row_count;

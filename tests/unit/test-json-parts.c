@@ -16,7 +16,9 @@
 // --- Scan ----------------------------------------------------------------------------------------
 
 static void random_json_bytes(char *data, size_t len) {
-  static const char pool[] = "{}[]:,\"\"\"\\\\\n\t\r abcXYZ019.-+eE\x01\x1F\x20\x7F\x80\xC3\xFF\x5B\x7B\x3B\x1B\x5D\x7D\x02\x22\x2C\x3A\x1A\x0C";
+  static const char pool[] =
+      "{}[]:,\"\"\"\\\\\n\t\r "
+      "abcXYZ019.-+eE\x01\x1F\x20\x7F\x80\xC3\xFF\x5B\x7B\x3B\x1B\x5D\x7D\x02\x22\x2C\x3A\x1A\x0C";
   for (size_t i = 0; i < len; i++)
     data[i] = test_random_below(4) ? pool[test_random_below(sizeof pool - 1)]
                                    : (char)test_random_below(256);
@@ -106,9 +108,11 @@ static bool parse(const char *text, json_number *number) {
 }
 
 TEST(number_grammar) {
-  static const char *const good[] = {"0", "-0", "10", "0.5", "-1.25e+10", "1E5", "1e-5", "0e0", "0.0"};
-  static const char *const bad[] = {"",   "-",   "+1",  "01", "-01", ".5",  "1.", "1.e5", "1e",
-                                    "1e+", "0x1", "1 ", " 1", "1_0", "Infinity", "NaN", "--1", "1.5.2"};
+  static const char *const good[] = {"0",   "-0",   "10",  "0.5", "-1.25e+10",
+                                     "1E5", "1e-5", "0e0", "0.0"};
+  static const char *const bad[] = {"",   "-",    "+1",       "01",  "-01", ".5",
+                                    "1.", "1.e5", "1e",       "1e+", "0x1", "1 ",
+                                    " 1", "1_0",  "Infinity", "NaN", "--1", "1.5.2"};
   json_number n;
   for (size_t i = 0; i < sizeof good / sizeof *good; i++)
     CHECK(parse(good[i], &n));
@@ -184,8 +188,9 @@ static double random_double(void) {
 }
 
 TEST(doubles_are_written_and_read_back) {
-  static const double special[] = {0.0, -0.0, 5e-324, DBL_MIN, DBL_MAX, -DBL_MAX, 1e15, 1e16, 1e21,
-                                   1e22, 0x1p53, 0x1p63, 0.1, 1.0 / 3, 123456.789, 1e-7, 99999999999999.9};
+  static const double special[] = {0.0,  -0.0,    5e-324,     DBL_MIN, DBL_MAX,         -DBL_MAX,
+                                   1e15, 1e16,    1e21,       1e22,    0x1p53,          0x1p63,
+                                   0.1,  1.0 / 3, 123456.789, 1e-7,    99999999999999.9};
   char text[JSON_F64_MAX];
   for (int i = 0; i < 100000; i++) {
     double value = (size_t)i < sizeof special / sizeof *special ? special[i] : random_double();
@@ -195,7 +200,8 @@ TEST(doubles_are_written_and_read_back) {
     CHECK(n < sizeof text && json_number_parse(text, text + n, &number));
     CHECK(!number.integer);
     CHECK(wh_str_to_f64(wh_str_n(text, n), &back));
-    if (!CHECK(memcmp(&back, &value, sizeof value) == 0)) test_note("%.17g: %.*s", value, (int)n, text);
+    if (!CHECK(memcmp(&back, &value, sizeof value) == 0))
+      test_note("%.17g: %.*s", value, (int)n, text);
     // Not longer than what printf needs.
     char shortest[40];
     int digits = 1;
@@ -205,7 +211,8 @@ TEST(doubles_are_written_and_read_back) {
     while (++digits <= 17 && (!wh_str_to_f64(wh_str_of(shortest), &again) || again != value));
     wh_number a, b;
     CHECK(wh_number_parse(wh_str_n(text, n), &a) && wh_number_parse(wh_str_of(shortest), &b));
-    if (!CHECK(a.digits <= 99999999999999999 && a.digits / 10 <= b.digits)) test_note("%s %.*s", shortest, (int)n, text);
+    if (!CHECK(a.digits <= 99999999999999999 && a.digits / 10 <= b.digits))
+      test_note("%s %.*s", shortest, (int)n, text);
   }
 }
 
@@ -322,8 +329,9 @@ TEST(json_test_suite) {
 
 // --- Writing -------------------------------------------------------------------------------------
 
-static const wh_field text_fields[] = {{.name = WH_STR_INIT("a\"\n"), .type = {.kind = WH_STRING}},
-                                       {.name = WH_STR_INIT("\u00e9"), .type = {.kind = WH_INT64}, .nullable = true}};
+static const wh_field text_fields[] = {
+    {.name = WH_STR_INIT("a\"\n"), .type = {.kind = WH_STRING}},
+    {.name = WH_STR_INIT("\u00e9"), .type = {.kind = WH_INT64}, .nullable = true}};
 static const wh_schema text_schema = {2, text_fields};
 
 TEST(what_is_written) {
@@ -336,20 +344,21 @@ TEST(what_is_written) {
   wh_buf_clear(&out);
   CHECK_OK(codec_run_write(&test_mem, &wh_codec_ndjson, &batch, &out, &test_err));
   CHECK_STR(wh_buf_str(&out), WH_STR(""));
-  CHECK_OK(wh_column_add_text(&batch.columns[0], WH_STR("x\x01\b\f\n\r\t\x1F\"\\/\x7F\u20ac"), &test_err));
+  CHECK_OK(wh_column_add_text(&batch.columns[0], WH_STR("x\x01\b\f\n\r\t\x1F\"\\/\x7F\u20ac"),
+                              &test_err));
   CHECK_OK(wh_column_add_null(&batch.columns[1], &test_err));
   wh_batch_row_end(&batch);
   CHECK_OK(wh_column_add_text(&batch.columns[0], WH_STR(""), &test_err));
   CHECK_OK(wh_column_add_i64(&batch.columns[1], INT64_MIN, &test_err));
   wh_batch_row_end(&batch);
   CHECK_OK(codec_run_write(&test_mem, &wh_codec_json, &batch, &out, &test_err));
-  CHECK_STR(wh_buf_str(&out),
-            WH_STR("[\n{\"a\\\"\\n\":\"x\\u0001\\b\\f\\n\\r\\t\\u001f\\\"\\\\/\x7F\u20ac\",\"\u00e9\":null},\n"
-                   "{\"a\\\"\\n\":\"\",\"\u00e9\":-9223372036854775808}\n]\n"));
+  CHECK_STR(wh_buf_str(&out), WH_STR("[\n{\"a\\\"\\n\":\"x\\u0001\\b\\f\\n\\r\\t\\u001f\\\"\\\\/"
+                                     "\x7F\u20ac\",\"\u00e9\":null},\n"
+                                     "{\"a\\\"\\n\":\"\",\"\u00e9\":-9223372036854775808}\n]\n"));
   wh_buf_clear(&out);
   CHECK_OK(codec_run_write(&test_mem, &wh_codec_ndjson, &batch, &out, &test_err));
   CHECK_STR(wh_str_sub(wh_buf_str(&out), out.len - 39, out.len),
-            WH_STR("{\"a\\\"\\n\":\"\",\"\u00e9\":-9223372036854775808}\n") );
+            WH_STR("{\"a\\\"\\n\":\"\",\"\u00e9\":-9223372036854775808}\n"));
   wh_batch_free(&batch);
 }
 
@@ -436,8 +445,10 @@ static __int128 random_decimal(int precision) {
 }
 
 static wh_str random_text(char *data, size_t cap, bool binary) {
-  static const char *const pieces[] = {"a", "bcdefghijklmnop", "\"", "\\", "\n", "\x01", "\u00e9",
-                                       "\u20ac", "\U0001F600", " ", "{", "]", ",", "\x7F", "/"};
+  static const char *const pieces[] = {
+      "a",      "bcdefghijklmnop", "\"", "\\", "\n", "\x01", "\u00e9",
+      "\u20ac", "\U0001F600",      " ",  "{",  "]",  ",",    "\x7F",
+      "/"};
   size_t n = test_random_below(50) ? test_random_below(40) : test_random_below(cap - 20), len = 0;
   while (len < n) {
     if (binary) {
@@ -495,7 +506,8 @@ static int64_t random_int(const wh_type *type) {
   case 2:
     return (int64_t)(least > 0 ? least : most < 100 ? 0 : (__int128)test_random_below(100));
   default:
-    return (int64_t)(least + (__int128)((unsigned __int128)test_random() % (unsigned __int128)(most - least + 1)));
+    return (int64_t)(least + (__int128)((unsigned __int128)test_random() %
+                                        (unsigned __int128)(most - least + 1)));
   }
 }
 
@@ -523,7 +535,8 @@ static void add_random(wh_column *c, bool nullable) {
     break;
   case WH_STRING:
   case WH_BINARY:
-    CHECK_OK(wh_column_add_text(c, random_text(data, sizeof data, c->type.kind == WH_BINARY), &test_err));
+    CHECK_OK(wh_column_add_text(c, random_text(data, sizeof data, c->type.kind == WH_BINARY),
+                                &test_err));
     break;
   case WH_LIST:
   case WH_STRUCT:
@@ -590,12 +603,13 @@ TEST(rows_of_every_type_survive) {
 }
 
 TEST(every_allocation_of_a_writer_fails) {
-  WH_CLEAN_ARENA wh_arena arena;
   wh_mem outside;
   wh_mem_init(&outside, 0);
+  WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, &outside);
   wh_type type;
-  REQUIRE_OK(wh_type_parse(WH_STR("struct<a: string, b: binary, l: list<struct<d: date>>>"), &arena, &type, &test_err));
+  REQUIRE_OK(wh_type_parse(WH_STR("struct<a: string, b: binary, l: list<struct<d: date>>>"), &arena,
+                           &type, &test_err));
   wh_schema schema = {.count = type.field_count, .fields = type.fields};
   wh_batch batch;
   REQUIRE_OK(wh_batch_init(&batch, &outside, &schema, &test_err));

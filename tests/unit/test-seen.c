@@ -1,5 +1,8 @@
 #include "test.h"
 
+#include "sim_os.h"
+#include "sim_vfs.h"
+
 #include "base/os.h"
 #include "data/seen.h"
 
@@ -212,4 +215,55 @@ TEST(seen_without_memory) {
     REQUIRE(n < 1000);
   }
   wh_os_real_free(&real);
+}
+
+// --- on a system whose calls fail
+// ------------------------------------------------------------------
+
+static wh_status run_on(wh_os *os, int count) {
+  wh_seen *seen = NULL;
+  wh_status status = wh_seen_open(os, &test_mem, WH_STR("scratch"), 1000, &seen, &test_err);
+  if (status == WH_OK) status = fill(seen, count);
+  // The second time nothing is new; no failure may make it so.
+  for (int i = 0; i < count && status == WH_OK; i++) {
+    char text[32];
+    snprintf(text, sizeof text, "key-%d", i);
+    bool is_new = true;
+    uint64_t first = 0;
+    status = wh_seen_add(seen, wh_str_of(text), 1, &is_new, &first, &test_err);
+    if (status == WH_OK) CHECK(!is_new && first == (uint64_t)i);
+  }
+  wh_seen_close(seen);
+  return status;
+}
+
+TEST(seen_survives_any_call_that_fails) {
+  wh_os *os = sim_os_new(&test_mem, test_random());
+  sim_vfs_use(os);
+  uint64_t before = sim_os_calls(os);
+  REQUIRE(run_on(os, 200) == WH_OK);
+  uint64_t calls = sim_os_calls(os) - before;
+  CHECK(calls > 20);
+  uint64_t step = calls > 300 && !test_is_long() ? calls / 300 : 1;
+  uint64_t failed = 0;
+  for (uint64_t n = 1; n <= calls; n += step) {
+    sim_os_error_at(os, n, 1);
+    failed += run_on(os, 200) != WH_OK;
+    sim_os_error_at(os, 0, 0);
+  }
+  CHECK(failed > 0);
+  sim_vfs_use(NULL);
+  sim_os_free(os);
+}
+
+TEST(seen_says_that_the_disk_is_full) {
+  wh_os *os = sim_os_new(&test_mem, test_random());
+  sim_vfs_use(os);
+  REQUIRE_OK(wh_os_make_path(os, "scratch", &test_err));
+  sim_os_full_at(os, 3, 0); // there is room for the name of the file
+  CHECK_EQ(run_on(os, 200), WH_ERR_NO_SPACE);
+  CHECK_STR(wh_str_of(test_err.text),
+            WH_STR("scratch: cannot keep the keys seen so far: database or disk is full"));
+  sim_vfs_use(NULL);
+  sim_os_free(os);
 }

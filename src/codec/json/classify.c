@@ -28,8 +28,8 @@ void json_classify_portable(const char *data, size_t blocks, json_masks *ret) {
       m.quote |= equal_bytes(word, '"') << shift;
       m.backslash |= equal_bytes(word, '\\') << shift;
       m.newline |= equal_bytes(word, '\n') << shift;
-      m.structure |= (equal_bytes(folded, '{') | equal_bytes(folded, '}') |
-                      equal_bytes(word, ':') | equal_bytes(word, ','))
+      m.structure |= (equal_bytes(folded, '{') | equal_bytes(folded, '}') | equal_bytes(word, ':') |
+                      equal_bytes(word, ','))
                      << shift;
       m.odd |= (zero_bytes(word & 0xE0E0E0E0E0E0E0E0ull) |
                 (~zero_bytes(word & 0x8080808080808080ull) & 0xFF))
@@ -50,16 +50,16 @@ static inline uint64_t join16(__m128i a, __m128i b, __m128i c, __m128i d) {
 
 static inline __m128i structure16(__m128i x) {
   __m128i folded = _mm_or_si128(x, _mm_set1_epi8(0x20));
-  return _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(folded, _mm_set1_epi8('{')),
-                                   _mm_cmpeq_epi8(folded, _mm_set1_epi8('}'))),
-                      _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8(':')),
-                                   _mm_cmpeq_epi8(x, _mm_set1_epi8(','))));
+  return _mm_or_si128(
+      _mm_or_si128(_mm_cmpeq_epi8(folded, _mm_set1_epi8('{')),
+                   _mm_cmpeq_epi8(folded, _mm_set1_epi8('}'))),
+      _mm_or_si128(_mm_cmpeq_epi8(x, _mm_set1_epi8(':')), _mm_cmpeq_epi8(x, _mm_set1_epi8(','))));
 }
 
 static inline uint64_t equal64_sse2(const __m128i x[4], char c) {
   __m128i want = _mm_set1_epi8(c);
-  return join16(_mm_cmpeq_epi8(x[0], want), _mm_cmpeq_epi8(x[1], want),
-                _mm_cmpeq_epi8(x[2], want), _mm_cmpeq_epi8(x[3], want));
+  return join16(_mm_cmpeq_epi8(x[0], want), _mm_cmpeq_epi8(x[1], want), _mm_cmpeq_epi8(x[2], want),
+                _mm_cmpeq_epi8(x[3], want));
 }
 
 void json_classify_sse2(const char *data, size_t blocks, json_masks *ret) {
@@ -84,8 +84,8 @@ void json_classify_sse2(const char *data, size_t blocks, json_masks *ret) {
 #define AVX2 __attribute__((target("avx2")))
 
 AVX2 static inline uint64_t join32(__m256i a, __m256i b) {
-  return (uint64_t)(uint32_t)_mm256_movemask_epi8(a) |
-         (uint64_t)(uint32_t)_mm256_movemask_epi8(b) << 32;
+  return (uint64_t)(uint32_t)_mm256_movemask_epi8(a) | (uint64_t)(uint32_t)_mm256_movemask_epi8(b)
+                                                           << 32;
 }
 
 AVX2 static inline uint64_t equal64_avx2(__m256i a, __m256i b, char c) {

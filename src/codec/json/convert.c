@@ -1,4 +1,5 @@
 #include "codec/json/decode.h"
+#include "codec/json/temporal.h"
 #include "codec/json/text.h"
 #include "data/value.h"
 
@@ -127,6 +128,7 @@ bool json_convert_text(json_decoder *decoder, json_slot *slot, wh_column *column
                        const json_value *value) {
   size_t at = json_at(decoder->feed, value->text.data) - 1;
   wh_str text = value->text;
+  int64_t number;
   if (!value->plain) {
     char *out = wh_arena_alloc(&decoder->scratch, text.len + JSON_TEXT_SLACK);
     if (!out) {
@@ -149,8 +151,13 @@ bool json_convert_text(json_decoder *decoder, json_slot *slot, wh_column *column
     if (slot->shape) return json_misfit(decoder, slot, at, "text");
     [[fallthrough]];
   case WH_DATE:
-  case WH_TIME:
   case WH_TIMESTAMP:
+    if (json_fast_temporal(&decoder->day, text, &slot->type, &number)) {
+      return wh_column_add_i64(column, number, decoder->err) == WH_OK ||
+             json_append_failed(decoder);
+    }
+    [[fallthrough]];
+  case WH_TIME:
   case WH_BINARY:
     return by_text(decoder, slot, column, text, at);
   default:

@@ -45,28 +45,53 @@ static inline void note_float(json_slot *slot, const json_number *number) {
   // No less than what is needed; zeros at the ends count here.
   int scale = number->exponent < 0 ? -number->exponent : 0;
   int whole = number->count + number->exponent;
-  if (scale > shape->scale) shape->scale = (uint8_t)(scale < JSON_MANY_DIGITS ? scale : JSON_MANY_DIGITS);
-  if (whole > shape->whole) shape->whole = (uint8_t)(whole < JSON_MANY_DIGITS ? whole : JSON_MANY_DIGITS);
+  if (scale > shape->scale)
+    shape->scale = (uint8_t)(scale < JSON_MANY_DIGITS ? scale : JSON_MANY_DIGITS);
+  if (whole > shape->whole)
+    shape->whole = (uint8_t)(whole < JSON_MANY_DIGITS ? whole : JSON_MANY_DIGITS);
+}
+
+static bool decode_int(json_decoder *d, json_slot *slot, wh_column *column, wh_str token) {
+  json_number number;
+  int64_t whole;
+  if (!json_number_parse(token.data, token.data + token.len, &number) ||
+      !json_number_fast_i64(&number, &whole)) {
+    return json_convert_scalar(d, slot, column, token);
+  }
+  note_int(slot, whole);
+  return wh_column_add_i64(column, whole, d->err) == WH_OK || json_append_failed(d);
+}
+
+static bool decode_float(json_decoder *d, json_slot *slot, wh_column *column, wh_str token) {
+  json_number number;
+  double value;
+  if (!json_number_parse(token.data, token.data + token.len, &number) ||
+      !json_number_fast_f64(&number, &value) ||
+      (slot->shape && !json_number_survives_f64(token, &number, value))) {
+    return json_convert_scalar(d, slot, column, token);
+  }
+  note_float(slot, &number);
+  return wh_column_add_f64(column, value, d->err) == WH_OK || json_append_failed(d);
+}
+
+static bool decode_bool(json_decoder *d, json_slot *slot, wh_column *column, wh_str token) {
+  bool yes = token.len == 4 && memcmp(token.data, "true", 4) == 0;
+  bool no = token.len == 5 && memcmp(token.data, "false", 5) == 0;
+  if (!yes && !no) return json_convert_scalar(d, slot, column, token);
+  return wh_column_add_bool(column, yes, d->err) == WH_OK || json_append_failed(d);
 }
 
 static bool decode_scalar(json_decoder *d, json_slot *slot, wh_column *column, wh_str token) {
-  json_number number;
-  int64_t whole;
-  double value;
-  if (slot->type.kind == WH_INT64 &&
-      json_number_parse(token.data, token.data + token.len, &number) &&
-      json_number_fast_i64(&number, &whole)) {
-    note_int(slot, whole);
-    return wh_column_add_i64(column, whole, d->err) == WH_OK || json_append_failed(d);
+  switch (slot->type.kind) {
+  case WH_INT64:
+    return decode_int(d, slot, column, token);
+  case WH_FLOAT64:
+    return decode_float(d, slot, column, token);
+  case WH_BOOL:
+    return decode_bool(d, slot, column, token);
+  default:
+    return json_convert_scalar(d, slot, column, token);
   }
-  if (slot->type.kind == WH_FLOAT64 &&
-      json_number_parse(token.data, token.data + token.len, &number) &&
-      json_number_fast_f64(&number, &value) &&
-      (!slot->shape || json_number_survives_f64(token, &number, value))) {
-    note_float(slot, &number);
-    return wh_column_add_f64(column, value, d->err) == WH_OK || json_append_failed(d);
-  }
-  return json_convert_scalar(d, slot, column, token);
 }
 
 // --- Objects -------------------------------------------------------------------------------------
@@ -106,6 +131,8 @@ static bool unknown_key(json_decoder *d, const json_value *key) {
   json_fault_at(d->feed, JSON_MISFIT, at, "there is no column for the key '%.*s'",
                 WH_STR_ARG(key->text));
   d->feed->fault.rule = "unknown";
+  // The window may move before the fault is told.
+  d->feed->fault.column = wh_arena_str(&d->scratch, key->text);
   return false;
 }
 
@@ -141,8 +168,10 @@ static bool decode_members(json_decoder *d, json_plan *plan, wh_column *columns,
       continue;
     }
     if (slot->object == object) {
-      return json_fault_at(feed, JSON_BAD, json_at(feed, key.text.data) - 1,
-                           "the key '%.*s' stands twice in one object", WH_STR_ARG(slot->name));
+      json_fault_at(feed, JSON_BAD, json_at(feed, key.text.data) - 1,
+                    "the key '%.*s' stands twice in one object", WH_STR_ARG(slot->name));
+      feed->fault.column = slot->name;
+      return false;
     }
     slot->object = object;
     found++;

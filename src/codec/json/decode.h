@@ -2,6 +2,7 @@
 #pragma once
 
 #include "codec/json/plan.h"
+#include "codec/json/temporal.h"
 #include "data/batch.h"
 
 typedef enum json_unknown { JSON_UNKNOWN_REJECT, JSON_UNKNOWN_IGNORE } json_unknown;
@@ -11,6 +12,7 @@ typedef struct json_decoder {
   json_plan *plan;
   json_unknown unknown;
   uint64_t objects; // seen so far
+  json_known_day day;
   wh_arena scratch; // for values that are converted by way of text; the reader resets it
   wh_error *err;    // of the call in hand
 } json_decoder;

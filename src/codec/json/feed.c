@@ -1,6 +1,9 @@
 #include "codec/json/feed.h"
 
-enum { PAD_BYTES = JSON_BLOCK_BYTES };
+enum {
+  PAD_BYTES = JSON_BLOCK_BYTES,
+  SLICE_FIRST = 1024, // behind a seek: it may be only to pass over one row
+};
 
 static size_t mask_count(size_t cap) {
   return cap / JSON_BLOCK_BYTES + 1;
@@ -38,7 +41,10 @@ wh_status json_feed_open(json_feed *feed, wh_mem *mem, wh_input *in, size_t row_
   *feed = (json_feed){.in = in, .mem = mem, .mark_line = 1, .row_limit = row_limit};
   if (feed->row_limit > JSON_WINDOW_MAX) feed->row_limit = JSON_WINDOW_MAX;
   json_scan_init(&feed->scan, lines);
-  WH_TRY(resize(feed, JSON_WINDOW_BYTES, err));
+  feed->window = JSON_WINDOW_BYTES;
+  if (feed->row_limit < JSON_WINDOW_BYTES)
+    feed->window = (feed->row_limit / JSON_BLOCK_BYTES + 1) * JSON_BLOCK_BYTES;
+  WH_TRY(resize(feed, feed->window, err));
   feed->index = wh_mem_alloc(mem, index_entries * sizeof *feed->index);
   if (!feed->index) return wh_fail_memory(err);
   memset(feed->bytes, 0, PAD_BYTES);
@@ -62,6 +68,16 @@ void json_feed_seek(json_feed *feed, size_t pos) {
   feed->pos = feed->scanned = pos;
   feed->index_at = feed->index_count = 0;
   feed->sealed = false;
+  feed->slice = SLICE_FIRST;
+}
+
+// The next piece of the window: up to a border between blocks, so that no state is cut.
+static void index_slice(json_feed *feed) {
+  size_t until = feed->scanned / JSON_BLOCK_BYTES * JSON_BLOCK_BYTES + feed->slice;
+  feed->scanned =
+      json_scan_slice(&feed->scan, feed->data, feed->scanned, until < feed->len ? until : feed->len,
+                      feed->index, &feed->index_count, feed->attention, feed->newlines);
+  if (feed->slice < JSON_SLICE_BYTES) feed->slice *= 2;
 }
 
 void json_feed_index(json_feed *feed) {
@@ -70,11 +86,8 @@ void json_feed_index(json_feed *feed) {
   memmove(feed->index, feed->index + feed->index_at, left * sizeof *feed->index);
   feed->index_at = 0;
   feed->index_count = left;
-  while (feed->index_count < JSON_AHEAD && feed->scanned < feed->len) {
-    feed->scanned =
-        json_scan_slice(&feed->scan, feed->data, feed->scanned, feed->len, feed->index,
-                        &feed->index_count, feed->attention, feed->newlines);
-  }
+  while (feed->index_count < JSON_AHEAD && feed->scanned < feed->len)
+    index_slice(feed);
   if (feed->index_count >= JSON_AHEAD) return;
   for (int i = 0; i < JSON_AHEAD; i++)
     feed->index[feed->index_count++] = (uint32_t)feed->len;
@@ -98,14 +111,14 @@ wh_status json_feed_more(json_feed *feed, size_t keep, wh_error *err) {
     feed->base += keep;
     feed->mark = 0;
   }
-  if (feed->shrink && keep && feed->len < JSON_WINDOW_BYTES) {
+  if (feed->shrink && keep && feed->len < feed->window) {
     feed->shrink = false;
-    if (feed->cap > JSON_WINDOW_BYTES) WH_TRY(resize(feed, JSON_WINDOW_BYTES, err));
+    if (feed->cap > feed->window) WH_TRY(resize(feed, feed->window, err));
   }
   if (feed->len == feed->cap) {
     if (feed->len > feed->row_limit) return json_feed_fail_limit(feed, 0, err);
     size_t cap = feed->cap * 2;
-    if (cap > feed->row_limit + JSON_WINDOW_BYTES) cap = feed->row_limit + JSON_WINDOW_BYTES;
+    if (cap > feed->row_limit + feed->window) cap = feed->row_limit + feed->window;
     WH_TRY(resize(feed, cap, err));
   }
   while (feed->len < feed->cap && !feed->ended) {

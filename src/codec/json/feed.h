@@ -2,8 +2,8 @@
 // structure (scan.h) as a queue of positions.
 //
 // The window keeps everything from `keep` on and is only moved or grown by json_feed_more, so
-// positions hold until then. Memory: the window (256 KiB, up to the row limit for one large row),
-// a quarter of it for masks, and 64 KiB of positions.
+// positions hold until then. Memory: the window (256 KiB, or the row limit if that is less; more
+// for one large row, up to the row limit), a quarter of it for masks, and 64 KiB of positions.
 #pragma once
 
 #include "base/error.h"
@@ -42,7 +42,7 @@ typedef struct json_feed {
   uint32_t index_at, index_count;
   size_t pos; // behind the last byte that was consumed
   size_t len;
-  bool ended;        // nothing comes behind the window
+  bool ended;          // nothing comes behind the window
   uint64_t *attention; // for each 64 bytes of the window, see scan.h
   json_fault fault;
 
@@ -50,12 +50,14 @@ typedef struct json_feed {
   wh_mem *mem;
   char *bytes; // = data
   size_t cap;
+  size_t window;
   size_t row_limit;
   uint64_t base; // of the window in the input
   uint64_t *newlines;
   size_t scanned;
-  bool sealed; // the entries at the end are there
-  bool shrink; // the window was grown for a sample; give that back when it has been read
+  size_t slice; // bytes to scan next
+  bool sealed;  // the entries at the end are there
+  bool shrink;  // the window was grown for a sample; give that back when it has been read
   json_scan scan;
 
   // Counting lines: up to `mark`, which only moves forward.

@@ -4,7 +4,7 @@
 #include "base/str.h"
 
 enum {
-  JSON_I64_MAX = 20,      // characters that the functions write at most
+  JSON_I64_MAX = 20, // characters that the functions write at most
   JSON_F64_MAX = 40,
   JSON_DECIMAL_MAX = 42,
 };

@@ -17,6 +17,7 @@ static wh_status take_more(json_reader *r, size_t *keep, wh_error *err) {
     r->sample_full = true;
     return WH_OK;
   }
+  json_feed_mark(feed, *keep); // while the lines before it are still known
   WH_TRY(json_feed_more(feed, 0, err));
   json_feed_seek(feed, *keep);
   return WH_OK;
@@ -154,6 +155,13 @@ wh_status json_frame_next(json_reader *reader, bool *ret_end, wh_error *err) {
   return WH_OK;
 }
 
+wh_status json_frame_check_size(const json_reader *reader, wh_error *err) {
+  const json_feed *feed = &reader->feed;
+  // A sample is going to be read again.
+  if (reader->sampling || feed->pos - reader->start <= feed->row_limit) return WH_OK;
+  return json_feed_fail_limit(feed, reader->start, err);
+}
+
 bool json_frame_close(json_reader *reader) {
   json_feed *feed = &reader->feed;
   if (!reader->lines) return true;
@@ -190,8 +198,9 @@ static bool skip_line(json_reader *r, void *context) {
 wh_status json_frame_skip(json_reader *reader, wh_error *err) {
   json_feed_seek(&reader->feed, reader->start);
   WH_TRY(json_frame_look(reader, reader->lines ? skip_line : skip_value, NULL, err));
-  if (reader->feed.fault.kind == JSON_FINE || reader->sample_full) return WH_OK;
-  return json_frame_fail(reader, err);
+  if (reader->sample_full) return WH_OK;
+  if (reader->feed.fault.kind != JSON_FINE) return json_frame_fail(reader, err);
+  return json_frame_check_size(reader, err);
 }
 
 bool json_frame_is_broken(const json_reader *reader) {

@@ -406,8 +406,7 @@ static wh_status shape_of_type(const wh_type *type, wh_arena *arena, json_shape 
     *shape = (json_shape){.seen = JSON_SEEN_NUMBER, .inexact = true, .whole = 19};
     return WH_OK;
   case WH_FLOAT64:
-    *shape =
-        (json_shape){.seen = JSON_SEEN_NUMBER, .fraction = true, .whole = JSON_MANY_DIGITS};
+    *shape = (json_shape){.seen = JSON_SEEN_NUMBER, .fraction = true, .whole = JSON_MANY_DIGITS};
     return WH_OK;
   case WH_STRUCT:
     return shape_of_fields(type->fields, type->field_count, arena, shape, err);

@@ -37,14 +37,14 @@ typedef struct json_member {
 } json_member;
 
 struct json_shape {
-  uint8_t seen; // 0: only null
+  uint8_t seen;  // 0: only null
   bool fraction; // numbers: some had a point or exponent
   bool beyond;   // numbers: some without it were beyond 64 bit
   bool inexact;  // numbers: some do not survive a float64
   uint8_t whole; // numbers: digits before the point, at most JSON_MANY_DIGITS
   uint8_t scale; // and behind it
   wh_type fixed;
-  wh_place first; // of the first value that was not null
+  wh_place first;       // of the first value that was not null
   json_member *members; // object; in the order they came
   uint32_t count, cap;
   uint32_t *slots; // a hash table of the members, once there are many
@@ -54,7 +54,7 @@ struct json_shape {
 
 // Where two things did not go together.
 typedef struct json_conflict {
-  wh_str column; // the member of the row
+  wh_str column;               // the member of the row
   const char *what_a, *what_b; // "a number", "text"
   wh_place a, b;
 } json_conflict;

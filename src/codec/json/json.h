@@ -10,7 +10,8 @@
 //  - A value that does not fit its column, a key without a column, a missing value, a wrong number,
 //    escape or byte, a key that stands twice: the row goes to the rejects (rules "type", "unknown",
 //    "missing", "json") as it stands in the source, and reading goes on.
-//  - Broken structure (an unclosed bracket or quote, a missing comma): in ndjson the line goes to the
+//  - Broken structure (an unclosed bracket or quote, a missing comma): in ndjson the line goes to
+//  the
 //    rejects; in json it is WH_ERR_DATA, because where the next row begins would be a guess.
 //
 // Memory: a window of 256 KiB, more only for a row that is larger, up to row_limit_bytes; 4 MiB
@@ -20,8 +21,8 @@
 #include "codec/codec.h"
 
 enum {
-  WH_JSON_DEPTH_MAX = 512,             // arrays and objects inside each other
-  WH_JSON_SAMPLE_ROWS = 1000,          // that inference looks at
+  WH_JSON_DEPTH_MAX = 512,                // arrays and objects inside each other
+  WH_JSON_SAMPLE_ROWS = 1000,             // that inference looks at
   WH_JSON_SAMPLE_BYTES = 4 * 1024 * 1024, // and how far it looks; at least one row
 };
 

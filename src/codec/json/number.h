@@ -33,8 +33,10 @@ static inline bool json_number_fast_f64(const json_number *number, double *ret) 
     return false;
   }
   double value = (double)number->digits;
-  if (number->exponent < 0) value /= json_exact_powers[-number->exponent];
-  else value *= json_exact_powers[number->exponent];
+  if (number->exponent < 0)
+    value /= json_exact_powers[-number->exponent];
+  else
+    value *= json_exact_powers[number->exponent];
   *ret = number->negative ? -value : value;
   return true;
 }

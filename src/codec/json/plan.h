@@ -9,7 +9,7 @@
 typedef struct json_plan json_plan;
 
 typedef struct json_slot {
-  wh_str name;    // readable up to the next multiple of 8 bytes
+  wh_str name; // readable up to the next multiple of 8 bytes
   wh_type type;
   bool nullable;
   uint64_t object;   // number of the object that had it last: a key that stands twice is found

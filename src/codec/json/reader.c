@@ -7,12 +7,6 @@ static bool look_decode(json_reader *r, void *context) {
   return false;
 }
 
-static wh_status check_size(const json_reader *r, wh_error *err) {
-  const json_feed *feed = &r->feed;
-  if (feed->pos - r->start <= feed->row_limit) return WH_OK;
-  return json_feed_fail_limit(feed, r->start, err);
-}
-
 static wh_status reject_row(json_reader *r, wh_rejects *rejects, wh_error *err) {
   json_feed *feed = &r->feed;
   json_fault fault = feed->fault;
@@ -21,12 +15,10 @@ static wh_status reject_row(json_reader *r, wh_rejects *rejects, wh_error *err) 
                       .reason = wh_str_of(fault.reason),
                       .place = json_feed_place(feed, fault.at)};
   WH_TRY(json_frame_skip(r, err));
-  WH_TRY(check_size(r, err));
   if (!rejects) {
     return wh_fail_at(err, WH_ERR_DATA, reject.place, "%s (row %llu, line %llu, byte %llu)",
                       fault.reason, (unsigned long long)reject.place.row,
-                      (unsigned long long)reject.place.line,
-                      (unsigned long long)reject.place.byte);
+                      (unsigned long long)reject.place.line, (unsigned long long)reject.place.byte);
   }
   wh_str text = wh_str_n(feed->data + r->start, feed->pos - r->start);
   return rejects->raw(rejects, &reject, wh_str_trim(text), err);
@@ -36,19 +28,17 @@ static wh_status reject_row(json_reader *r, wh_rejects *rejects, wh_error *err) 
 static wh_status read_row(json_reader *r, wh_batch *batch, wh_rejects *rejects, wh_error *err) {
   json_feed *feed = &r->feed;
   wh_place place = json_feed_mark(feed, r->start);
-  wh_error inner = {0};
-  r->decoder.err = &inner;
   if (r->decoder.scratch.used) wh_arena_reset(&r->decoder.scratch);
   WH_TRY(json_frame_look(r, look_decode, batch, err));
   if (feed->fault.kind == JSON_FINE) {
-    WH_TRY(check_size(r, err));
+    WH_TRY(json_frame_check_size(r, err));
     WH_TRY(wh_batch_set_place(batch, place, err));
     wh_batch_row_end(batch);
     return WH_OK;
   }
   if (feed->fault.kind == JSON_FAILED) {
-    if (err) *err = inner;
-    return inner.status;
+    if (err) *err = r->failure;
+    return r->failure.status;
   }
   if (json_frame_is_broken(r)) return json_frame_fail(r, err);
   if (feed->fault.kind == JSON_MISFIT && r->widens) WH_TRY(json_widen_row(r, err));
@@ -101,14 +91,13 @@ static wh_status open_reader(const wh_codec_context *context, wh_input *in, cons
   if (!r) return wh_fail_memory(err);
   r->mem = context->mem;
   r->lines = lines;
-  r->base = (wh_reader){.schema = &r->schema,
-                        .schema_inferred = !given,
-                        .next = reader_next,
-                        .close = reader_close};
+  r->base = (wh_reader){
+      .schema = &r->schema, .schema_inferred = !given, .next = reader_next, .close = reader_close};
   wh_arena_init(&r->arena, context->mem);
   wh_arena_init(&r->row_arena, context->mem);
   wh_arena_init(&r->decoder.scratch, context->mem);
   r->decoder.feed = &r->feed;
+  r->decoder.err = &r->failure;
   r->sample_bytes = context->row_limit_bytes < WH_JSON_SAMPLE_BYTES ? context->row_limit_bytes
                                                                     : WH_JSON_SAMPLE_BYTES;
   wh_status status =

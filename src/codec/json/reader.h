@@ -23,17 +23,18 @@ typedef struct json_reader {
   bool lines;
   bool widens;
   json_state state;
-  uint64_t open_byte;  // where the array or the one object begins
-  wh_arena arena;      // schema, plan, shapes
-  wh_schema schema;    // of the batches
-  wh_schema wider;     // after WH_ERR_WIDEN
-  json_shape *shape;   // of all rows so far, when it widens
-  wh_arena row_arena;  // the shape of one row
+  uint64_t open_byte; // where the array or the one object begins
+  wh_arena arena;     // schema, plan, shapes
+  wh_schema schema;   // of the batches
+  wh_schema wider;    // after WH_ERR_WIDEN
+  json_shape *shape;  // of all rows so far, when it widens
+  wh_arena row_arena; // the shape of one row
   json_shape *row_shape;
-  size_t start;        // of the row in hand, in the window
-  bool sampling;       // everything is kept, to be read again
+  size_t start;  // of the row in hand, in the window
+  bool sampling; // everything is kept, to be read again
   size_t sample_bytes;
   bool sample_full;
+  wh_error failure; // behind a JSON_FAILED
 } json_reader;
 
 // reader.c
@@ -52,6 +53,8 @@ wh_status json_frame_look(json_reader *reader, json_look *look, void *context, w
 // Goes to the next row: reader->start and feed->pos are where it begins, feed->row its number.
 // *ret_end: there is none. A sample that is full ends, too.
 wh_status json_frame_next(json_reader *reader, bool *ret_end, wh_error *err);
+// WH_ERR_LIMIT for a row, from start to pos, that is larger than a row may be.
+wh_status json_frame_check_size(const json_reader *reader, wh_error *err);
 // Ends the row after a look that read all of it.
 bool json_frame_close(json_reader *reader);
 // Goes behind the row with a fault: its text is then [start, pos) of the window. WH_ERR_DATA when

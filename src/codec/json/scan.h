@@ -53,8 +53,9 @@ void json_scan_init(json_scan *scan, bool lines);
 // Forgets the state: the next byte is outside any string.
 void json_scan_restart(json_scan *scan);
 
-// Scans from `from` (outside any string after a restart) to at most a slice further or to `len`,
-// and returns where it stopped. `data` is readable up to the next multiple of 64 behind len.
+// Scans from `from` (outside any string after a restart, or where the last call stopped) to at most
+// a slice further or to `len`, and returns where it stopped. A `len` that is not the end of the
+// text is a multiple of 64. `data` is readable up to the next multiple of 64 behind len.
 // `positions` has room for JSON_SLICE_BYTES; `*count` grows. attention[i] and newlines[i] take the
 // masks of block i of the window: bytes that need a look inside strings, and newlines.
 size_t json_scan_slice(json_scan *scan, const char *data, size_t from, size_t len,

@@ -122,8 +122,8 @@ static size_t ordinary_prefix(const char *p, size_t len) {
     // Sets the top bit of bytes below 0x20 or equal to a backslash; a borrow may set it for a byte
     // above such a one, which only ends the fast loop.
     uint64_t slash = word ^ 0x5C5C5C5C5C5C5C5Cull;
-    uint64_t hit = ((word - 0x2020202020202020ull) & ~word) |
-                   ((slash - 0x0101010101010101ull) & ~slash);
+    uint64_t hit =
+        ((word - 0x2020202020202020ull) & ~word) | ((slash - 0x0101010101010101ull) & ~slash);
     if (hit & 0x8080808080808080ull) break;
   }
   while (i < len && (unsigned char)p[i] >= 0x20 && p[i] != '\\')

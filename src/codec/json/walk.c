@@ -25,10 +25,6 @@ bool json_fault_at(json_feed *feed, json_fault_kind kind, size_t at, const char 
   return false;
 }
 
-static bool is_blank(char c) {
-  return c == ' ' || c == '\n' || c == '\t' || c == '\r';
-}
-
 // What stands at `at`, fit for a sentence.
 static void describe(const json_feed *feed, size_t at, char *ret, size_t size) {
   unsigned char c = (unsigned char)feed->data[at];
@@ -54,7 +50,7 @@ static bool stops_short(json_feed *feed, size_t at) {
 
 bool json_unexpected(json_feed *feed, uint32_t entry, const char *expected) {
   size_t at = feed->pos, end = feed->index[entry];
-  while (at < end && is_blank(feed->data[at]))
+  while (at < end && json_is_blank(feed->data[at]))
     at++;
   if (at >= feed->len) return stops_short(feed, at);
   // A window that ends in a gap may have cut it short.
@@ -74,7 +70,7 @@ bool json_unclosed(json_feed *feed, uint32_t entry) {
 
 bool json_blank_slow(json_feed *feed, size_t from, size_t to) {
   for (size_t i = from; i < to; i++) {
-    if (is_blank(feed->data[i])) continue;
+    if (json_is_blank(feed->data[i])) continue;
     char found[48];
     describe(feed, i, found, sizeof found);
     return json_fault_at(feed, JSON_BROKEN, i, "%s is not expected here", found);
@@ -83,7 +79,7 @@ bool json_blank_slow(json_feed *feed, size_t from, size_t to) {
 }
 
 bool json_blank_before(json_feed *feed, size_t from, size_t to) {
-  while (from < to && is_blank(feed->data[from]))
+  while (from < to && json_is_blank(feed->data[from]))
     from++;
   if (from == to) return true;
   char found[48];
@@ -91,29 +87,36 @@ bool json_blank_before(json_feed *feed, size_t from, size_t to) {
   return json_fault_at(feed, JSON_BROKEN, from, "',' is missing behind %s", found);
 }
 
-bool json_take_scalar(json_feed *feed, json_value *ret) {
+bool json_take_scalar_slow(json_feed *feed, json_value *ret) {
   size_t from = feed->pos, end = feed->index[feed->index_at], to = end;
   // The window may have cut the token.
   if (end >= feed->len && !feed->ended) return stops_short(feed, from);
-  while (from < to && is_blank(feed->data[from]))
+  while (from < to && json_is_blank(feed->data[from]))
     from++;
-  while (from < to && is_blank(feed->data[to - 1]))
+  while (from < to && json_is_blank(feed->data[to - 1]))
     to--;
   if (from == to) return json_unexpected(feed, feed->index_at, "a value");
-  for (size_t i = from; i < to; i++) {
-    if (is_blank(feed->data[i])) {
-      while (is_blank(feed->data[i]))
-        i++;
-      char found[48];
-      describe(feed, i, found, sizeof found);
-      return json_fault_at(feed, JSON_BROKEN, i, "',' is missing before %s", found);
-    }
-  }
   ret->kind = JSON_SCALAR;
   ret->plain = false;
   ret->text = wh_str_n(feed->data + from, to - from);
   feed->pos = end;
   return true;
+}
+
+// Two tokens with white space between them: the comma is missing. Otherwise the one is wrong.
+static bool bad_scalar(json_feed *feed, wh_str token) {
+  char found[48];
+  for (size_t i = 0; i < token.len; i++) {
+    if (!json_is_blank(token.data[i])) continue;
+    while (json_is_blank(token.data[i]))
+      i++;
+    size_t at = json_at(feed, token.data + i);
+    describe(feed, at, found, sizeof found);
+    return json_fault_at(feed, JSON_BROKEN, at, "',' is missing before %s", found);
+  }
+  size_t at = json_at(feed, token.data);
+  describe(feed, at, found, sizeof found);
+  return json_fault_at(feed, JSON_BAD, at, "%s is not a JSON value", found);
 }
 
 bool json_check_value(json_feed *feed, const json_value *value) {
@@ -123,9 +126,7 @@ bool json_check_value(json_feed *feed, const json_value *value) {
   json_number number;
   if (json_number_parse(s.data, s.data + s.len, &number)) return true;
   if (wh_str_is(s, "true") || wh_str_is(s, "false") || wh_str_is(s, "null")) return true;
-  char found[48];
-  describe(feed, json_at(feed, s.data), found, sizeof found);
-  return json_fault_at(feed, JSON_BAD, json_at(feed, s.data), "%s is not a JSON value", found);
+  return bad_scalar(feed, s);
 }
 
 // Which brackets are open: a bit each, set for objects.
@@ -140,8 +141,10 @@ static bool enter(json_feed *feed, nesting *n, bool object) {
                          "arrays and objects are nested more than %d deep", JSON_DEPTH_MAX);
   }
   uint64_t bit = 1ull << n->depth % 64;
-  if (object) n->objects[n->depth / 64] |= bit;
-  else n->objects[n->depth / 64] &= ~bit;
+  if (object)
+    n->objects[n->depth / 64] |= bit;
+  else
+    n->objects[n->depth / 64] &= ~bit;
   n->depth++;
   return true;
 }

@@ -69,7 +69,28 @@ static inline bool json_take_text(json_feed *feed, json_value *ret) {
   return true;
 }
 
-bool json_take_scalar(json_feed *feed, json_value *ret);
+// White space around the token, or no token.
+bool json_take_scalar_slow(json_feed *feed, json_value *ret);
+
+static inline bool json_is_blank(char c) {
+  return c == ' ' || c == '\n' || c == '\t' || c == '\r';
+}
+
+// What stands before the next entry. Whether it is a number or a word is looked at later.
+static inline bool json_take_scalar(json_feed *feed, json_value *ret) {
+  size_t from = feed->pos, end = feed->index[feed->index_at];
+  from += feed->data[from] == ' ';
+  if (__builtin_expect(from >= end || end >= feed->len || json_is_blank(feed->data[from]) ||
+                           json_is_blank(feed->data[end - 1]),
+                       0)) {
+    return json_take_scalar_slow(feed, ret);
+  }
+  ret->kind = JSON_SCALAR;
+  ret->plain = false;
+  ret->text = wh_str_n(feed->data + from, end - from);
+  feed->pos = end;
+  return true;
+}
 
 // A value: all of a string or scalar, the opening bracket of an object or array.
 static inline bool json_take_value(json_feed *feed, json_value *ret) {
@@ -136,10 +157,8 @@ static inline bool json_take_comma(json_feed *feed, bool first, bool *done) {
   if (first) {
     // Nothing but white space before a ']' is an empty array; anything else is for the next step.
     if (c != ']') return true;
-    for (size_t i = feed->pos; i < next; i++) {
-      char gap = feed->data[i];
-      if (gap != ' ' && gap != '\n' && gap != '\t' && gap != '\r') return true;
-    }
+    for (size_t i = feed->pos; i < next; i++)
+      if (!json_is_blank(feed->data[i])) return true;
   } else if (c != ',' && c != ']') {
     return json_unexpected(feed, feed->index_at, "',' or ']' behind a value");
   } else if (!json_blank(feed, feed->pos, next)) {

@@ -3,19 +3,19 @@
 #include "codec/json/reader.h"
 
 static bool look_shape(json_reader *r, void *context) {
-  wh_error *err = context;
+  (void)context;
   wh_arena_reset(&r->row_arena);
-  return json_infer_row(&r->feed, &r->row_arena, &r->row_shape, err) && json_frame_close(r);
+  return json_infer_row(&r->feed, &r->row_arena, &r->row_shape, &r->failure) && json_frame_close(r);
 }
 
 // The shape of the row in hand, or why it has none: feed->fault. WH_ERR_DATA in broken structure.
 static wh_status shape_row(json_reader *r, wh_error *err) {
-  wh_error inner = {0};
-  WH_TRY(json_frame_look(r, look_shape, &inner, err));
-  if (r->sample_full || r->feed.fault.kind == JSON_FINE) return WH_OK;
+  WH_TRY(json_frame_look(r, look_shape, NULL, err));
+  if (r->sample_full) return WH_OK;
+  if (r->feed.fault.kind == JSON_FINE) return json_frame_check_size(r, err);
   if (r->feed.fault.kind == JSON_FAILED) {
-    if (err) *err = inner;
-    return inner.status;
+    if (err) *err = r->failure;
+    return r->failure.status;
   }
   return json_frame_is_broken(r) ? json_frame_fail(r, err) : WH_OK;
 }
@@ -75,7 +75,8 @@ static wh_status widen_rest(json_reader *r, wh_error *err) {
     if (end) return WH_OK;
     json_feed_mark(&r->feed, r->start);
     WH_TRY(shape_row(r, err));
-    if (r->feed.fault.kind != JSON_FINE) WH_TRY(json_frame_skip(r, err));
+    if (r->feed.fault.kind != JSON_FINE)
+      WH_TRY(json_frame_skip(r, err));
     else if (json_shape_fits(r->shape, r->row_shape, &conflict))
       WH_TRY(json_shape_merge(r->shape, r->row_shape, &r->arena, err));
   }

@@ -16,12 +16,13 @@ enum {
   BUFFER_BYTES = 256 * 1024,
   VALUE_MAX = 64,          // of any value that is not text or binary
   PIECE_BYTES = 16 * 1024, // of text, escaped at a time
-  ESCAPE_MAX = 6,          // bytes that one byte becomes at most
+  KEY_SHORT = 32,
+  ESCAPE_MAX = 6, // bytes that one byte becomes at most
 };
 
 // What stands before each value: the bracket or comma, the key, the colon.
 typedef struct json_key {
-  wh_str text;
+  wh_str text;             // readable for KEY_SHORT bytes
   struct json_key *fields; // struct: of its fields. list: one, the item, without text
 } json_key;
 
@@ -82,6 +83,15 @@ static size_t plain_prefix(const char *p, size_t len) {
     if (hit) return i + (size_t)__builtin_ctz((unsigned)hit);
   }
 #endif
+  for (; len - i >= 8; i += 8) {
+    uint64_t x;
+    memcpy(&x, p + i, 8);
+    // Top bits of bytes below 0x20, or equal to a quote or backslash; a borrow may add some.
+    uint64_t quote = x ^ 0x2222222222222222ull, slash = x ^ 0x5C5C5C5C5C5C5C5Cull;
+    uint64_t hit = ((x - 0x2020202020202020ull) & ~x) | ((quote - 0x0101010101010101ull) & ~quote) |
+                   ((slash - 0x0101010101010101ull) & ~slash);
+    if (hit & 0x8080808080808080ull) break;
+  }
   for (; i < len; i++) {
     unsigned char c = (unsigned char)p[i];
     if (c < 0x20 || c == '"' || c == '\\') break;
@@ -91,7 +101,8 @@ static size_t plain_prefix(const char *p, size_t len) {
 
 static void put_escape(json_writer *w, unsigned char c) {
   static const char hex[] = "0123456789abcdef";
-  static const char letters[0x20] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
+  static const char letters[0x20] = {
+      ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
   put_char(w, '\\');
   if (c >= 0x20 || letters[c]) {
     put_char(w, c >= 0x20 ? (char)c : letters[c]);
@@ -103,8 +114,31 @@ static void put_escape(json_writer *w, unsigned char c) {
   put_char(w, hex[c & 15]);
 }
 
+// At most 32 bytes with overlapping copies of fixed sizes.
+static inline void copy_short(char *to, const char *from, size_t n) {
+  if (n >= 16) {
+    memcpy(to, from, 16);
+    memcpy(to + n - 16, from + n - 16, 16);
+  } else if (n >= 8) {
+    memcpy(to, from, 8);
+    memcpy(to + n - 8, from + n - 8, 8);
+  } else {
+    for (size_t i = 0; i < n; i++)
+      to[i] = from[i];
+  }
+}
+
 static bool put_text(json_writer *w, wh_str s) {
-  if (!room(w, 1)) return false;
+  enum { SHORT = 32 };
+  if (!room(w, SHORT + 2)) return false;
+  if (s.len <= SHORT && plain_prefix(s.data, s.len) == s.len) {
+    char *out = w->buffer + w->used;
+    out[0] = '"';
+    copy_short(out + 1, s.data, s.len);
+    out[s.len + 1] = '"';
+    w->used += s.len + 2;
+    return true;
+  }
   put_char(w, '"');
   while (s.len) {
     size_t piece = s.len < PIECE_BYTES ? s.len : PIECE_BYTES;
@@ -168,8 +202,8 @@ static bool put_temporal(json_writer *w, const wh_column *c, size_t row) {
     n = json_format_timestamp(&w->day, value, per_second, c->type.zoned, out);
     if (n == 0) {
       if (too_far(w, c, value)) return false;
-      return put_scratch(
-          w, wh_iso_write_timestamp(value, c->type.unit, c->type.zoned, &w->scratch));
+      return put_scratch(w,
+                         wh_iso_write_timestamp(value, c->type.unit, c->type.zoned, &w->scratch));
     }
   }
   out[-1] = '"';
@@ -209,12 +243,24 @@ static bool put_list(json_writer *w, const json_key *key, const wh_column *c, si
   return true;
 }
 
+// A key: most are short, and copying 32 bytes is quicker than asking how many it takes.
+static inline bool put_key(json_writer *w, wh_str text) {
+  if (text.len > KEY_SHORT) return put_bytes(w, text);
+  if (!room(w, KEY_SHORT)) return false;
+  memcpy(w->buffer + w->used, text.data, KEY_SHORT);
+  w->used += text.len;
+  return true;
+}
+
 static bool put_members(json_writer *w, const json_key *keys, const wh_column *columns,
                         size_t count, size_t row) {
   for (size_t i = 0; i < count; i++) {
-    if (!put_bytes(w, keys[i].text) || !put_value(w, &keys[i], &columns[i], row)) return false;
+    if (!put_key(w, keys[i].text) || !put_value(w, &keys[i], &columns[i], row)) return false;
   }
-  return put_bytes(w, count ? WH_STR("}") : WH_STR("{}"));
+  if (!room(w, 2)) return false;
+  if (count == 0) put_char(w, '{');
+  put_char(w, '}');
+  return true;
 }
 
 static bool put_value(json_writer *w, const json_key *key, const wh_column *c, size_t row) {
@@ -227,7 +273,9 @@ static bool put_value(json_writer *w, const json_key *key, const wh_column *c, s
   }
   switch (c->type.kind) {
   case WH_BOOL:
-    return put_bytes(w, wh_column_bool(c, row) ? WH_STR("true") : WH_STR("false"));
+    memcpy(out, wh_column_bool(c, row) ? "true " : "false", 5);
+    w->used += wh_column_bool(c, row) ? 4 : 5;
+    return true;
   case WH_UINT64:
     w->used += json_format_u64(wh_column_u64(c, row), out);
     return true;
@@ -300,8 +348,10 @@ static wh_status make_keys(json_writer *w, const wh_field *fields, size_t count,
       wh_buf_clear(&w->scratch);
       bool ok = wh_buf_add_char(&w->scratch, i ? ',' : '{') &&
                 wh_buf_add_json(&w->scratch, fields[i].name) && wh_buf_add_char(&w->scratch, ':');
-      if (ok) keys[i].text = wh_arena_str(&w->arena, wh_buf_str(&w->scratch));
-      if (!keys[i].text.data) return wh_fail_memory(err);
+      char *text = ok ? wh_arena_alloc(&w->arena, w->scratch.len + KEY_SHORT) : NULL;
+      if (!text) return wh_fail_memory(err);
+      memcpy(text, w->scratch.data, w->scratch.len);
+      keys[i].text = wh_str_n(text, w->scratch.len);
     }
     if (type->field_count) {
       WH_TRY(make_keys(w, type->fields, type->field_count, type->kind == WH_LIST, &keys[i].fields,

@@ -7,7 +7,7 @@
 //   attempts/<name>~                 a second link to an attempt that is about to replace an object
 //   versions/<key>/<time>~<version>  an earlier version: what was replaced or removed at <time>
 //   versions/<key>/<time>~deleted    a marker: the object was removed at <time>
-//   lock                             held while an object moves among the versions
+//   lock, restore.lock               held while an object moves among the versions
 // <time> is nanoseconds since 1970 in 20 digits, so that names sort by it.
 //
 // A version is "<inode>-<size>-<time of modification in ns>", in decimal, and stays the same when
@@ -22,7 +22,8 @@
 // a write elsewhere; a lake belongs in a folder that only those who may write to it can write to.
 //
 // Durability. An answer is given when the bytes and every name on the way, from <path> down, are
-// synced. Existing folders are synced too: whoever made them may not have come to it.
+// synced. That goes for folders that are there already, too: whoever made them may not have come to
+// it. Those that this program has synced once are remembered (wh_os_name_is_known).
 //
 // Where a file system has no hard links, the system moves the file instead (base/os.h): publishing
 // stays atomic, but while an object is replaced under `versioning` there is a moment without it.
@@ -41,10 +42,11 @@ extern const wh_connector wh_connector_local;
 extern const wh_store_type wh_local_store;
 extern const wh_queue_type wh_local_queue;
 
-#define WH_LOCAL_ATTEMPTS WH_OWN_PREFIX "attempts/"
-#define WH_LOCAL_VERSIONS WH_OWN_PREFIX "versions/"
-#define WH_LOCAL_LOCK     WH_OWN_PREFIX "lock"
-#define WH_LOCAL_DELETED  "deleted" // in the place of a version
+#define WH_LOCAL_ATTEMPTS     WH_OWN_PREFIX "attempts/"
+#define WH_LOCAL_VERSIONS     WH_OWN_PREFIX "versions/"
+#define WH_LOCAL_LOCK         WH_OWN_PREFIX "lock"
+#define WH_LOCAL_RESTORE_LOCK WH_OWN_PREFIX "restore.lock"
+#define WH_LOCAL_DELETED      "deleted" // in the place of a version
 
 enum {
   WH_LOCAL_NAME_MAX = 255,     // bytes of one part of a key: what file systems take
@@ -83,7 +85,7 @@ wh_status wh_local_look_folder(wh_connection *c, const char *path, wh_error *err
 // Makes the folders above `path`, the store's own included. They are durable only after
 // wh_local_sync_folders.
 wh_status wh_local_make_folders(wh_connection *c, const char *path, wh_error *err);
-// Syncs every folder above `path`, up to and including the store's own.
+// Makes the name at `path` durable, and those of the folders on the way to it.
 wh_status wh_local_sync_folders(wh_connection *c, const char *path, wh_error *err);
 
 void wh_local_version(const wh_file_info *info, char ret[WH_LOCAL_VERSION_SIZE]);
@@ -146,8 +148,9 @@ wh_status wh_local_remove(wh_connection *c, wh_str key, wh_error *err);
 
 // --- versions.c ----------------------------------------------------------------------------------
 
-// The lock of the versions, released by closing the file. Waits for it, with a limit.
-wh_status wh_local_lock(wh_connection *c, wh_file **ret, wh_error *err);
+// Takes a lock: WH_LOCAL_LOCK for what changes versions, WH_LOCAL_RESTORE_LOCK (first, where both
+// are taken) for a restore. Closing the file releases it. Waits for it, with a limit: WH_ERR_BUSY.
+wh_status wh_local_lock(wh_connection *c, const char *key, wh_file **ret, wh_error *err);
 // Makes the present file of a key, which `info` is of, an earlier version too; durable afterwards.
 // Under the lock, like all that changes versions.
 wh_status wh_local_keep(wh_connection *c, wh_str key, const char *path, const wh_file_info *info,

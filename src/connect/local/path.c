@@ -63,7 +63,7 @@ wh_status wh_local_kept_path(wh_connection *c, wh_arena *arena, wh_str key, cons
 wh_status wh_local_writable_path(wh_connection *c, wh_arena *arena, wh_str key, char **ret,
                                  wh_error *err) {
   if (wh_str_starts(key, WH_LOCAL_ATTEMPTS) || wh_str_starts(key, WH_LOCAL_VERSIONS) ||
-      wh_str_is(key, WH_LOCAL_LOCK)) {
+      wh_str_is(key, WH_LOCAL_LOCK) || wh_str_is(key, WH_LOCAL_RESTORE_LOCK)) {
     return wh_fail(err, WH_ERR_REFUSED, "%.*s: the store keeps this for itself", WH_STR_ARG(key));
   }
   return wh_local_path(c, arena, key, ret, err);
@@ -136,10 +136,19 @@ wh_status wh_local_look(wh_connection *c, const char *path, wh_file_info *ret, w
 
 // --- making and syncing --------------------------------------------------------------------------
 
+// A folder made now has no durable name yet, even where an earlier one had the same number.
+static wh_status forget_name(wh_connection *c, const char *path, wh_error *err) {
+  wh_file_info info;
+  WH_TRY(c->os->type->stat(c->os, path, &info, err));
+  wh_os_name_forget(c->os, path, &info);
+  return WH_OK;
+}
+
 static wh_status make_folder(wh_connection *c, const char *path, wh_error *err) {
   wh_status status = check_folder(c, path, err);
   if (status != WH_ERR_NOT_FOUND) return status;
   status = c->os->type->mkdir(c->os, path, err);
+  if (status == WH_OK) return forget_name(c, path, err);
   if (status != WH_ERR_EXISTS) return status;
   status = check_folder(c, path, err); // somebody else was quicker, or it is a file
   if (status != WH_ERR_NOT_FOUND) return status;
@@ -165,17 +174,27 @@ wh_status wh_local_make_folders(wh_connection *c, const char *path, wh_error *er
   return each_folder(c, path, make_folder, err);
 }
 
-static wh_status sync_folder(wh_connection *c, const char *path, wh_error *err) {
-  return c->os->type->sync_dir(c->os, path, err);
+// Makes the folder's own name durable, in the folder above it.
+static wh_status sync_name(wh_connection *c, const char *path, wh_error *err) {
+  wh_file_info info;
+  WH_TRY(c->os->type->stat(c->os, path, &info, err));
+  if (wh_os_name_is_known(c->os, path, &info)) return WH_OK;
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, c->mem);
+  char *above = wh_path_folder(&arena, path);
+  if (!above) return wh_fail_memory(err);
+  WH_TRY(c->os->type->sync_dir(c->os, above, err));
+  wh_os_name_know(c->os, path, &info);
+  return WH_OK;
 }
 
 wh_status wh_local_sync_folders(wh_connection *c, const char *path, wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, c->mem);
-  char *root = root_path(c, &arena);
-  if (!root) return wh_fail_memory(err);
-  WH_TRY(sync_folder(c, root, err));
-  return each_folder(c, path, sync_folder, err);
+  char *folder = wh_path_folder(&arena, path);
+  if (!folder) return wh_fail_memory(err);
+  WH_TRY(each_folder(c, path, sync_name, err));
+  return c->os->type->sync_dir(c->os, folder, err);
 }
 
 // --- objects -------------------------------------------------------------------------------------

@@ -104,7 +104,7 @@ static wh_status replace(publication *p, wh_arena *arena, wh_str attempt, bool k
                          wh_error *err) {
   WH_TRY(prepare(p, arena, attempt, err));
   wh_file *lock = NULL;
-  if (keep) WH_TRY(wh_local_lock(p->c, &lock, err));
+  if (keep) WH_TRY(wh_local_lock(p->c, WH_LOCAL_LOCK, &lock, err));
   wh_status status = WH_OK;
   for (int i = 0; i < WH_LOCAL_OPEN_TRIES; i++) {
     status = replace_once(p, keep, err);
@@ -162,7 +162,7 @@ wh_status wh_local_remove(wh_connection *c, wh_str key, wh_error *err) {
   char *path = NULL;
   wh_file *lock = NULL;
   wh_status status = wh_local_writable_path(c, &arena, key, &path, err);
-  if (status == WH_OK && keep) status = wh_local_lock(c, &lock, err);
+  if (status == WH_OK && keep) status = wh_local_lock(c, WH_LOCAL_LOCK, &lock, err);
   if (status == WH_OK) status = remove_file(c, key, path, keep, err);
   wh_file_close(lock);
   return wh_local_say(c, status, err);

@@ -127,6 +127,7 @@ wh_status wh_local_discard(wh_connection *c, wh_str attempt, wh_error *err) {
 
 typedef struct attempts_visit {
   wh_connection *c;
+  wh_arena names; // emptied after each
   wh_object_visit visit;
   void *context;
   bool visitor_failed;
@@ -139,16 +140,15 @@ static bool is_attempt(void *context, const wh_local_entry *entry) {
 
 static wh_status visit_attempt(void *context, const wh_local_entry *entry, wh_error *err) {
   attempts_visit *v = context;
-  WH_CLEAN_ARENA wh_arena arena;
-  wh_arena_init(&arena, v->c->mem);
+  wh_arena_reset(&v->names);
   char *path = NULL;
-  WH_TRY(wh_local_attempt_path(v->c, &arena, entry->name, &path, err));
+  WH_TRY(wh_local_attempt_path(v->c, &v->names, entry->name, &path, err));
   wh_file_info info;
   wh_status status = wh_local_look(v->c, path, &info, err);
   if (status == WH_ERR_NOT_FOUND) return WH_OK;
   if (status != WH_OK) return status;
   wh_object object;
-  WH_TRY(wh_local_object(&arena, entry->name, &info, &object, err));
+  WH_TRY(wh_local_object(&v->names, entry->name, &info, &object, err));
   status = v->visit(v->context, &object, err);
   v->visitor_failed = status != WH_OK;
   return status;
@@ -163,7 +163,9 @@ wh_status wh_local_attempts(wh_connection *c, wh_object_visit visit, void *conte
   wh_str folder = wh_str_sub(WH_STR(WH_LOCAL_ATTEMPTS), 0, sizeof WH_LOCAL_ATTEMPTS - 2);
   wh_status status = wh_local_path(c, &arena, folder, &path, err);
   if (status == WH_OK) status = wh_local_look_folder(c, path, err);
+  wh_arena_init(&v.names, c->mem);
   if (status == WH_OK) status = wh_local_walk_folder(c, path, &walk, err);
+  wh_arena_free(&v.names);
   if (v.visitor_failed) return status;
   return status == WH_ERR_NOT_FOUND ? WH_OK : wh_local_say(c, status, err);
 }

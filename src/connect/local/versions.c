@@ -85,7 +85,7 @@ static wh_status wait_for_lock(wh_connection *c, wh_file *file, wh_error *err) {
     if (status != WH_ERR_BUSY) return status;
     if (os->type->monotonic_ns(os) >= until) {
       status = wh_fail(err, WH_ERR_BUSY,
-                       "another process has been changing versions for %d s; try again later",
+                       "somebody else has been changing versions for %d s; try again later",
                        WH_LOCAL_LOCK_WAIT_MS / 1000);
       if (err) err->retry = true;
       return status;
@@ -94,11 +94,11 @@ static wh_status wait_for_lock(wh_connection *c, wh_file *file, wh_error *err) {
   }
 }
 
-wh_status wh_local_lock(wh_connection *c, wh_file **ret, wh_error *err) {
+wh_status wh_local_lock(wh_connection *c, const char *key, wh_file **ret, wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, c->mem);
   char *path = NULL;
-  WH_TRY(wh_local_path(c, &arena, WH_STR(WH_LOCAL_LOCK), &path, err));
+  WH_TRY(wh_local_path(c, &arena, wh_str_of(key), &path, err));
   WH_TRY(wh_local_make_folders(c, path, err));
   wh_file_info info;
   wh_status status = wh_local_look(c, path, &info, err);
@@ -203,6 +203,7 @@ typedef struct version_list {
   wh_object_visit visit;
   void *context;
   bool visitor_failed;
+  wh_arena names; // emptied after each
   size_t count;   // visited
   int64_t before; // later ones belong to a change that did not finish
 } version_list;
@@ -233,12 +234,11 @@ static wh_status visit_kept(void *context, const wh_local_entry *entry, wh_error
   version_list *l = context;
   kept k;
   if (entry->is_folder || !parse_name(entry->name, &k) || k.time_ns >= l->before) return WH_OK;
-  WH_CLEAN_ARENA wh_arena arena;
-  wh_arena_init(&arena, l->c->mem);
-  wh_str tail = wh_arena_printf(&arena, "/%.*s", WH_STR_ARG(entry->name));
+  wh_arena_reset(&l->names);
+  wh_str tail = wh_arena_printf(&l->names, "/%.*s", WH_STR_ARG(entry->name));
   if (!tail.data) return wh_fail_memory(err);
   char *path = NULL;
-  WH_TRY(wh_local_kept_path(l->c, &arena, l->key, tail.data, &path, err));
+  WH_TRY(wh_local_kept_path(l->c, &l->names, l->key, tail.data, &path, err));
   wh_file_info info;
   wh_status status = wh_local_look(l->c, path, &info, err);
   if (status == WH_ERR_NOT_FOUND) return WH_OK; // removed meanwhile
@@ -274,7 +274,9 @@ wh_status wh_local_versions(wh_connection *c, wh_str key, wh_object_visit visit,
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, c->mem);
   version_list l = {.c = c, .key = key, .visit = visit, .context = context, .before = INT64_MAX};
+  wh_arena_init(&l.names, c->mem);
   wh_status status = list_versions(&l, &arena, err);
+  wh_arena_free(&l.names);
   return l.visitor_failed ? status : wh_local_say(c, status, err);
 }
 
@@ -302,6 +304,7 @@ static wh_status copy_all(wh_connection *c, wh_input *in, wh_upload *out, wh_err
 // leaves the earlier version alone.
 static wh_status copy_version(wh_connection *c, wh_str key, wh_str version, wh_str attempt,
                               wh_error *err) {
+  WH_TRY(wh_local_discard(c, attempt, err)); // what a crash may have left of another one
   wh_input *in = NULL;
   WH_TRY(wh_local_open(c, key, version, &in, err));
   wh_upload *out = NULL;
@@ -322,6 +325,20 @@ static wh_status check_version(wh_connection *c, wh_arena *arena, wh_str key, wh
                  WH_STR_ARG(key), WH_STR_ARG(version), WH_STR_ARG(c->name), WH_STR_ARG(key));
 }
 
+// One restore at a time, so that the attempt has a name that the next one finds.
+static wh_status copy_back(wh_connection *c, wh_str key, wh_str version, wh_file_info *ret,
+                           wh_error *err) {
+  const wh_str attempt = WH_STR_INIT("restore");
+  wh_file *lock = NULL;
+  WH_TRY(wh_local_lock(c, WH_LOCAL_RESTORE_LOCK, &lock, err));
+  wh_status status = copy_version(c, key, version, attempt, err);
+  // Kept whatever `versioning` says now: a restore loses nothing.
+  if (status == WH_OK) status = wh_local_replace(c, attempt, key, true, ret, err);
+  if (status != WH_OK) WH_IGNORE(wh_local_discard(c, attempt, NULL));
+  wh_file_close(lock);
+  return status;
+}
+
 static wh_status restore(wh_connection *c, wh_arena *arena, wh_str key, wh_str version,
                          wh_file_info *ret, wh_error *err) {
   char *path = NULL;
@@ -338,15 +355,7 @@ static wh_status restore(wh_connection *c, wh_arena *arena, wh_str key, wh_str v
     }
   }
   WH_TRY(check_version(c, arena, key, version, err));
-  uint64_t number = 0;
-  WH_TRY(c->os->type->random(c->os, &number, sizeof number, err));
-  wh_str attempt = wh_arena_printf(arena, "restore-%016" PRIx64, number);
-  if (!attempt.data) return wh_fail_memory(err);
-  WH_TRY(copy_version(c, key, version, attempt, err));
-  // Kept whatever `versioning` says now: a restore loses nothing.
-  status = wh_local_replace(c, attempt, key, true, ret, err);
-  if (status != WH_OK) WH_IGNORE(wh_local_discard(c, attempt, NULL));
-  return status;
+  return copy_back(c, key, version, ret, err);
 }
 
 wh_status wh_local_restore(wh_connection *c, wh_str key, wh_str version, wh_arena *arena,

@@ -40,9 +40,10 @@ static wh_sqlite_instant instant_of(const wh_value *v) {
   };
 }
 
-// Any ISO 8601 text of a time at or after `from` begins with a date that is not before the one three
-// days earlier (an offset and a missing zone move it by less than a day each, and division rounds),
-// so it sorts behind that date, whatever follows. Text of another shape is asked for as well.
+// Any ISO 8601 text of a time at or after `from` begins with a date that is not before the one
+// three days earlier (an offset and a missing zone move it by less than a day each, and division
+// rounds), so it sorts behind that date, whatever follows. Text of another shape is asked for as
+// well.
 static bool write_low(wh_sqlite_cursor *cursor) {
   wh_sqlite_instant from = instant_of(&cursor->from);
   wh_type date = wh_type_of(WH_DATE);
@@ -96,7 +97,8 @@ static size_t write_conditions(narrowing how, const wh_sqlite_relation *relation
   if (how == NARROW_NUMBER) return 2; // text and blobs sort behind all numbers
   wh_buf_add_c(&parts[2], plain);
   wh_sqlite_add_name(&parts[2], column);
-  wh_buf_add_c(&parts[2], how == NARROW_TEXT ? " COLLATE BINARY < ?1 AND typeof(" : " < ?1 AND NOT (");
+  wh_buf_add_c(&parts[2],
+               how == NARROW_TEXT ? " COLLATE BINARY < ?1 AND typeof(" : " < ?1 AND NOT (");
   wh_sqlite_add_name(&parts[2], column);
   wh_buf_add_c(&parts[2], how == NARROW_TEXT ? ") <> 'text'" : " GLOB " DATE_SHAPE ")");
   return 3;

@@ -5,7 +5,7 @@
 enum {
   BUSY_STEP_FIRST_NS = 1000 * 1000,
   BUSY_STEP_MAX_NS = 50 * 1000 * 1000,
-  PROGRESS_OPS = 20000,      // virtual machine steps between two looks at the cancel flag
+  PROGRESS_OPS = 20000,       // virtual machine steps between two looks at the cancel flag
   LENGTH_LIMIT_MIN = 1 << 20, // SQLite's own statements need some room too
   WAIT_DEFAULT_US = 5 * 1000 * 1000,
 };
@@ -91,8 +91,8 @@ wh_status wh_sqlite_open(wh_connection *c, wh_sqlite_access access, wh_sqlite_db
   wh_status status = copy_path(ret, options->path, err);
   if (status == WH_OK) {
     // No mutexes inside: a connection of ours stays with one thread.
-    int flags = SQLITE_OPEN_NOMUTEX | (access == WH_SQLITE_READ ? SQLITE_OPEN_READONLY
-                                                                : SQLITE_OPEN_READWRITE);
+    int flags = SQLITE_OPEN_NOMUTEX |
+                (access == WH_SQLITE_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
     if (access == WH_SQLITE_CREATE) flags |= SQLITE_OPEN_CREATE;
     int rc = sqlite3_open_v2(ret->path, &ret->handle, flags, c->os->type->sqlite_vfs);
     status = rc == SQLITE_OK ? configure(ret, access, err)

@@ -16,7 +16,11 @@ typedef struct wh_sqlite_db {
   wh_arena arena;
 } wh_sqlite_db;
 
-typedef enum wh_sqlite_access { WH_SQLITE_READ, WH_SQLITE_WRITE, WH_SQLITE_CREATE } wh_sqlite_access;
+typedef enum wh_sqlite_access {
+  WH_SQLITE_READ,
+  WH_SQLITE_WRITE,
+  WH_SQLITE_CREATE
+} wh_sqlite_access;
 
 // WH_ERR_NOT_FOUND when the file is missing (READ, WRITE). The caller closes.
 wh_status wh_sqlite_open(wh_connection *c, wh_sqlite_access access, wh_sqlite_db *ret,
@@ -26,9 +30,8 @@ wh_status wh_sqlite_exists(wh_connection *c, bool *ret, wh_error *err);
 
 // "NAME: <doing>: <what SQLite says>", with the status that the result code means. `doing` is a
 // phrase: "reading sales_order".
-__attribute__((format(printf, 4, 5))) wh_status wh_sqlite_fail(wh_sqlite_db *db, int rc,
-                                                               wh_error *err, const char *doing,
-                                                               ...);
+__attribute__((format(printf, 4, 5))) wh_status
+wh_sqlite_fail(wh_sqlite_db *db, int rc, wh_error *err, const char *doing, ...);
 
 // Statements. The text is checked for having been built without running out of memory.
 wh_status wh_sqlite_prepare(wh_sqlite_db *db, const wh_buf *sql, sqlite3_stmt **ret, wh_error *err);

@@ -13,10 +13,10 @@ typedef struct wh_sqlite_misfit {
 
 // One for each column that is read; zeroed but for what the comments say is set.
 typedef struct wh_sqlite_decoder {
-  wh_str name;    // set
-  wh_type type;   // set
-  bool nullable;  // set
-  wh_mem *mem;    // set
+  wh_str name;   // set
+  wh_type type;  // set
+  bool nullable; // set
+  wh_mem *mem;   // set
   wh_sqlite_day day;
 } wh_sqlite_decoder;
 

@@ -70,7 +70,8 @@ static wh_status read_column(sqlite3_stmt *stmt, wh_arena *arena, const wh_sqlit
   if (!ret->name.data || !ret->declared.data) return wh_fail_memory(err);
   // Only the key of a table without rowid, and an INTEGER PRIMARY KEY, which is the rowid, are
   // free of NULLs by themselves (lang_createtable.html, section 3.5).
-  bool is_rowid = sqlite3_column_int(stmt, 6) == 1 && wh_str_eq_nocase(ret->declared, WH_STR("INTEGER"));
+  bool is_rowid =
+      sqlite3_column_int(stmt, 6) == 1 && wh_str_eq_nocase(ret->declared, WH_STR("INTEGER"));
   if (ret->key_position && !r->is_view && (!r->has_rowid || is_rowid)) ret->nullable = false;
   return WH_OK;
 }

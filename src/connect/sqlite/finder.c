@@ -13,7 +13,7 @@ typedef struct finder {
   wh_schema key;
   wh_batch row;
   wh_sqlite_encoder *encoders;
-  bool *spelled;             // a time in a table that is not ours: its text may be spelled in any way
+  bool *spelled; // a time in a table that is not ours: its text may be spelled in any way
   wh_sqlite_decoder *key_decoders;
   sqlite3_stmt *stmt;
 } finder;
@@ -111,8 +111,10 @@ static wh_status find_rows(finder *f, wh_batch *batch, wh_error *err) {
 static wh_status finder_find(wh_finder *base, const wh_value *key, wh_batch *batch, wh_error *err) {
   finder *f = (finder *)base;
   wh_status status = bind_keys(f, key, err);
-  if (status == WH_OK) status = find_rows(f, batch, err);
-  else if (status == WH_ERR_TYPE) status = WH_OK;
+  if (status == WH_OK)
+    status = find_rows(f, batch, err);
+  else if (status == WH_ERR_TYPE)
+    status = WH_OK;
   sqlite3_reset(f->stmt);
   return status;
 }
@@ -132,11 +134,9 @@ static wh_status set_keys(finder *f, const wh_str *key, size_t count, wh_error *
     if (at < 0) return wh_sqlite_no_column(&f->db, &f->relation, key[i], err);
     const wh_sqlite_column *c = &f->relation.columns[at];
     fields[i] = (wh_field){.name = c->name, .type = c->type};
-    f->encoders[i] = (wh_sqlite_encoder){.type = c->type,
-                                         .affinity = wh_sqlite_affinity_of(c->declared),
-                                         .mem = f->arena.mem};
-    f->key_decoders[i] =
-        (wh_sqlite_decoder){.name = c->name, .type = c->type, .mem = f->arena.mem};
+    f->encoders[i] = (wh_sqlite_encoder){
+        .type = c->type, .affinity = wh_sqlite_affinity_of(c->declared), .mem = f->arena.mem};
+    f->key_decoders[i] = (wh_sqlite_decoder){.name = c->name, .type = c->type, .mem = f->arena.mem};
     f->spelled[i] = is_time(c->type.kind) && !f->relation.has_order;
   }
   f->key = (wh_schema){.count = count, .fields = fields};

@@ -8,8 +8,8 @@ typedef struct tally {
   bool whole;    // the values themselves are looked at, not only how they are stored
   size_t values; // not NULL
   size_t ints, reals, texts, blobs;
-  size_t whole_reals; // of the reals
-  size_t bits;        // of the ints: 0 or 1
+  size_t whole_reals;          // of the reals
+  size_t bits;                 // of the ints: 0 or 1
   size_t dates, times, stamps; // of the texts; dates have no time, times no date
   size_t zoned;                // of the stamps
   size_t fine;                 // times and stamps with nanoseconds
@@ -111,8 +111,8 @@ static wh_type refine(const tally *t, const wh_sqlite_decl *decl) {
 static wh_type by_storage(const tally *t, wh_sqlite_affinity affinity) {
   if (t->values == 0) {
     static const wh_kind kinds[] = {
-        [WH_SQLITE_AFF_NONE] = WH_STRING,      [WH_SQLITE_AFF_TEXT] = WH_STRING,
-        [WH_SQLITE_AFF_NUMERIC] = WH_FLOAT64,  [WH_SQLITE_AFF_INTEGER] = WH_INT64,
+        [WH_SQLITE_AFF_NONE] = WH_STRING,     [WH_SQLITE_AFF_TEXT] = WH_STRING,
+        [WH_SQLITE_AFF_NUMERIC] = WH_FLOAT64, [WH_SQLITE_AFF_INTEGER] = WH_INT64,
         [WH_SQLITE_AFF_REAL] = WH_FLOAT64,
     };
     return wh_type_of(kinds[affinity]);
@@ -207,7 +207,9 @@ wh_status wh_sqlite_sample(wh_sqlite_db *db, wh_sqlite_relation *r, wh_error *er
     WH_TRY(wh_sqlite_prepare(db, &sql, &stmt, err));
     WH_TRY(tally_rows(db, r, stmt, tallies, err));
   }
-  for (size_t i = 0; i < r->count; i++)
+  for (size_t i = 0; i < r->count; i++) {
+    r->columns[i].seen = tallies[i].values > 0;
     r->columns[i].type = decide(&tallies[i], &r->columns[i], r->has_order);
+  }
   return WH_OK;
 }

@@ -6,8 +6,9 @@ static wh_status count_rows(wh_sqlite_db *db, const wh_sqlite_relation *r, uint6
   *ret = WH_SIZE_UNKNOWN;
   if (!r->has_rowid && (r->is_view || r->is_virtual || !r->table.len)) return WH_OK;
   int64_t bytes;
-  WH_TRY(wh_sqlite_get_i64(
-      db, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", 0, &bytes, err));
+  WH_TRY(wh_sqlite_get_i64(db,
+                           "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+                           0, &bytes, err));
   if (bytes > WH_SQLITE_COUNT_BYTES) return WH_OK;
   WH_CLEAN_BUF wh_buf sql;
   wh_buf_init(&sql, db->connection->mem, WH_SQLITE_SQL_MAX);

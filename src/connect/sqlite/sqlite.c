@@ -17,7 +17,8 @@ static const wh_option options[] = {
 static wh_status check(const void *given, wh_error *err) {
   const wh_sqlite_options *o = given;
   if (o->path.len == 0) return wh_fail(err, WH_ERR_USAGE, "path is empty");
-  if (memchr(o->path.data, 0, o->path.len)) return wh_fail(err, WH_ERR_USAGE, "path has a NUL byte");
+  if (memchr(o->path.data, 0, o->path.len))
+    return wh_fail(err, WH_ERR_USAGE, "path has a NUL byte");
   return WH_OK;
 }
 
@@ -38,9 +39,9 @@ static wh_status reach(wh_connection *c, wh_buf *ret_note, wh_error *err) {
                            "name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND "
                            "name NOT LIKE '\\_wherry\\_%' ESCAPE '\\'",
                            0, &tables, err));
-  WH_TRY(wh_sqlite_get_i64(
-      &db, "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size", 0, &bytes,
-      err));
+  WH_TRY(wh_sqlite_get_i64(&db,
+                           "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+                           0, &bytes, err));
   wh_buf_printf(ret_note, "%lld %s, %.1f MB, SQLite %s", (long long)tables,
                 tables == 1 ? "table" : "tables", (double)bytes / 1e6, sqlite3_libversion());
   return wh_buf_check(ret_note, err);

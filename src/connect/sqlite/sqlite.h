@@ -13,8 +13,8 @@
 //     shows more than six fraction digits has nanoseconds.
 //   - A declaration that most of the sampled values contradict (a DATETIME that holds unix seconds)
 //     does not count. Then, and for columns without a (known) declaration and expressions of a
-//     query, what is stored decides: int64, float64 (integers and reals), string, binary, and string
-//     for a mixture, whose numbers then become their canonical text.
+//     query, what is stored decides: int64, float64 (integers and reals), string, binary, and
+//     string for a mixture, whose numbers then become their canonical text.
 //   - A value that does not fit its column rejects the row (rule "type", "not_null" or "utf8").
 //   - Tables that Wherry created say exactly what they hold (see connect/sqlite/types.h); their
 //     bookkeeping column and the tables named _wherry_* are not shown.
@@ -38,9 +38,9 @@ typedef struct wh_sqlite_options {
 
 enum {
   WH_SQLITE_SAMPLE_ROWS = 1000,
-  WH_SQLITE_COUNT_BYTES = 64 << 20, // counting the rows of a larger database is not cheap
-  WH_SQLITE_RAW_MAX = 64 << 10,     // bytes of a rejected row that quarantine keeps
-  WH_SQLITE_SQL_MAX = 4 << 20,      // bytes of a statement
+  WH_SQLITE_COUNT_BYTES = 64 << 20,     // counting the rows of a larger database is not cheap
+  WH_SQLITE_RAW_MAX = 64 << 10,         // bytes of a rejected row that quarantine keeps
+  WH_SQLITE_SQL_MAX = 4 << 20,          // bytes of a statement
   WH_SQLITE_SOURCE_CACHE_KIB = 2 << 10, // page caches; a scan needs little
   WH_SQLITE_SINK_CACHE_KIB = 8 << 10,
 };

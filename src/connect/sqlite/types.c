@@ -139,7 +139,10 @@ static wh_type type_of_class(wh_sqlite_class is) {
 
 static wh_unit unit_of_digits(const pieces *p) {
   if (p->arg_count == 0) return WH_UNIT_US;
-  return p->args[0] == 0 ? WH_UNIT_S : p->args[0] == 3 ? WH_UNIT_MS : p->args[0] == 9 ? WH_UNIT_NS : WH_UNIT_US;
+  return p->args[0] == 0   ? WH_UNIT_S
+         : p->args[0] == 3 ? WH_UNIT_MS
+         : p->args[0] == 9 ? WH_UNIT_NS
+                           : WH_UNIT_US;
 }
 
 static void refine_decimal(const pieces *p, wh_sqlite_decl *decl) {

@@ -1,0 +1,125 @@
+#include "store_place.h"
+
+#include <stdio.h>
+
+enum { GET_MAX = 1 << 20 };
+
+static void connect_place(store_place *place, wh_os *os, wh_str path, bool versioning) {
+  place->local = (wh_local_options){.path = path, .versioning = versioning};
+  place->store = wh_connector_local.store;
+  place->versioning = versioning;
+  place->connection = (wh_connection){
+      .name = WH_STR_INIT("lake"),
+      .type = &wh_connector_local,
+      .options = &place->local,
+      .os = os,
+      .mem = &test_mem,
+  };
+}
+
+bool store_place_local(store_place *place, bool versioning) {
+  static char path[512];
+  *place = (store_place){0};
+  if (wh_os_real_init(&place->real, &test_mem, &test_err) != WH_OK) return false;
+  snprintf(path, sizeof path, "%s/lake", test_folder());
+  connect_place(place, &place->real.base, wh_str_of(path), versioning);
+  return true;
+}
+
+void store_place_on(store_place *place, wh_os *os, bool versioning) {
+  *place = (store_place){0};
+  connect_place(place, os, WH_STR("/lake"), versioning);
+}
+
+void store_place_free(store_place *place) {
+  if (place->connection.os == &place->real.base) wh_os_real_free(&place->real);
+}
+
+wh_status store_seal(store_place *place, const char *attempt, const void *data, size_t len,
+                     wh_error *err) {
+  wh_upload *upload = NULL;
+  WH_TRY(place->store->create(&place->connection, wh_str_of(attempt), &upload, err));
+  wh_status status = WH_OK;
+  // In two pieces, so that the second one goes behind the first.
+  size_t half = len / 2;
+  if (half) status = wh_output_write(&upload->output, data, half, err);
+  if (status == WH_OK) {
+    status = wh_output_write(&upload->output, (const char *)data + half, len - half, err);
+  }
+  if (status == WH_OK) status = upload->seal(upload, err);
+  upload->close(upload);
+  return status;
+}
+
+wh_status store_put(store_place *place, const char *attempt, const char *key, const char *text,
+                    bool replace, wh_error *err) {
+  WH_TRY(store_seal(place, attempt, text, strlen(text), err));
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, &test_mem);
+  wh_object object;
+  return place->store->publish(&place->connection, wh_str_of(attempt), wh_str_of(key), replace,
+                               &arena, &object, err);
+}
+
+static wh_status read_all(wh_input *in, wh_arena *arena, wh_str *ret, wh_error *err) {
+  WH_CLEAN_BUF wh_buf buf;
+  wh_buf_init(&buf, &test_mem, GET_MAX);
+  char chunk[4096];
+  for (;;) {
+    size_t got = 0;
+    WH_TRY(wh_input_read(in, chunk, sizeof chunk, &got, err));
+    if (got == 0) break;
+    wh_buf_add(&buf, chunk, got);
+  }
+  WH_TRY(wh_buf_check(&buf, err));
+  wh_str copy = wh_arena_str(arena, wh_buf_str(&buf));
+  if (!copy.data) return wh_fail_memory(err);
+  *ret = copy;
+  return WH_OK;
+}
+
+wh_status store_get(store_place *place, wh_arena *arena, const char *key, wh_str version,
+                    wh_str *ret, wh_error *err) {
+  wh_input *in = NULL;
+  WH_TRY(place->store->open(&place->connection, wh_str_of(key), version, &in, err));
+  wh_status status = read_all(in, arena, ret, err);
+  wh_input_close(in);
+  return status;
+}
+
+static wh_status add_key(void *context, const wh_object *object, wh_error *err) {
+  wh_buf *buf = context;
+  wh_buf_add_str(buf, object->key);
+  wh_buf_add_char(buf, ';');
+  return wh_buf_check(buf, err);
+}
+
+static wh_status finish(wh_status status, wh_buf *buf, wh_arena *arena, wh_str *ret,
+                        wh_error *err) {
+  if (status != WH_OK) return status;
+  wh_str copy = wh_arena_str(arena, wh_buf_str(buf));
+  if (!copy.data) return wh_fail_memory(err);
+  *ret = copy;
+  return WH_OK;
+}
+
+wh_status store_list(store_place *place, wh_arena *arena, const char *prefix, wh_str *ret,
+                     wh_error *err) {
+  WH_CLEAN_BUF wh_buf buf;
+  wh_buf_init(&buf, &test_mem, 0);
+  wh_status status = place->store->list(&place->connection, wh_str_of(prefix), add_key, &buf, err);
+  return finish(status, &buf, arena, ret, err);
+}
+
+wh_status store_attempts(store_place *place, wh_arena *arena, wh_str *ret, wh_error *err) {
+  WH_CLEAN_BUF wh_buf buf;
+  wh_buf_init(&buf, &test_mem, 0);
+  wh_status status = place->store->attempts(&place->connection, add_key, &buf, err);
+  return finish(status, &buf, arena, ret, err);
+}
+
+wh_str store_version(store_place *place, wh_arena *arena, const char *key) {
+  wh_object object;
+  wh_status status = place->store->stat(&place->connection, wh_str_of(key), arena, &object, NULL);
+  return status == WH_OK ? object.version : WH_STR("");
+}

@@ -1,0 +1,38 @@
+// Stores to test against, and what tests do with any store. A place is a connection that is ready
+// to use and empty; the test gives it back with store_place_free.
+#pragma once
+
+#include "connect/connect.h"
+#include "connect/local/local.h"
+#include "test.h"
+
+typedef struct store_place {
+  wh_connection connection;
+  wh_local_options local;
+  wh_os_real real;
+  const wh_store_type *store;
+  bool versioning;
+} store_place;
+
+// On the real system, in the test's folder.
+bool store_place_local(store_place *place, bool versioning);
+// On another system, under /lake.
+void store_place_on(store_place *place, wh_os *os, bool versioning);
+void store_place_free(store_place *place);
+
+// A whole object under an attempt of its own: created, written, sealed, published.
+wh_status store_put(store_place *place, const char *attempt, const char *key, const char *text,
+                    bool replace, wh_error *err);
+// Created, written and sealed.
+wh_status store_seal(store_place *place, const char *attempt, const void *data, size_t len,
+                     wh_error *err);
+// What is under the key in that version ("" for the present one), in the arena; at most 1 MiB.
+wh_status store_get(store_place *place, wh_arena *arena, const char *key, wh_str version,
+                    wh_str *ret, wh_error *err);
+// The keys under the prefix, each with ';' behind it.
+wh_status store_list(store_place *place, wh_arena *arena, const char *prefix, wh_str *ret,
+                     wh_error *err);
+// The attempts, likewise.
+wh_status store_attempts(store_place *place, wh_arena *arena, wh_str *ret, wh_error *err);
+// The version of what is under the key, in the arena; empty when there is nothing.
+wh_str store_version(store_place *place, wh_arena *arena, const char *key);

@@ -1,0 +1,535 @@
+#include "test.h"
+
+#include "nodes.h"
+#include "rows.h"
+
+#include "step/step.h"
+
+// Binds one step, written in YAML, and runs it over the rows in batches of several sizes: always
+// the same rows and rejects must come out.
+typedef struct expected {
+  const char *schema; // NULL: not looked at
+  const char *rows;
+  const char *rejects; // NULL: none
+  uint64_t filtered;
+} expected;
+
+static wh_status bind_step(const wh_step_context *context, wh_arena *arena, const char *yaml,
+                           const wh_schema *schema, wh_step **ret) {
+  const wh_step_type *type = NULL;
+  const wh_node *options = NULL;
+  test_err = (wh_error){0};
+  WH_TRY(wh_step_read(test_nodes(arena, yaml), &type, &options, &test_err));
+  return type->bind(context, options, schema, ret, &test_err);
+}
+
+static void check_step(const char *yaml, const char *fields, const char *rows, expected want) {
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, &test_mem);
+  test_table table;
+  test_table_init(&table, fields);
+  test_table_add(&table, rows);
+  wh_step_context context;
+  test_context_init(&context, 1 << 20);
+  static const size_t sizes[] = {1000, 1, 2, 3};
+  for (size_t i = 0; i < 4; i++) {
+    wh_step *step = NULL;
+    if (!CHECK_OK(bind_step(&context, &arena, yaml, &table.schema, &step))) break;
+    test_run run;
+    CHECK_OK(test_run_step(&run, step, &table, sizes[i], &test_err));
+    CHECK_STR(wh_buf_str(&run.rows), wh_str_of(want.rows));
+    CHECK_STR(wh_buf_str(&run.rejects), wh_str_of(want.rejects ? want.rejects : ""));
+    CHECK_EQ(step->rows_filtered, want.filtered);
+    test_run_free(&run);
+    if (want.schema) {
+      WH_CLEAN_BUF wh_buf schema;
+      wh_buf_init(&schema, &test_mem, 0);
+      test_write_schema(step->schema, &schema);
+      CHECK_STR(wh_buf_str(&schema), wh_str_of(want.schema));
+    }
+    wh_step_close(step);
+  }
+  test_context_free(&context);
+  test_table_free(&table);
+}
+
+// The step must not bind; the error is the whole text.
+static void check_refused(const char *yaml, const char *fields, const char *error) {
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, &test_mem);
+  test_table table;
+  test_table_init(&table, fields);
+  wh_step_context context;
+  test_context_init(&context, 1 << 20);
+  wh_step *step = NULL;
+  CHECK_FAILS(bind_step(&context, &arena, yaml, &table.schema, &step), WH_ERR_USAGE);
+  CHECK_STR(wh_str_of(test_err.text), wh_str_of(error));
+  CHECK(!step);
+  test_context_free(&context);
+  test_table_free(&table);
+}
+
+#define ORDERS                                                                                     \
+  "order_number: string, status: string?, status_code: int64?, quantity: string?, "                \
+  "customer_name: string?, order_date: string?"
+
+TEST(steps_are_found_by_name) {
+  CHECK(wh_step_by_name(WH_STR("trim")) != NULL);
+  CHECK(wh_step_by_name(WH_STR("Trim")) == NULL);
+  check_refused("trimm: [status]", ORDERS,
+                "test.yaml:1:1: steps has no word 'trimm'. Did you mean 'trim'?");
+  check_refused("sort: [status]", ORDERS,
+                "test.yaml:1:1: steps has no word 'sort'; its words are: trim, map, cast, null_if, "
+                "default, dedupe");
+  check_refused("trim", ORDERS,
+                "test.yaml:1:1: expected one step as a map with one word, such as trim: [status]; "
+                "found a single value");
+  check_refused("{ trim: all, dedupe: row }", ORDERS,
+                "test.yaml:1:1: expected one step as a map with one word, such as trim: [status]; "
+                "found a map of several");
+  check_refused("{ trim: }", ORDERS,
+                "test.yaml:1:3: trim: says nothing; it is written trim: [column, ...] | all");
+}
+
+// Every example of the reference binds and runs.
+TEST(step_examples_work) {
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, &test_mem);
+  wh_step_context context;
+  test_context_init(&context, 1 << 20);
+  for (size_t i = 0; wh_step_types[i]; i++) {
+    const wh_step_type *type = wh_step_types[i];
+    CHECK(type->help && type->shape && type->help[strlen(type->help) - 1] != '.');
+    CHECK(wh_step_by_name(wh_str_of(type->name)) == type);
+    bool whole = strcmp(type->name, "default") == 0 || strcmp(type->name, "null_if") == 0;
+    test_table table; // quantity is a number where the example says so
+    test_table_init(&table, whole ? "order_number: string, status: string?, quantity: int64?, "
+                                    "order_date: string?"
+                                  : ORDERS);
+    test_table_add(&table, whole ? "a|~|~|n/a\nb|Open|-1|~\n"
+                                 : "a| Open|1|12|  X |21.11.2026\nb|~|2|13|Y|22.11.2026\n");
+    wh_step *step = NULL;
+    REQUIRE_OK(bind_step(&context, &arena, type->example, &table.schema, &step));
+    test_run run;
+    CHECK_OK(test_run_step(&run, step, &table, 1, &test_err));
+    CHECK_STR(wh_buf_str(&run.rejects), WH_STR(""));
+    CHECK(run.rows.len > 0);
+    test_run_free(&run);
+    wh_step_close(step);
+    test_table_free(&table);
+  }
+  test_context_free(&context);
+}
+
+// --- trim ----------------------------------------------------------------------------------------
+
+TEST(trim_takes_white_space_of_any_script) {
+  check_step("trim: [a]", "a: string?, b: string",
+             "  x |  x \n\xC2\xA0y\xE3\x80\x80|y\n~|z\nq r|w\n",
+             (expected){.schema = "a: string?, b: string", .rows = "x|  x \ny|y\n~|z\nq r|w\n"});
+  check_step("trim: all", "a: string?, n: int64, b: string?",
+             "\xEF\xBB\xBFx|1| \t\n~|2|\xE2\x80\x89z\xE2\x80\x8A\n",
+             (expected){.rows = "x|1|\n~|2|z\n"});
+  check_step("trim: a", "a: string", "clean\nalso\n", (expected){.rows = "clean\nalso\n"});
+  // A column of another name may be called all.
+  check_step("trim: [all]", "all: string, b: string", " x| y\n", (expected){.rows = "x| y\n"});
+  check_step("trim: [n]", "n: null", "~\n", (expected){.rows = "~\n"});
+}
+
+TEST(trim_refuses) {
+  check_refused("trim: [status, statsu]", ORDERS,
+                "test.yaml:1:16: trim: no column 'statsu' at this point. Did you mean 'status'?");
+  check_refused("trim: [zzz]", "a: string, b: string",
+                "test.yaml:1:8: trim: no column 'zzz' at this point; there are: a, b");
+  check_refused("trim: [status_code]", ORDERS,
+                "test.yaml:1:8: trim: column 'status_code' is int64; only text can be trimmed");
+  check_refused("trim: [{ a: b }]", ORDERS,
+                "test.yaml:1:8: trim: expected the name of a column, found a map");
+  check_refused("trim: [~]", ORDERS,
+                "test.yaml:1:8: trim: expected the name of a column, found nothing");
+}
+
+TEST(long_lists_of_columns_are_cut) {
+  check_refused("trim: [qqqq]",
+                "a1: string, a2: string, a3: string, a4: string, a5: string, a6: string, "
+                "a7: string, a8: string, a9: string, b1: string, b2: string, b3: string",
+                "test.yaml:1:8: trim: no column 'qqqq' at this point; there are: a1, a2, a3, a4, "
+                "a5, a6, a7, a8, a9, b1 and 2 more");
+}
+
+// --- map -----------------------------------------------------------------------------------------
+
+TEST(map_turns_codes_into_words) {
+  check_step("map: { c: { 1: Open, 2: Shipped } }", "c: int64?, n: string",
+             "1|a\n2|b\n7|c\n~|d\n1|e\n",
+             (expected){.schema = "c: string?, n: string",
+                        .rows = "Open|a\nShipped|b\n~|d\nOpen|e\n",
+                        .rejects = "map c row 3: 7 has no word in the map\n"});
+  check_step("map: { c: { 1: Open, else: Unknown } }", "c: int16", "1\n2\n",
+             (expected){.schema = "c: string", .rows = "Open\nUnknown\n"});
+  check_step("map: { c: { 1: Open, else: ~ } }", "c: int64", "1\n2\n",
+             (expected){.schema = "c: string?", .rows = "Open\n~\n"});
+  check_step("map: { c: { 1: Open, ~: None } }", "c: int64?", "1\n~\n",
+             (expected){.schema = "c: string", .rows = "Open\nNone\n"});
+  check_step("map: { c: { true: Yes, false: ~ } }", "c: bool", "true\nfalse\n",
+             (expected){.schema = "c: string?", .rows = "Yes\n~\n"});
+  check_step("map: { c: { '1.50': A, 2: B } }", "c: decimal(10,2)", "1.5\n2.00\n",
+             (expected){.rows = "A\nB\n"});
+  check_step("map: { c: { 1: A, -0.0: B } }", "c: float64", "1\n0\n", (expected){.rows = "A\nB\n"});
+  check_step("map: { c: { 2026-01-01: New Year } }", "c: date", "2026-01-01\n",
+             (expected){.rows = "New Year\n"});
+}
+
+TEST(map_knows_text_by_its_bytes) {
+  // Quoted, the special words are plain codes.
+  check_step("map: { c: { 'else': E, 'null': N, '': empty, O: Open, o: open } }",
+             "c: string, n: int64", "else|1\nnull|2\n|3\nO|4\no|5\nO |6\n",
+             (expected){.rows = "E|1\nN|2\nempty|3\nOpen|4\nopen|5\n",
+                        .rejects = "map c row 6: 'O ' has no word in the map\n"});
+  check_step("map: { c: { a: 1, b: 2 }, d: { a: 3 } }", "c: string, d: string",
+             "a|a\nb|a\nx|y\na|q\n",
+             (expected){.rows = "1|3\n2|3\n",
+                        .rejects = "map c row 3: 'x' has no word in the map\n"
+                                   "map d row 4: 'q' has no word in the map\n"});
+}
+
+TEST(map_of_nothing_but_nulls) {
+  check_step("map: { c: { 1: Open } }", "c: null", "~\n~\n",
+             (expected){.schema = "c: string", .rows = "~\n~\n"});
+}
+
+TEST(reasons_stay_short_and_visible) {
+  check_step("map: { c: { a: b } }", "c: string",
+             "x\ty\x01\n"
+             "0123456789012345678901234567890123456789012345678901234567890123456789\n",
+             (expected){.rows = "",
+                        .rejects =
+                            "map c row 1: 'x\\x09y\\x01' has no word in the map\n"
+                            "map c row 2: '01234567890123456789012345678901234567890123456789"
+                            "0123456789...' has no word in the map\n"});
+}
+
+TEST(map_refuses) {
+  check_refused("map: [a]", ORDERS, "test.yaml:1:6: map: expected a map of columns, found a list");
+  check_refused("map: { status: Open }", ORDERS,
+                "test.yaml:1:16: map: expected a map of codes to words, found a single value");
+  check_refused("map: { status_cod: { 1: Open } }", ORDERS,
+                "test.yaml:1:8: map: no column 'status_cod' at this point. Did you mean "
+                "'status_code'?");
+  check_refused("map:\n  status_code:\n    1: Open\n    open: Open", ORDERS,
+                "test.yaml:4:5: map: 'open' is not a whole number, and so no value of column "
+                "'status_code'");
+  check_refused("map: { status_code: { 1: Open, 1.0: Shut } }", ORDERS,
+                "test.yaml:1:32: map: '1.0' is there twice");
+  check_refused("map: { status_code: { 1: [Open] } }", ORDERS,
+                "test.yaml:1:26: map: expected a word, found a list");
+  check_refused("map: { l: { 1: Open } }", "l: list<int64>",
+                "test.yaml:1:11: map: column 'l' holds lists, not single values");
+}
+
+// --- cast ----------------------------------------------------------------------------------------
+
+TEST(cast_fails_rather_than_guesses) {
+  check_step("cast: { q: int64, d: date }", "q: string?, d: string, n: string",
+             "12|2026-11-21|a\n~|2026-11-21|b\n12x|2026-11-21|c\nx|y|d\n",
+             (expected){.schema = "q: int64?, d: date, n: string",
+                        .rows = "12|2026-11-21|a\n~|2026-11-21|b\n",
+                        .rejects = "type q row 3: '12x' is not a whole number\n"
+                                   "type q row 4: 'x' is not a whole number\n"});
+  check_step("cast: { n: string }", "n: int64", "5\n",
+             (expected){.schema = "n: string", .rows = "5\n"});
+  check_step("cast: { n: int64 }", "n: null", "~\n",
+             (expected){.schema = "n: int64", .rows = "~\n"});
+}
+
+TEST(cast_reads_formats_and_zones) {
+  check_step("cast: { d: { type: date, format: \"%d.%m.%Y\" } }", "d: string", "21.11.2026\n",
+             (expected){.rows = "2026-11-21\n"});
+  check_step("cast: { d: { type: date, format: [\"%d.%m.%Y\", \"%Y/%m/%d\"] } }", "d: string",
+             "21.11.2026\n2026/11/22\n2026-11-23\n",
+             (expected){.rows = "2026-11-21\n2026-11-22\n2026-11-23\n"});
+  check_step("cast: { t: { type: timestamp, zone: Europe/London } }", "t: string",
+             "2026-07-01T12:00:00\n2026-12-01 12:00:00\n",
+             (expected){.schema = "t: timestamp[us,UTC]",
+                        .rows = "2026-07-01T11:00:00Z\n2026-12-01T12:00:00Z\n"});
+}
+
+TEST(cast_refuses) {
+  check_refused("cast: { quantity: int65 }", ORDERS,
+                "test.yaml:1:19: cast: 'int65' is not a type. Did you mean 'int64'?");
+  check_refused(
+      "cast: { quanttiy: int64 }", ORDERS,
+      "test.yaml:1:9: cast: no column 'quanttiy' at this point. Did you mean 'quantity'?");
+  check_refused("cast: { quantity: { typ: int64 } }", ORDERS,
+                "test.yaml:1:21: cast has no word 'typ'. Did you mean 'type'?");
+  check_refused("cast: { quantity: { format: \"%d\" } }", ORDERS,
+                "test.yaml:1:19: cast: column 'quantity' needs a type");
+  check_refused("cast: { quantity: { type: date, format: dd.mm } }", ORDERS,
+                "test.yaml:1:41: cast: 'dd.mm' is no format: it has no %. A format is written like "
+                "\"%d.%m.%Y\"");
+  check_refused(
+      "cast: { quantity: { type: timestamp, zone: Europe/Lodnon } }", ORDERS,
+      "test.yaml:1:44: cast: there is no time zone 'Europe/Lodnon'. Did you mean 'Europe/London'?");
+  check_refused("cast: [quantity]", ORDERS,
+                "test.yaml:1:7: cast: expected a map of columns, found a list");
+  check_refused("cast: { b: date }", "b: bool",
+                "test.yaml:1:12: cast: column 'b' is bool, which cannot become date");
+}
+
+// --- null_if and default
+// ---------------------------------------------------------------------------
+
+TEST(null_if_makes_values_nothing) {
+  check_step("null_if: { a: [\"\", n/a], q: -1 }", "a: string, q: int64, r: string",
+             "x|1|p\n|-1|q\nn/a|2|r\nN/A|-1|s\n",
+             (expected){.schema = "a: string?, q: int64?, r: string",
+                        .rows = "x|1|p\n~|~|q\n~|2|r\nN/A|~|s\n"});
+  check_step("null_if: { a: 0 }", "a: float64?", "0\n-0\n1\n~\n",
+             (expected){.rows = "~\n~\n1\n~\n"});
+  check_step("null_if: { a: x }", "a: string", "a\nb\n", (expected){.rows = "a\nb\n"});
+  check_step("null_if: { a: x }", "a: null", "~\n", (expected){.rows = "~\n"});
+  check_step("null_if: { a: NaN }", "a: float64", "NaN\n2\n", (expected){.rows = "~\n2\n"});
+}
+
+TEST(null_if_refuses) {
+  check_refused("null_if: { status_code: n/a }", ORDERS,
+                "test.yaml:1:25: null_if: 'n/a' is not a whole number, and so no value of column "
+                "'status_code'");
+  check_refused("null_if: { statu: x }", ORDERS,
+                "test.yaml:1:12: null_if: no column 'statu' at this point. Did you mean 'status'?");
+  check_refused("null_if: { status: [a, b, a] }", ORDERS,
+                "test.yaml:1:27: null_if: 'a' is there twice");
+  check_refused("null_if: { status: ~ }", ORDERS,
+                "test.yaml:1:20: null_if: expected a value, found nothing");
+}
+
+TEST(default_fills_nulls) {
+  check_step("default: { a: 7, s: \"\" }", "a: int64?, s: string?, t: string?",
+             "1|~|~\n~|x|~\n~|~|y\n5|z|~\n",
+             (expected){.schema = "a: int64, s: string, t: string?",
+                        .rows = "1||~\n7|x|~\n7||y\n5|z|~\n"});
+  check_step("default: { a: 7 }", "a: int64?", "1\n2\n", (expected){.rows = "1\n2\n"});
+  check_step("default: { d: 2026-01-01, b: false, m: 0.5 }", "d: date?, b: bool?, m: decimal(5,2)?",
+             "~|~|~\n", (expected){.rows = "2026-01-01|false|0.50\n"});
+}
+
+TEST(default_refuses) {
+  check_refused("default: { status_code: some }", ORDERS,
+                "test.yaml:1:25: default: 'some' is not a whole number, and so no value of column "
+                "'status_code'");
+  check_refused("default: { status: ~ }", ORDERS,
+                "test.yaml:1:20: default: expected a value, found nothing");
+  check_refused("default: { n: 1 }", "n: null",
+                "test.yaml:1:15: default: column 'n' has no values, so its type is not known; give "
+                "it one with a cast before");
+  check_refused("default: { statuss: x }", ORDERS,
+                "test.yaml:1:12: default: no column 'statuss' at this point. Did you mean "
+                "'status'?");
+}
+
+// --- dedupe
+// ----------------------------------------------------------------------------------------
+
+TEST(dedupe_keeps_the_first) {
+  check_step("dedupe: row", "a: string?, b: int64?", "x|1\nx|2\nx|1\n~|1\n~|1\nx|~\n~|~\nx|~\n",
+             (expected){.rows = "x|1\nx|2\n~|1\nx|~\n~|~\n", .filtered = 3});
+  check_step("dedupe: { key: a }", "a: string?, b: int64", "x|1\nx|2\ny|3\n~|4\n~|5\nx|6\n",
+             (expected){.rows = "x|1\ny|3\n~|4\n~|5\n", .filtered = 2});
+  // The pair is the key, and ("ab", "c") is not ("a", "bc").
+  check_step("dedupe: { key: [a, b], keep: first }", "a: string, b: string", "ab|c\na|bc\nab|c\n",
+             (expected){.rows = "ab|c\na|bc\n", .filtered = 1});
+  check_step("dedupe: { key: f }", "f: float64, n: int64", "0|1\n-0|2\nNaN|3\nNaN|4\n1.5|5\n",
+             (expected){.rows = "0|1\nNaN|3\n1.5|5\n", .filtered = 2});
+}
+
+TEST(dedupe_keeps_the_last) {
+  check_step("dedupe: { key: a, keep: last }", "a: string?, b: int64",
+             "x|1\ny|2\n~|3\nx|4\nz|5\n~|6\ny|7\n",
+             (expected){.rows = "~|3\nx|4\nz|5\n~|6\ny|7\n", .filtered = 2});
+  check_step(
+      "dedupe: { key: [k], keep: last }",
+      "k: int32, b: bool?, f: float32, d: decimal(20,3), u: uint16, s: binary, t: timestamp",
+      "1|true|1.5|12.345|7|AAE=|2026-11-21T08:55:00Z\n1|~|-0|-1|65535||1969-01-01T00:00:00Z\n"
+      "-2|false|NaN|0|0|/w==|2026-11-21T08:55:00.000001Z\n",
+      (expected){.rows = "1|~|-0|-1.000|65535||1969-01-01T00:00:00Z\n"
+                         "-2|false|NaN|0.000|0|/w==|2026-11-21T08:55:00.000001Z\n",
+                 .filtered = 1});
+  check_step("dedupe: { key: a, keep: last }", "a: string", "", (expected){.rows = ""});
+}
+
+TEST(dedupe_refuses) {
+  check_refused("dedupe: { keep: last }", ORDERS,
+                "test.yaml:1:9: dedupe: needs a key, or the word row to compare whole rows");
+  check_refused("dedupe: rows", ORDERS,
+                "test.yaml:1:9: dedupe: expected row or { key: [column, ...] }, found a single "
+                "value");
+  check_refused("dedupe: { key: [] }", ORDERS,
+                "test.yaml:1:16: dedupe: key needs at least one column");
+  check_refused("dedupe: { key: order_nmber }", ORDERS,
+                "test.yaml:1:16: dedupe: no column 'order_nmber' at this point. Did you mean "
+                "'order_number'?");
+  check_refused("dedupe: { key: status, keep: lst }", ORDERS,
+                "test.yaml:1:30: dedupe: keep has no word 'lst'. Did you mean 'last'?");
+  check_refused("dedupe: { kye: status }", ORDERS,
+                "test.yaml:1:11: dedupe has no word 'kye'. Did you mean 'key'?");
+}
+
+// Random rows over few keys, against the plain model, with budgets that spill and one that does
+// not.
+static void make_rows(wh_buf *rows, uint8_t *keys, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    keys[i] = (uint8_t)test_random_below(90);
+    if (keys[i] == 0)
+      wh_buf_printf(rows, "~|%zu\n", i);
+    else
+      wh_buf_printf(rows, "key-%u|%zu\n", keys[i], i);
+  }
+}
+
+static void model(const uint8_t *keys, size_t count, bool last, wh_buf *rows, wh_buf *places) {
+  for (size_t i = 0; i < count; i++) {
+    bool goes = true;
+    for (size_t k = 0; k < count && keys[i]; k++) {
+      if (keys[k] == keys[i] && (last ? k > i : k < i)) goes = false;
+    }
+    if (!goes) continue;
+    if (keys[i])
+      wh_buf_printf(rows, "key-%u|%zu\n", keys[i], i);
+    else
+      wh_buf_printf(rows, "~|%zu\n", i);
+    wh_buf_printf(places, "%zu ", i + 1);
+  }
+}
+
+TEST(dedupe_agrees_with_the_model_whatever_its_memory) {
+  enum { ROWS = 1500 };
+  static uint8_t keys[ROWS];
+  WH_CLEAN_BUF wh_buf text;
+  wh_buf_init(&text, &test_mem, 0);
+  make_rows(&text, keys, ROWS);
+  test_table table;
+  test_table_init(&table, "k: string?, n: int64");
+  test_table_add(&table, text.data);
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, &test_mem);
+  for (int last = 0; last < 2; last++) {
+    WH_CLEAN_BUF wh_buf rows;
+    WH_CLEAN_BUF wh_buf places;
+    wh_buf_init(&rows, &test_mem, 0);
+    wh_buf_init(&places, &test_mem, 0);
+    model(keys, ROWS, last, &rows, &places);
+    static const size_t budgets[] = {0, 2000, 1 << 20};
+    for (size_t b = 0; b < 3; b++) {
+      wh_step_context context;
+      test_context_init(&context, budgets[b]);
+      wh_step *step = NULL;
+      REQUIRE_OK(bind_step(&context, &arena,
+                           last ? "dedupe: { key: k, keep: last }" : "dedupe: { key: k }",
+                           &table.schema, &step));
+      test_run run;
+      CHECK_OK(test_run_step(&run, step, &table, 1 + test_random_below(200), &test_err));
+      CHECK_STR(wh_buf_str(&run.rows), wh_buf_str(&rows));
+      CHECK_STR(wh_buf_str(&run.places), wh_buf_str(&places));
+      test_run_free(&run);
+      wh_step_close(step);
+      test_context_free(&context);
+    }
+  }
+  test_table_free(&table);
+}
+
+// Nested values survive being held back.
+TEST(dedupe_holds_back_lists_and_structs) {
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, &test_mem);
+  test_table table;
+  test_table_init(&table, "k: int64, l: list<string?>?, s: struct<a: int64?, b: list<int64>>?");
+  for (int64_t i = 0; i < 40; i++) {
+    wh_column *c = table.batch.columns;
+    REQUIRE_OK(wh_column_add_i64(&c[0], i % 30, &test_err));
+    if (i % 3 == 0) {
+      REQUIRE_OK(wh_column_add_null(&c[1], &test_err));
+    } else {
+      REQUIRE_OK(wh_column_add_text(&c[1].children[0], WH_STR("item"), &test_err));
+      if (i % 2) REQUIRE_OK(wh_column_add_null(&c[1].children[0], &test_err));
+      REQUIRE_OK(wh_column_add_list(&c[1], &test_err));
+    }
+    if (i % 5 == 0) {
+      REQUIRE_OK(wh_column_add_null(&c[2], &test_err));
+    } else {
+      REQUIRE_OK(wh_column_add_i64(&c[2].children[0], i, &test_err));
+      for (int64_t n = 0; n < i % 4; n++)
+        REQUIRE_OK(wh_column_add_i64(&c[2].children[1].children[0], n * i, &test_err));
+      REQUIRE_OK(wh_column_add_list(&c[2].children[1], &test_err));
+      REQUIRE_OK(wh_column_add_struct(&c[2], &test_err));
+    }
+    wh_batch_row_end(&table.batch);
+  }
+  WH_CLEAN_BUF wh_buf all;
+  wh_buf_init(&all, &test_mem, 0);
+  test_write_rows(&table.batch, &all);
+  // Rows 0 to 9 have later ones of the same key.
+  wh_str want = wh_buf_str(&all);
+  for (int i = 0; i < 10; i++)
+    want = wh_str_sub(want, wh_str_find(want, 0, '\n') + 1, want.len);
+  for (size_t budget = 0; budget <= 1 << 20; budget += 1 << 20) {
+    wh_step_context context;
+    test_context_init(&context, budget);
+    wh_step *step = NULL;
+    REQUIRE_OK(bind_step(&context, &arena, "dedupe: { key: k, keep: last }", &table.schema, &step));
+    test_run run;
+    CHECK_OK(test_run_step(&run, step, &table, 7, &test_err));
+    CHECK_STR(wh_buf_str(&run.rows), want);
+    CHECK_EQ(step->rows_filtered, 10);
+    test_run_free(&run);
+    wh_step_close(step);
+    test_context_free(&context);
+  }
+  test_table_free(&table);
+}
+
+// --- without memory
+// --------------------------------------------------------------------------------
+
+static void starve(const char *yaml, const char *fields, const char *rows) {
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, &test_mem);
+  test_table table;
+  test_table_init(&table, fields);
+  test_table_add(&table, rows);
+  wh_step_context context;
+  test_context_init(&context, 1000);
+  const wh_step_type *type = NULL;
+  const wh_node *options = NULL;
+  REQUIRE_OK(wh_step_read(test_nodes(&arena, yaml), &type, &options, &test_err));
+  size_t before = atomic_load(&test_mem.used);
+  for (size_t n = 1;; n++) {
+    wh_step *step = NULL;
+    test_run run = {0};
+    test_err = (wh_error){0};
+    test_mem.fail_at = atomic_load(&test_mem.count) + n;
+    wh_status status = type->bind(&context, options, &table.schema, &step, &test_err);
+    if (status == WH_OK) status = test_run_step(&run, step, &table, 3, &test_err);
+    test_mem.fail_at = 0;
+    test_run_free(&run);
+    wh_step_close(step);
+    CHECK_EQ(atomic_load(&test_mem.used), before);
+    if (status == WH_OK) break;
+    CHECK_EQ(status, WH_ERR_MEMORY);
+    REQUIRE(n < 2000);
+  }
+  test_context_free(&context);
+  test_table_free(&table);
+}
+
+TEST(steps_without_memory) {
+  starve("trim: all", "a: string?, b: string", " x|y\n~| z\nq|w\n1|2 \n");
+  starve("map: { c: { 1: Open, ~: Null, else: ~ } }", "c: int64?", "1\n2\n~\n1\n");
+  starve("map: { c: { a: Open } }", "c: string", "a\nb\na\na\n");
+  starve("cast: { a: { type: date, format: \"%d.%m.%Y\" }, b: int64 }", "a: string, b: string",
+         "21.11.2026|1\nx|2\n22.11.2026|3\n23.11.2026|y\n");
+  starve("null_if: { a: [x, y] }", "a: string?", "x\na\ny\n~\n");
+  starve("default: { a: zero }", "a: string?", "x\n~\n~\ny\n");
+  starve("dedupe: { key: a }", "a: string, b: int64", "x|1\ny|2\nx|3\nz|4\nx|5\n");
+  starve("dedupe: { key: a, keep: last }", "a: string, b: int64", "x|1\ny|2\nx|3\nz|4\nx|5\n");
+}

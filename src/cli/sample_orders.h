@@ -2,14 +2,14 @@
 // from a seed, with the dirt that real ones have:
 //
 //   sales_order(id INTEGER PRIMARY KEY, order_number TEXT, customer_name TEXT, postcode TEXT,
-//     status_code INTEGER, order_date DATE, ship_date DATE, quantity INTEGER, total DECIMAL(12,2),
+//     status_code INTEGER, order_date TEXT, ship_date TEXT, quantity INTEGER, total DECIMAL(12,2),
 //     currency TEXT, credit_limit DECIMAL(12,2), margin REAL, updated_at TIMESTAMP)
 //
 //  - status_code: 1 open, 2 back ordered, 3 shipped, 4 cancelled; in a few rows 9, which is none.
 //  - order_number "SO0004711", one in about 300 with spaces behind it; in a few rows missing.
 //  - names in many alphabets, some all in capitals or small letters, with spaces at either end or
 //    two in the middle; postcodes likewise, or without their space, or missing.
-//  - dates that are missing as NULL, as '' or as '0000-00-00'.
+//  - dates kept as text, as old systems do; missing ones are NULL, '' or '0000-00-00'.
 //  - updated_at 'YYYY-MM-DD HH:MM:SSZ' (UTC) over the last two years up to an hour before now; some
 //    rows share theirs, as a nightly job leaves them.
 //  - credit_limit and margin: what must never leave.

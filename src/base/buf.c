@@ -133,11 +133,16 @@ bool wh_buf_add_json(wh_buf *buf, wh_str s) {
 bool wh_buf_add_hex(wh_buf *buf, const void *data, size_t len) {
   static const char hex[] = "0123456789abcdef";
   const unsigned char *bytes = data;
-  if (!wh_buf_reserve(buf, len * 2)) return false;
+  size_t digits;
+  if (__builtin_mul_overflow(len, 2u, &digits)) digits = SIZE_MAX;
+  if (!wh_buf_reserve(buf, digits)) return false;
+  char *to = buf->data + buf->len;
   for (size_t i = 0; i < len; i++) {
-    char pair[2] = {hex[bytes[i] >> 4], hex[bytes[i] & 15]};
-    wh_buf_add(buf, pair, 2);
+    *to++ = hex[bytes[i] >> 4];
+    *to++ = hex[bytes[i] & 15];
   }
+  *to = 0;
+  buf->len += digits;
   return true;
 }
 

@@ -322,9 +322,15 @@ static wh_status scalar_text(reader *r, wh_str *ret) {
   return r->context->resolve(r->context->resolve_context, r->node, r->context->arena, ret, r->err);
 }
 
+// A "${" that is not the escape "$${".
 static bool holds_reference(const wh_node *node) {
-  if (node->kind != WH_NODE_SCALAR || !node->text.data) return false;
-  return memmem(node->text.data, node->text.len, "${", 2) != NULL;
+  if (node->kind != WH_NODE_SCALAR) return false;
+  wh_str rest = node->text;
+  while (rest.len > 0) {
+    if (wh_str_starts(rest, "${")) return true;
+    rest = wh_str_sub(rest, wh_str_starts(rest, "$${") ? 3 : 1, rest.len);
+  }
+  return false;
 }
 
 static wh_status read_item(const reader *list, const wh_node *node, wh_str *ret) {
@@ -431,17 +437,37 @@ static bool is_skipped(const char *const *skip, wh_str name) {
   return false;
 }
 
-static wh_status unknown_word(const wh_option *table, const wh_node *key, const char *const *skip,
-                              const char *owner, wh_error *err) {
-  enum { WORDS_MAX = 128 };
-  wh_str words[WORDS_MAX];
+enum { WORDS_MAX = 128 };
+
+// The names that a map may have.
+static size_t known_words(const wh_option *table, const char *const *skip,
+                          wh_str words[WORDS_MAX]) {
   size_t count = 0;
   for (; table->name && count < WORDS_MAX; table++)
     words[count++] = wh_str_of(table->name);
   for (; skip && *skip && count < WORDS_MAX; skip++)
     words[count++] = wh_str_of(*skip);
+  return count;
+}
+
+bool wh_option_misspelt(const wh_option *table, const wh_node *map, const char *const *skip,
+                        const char *name) {
+  if (!map || map->kind != WH_NODE_MAP) return false;
+  wh_str words[WORDS_MAX];
+  size_t count = known_words(table, skip, words);
+  for (size_t i = 0; i < map->count; i++) {
+    wh_str key = map->entries[i].key->text;
+    if (find_option(table, key) || is_skipped(skip, key)) continue;
+    if (wh_str_is(wh_str_nearest(key, words, count), name)) return true;
+  }
+  return false;
+}
+
+static wh_status unknown_word(const wh_option *table, const wh_node *key, const char *const *skip,
+                              const char *owner, wh_error *err) {
+  wh_str words[WORDS_MAX];
   char hint[96];
-  suggest(hint, sizeof hint, key->text, words, count);
+  suggest(hint, sizeof hint, key->text, words, known_words(table, skip, words));
   return wh_node_fail(key, err, "%s has no word '%.*s'.%s", owner, (int)wh_utf8_cut(key->text, 60),
                       key->text.data ? key->text.data : "", hint);
 }
@@ -474,6 +500,12 @@ static wh_status check_keys(const wh_option *table, const wh_node *map, const ch
   return WH_OK;
 }
 
+// Where problems are gathered, a word that was misspelt is not missing besides.
+static bool is_told(const wh_option_context *context, const wh_option *table, const wh_node *map,
+                    const char *const *skip, const wh_option *option) {
+  return context->problem && wh_option_misspelt(table, map, skip, option->name);
+}
+
 static wh_status missing(const wh_option *option, const wh_node *map, const char *owner,
                          wh_error *err) {
   const char *help = option->help ? option->help : "";
@@ -502,8 +534,10 @@ wh_status wh_options_parse(const wh_option *table, const wh_node *map, const cha
     r.node = empty ? NULL : wh_node_get(map, option->name);
     bool given = r.node && (!wh_node_is_null(r.node) || option->type == WH_OPTION_NODE);
     wh_status status = WH_OK;
-    if (given) status = read_value(&r, field);
-    else if (option->required && !wrong) status = missing(option, r.node ? r.node : map, owner, err);
+    if (given)
+      status = read_value(&r, field);
+    else if (option->required && !wrong && !is_told(context, table, map, skip, option))
+      status = missing(option, r.node ? r.node : map, owner, err);
     WH_TRY(settle(context, status, err));
   }
   return WH_OK;

@@ -76,6 +76,10 @@ wh_status wh_options_parse(const wh_option *table, const wh_node *map, const cha
                            const char *owner, const wh_option_context *context, void *target,
                            wh_error *err);
 
+// Whether the map has an unknown word that was likely meant to be `name`: then it is not missing.
+bool wh_option_misspelt(const wh_option *table, const wh_node *map, const char *const *skip,
+                        const char *name);
+
 // Scalars by themselves, for the owners of WH_OPTION_NODE and the command line.
 //  size: a number, with a fraction if that makes whole bytes, and B, kB, MB, GB, TB (powers of
 //    1000) or KiB, MiB, GiB, TiB (of 1024), in any case; without a unit bytes.

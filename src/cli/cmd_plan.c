@@ -19,7 +19,7 @@ static void print_when(const wh_plan *plan) {
     printf("by hand");
     break;
   case WH_WHEN_EVERY:
-    printf("every %s", wh_format_seconds(w->every_us).s);
+    printf("every %s", wh_format_period(w->every_us).s);
     break;
   case WH_WHEN_CRON:
     printf("cron %.*s (%.*s)", WH_STR_ARG(w->cron_text), w->timezone.len ? (int)w->timezone.len : 3,
@@ -38,7 +38,7 @@ static void print_when(const wh_plan *plan) {
       printf("; cursor %.*s is exact", WH_STR_ARG(read->cursor));
     } else {
       printf("; cursor %.*s is windowed: it re-reads the last %s", WH_STR_ARG(read->cursor),
-             wh_format_seconds(read->overlap_us).s);
+             wh_format_period(read->overlap_us).s);
     }
   } else if (plan->from_rows) {
     printf("; no cursor: everything each run");

@@ -218,6 +218,6 @@ const wh_command wh_cmd_quarantine = {
     .example = "wherry quarantine replay import-orders",
     .words_min = 1,
     .words_max = 2,
-    .completes = "quarantine",
+    .completes = "list|show|replay|drop pipeline",
     .run = quarantine,
 };

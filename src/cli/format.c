@@ -41,6 +41,22 @@ wh_text wh_format_seconds(int64_t us) {
   return text;
 }
 
+wh_text wh_format_period(int64_t us) {
+  static const struct {
+    int64_t us;
+    const char *name;
+  } units[] = {{86400ll * 1000000, "day"}, {3600ll * 1000000, "hour"}, {60 * 1000000, "minute"}};
+  wh_text text;
+  for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+    if (us < units[i].us || us % units[i].us != 0) continue;
+    int64_t n = us / units[i].us;
+    snprintf(text.s, sizeof text.s, "%lld %s%s", (long long)n, units[i].name, n == 1 ? "" : "s");
+    return text;
+  }
+  snprintf(text.s, sizeof text.s, "%g second%s", (double)us / 1e6, us == 1000000 ? "" : "s");
+  return text;
+}
+
 wh_text wh_format_clock(int64_t us, int64_t now_us) {
   wh_civil t, now;
   wh_civil_from_us(us, &t);

@@ -17,3 +17,7 @@ typedef struct wh_progress_view {
 void wh_progress_init(wh_progress_view *view, wh_cli *cli);
 wh_watcher wh_progress_watcher(wh_progress_view *view);
 void wh_progress_end(wh_progress_view *view); // takes the bar away
+
+// What a run did, in a line: "312 rows -> lake:...  14.2 MB  0.31 s". `alarm` and `plain` go around
+// what needs a person (colors, or "").
+bool wh_run_describe(const wh_run *run, const char *alarm, const char *plain, wh_buf *out);

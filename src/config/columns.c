@@ -44,7 +44,7 @@ static void set_type(const column_place *at, wh_str text, wh_gate_column *ret) {
   if (status == WH_ERR_MEMORY)
     at->l->problems.out_of_memory = true;
   else
-    wh_problems_error(&at->l->problems, wh_node_get(at->node, "type"), "%s: type: %s", at->owner,
+    wh_problems_error(&at->l->problems, wh_node_get(at->node, "type"), "%s: %s", at->owner,
                       problem.text);
 }
 
@@ -86,7 +86,7 @@ static void check_class(const column_place *at, const wh_gate_column *column) {
 
 static void load_long(const column_place *at, wh_gate_column *ret) {
   column_words words = {0};
-  wh_load_options(at->l, wh_column_options, at->node, NULL, at->owner, false, &words);
+  wh_load_options(at->l, wh_column_options, at->node, NULL, at->owner, true, &words);
   const wh_node *class = wh_node_get(at->node, "class");
   if (words.from.len) ret->from = words.from;
   ret->has_privacy = class && !wh_node_is_null(class);

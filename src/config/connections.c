@@ -103,7 +103,7 @@ static void load_connection(wh_loader *l, wh_connection_entry *entry, const wh_n
   wh_node shared;
   connection_words words = {0};
   if (!wh_load_is_map(l, node, owner) || !shared_part(l, node, &shared)) return;
-  wh_load_options(l, wh_connection_options, &shared, NULL, owner, false, &words);
+  wh_load_options(l, wh_connection_options, &shared, NULL, owner, true, &words);
   for (size_t i = 0; i < words.accepts.count; i++) {
     wh_class class;
     if (wh_class_parse(words.accepts.items[i], &class)) entry->info.accepts[class] = true;

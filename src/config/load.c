@@ -51,7 +51,7 @@ const wh_option wh_top_options[] = {{.name = "version",
                                      .offset = offsetof(top_words, memory_bytes),
                                      .def = "64MiB",
                                      .min = MEMORY_MIN_BYTES,
-                                     .max = INT64_MAX,
+                                     .max = 0,
                                      .help = "ceiling of the resident size of the whole process"},
                                     {.name = "ledger",
                                      .type = WH_OPTION_NODE,
@@ -202,7 +202,7 @@ static void load_top(wh_loader *l) {
   wh_config *config = l->config;
   const wh_node *root = config->root;
   top_words top = {0};
-  wh_load_options(l, wh_top_options, root, NULL, "the configuration", false, &top);
+  wh_load_options(l, wh_top_options, root, NULL, "the configuration", true, &top);
   const wh_node *version = wh_node_get(root, "version");
   if (version && version->kind == WH_NODE_SCALAR && top.version > 1) {
     wh_problems_error(&l->problems, version,
@@ -210,7 +210,7 @@ static void load_top(wh_loader *l) {
                       (long long)top.version);
   }
   ledger_words ledger = {0};
-  wh_load_options(l, wh_ledger_options, top.ledger, NULL, "ledger", false, &ledger);
+  wh_load_options(l, wh_ledger_options, top.ledger, NULL, "ledger", true, &ledger);
   if (ledger.path.len) config->ledger_path = ledger.path;
   config->memory_bytes = top.memory_bytes;
   config->log_json = top.log == 1;

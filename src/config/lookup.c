@@ -85,9 +85,8 @@ const wh_option wh_rate_options[] = {{.name = "by_address",
                                       .help = "wrong proofs an hour for one key"},
                                      {0}};
 
-// "order-status" and "OrderNumber" become "Order status" and "Order number".
-static wh_str in_words(wh_loader *l, wh_str name) {
-  char *text = wh_load_array(l, 2 * name.len + 1, 1);
+wh_str wh_name_in_words(wh_str name, wh_arena *arena) {
+  char *text = wh_arena_alloc(arena, 2 * name.len + 1);
   if (!text) return (wh_str){0};
   size_t len = 0;
   for (size_t i = 0; i < name.len; i++) {
@@ -103,6 +102,12 @@ static wh_str in_words(wh_loader *l, wh_str name) {
     text[len++] = c;
   }
   return wh_str_trim(wh_str_n(text, len));
+}
+
+static wh_str in_words(wh_loader *l, wh_str name) {
+  wh_str words = wh_name_in_words(name, l->arena);
+  if (!words.data) l->problems.out_of_memory = true;
+  return words;
 }
 
 // "PostcodeProof" asks for a postcode.
@@ -138,7 +143,7 @@ static void load_proof(wh_loader *l, const char *lookup, const wh_node_entry *en
   const char *owner = wh_load_owner(l, "%s: proof: %.*s", lookup, WH_SHOWN(entry->key->text));
   proof_words words = {0};
   if (node->kind == WH_NODE_MAP) {
-    wh_load_options(l, wh_proof_options, node, NULL, owner, false, &words);
+    wh_load_options(l, wh_proof_options, node, NULL, owner, true, &words);
     node = wh_node_get(node, "mask");
   } else if (wh_load_is_text(l, node, owner, "the name of a mask")) {
     words.mask = node->text;
@@ -219,8 +224,8 @@ static void load_lookup(wh_loader *l, wh_lookup *lookup, const wh_node *key, con
   if (!wh_load_is_map(l, node, owner)) return;
   lookup_words words = {0};
   rate_words rate = {0};
-  wh_load_options(l, wh_lookup_options, node, NULL, owner, false, &words);
-  wh_load_options(l, wh_rate_options, words.rate, NULL, wh_load_owner(l, "%s: rate", owner), false,
+  wh_load_options(l, wh_lookup_options, node, NULL, owner, true, &words);
+  wh_load_options(l, wh_rate_options, words.rate, NULL, wh_load_owner(l, "%s: rate", owner), true,
                   &rate);
   lookup->by = words.by;
   lookup->by_label = words.label.len ? words.label : in_words(l, words.by);

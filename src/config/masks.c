@@ -74,7 +74,7 @@ static void load_partial(wh_loader *l, wh_mask_entry *entry, const wh_node *node
                       wh_node_kind_name(node));
     return;
   }
-  wh_load_options(l, wh_partial_options, node, NULL, wh_load_owner(l, "%s: partial", owner), false,
+  wh_load_options(l, wh_partial_options, node, NULL, wh_load_owner(l, "%s: partial", owner), true,
                   &words);
   entry->mask.kind = WH_MASK_PARTIAL;
   entry->mask.keep_first = (size_t)words.first;
@@ -98,7 +98,7 @@ static void load_mask(wh_loader *l, wh_mask_entry *entry, const wh_node *key, co
     return;
   }
   mask_words words = {0};
-  wh_load_options(l, wh_mask_options, node, NULL, owner, false, &words);
+  wh_load_options(l, wh_mask_options, node, NULL, owner, true, &words);
   wh_load_secrets(l, wh_mask_options, node, owner, key->text, false);
   entry->mask.normalize = (wh_normalize)words.normalize;
   const wh_node *hmac = wh_node_get(node, "hmac");

@@ -181,9 +181,39 @@ static bool writes_objects(const checker *c) {
 
 // --- from and read -------------------------------------------------------------------------------
 
+// The ending that every object has, whatever stands for the wildcards or names in front of it;
+// empty when it is not fixed.
+static wh_str fixed_ending(wh_str thing) {
+  size_t at = thing.len;
+  while (at > 0 && !strchr("/*?]}", thing.data[at - 1])) {
+    if (thing.data[--at] == '.') return wh_str_sub(thing, at, thing.len);
+  }
+  return (wh_str){0};
+}
+
+static void check_codec(const checker *c, const wh_address *address, const char *word,
+                        const char *verb) {
+  wh_str ending = fixed_ending(address->thing);
+  if (c->p->raw || ending.len < 2 ||
+      wh_codec_by_key(wh_arena_printf(c->l->arena, "x%.*s", WH_SHOWN(ending))))
+    return;
+  char list[256];
+  size_t len = 0;
+  list[0] = 0;
+  for (size_t i = 0; wh_codecs[i]; i++) {
+    for (const char *const *e = wh_codecs[i]->extensions; *e && len < sizeof list; e++) {
+      int n = snprintf(list + len, sizeof list - len, "%s%s", len ? ", " : "", *e);
+      len += n > 0 ? (size_t)n : 0;
+    }
+  }
+  problem(c, address->node, "%s: no format that Wherry %s ends in '%.*s'. There are: %s", word,
+          verb, WH_SHOWN(ending), list);
+}
+
 static void check_from_objects(const checker *c) {
   const wh_node *node = c->p->from.node;
   wh_str name = c->from->name;
+  check_codec(c, &c->p->from, "from", "reads");
   if (c->p->from.thing.len == 0) {
     problem(c, node, "from: %.*s holds objects. Say which, such as %.*s:inbound/**/*.json",
             WH_SHOWN(name), WH_SHOWN(name));
@@ -207,7 +237,8 @@ static void check_from_rows(const checker *c) {
     problem(c, node, "from: name a table (%.*s:table), or give read: { query: \"SELECT ...\" }",
             WH_SHOWN(name));
   }
-  if (c->p->read.cursor.len == 0) {
+  if (c->p->read.cursor.len == 0 &&
+      !wh_option_misspelt(wh_read_options, c->words.read, NULL, "cursor")) {
     refuse(c, c->words.read, "overlap", "has no meaning without a cursor");
   }
   if (c->p->when.kind == WH_WHEN_NEW) {
@@ -253,9 +284,11 @@ static void check_to_objects(const checker *c) {
     return;
   }
   wh_error why = {0};
-  if (wh_template_check(c->p->to.thing, c->p->raw, &why) != WH_OK) {
+  bool good = wh_template_check(c->p->to.thing, c->p->raw, &why) == WH_OK;
+  if (good)
+    check_codec(c, &c->p->to, "to", "writes");
+  else
     problem(c, node, "to: %s", why.text);
-  }
   static const char *const words[] = {"mode", "key", "newest_by", "order"};
   for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
     refuse(c, c->words.write, words[i], "is for tables, and `to` writes objects");
@@ -297,7 +330,8 @@ static void check_to_rows(const checker *c) {
   if (c->p->to.thing.len == 0) {
     problem(c, c->p->to.node, "to: name a table, such as %.*s:orders", WH_SHOWN(c->to->name));
   }
-  if (write->mode == WH_WRITE_UPSERT && write->key.count == 0) {
+  bool misspelt = wh_option_misspelt(wh_write_options, c->words.write, NULL, "key");
+  if (write->mode == WH_WRITE_UPSERT && write->key.count == 0 && !misspelt) {
     problem(c, c->words.write, "write: upsert needs 'key', the columns that tell rows apart");
   }
   if (write->mode == WH_WRITE_APPEND) {
@@ -337,7 +371,7 @@ static void find_to(checker *c) {
 static void load_write(checker *c) {
   write_words words = {0};
   wh_load_options(c->l, wh_write_options, c->words.write, NULL,
-                  wh_load_owner(c->l, "%s: write", c->owner), false, &words);
+                  wh_load_owner(c->l, "%s: write", c->owner), true, &words);
   c->p->write = (wh_write){
       .mode = (wh_write_mode)words.mode,
       .key = words.key,
@@ -383,7 +417,13 @@ static void check_expect(checker *c) {
   c->p->expect = expect;
   for (size_t i = 0; i < expect->count; i++) {
     const wh_node *key = expect->entries[i].key;
-    if (!wh_str_is(key->text, "at_most_rejected")) check_crosses(c, key, key->text, "expect");
+    bool limit = key->plain && wh_str_is(key->text, "at_most_rejected");
+    if (!limit) check_crosses(c, key, key->text, "expect");
+  }
+  wh_error why = {0};
+  wh_expect_limit limit;
+  if (wh_expect_limit_parse(expect, &limit, &why) != WH_OK) {
+    wh_problems_add(&c->l->problems, false, &why);
   }
 }
 
@@ -410,7 +450,7 @@ static void load_content(checker *c) {
   if (given(c->words.columns)) {
     wh_load_columns(c->l, c->p, c->words.columns, wh_load_owner(c->l, "%s: columns", c->owner),
                     c->to);
-  } else {
+  } else if (!wh_option_misspelt(wh_pipeline_options, c->node, NULL, "columns")) {
     const wh_node *key = wh_node_key(c->node, "columns");
     wh_problems_error(
         &c->l->problems, key ? key : c->node,
@@ -433,7 +473,7 @@ static void load_pipeline(wh_loader *l, wh_pipeline *p, const wh_node *key, cons
     return;
   }
   if (!wh_load_is_map(l, node, c.owner)) return;
-  wh_load_options(l, wh_pipeline_options, node, NULL, c.owner, false, &c.words);
+  wh_load_options(l, wh_pipeline_options, node, NULL, c.owner, true, &c.words);
   p->raw = c.words.raw;
   p->attempts = c.words.attempts;
   p->batch_rows = c.words.batch;

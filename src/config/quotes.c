@@ -224,6 +224,25 @@ static bool explain_missing_space(const wh_yaml_trouble *t, wh_error *err) {
   return true;
 }
 
+// "{ port: ${PORT} }": within { } and [ ] a brace ends the text in front of it.
+static bool explain_brace(const wh_yaml_trouble *t, wh_error *err) {
+  size_t line = line_offset(t->text, t->at.line), brace = wh_yaml_offset(t->text, t->at);
+  if (!t->in_flow || brace >= t->text.len || !strchr("{[", t->text.data[brace])) return false;
+  size_t start = brace;
+  while (start > line && !is_blank(t->text.data[start - 1]) &&
+         !strchr(",[{", t->text.data[start - 1]))
+    start--;
+  if (start == brace) return false;
+  wh_str value = value_at(t->text, start, true);
+  wh_str seen = wh_str_sub(value, brace - start, value.len);
+  size_t len = bracket_end(seen);
+  if (len == 0) return false;
+  wh_yaml_place at = {t->at.line, column_of(t->text, line, start)};
+  const char *as = t->text.data[brace] == '{' ? "a map" : "a list";
+  WH_IGNORE(needs_quotes(t, at, value, wh_str_sub(seen, 0, len), as, err));
+  return true;
+}
+
 static bool explain_tab(const wh_yaml_trouble *t, wh_error *err) {
   size_t at = wh_yaml_offset(t->text, t->at);
   if (at >= t->text.len || t->text.data[at] != '\t') return false;
@@ -238,8 +257,9 @@ wh_status wh_yaml_explain(const wh_yaml_trouble *t, wh_error *err) {
   wh_yaml_place value = {t->at.line, column_of(t->text, line, start)};
   bool bracket = start < t->text.len && strchr("{[", t->text.data[start]);
   if (explain_tab(t, err) || explain_colon(t, err) || explain_missing_space(t, err) ||
-      (bracket && explain_value(t, value, err)) || (token && explain_value(t, t->at, err)) ||
-      (name && explain_value(t, t->began, err)) || explain_value(t, value, err)) {
+      explain_brace(t, err) || (bracket && explain_value(t, value, err)) ||
+      (token && explain_value(t, t->at, err)) || (name && explain_value(t, t->began, err)) ||
+      explain_value(t, value, err)) {
     return WH_ERR_USAGE;
   }
   if (!t->context) return fail_at(t, t->at, err, "this is not YAML: %s", t->problem);

@@ -89,7 +89,7 @@ void wh_load_when(wh_loader *l, const wh_node *node, const char *owner, wh_when 
   }
   when_words words = {0};
   size_t before = l->problems.count;
-  wh_load_options(l, wh_when_options, node, NULL, owner, false, &words);
+  wh_load_options(l, wh_when_options, node, NULL, owner, true, &words);
   bool has_cron = words.cron.len > 0, has_every = words.every_us > 0;
   if (has_cron == has_every) {
     if (l->problems.count > before) return; // a word that is wrong is not one that is missing

@@ -58,7 +58,8 @@ static wh_status fail_parser(builder *b) {
       .context = p->context,
       .at = place_of(p->problem_mark),
       .began = place_of(p->context_mark),
-      .in_flow = p->flow_level > 0,
+      // The scanner may be past the closing sign already; then only the context knows.
+      .in_flow = p->flow_level > 0 || (p->context && strstr(p->context, "flow")),
   };
   return wh_yaml_explain(&trouble, b->err);
 }

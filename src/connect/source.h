@@ -18,6 +18,7 @@ typedef struct wh_source_query {
   bool has_to; // and cursor < to (exact cursors)
   wh_value to;
   uint64_t limit_rows; // 0: no limit
+  size_t batch_rows;   // 0: the connection's
 } wh_source_query;
 
 typedef enum wh_cursor_kind { WH_CURSOR_WINDOWED, WH_CURSOR_EXACT } wh_cursor_kind;
@@ -49,6 +50,7 @@ typedef wh_status (*wh_table_visit)(void *context, const wh_table_info *table, w
 typedef struct wh_finder wh_finder;
 struct wh_finder {
   const wh_schema *schema; // of what `find` returns: the `show` columns in their order
+  size_t rows_max;         // of one key; 0, as it comes: no limit. Set by whoever calls find
   // Appends the rows whose key columns equal the values to `batch` (initialised with schema);
   // at most one for a unique key. No row is not an error.
   wh_status (*find)(wh_finder *finder, const wh_value *key, wh_batch *batch, wh_error *err);

@@ -27,7 +27,7 @@ wh_status wh_crossings_of(const wh_pipeline *p, const wh_gate *gate, const wh_sc
                             .column = field->name,
                             .from = column ? column->from : field->name,
                             .type = field->type,
-                            .privacy = field->privacy,
+                            .privacy = column && column->has_privacy ? column->privacy : field->privacy,
                             .mask = column && column->mask ? column->mask->name : (wh_str){0}};
   }
   *ret = list;

@@ -14,22 +14,19 @@ typedef struct chars_case {
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-// Bytes of the character at `at`, 0 if they are not UTF-8 (RFC 3629 section 4).
+// Bytes of the character beyond ASCII at `at`, 0 if they are not UTF-8 (RFC 3629 section 4).
 static size_t char_len(wh_str s, size_t at) {
   unsigned char lead = (unsigned char)s.data[at];
-  size_t len = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-  if (len == 1) return 1;
+  size_t len = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
   wh_str piece = wh_str_sub(s, at, at + len);
   return piece.len == len && wh_utf8_valid(piece) ? len : 0;
 }
 
-uint32_t wh_char_next(wh_str s, size_t *at) {
+uint32_t wh_char_next_wide_(wh_str s, size_t *at) {
   const unsigned char *p = (const unsigned char *)s.data + *at;
   size_t len = char_len(s, *at);
   *at += len ? len : 1;
   switch (len) {
-  case 1:
-    return p[0];
   case 2:
     return (p[0] & 0x1Fu) << 6 | (p[1] & 0x3Fu);
   case 3:

@@ -14,8 +14,14 @@
 
 enum { WH_CHAR_INVALID = 0xFFFD };
 
+uint32_t wh_char_next_wide_(wh_str s, size_t *at);
 // The character at *at, which moves behind it. *at < s.len.
-uint32_t wh_char_next(wh_str s, size_t *at);
+static inline uint32_t wh_char_next(wh_str s, size_t *at) {
+  unsigned char c = (unsigned char)s.data[*at];
+  if (c >= 0x80) return wh_char_next_wide_(s, at);
+  ++*at;
+  return c;
+}
 // Writes the character's 1 to 4 bytes and returns how many.
 size_t wh_char_encode(uint32_t c, char out[4]);
 

@@ -201,6 +201,8 @@ static wh_status add_crossing(binding *b, size_t from, const wh_gate_column *col
   }
   c->name = field->name;
   c->hides = c->mask || field->privacy >= WH_PERSONAL || source->privacy >= WH_PERSONAL;
+  // What a mask leaves is not personal any more: it may go on to whoever takes internal data.
+  if (c->mask && field->privacy > WH_INTERNAL) field->privacy = WH_INTERNAL;
   self->changes |= c->is_cast || c->mask;
   self->map[b->count] = from;
   b->owners[b->count++] = column;

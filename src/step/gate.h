@@ -25,8 +25,8 @@ typedef struct wh_gate {
 // Where it is masked or personal the reason does not show the value. A column that has a type and a
 // mask is cast first; the mask takes the canonical text of what is not text, gives text, and what
 // has nothing to hide becomes NULL. Lists and structs cannot be masked.
-// The class that comes out is the declared one, else the higher of internal and the source's, masked
-// or not: whether a sink accepts a masked column is the caller's question, who has the mask.
+// The class that comes out is the declared one, else the higher of internal and the source's,
+// masked or not: whether a sink accepts a masked column is the caller's question, who has the mask.
 // With `all`, listed columns stand where their source stood. Two columns of one name are refused.
 // Masks are borrowed and must outlive the step; everything else is copied.
 wh_status wh_gate_bind(const wh_step_context *context, const wh_gate *gate, const wh_schema *in,

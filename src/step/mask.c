@@ -42,17 +42,19 @@ bool wh_normalize_text(wh_normalize form, wh_str text, wh_buf *out) {
   if (form == WH_NORMALIZE_NONE) return wh_buf_add_str(out, text);
   text = wh_chars_trim(text);
   if (form == WH_NORMALIZE_TRIM) return wh_buf_add_str(out, text);
+  // Room for all at once: no case mapping makes a character more than twice as long.
+  if (!wh_buf_reserve(out, text.len * 2)) return false;
   for (size_t at = 0; at < text.len;) {
     size_t begin = at;
     uint32_t c = wh_char_next(text, &at);
     if (!keeps(form, c)) continue;
     uint32_t to = convert(form, c);
-    char bytes[4];
+    char *end = out->data + out->len;
     // An unchanged character is copied, so that bytes which are not UTF-8 stay different.
-    bool ok = to == c ? wh_buf_add(out, text.data + begin, at - begin)
-                      : wh_buf_add(out, bytes, wh_char_encode(to, bytes));
-    if (!ok) return false;
+    if (to == c) memcpy(end, text.data + begin, at - begin);
+    out->len += to == c ? at - begin : wh_char_encode(to, end);
   }
+  out->data[out->len] = 0;
   return true;
 }
 

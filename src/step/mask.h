@@ -49,8 +49,8 @@ typedef struct wh_mask {
 // does kind null: there is nothing to prove. On failure `out` is as it was.
 wh_status wh_mask_apply(const wh_mask *mask, wh_str value, wh_buf *out, bool *ret_null,
                         wh_error *err);
-// The same for many values: `key` is wh_hmac_key_init of the mask's key, made once. May be NULL where
-// the mask is no keyed hash.
+// The same for many values: `key` is wh_hmac_key_init of the mask's key, made once. May be NULL
+// where the mask is no keyed hash.
 wh_status wh_mask_apply_keyed(const wh_mask *mask, const wh_hmac_key *key, wh_str value,
                               wh_buf *out, bool *ret_null, wh_error *err);
 // Whether the mask can work at all: the length of its key, its fill. The text says "mask NAME: ".

@@ -19,37 +19,64 @@ typedef struct fake_server_options {
   int tls;
 } fake_server_options;
 
-static const wh_option fake_database_table[] = {
-    {.name = "path", .type = WH_OPTION_PATH, .offset = offsetof(fake_database_options, path),
-     .required = true, .help = "the database file"},
-    {0}};
+static const wh_option fake_database_table[] = {{.name = "path",
+                                                 .type = WH_OPTION_PATH,
+                                                 .offset = offsetof(fake_database_options, path),
+                                                 .required = true,
+                                                 .help = "the database file"},
+                                                {0}};
 
 static const wh_option fake_store_table[] = {
-    {.name = "path", .type = WH_OPTION_PATH, .offset = offsetof(fake_store_options, path),
-     .required = true, .help = "folder that holds the objects"},
-    {.name = "versioning", .type = WH_OPTION_BOOL, .offset = offsetof(fake_store_options, versioning),
+    {.name = "path",
+     .type = WH_OPTION_PATH,
+     .offset = offsetof(fake_store_options, path),
+     .required = true,
+     .help = "folder that holds the objects"},
+    {.name = "versioning",
+     .type = WH_OPTION_BOOL,
+     .offset = offsetof(fake_store_options, versioning),
      .help = "keep earlier versions"},
-    {.name = "encryption_key", .type = WH_OPTION_TEXT,
-     .offset = offsetof(fake_store_options, encryption_key), .secret = true,
+    {.name = "encryption_key",
+     .type = WH_OPTION_TEXT,
+     .offset = offsetof(fake_store_options, encryption_key),
+     .secret = true,
      .help = "key that objects are encrypted with"},
     {0}};
 
 static const char *const fake_tls_choices[] = {"verify", "require", "off", NULL};
 
-static const wh_option fake_server_table[] = {
-    {.name = "host", .type = WH_OPTION_TEXT, .offset = offsetof(fake_server_options, host),
-     .required = true, .help = "name or address of the server"},
-    {.name = "port", .type = WH_OPTION_INT, .offset = offsetof(fake_server_options, port),
-     .def = "5432", .min = 1, .max = 65535, .help = "port of the server"},
-    {.name = "database", .type = WH_OPTION_TEXT, .offset = offsetof(fake_server_options, database),
-     .help = "name of the database"},
-    {.name = "user", .type = WH_OPTION_TEXT, .offset = offsetof(fake_server_options, user),
-     .help = "who logs in"},
-    {.name = "password", .type = WH_OPTION_TEXT, .offset = offsetof(fake_server_options, password),
-     .secret = true, .help = "of the user"},
-    {.name = "tls", .type = WH_OPTION_ENUM, .offset = offsetof(fake_server_options, tls),
-     .choices = fake_tls_choices, .def = "verify", .help = "how connections are encrypted"},
-    {0}};
+static const wh_option fake_server_table[] = {{.name = "host",
+                                               .type = WH_OPTION_TEXT,
+                                               .offset = offsetof(fake_server_options, host),
+                                               .required = true,
+                                               .help = "name or address of the server"},
+                                              {.name = "port",
+                                               .type = WH_OPTION_INT,
+                                               .offset = offsetof(fake_server_options, port),
+                                               .def = "5432",
+                                               .min = 1,
+                                               .max = 65535,
+                                               .help = "port of the server"},
+                                              {.name = "database",
+                                               .type = WH_OPTION_TEXT,
+                                               .offset = offsetof(fake_server_options, database),
+                                               .help = "name of the database"},
+                                              {.name = "user",
+                                               .type = WH_OPTION_TEXT,
+                                               .offset = offsetof(fake_server_options, user),
+                                               .help = "who logs in"},
+                                              {.name = "password",
+                                               .type = WH_OPTION_TEXT,
+                                               .offset = offsetof(fake_server_options, password),
+                                               .secret = true,
+                                               .help = "of the user"},
+                                              {.name = "tls",
+                                               .type = WH_OPTION_ENUM,
+                                               .offset = offsetof(fake_server_options, tls),
+                                               .choices = fake_tls_choices,
+                                               .def = "verify",
+                                               .help = "how connections are encrypted"},
+                                              {0}};
 
 static const wh_option fake_bare_table[] = {{0}};
 
@@ -70,16 +97,25 @@ static const wh_source_type fake_source = {.open_finder = fake_open_finder};
 static const wh_sink_type fake_sink = {.exact = true};
 static const wh_store_type fake_store = {.has_versions = true};
 
-static const wh_connector fake_database = {
-    .name = "sqlite", .help = "a database in one file", .options = fake_database_table,
-    .options_size = sizeof(fake_database_options), .source = &fake_source, .sink = &fake_sink};
-static const wh_connector fake_local = {
-    .name = "local", .help = "objects in a folder", .options = fake_store_table,
-    .options_size = sizeof(fake_store_options), .store = &fake_store};
-static const wh_connector fake_server = {
-    .name = "server", .help = "a database behind a network", .options = fake_server_table,
-    .options_size = sizeof(fake_server_options), .source = &fake_source, .sink = &fake_sink,
-    .check = fake_server_check, .reserve_bytes = 12u << 20};
+static const wh_connector fake_database = {.name = "sqlite",
+                                           .help = "a database in one file",
+                                           .options = fake_database_table,
+                                           .options_size = sizeof(fake_database_options),
+                                           .source = &fake_source,
+                                           .sink = &fake_sink};
+static const wh_connector fake_local = {.name = "local",
+                                        .help = "objects in a folder",
+                                        .options = fake_store_table,
+                                        .options_size = sizeof(fake_store_options),
+                                        .store = &fake_store};
+static const wh_connector fake_server = {.name = "server",
+                                         .help = "a database behind a network",
+                                         .options = fake_server_table,
+                                         .options_size = sizeof(fake_server_options),
+                                         .source = &fake_source,
+                                         .sink = &fake_sink,
+                                         .check = fake_server_check,
+                                         .reserve_bytes = 12u << 20};
 static const wh_connector fake_feed = {
     .name = "feed", .help = "a source alone", .options = fake_bare_table, .source = &fake_source};
 static const wh_connector fake_drain = {

@@ -421,7 +421,7 @@ wh_os *sim_os_new(wh_mem *mem, uint64_t seed) {
   if (!os) abort();
   *os = (sim_os){.base = {.type = &sim_type, .mem = mem},
                  .disk = sim_disk_new(seed),
-                 .random = (seed ^ 0x9E3779B97F4A7C15ull) | 1,
+                 .random = ((seed + 1) * 0x9E3779B97F4A7C15ull) | 1,
                  .now_ns = START_NS,
                  .monotonic_ns = 1000000000};
   pthread_mutex_init(&os->mutex, NULL);

@@ -139,7 +139,8 @@ TEST(golden_problems) {
 static const char example[] =
     "version: 1\n"
     "connections:\n"
-    "  erp: { type: server, host: \"${HOST}\", port: \"${PORT}\", user: w, password: \"${secret:erp}\" }\n"
+    "  erp: { type: server, host: \"${HOST}\", port: \"${PORT}\", user: w, password: "
+    "\"${secret:erp}\" }\n"
     "  lake: { type: local, path: lake }\n"
     "  website: { type: sqlite, path: /srv/website.db, accepts: [public, internal, personal] }\n"
     "masks:\n"
@@ -249,9 +250,10 @@ TEST(loading_fills_the_lookups) {
 TEST(a_missing_file_says_what_to_do) {
   begin();
   CHECK_FAILS(load_file(NULL, NULL), WH_ERR_NOT_FOUND);
-  CHECK_STR(wh_str_of(test_err.text),
-            WH_STR("there is no wherry.yaml. Make a project with: wherry init, or name the file with "
-                   "-c"));
+  CHECK_STR(
+      wh_str_of(test_err.text),
+      WH_STR("there is no wherry.yaml. Make a project with: wherry init, or name the file with "
+             "-c"));
   put("wherry.yaml", "version: 1\n");
   CHECK_FAILS(load_file(NULL, "prod"), WH_ERR_NOT_FOUND);
   CHECK_STR(wh_str_of(test_err.text), WH_STR("there is no wherry.prod.yaml, which --env prod lays "
@@ -336,9 +338,10 @@ TEST(references_are_resolved_when_somebody_connects) {
   if (load(example)) {
     wh_connection *erp = NULL, *again = NULL;
     CHECK_FAILS(wh_config_connect(config, WH_STR("erp"), &erp, &test_err), WH_ERR_NOT_FOUND);
-    CHECK_STR(wh_str_of(test_err.text),
-              WH_STR("wherry.yaml:3:76: ${secret:erp}: the keyring has no secret 'erp'. Set it with: "
-                     "wherry secret set erp"));
+    CHECK_STR(
+        wh_str_of(test_err.text),
+        WH_STR("wherry.yaml:3:77: ${secret:erp}: the keyring has no secret 'erp'. Set it with: "
+               "wherry secret set erp"));
     set_secret("erp", "hunter2");
     CHECK_OK(wh_config_connect(config, WH_STR("erp"), &erp, &test_err));
     CHECK_OK(wh_config_connect(config, WH_STR("erp"), &again, &test_err));
@@ -363,8 +366,9 @@ TEST(what_a_reference_stands_for_is_checked_but_not_shown) {
            "  c: { type: server, host: \"${NOBODY}\" }\n")) {
     wh_connection *c;
     CHECK_FAILS(wh_config_connect(config, WH_STR("a"), &c, &test_err), WH_ERR_USAGE);
-    CHECK_ERROR_HAS("wherry.yaml:3:37: connection a: port: expected a whole number, found something "
-                    "else behind ${...}");
+    CHECK_ERROR_HAS(
+        "wherry.yaml:3:37: connection a: port: expected a whole number, found something "
+        "else behind ${...}");
     CHECK(!strstr(test_err.text, "wrong"));
     CHECK_FAILS(wh_config_connect(config, WH_STR("b"), &c, &test_err), WH_ERR_USAGE);
     CHECK_STR(wh_str_of(test_err.text),
@@ -417,9 +421,10 @@ TEST(references_resolve) {
     check_unresolved("${ssm:/erp/password}", WH_ERR_USAGE,
                      "f:1:2: ${ssm:...} names no source of values. There are ${NAME} for an "
                      "environment variable, ${file:PATH} and ${secret:NAME}");
-    check_unresolved("${secret:no such}", WH_ERR_USAGE,
-                     "f:1:2: ${secret:no such}: the name of a secret is 1 to 128 letters, digits, '-', "
-                     "'_', '.' and '/'");
+    check_unresolved(
+        "${secret:no such}", WH_ERR_USAGE,
+        "f:1:2: ${secret:no such}: the name of a secret is 1 to 128 letters, digits, '-', "
+        "'_', '.' and '/'");
   }
   end();
 }
@@ -433,8 +438,9 @@ TEST(files_behind_references_have_a_limit_and_no_zero_bytes) {
   free(big);
   CHECK_OK(wh_os_write_file(os, "zero", wh_str_n("a\0b", 3), false, &test_err));
   if (load("version: 1\n")) {
-    check_unresolved("${file:big}", WH_ERR_LIMIT,
-                     "f:1:2: ${file:big}: big: larger than the 1048576 bytes that are allowed here");
+    check_unresolved(
+        "${file:big}", WH_ERR_LIMIT,
+        "f:1:2: ${file:big}: big: larger than the 1048576 bytes that are allowed here");
     check_unresolved("${file:zero}", WH_ERR_USAGE,
                      "f:1:2: ${file:zero}: zero holds a zero byte, which no option takes");
   }

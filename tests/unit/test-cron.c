@@ -80,7 +80,8 @@ TEST(cron_refuses) {
   check_refused("1,,2 * * * *", "the minute must be between 0 and 59, found ''");
   check_refused("0 0 31 feb,apr *", "no month that is listed has such a day: it never comes");
   check_refused("@weakly", "there is no '@weakly'. Did you mean '@weekly'?");
-  check_refused("@reboot", "there is no '@reboot'. There are @yearly @monthly @weekly @daily @hourly");
+  check_refused("@reboot",
+                "there is no '@reboot'. There are @yearly @monthly @weekly @daily @hourly");
 }
 
 TEST(cron_next_in_utc) {
@@ -107,7 +108,8 @@ TEST(cron_in_london) {
   const wh_zone *z = zone_of("Europe/London");
   if (z) {
     check_next("0 6 * * *", z, "2026-03-28T07:00:00Z", "2026-03-29T05:00:00Z");
-    check_next("30 1 * * *", z, "2026-03-28T02:00:00Z", "2026-03-29T01:00:00Z"); // 01:30 is not there
+    check_next("30 1 * * *", z, "2026-03-28T02:00:00Z",
+               "2026-03-29T01:00:00Z"); // 01:30 is not there
     check_next("30 1 * * *", z, "2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z");
     check_next("30 1 * * *", z, "2026-10-24T12:00:00Z", "2026-10-25T00:30:00Z"); // the first of two
     check_next("30 1 * * *", z, "2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z");
@@ -115,7 +117,8 @@ TEST(cron_in_london) {
     check_next("30 * * * *", z, "2026-03-29T00:30:00Z", "2026-03-29T01:30:00Z"); // and no more than
     check_next("0 * * * *", z, "2026-03-29T00:00:00Z", "2026-03-29T01:00:00Z");  // each hour
     check_next("0 1 * * *", z, "2026-03-28T12:00:00Z", "2026-03-29T01:00:00Z");
-    check_next("0 1,2 * * *", z, "2026-03-28T12:00:00Z", "2026-03-29T01:00:00Z"); // both at the jump:
+    check_next("0 1,2 * * *", z, "2026-03-28T12:00:00Z",
+               "2026-03-29T01:00:00Z"); // both at the jump:
     check_next("0 1,2 * * *", z, "2026-03-29T01:00:00Z", "2026-03-30T00:00:00Z"); // once
   }
   end();
@@ -165,7 +168,8 @@ TEST(cron_next_is_the_next) {
   const wh_zone *z = zone_of("Europe/London");
   for (int round = 0; z && round < 50; round++) {
     char text[64];
-    snprintf(text, sizeof text, "%d %d * * *", (int)test_random_below(60), (int)test_random_below(24));
+    snprintf(text, sizeof text, "%d %d * * *", (int)test_random_below(60),
+             (int)test_random_below(24));
     wh_cron c;
     if (!CHECK_OK(wh_cron_parse(wh_str_of(text), &c, &test_err))) break;
     int64_t when = at("2026-03-20T00:00:00Z") + (int64_t)test_random_below(300) * 86400 * 1000000;

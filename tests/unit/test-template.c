@@ -45,21 +45,22 @@ TEST(templates_expand) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, &test_mem);
   wh_str key;
-  REQUIRE_OK(wh_template_expand(
-      WH_STR("{year}-{month}-{day}T{hour}{minute}{second}/{pipeline}/{source}/{name}.{ext}-{run}-{part}"),
-      &values, &arena, &key, &test_err));
+  REQUIRE_OK(wh_template_expand(WH_STR("{year}-{month}-{day}T{hour}{minute}{second}/{pipeline}/"
+                                       "{source}/{name}.{ext}-{run}-{part}"),
+                                &values, &arena, &key, &test_err));
   CHECK_STR(key, WH_STR("2025-11-21T085502/p/dbo_order_/in.csv-01jd3v-7"));
   wh_template_values empty = values;
   empty.name = WH_STR("");
-  CHECK_FAILS(wh_template_expand(WH_STR("a/{name}"), &empty, &arena, &key, &test_err), WH_ERR_USAGE);
+  CHECK_FAILS(wh_template_expand(WH_STR("a/{name}"), &empty, &arena, &key, &test_err),
+              WH_ERR_USAGE);
   CHECK_ERROR_HAS("the template a/{name}: 'a/' is not a key: it ends with '/'");
 }
 
 TEST(templates_match_their_own_pattern) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, &test_mem);
-  static const char *const list[] = {
-      "{run}", "a/{year}/{month}/x-{run}.json", "{name}{run}/[x]-{second}.{ext}", "{source}{part}{run}"};
+  static const char *const list[] = {"{run}", "a/{year}/{month}/x-{run}.json",
+                                     "{name}{run}/[x]-{second}.{ext}", "{source}{part}{run}"};
   for (size_t i = 0; i < sizeof list / sizeof list[0]; i++) {
     wh_str key, glob;
     REQUIRE_OK(wh_template_expand(wh_str_of(list[i]), &values, &arena, &key, &test_err));

@@ -20,8 +20,10 @@ static void end(void) {
 // One line that describes a tree: {a: "x", b: [y, ~]}
 static void draw(const wh_node *node, wh_buf *out) {
   if (node->kind == WH_NODE_SCALAR) {
-    if (wh_node_is_null(node)) wh_buf_add_char(out, '~');
-    else wh_buf_add_json(out, node->text);
+    if (wh_node_is_null(node))
+      wh_buf_add_char(out, '~');
+    else
+      wh_buf_add_json(out, node->text);
     return;
   }
   bool map = node->kind == WH_NODE_MAP;
@@ -74,7 +76,9 @@ TEST(yaml_trees) {
   check_tree("a:\nb: ~\nc: null\nd: ''\n", "{a: ~, b: ~, c: ~, d: \"\"}");
   check_tree("q: |\n  SELECT 1\n  FROM t\n", "{q: \"SELECT 1\\nFROM t\\n\"}");
   check_tree("a: yes\nb: 0o12\nc: 012\n", "{a: \"yes\", b: \"0o12\", c: \"012\"}");
-  check_tree("\xEF\xBB\xBF" "a: b\n", "{a: \"b\"}");
+  check_tree("\xEF\xBB\xBF"
+             "a: b\n",
+             "{a: \"b\"}");
   check_tree("%YAML 1.2\n---\na: b\n...\n", "{a: \"b\"}");
 }
 
@@ -125,9 +129,10 @@ TEST(yaml_nesting_is_bounded) {
 TEST(yaml_refused_parts_are_problems_and_the_rest_goes_on) {
   check_problem("a: 1\nb: 2\na: 3\n", "{a: \"1\", b: \"2\"}",
                 "f.yaml:3:1: 'a' is given twice, first in line 1");
-  check_problem("x: &x {a: 1}\ny:\n  <<: *x\n  b: 2\n", "{x: {a: \"1\"}, y: {b: \"2\"}}",
-                "f.yaml:3:3: merge keys (<<) are not taken. Write the words out, or repeat the whole "
-                "map with an alias.");
+  check_problem(
+      "x: &x {a: 1}\ny:\n  <<: *x\n  b: 2\n", "{x: {a: \"1\"}, y: {b: \"2\"}}",
+      "f.yaml:3:3: merge keys (<<) are not taken. Write the words out, or repeat the whole "
+      "map with an alias.");
   check_problem("a: !!int 1\n", "{a: \"1\"}",
                 "f.yaml:1:4: YAML tags have no meaning here. Leave it out.");
   check_problem("a: !in x\n", "{a: \"x\"}",
@@ -160,12 +165,17 @@ TEST(yaml_says_what_needs_quotes) {
   check_fails("- *\n", "f.yaml:1:3: this needs quotes: YAML reads * as an alias. Write \"*\".");
   check_fails("a: { cron: @daily }\n", "f.yaml:1:12: this needs quotes: YAML reads @ as a sign it "
                                        "keeps for itself. Write \"@daily\".");
-  check_fails("a: %d\n", "f.yaml:1:4: this needs quotes: YAML reads % as a directive. Write \"%d\".");
+  check_fails("a: %d\n",
+              "f.yaml:1:4: this needs quotes: YAML reads % as a directive. Write \"%d\".");
   check_fails("a: `x`\n", "f.yaml:1:4: this needs quotes: YAML reads ` as a sign it keeps for "
                           "itself. Write \"`x`\".");
   check_fails("a:\n  title: Orders: all\n",
               "f.yaml:2:10: this needs quotes: YAML reads Orders: as a word of a map. Write "
               "\"Orders: all\".");
+  check_fails("a: { b: ${X}, c: d }\n",
+              "f.yaml:1:9: this needs quotes: YAML reads {X} as a map. Write \"${X}\".");
+  check_fails("a: [ in/{run}.json ]\n",
+              "f.yaml:1:6: this needs quotes: YAML reads {run} as a map. Write \"in/{run}.json\".");
   check_fails("a: {x}\\\"y\"\n",
               "f.yaml:1:4: this needs quotes: YAML reads {x} as a map. Write '{x}\\\"y\"'.");
 }
@@ -177,10 +187,11 @@ TEST(yaml_common_slips_have_their_own_words) {
   check_fails("a: 1\n---\nb: 2\n", "f.yaml:2:1: a second document begins here; a file holds one");
   check_fails("a: \"\\0\"\n", "f.yaml:1:4: a text cannot hold a zero byte");
   check_fails("a: 1\nb: \xFF\n", "f.yaml:2:4: the file is not UTF-8 text");
-  check_fails("a: [1, 2\nb: 3\n",
-              "f.yaml:2:2: this is not YAML: did not find expected ',' or ']', while parsing a flow "
-              "sequence that begins in line 1. Look at the indentation and the quotes of this line "
-              "and the one above it.");
+  check_fails(
+      "a: [1, 2\nb: 3\n",
+      "f.yaml:2:2: this is not YAML: did not find expected ',' or ']', while parsing a flow "
+      "sequence that begins in line 1. Look at the indentation and the quotes of this line "
+      "and the one above it.");
 }
 
 static void check_overlay(const char *base_text, const char *over_text, const char *want) {

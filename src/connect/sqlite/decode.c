@@ -32,8 +32,7 @@ static wh_status not_a(sqlite3_value *value, const char *what, wh_sqlite_misfit 
   int storage = sqlite3_value_type(value);
   char text[QUOTE_MAX + 8];
   if (storage == SQLITE_BLOB) {
-    snprintf(m->reason, sizeof m->reason, "%d bytes of binary are not %s",
-             sqlite3_value_bytes(value), what);
+    snprintf(m->reason, sizeof m->reason, "a blob is not %s", what);
     return misfit(m, "type");
   }
   quote(value, text, sizeof text);

@@ -9,6 +9,7 @@ typedef struct wh_sqlite_column {
   wh_str declared; // empty: nothing, or an expression
   wh_type type;    // as it is read; set by wh_sqlite_sample
   bool nullable;
+  bool seen; // the sample showed values
   bool has_default;
   bool is_generated;
   uint32_t key_position; // in the primary key, from 1; 0: not part of it

@@ -88,13 +88,16 @@ static bool write_odd_year(wh_sqlite_encoder *e, int64_t value) {
   wh_buf_clear(&e->more);
   return e->type.kind == WH_DATE
              ? wh_iso_write_date(value, &e->more)
-             : wh_iso_write_timestamp(value, e->type.unit, e->type.zoned, &e->more);
+             : wh_iso_write_timestamp(value, e->stored.unit, e->stored.zoned, &e->more);
 }
 
 static wh_status encode_instant(wh_sqlite_encoder *e, int64_t value, sqlite3_stmt *stmt, int index,
                                 wh_sqlite_misfit *m, wh_error *err) {
   static_assert(sizeof e->text >= WH_SQLITE_INSTANT_TEXT, "an instant fits");
-  size_t len = wh_sqlite_instant_write(&e->type, value, &e->day, e->text);
+  if (e->type.kind != WH_DATE && e->stored.unit != e->type.unit &&
+      !wh_unit_convert(value, e->type.unit, e->stored.unit, &value))
+    return misfit(m, "is finer, or further away, than the column's type can say");
+  size_t len = wh_sqlite_instant_write(&e->stored, value, &e->day, e->text);
   if (len) return bound(wh_sqlite_bind_str(stmt, index, wh_str_n(e->text, len)), m, err);
   if (e->type.kind == WH_TIME) return misfit(m, "is not a time of day");
   if (!e->more.mem) wh_buf_init(&e->more, e->mem, 0);

@@ -6,9 +6,10 @@
 
 enum { WH_SQLITE_ENCODED_TEXT = 48 }; // a decimal of 38 digits, its sign and point
 
-// One for each column that is written. Type, affinity and mem are set, the rest is zeroed.
+// One for each column that is written. The first four are set, the rest is zeroed.
 typedef struct wh_sqlite_encoder {
   wh_type type;                // of the batch's column
+  wh_type stored;              // times are written with its unit; else as `type`
   wh_sqlite_affinity affinity; // of the table's column
   wh_mem *mem;
   wh_sqlite_day day;

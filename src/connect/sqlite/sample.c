@@ -207,7 +207,9 @@ wh_status wh_sqlite_sample(wh_sqlite_db *db, wh_sqlite_relation *r, wh_error *er
     WH_TRY(wh_sqlite_prepare(db, &sql, &stmt, err));
     WH_TRY(tally_rows(db, r, stmt, tallies, err));
   }
-  for (size_t i = 0; i < r->count; i++)
+  for (size_t i = 0; i < r->count; i++) {
+    r->columns[i].seen = tallies[i].values > 0;
     r->columns[i].type = decide(&tallies[i], &r->columns[i], r->has_order);
+  }
   return WH_OK;
 }

@@ -53,7 +53,7 @@ const wh_connector wh_connector_sqlite = {
     .options = options,
     .options_size = sizeof(wh_sqlite_options),
     .source = &wh_sqlite_source,
-    //.sink = &wh_sqlite_sink,
+    .sink = &wh_sqlite_sink,
     .check = check,
     .reach = reach,
     // What one source and one sink hold in their page caches, and SQLite itself.

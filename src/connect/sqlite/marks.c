@@ -1,0 +1,172 @@
+// Wherry's own tables in a target: marks and leases (sink.h of connect/), and what replace keeps.
+#include "connect/sqlite/sink.h"
+
+static const char *const tables[] = {
+    "CREATE TABLE IF NOT EXISTS _wherry_marks (\n"
+    "  pipeline TEXT NOT NULL,\n"
+    "  object TEXT NOT NULL,\n"
+    "  done INTEGER NOT NULL,\n"
+    "  rows_done INTEGER NOT NULL,\n"
+    "  rows_read INTEGER NOT NULL,\n"
+    "  rows_written INTEGER NOT NULL,\n"
+    "  rows_unchanged INTEGER NOT NULL,\n"
+    "  rows_superseded INTEGER NOT NULL,\n"
+    "  rows_filtered INTEGER NOT NULL,\n"
+    "  rows_quarantined INTEGER NOT NULL,\n"
+    "  row_hash INTEGER NOT NULL, -- 64 bits, as a signed number\n"
+    "  rejects TEXT NOT NULL,\n"
+    "  run TEXT NOT NULL,\n"
+    "  ord INTEGER NOT NULL,\n"
+    "  time_us INTEGER NOT NULL,\n"
+    "  PRIMARY KEY (pipeline, object)\n"
+    ") WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS _wherry_lease (\n"
+    "  pipeline TEXT NOT NULL PRIMARY KEY,\n"
+    "  epoch INTEGER NOT NULL\n"
+    ") WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS _wherry_tables (\n"
+    "  name TEXT NOT NULL PRIMARY KEY,\n"
+    "  replaced_order INTEGER NOT NULL\n"
+    ") WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS _wherry_stages (\n"
+    "  id INTEGER PRIMARY KEY,\n"
+    "  name TEXT NOT NULL,\n"
+    "  pipeline TEXT NOT NULL,\n"
+    "  object TEXT NOT NULL,\n"
+    "  ord INTEGER NOT NULL,\n"
+    "  accepted INTEGER NOT NULL DEFAULT 0,\n"
+    "  UNIQUE (name, pipeline, object)\n"
+    ")",
+};
+
+wh_status wh_sqlite_make_bookkeeping(wh_sqlite_db *db, wh_error *err) {
+  for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
+    WH_TRY(wh_sqlite_run_c(db, tables[i], err));
+  return WH_OK;
+}
+
+wh_status wh_sqlite_take_lease(wh_sink *sink, wh_error *err) {
+  const wh_load *load = &sink->load;
+  WH_CLEAN_STMT sqlite3_stmt *stmt = NULL;
+  WH_TRY(wh_sqlite_prepare_c(&sink->db,
+                             "INSERT INTO _wherry_lease AS l (pipeline, epoch) VALUES (?1, ?2) ON "
+                             "CONFLICT (pipeline) DO UPDATE SET epoch = excluded.epoch WHERE "
+                             "excluded.epoch >= l.epoch",
+                             &stmt, err));
+  wh_sqlite_bind_str(stmt, 1, load->pipeline);
+  sqlite3_bind_int64(stmt, 2, (int64_t)load->epoch);
+  WH_TRY(wh_sqlite_step_done(&sink->db, stmt, err));
+  if (sqlite3_changes(sink->db.handle) > 0) return WH_OK;
+  return wh_fail(err, WH_ERR_STALE,
+                 "%.*s: another worker has taken over pipeline %.*s; this one stops",
+                 WH_STR_ARG(sink->connection->name), WH_STR_ARG(load->pipeline));
+}
+
+// Columns of _wherry_marks as read_row takes them, from `first` on.
+#define MARK_COLUMNS                                                                               \
+  "done, rows_done, rows_read, rows_written, rows_unchanged, rows_superseded, rows_filtered, "     \
+  "rows_quarantined, row_hash, ord, time_us, rejects, run"
+
+static wh_status read_row(sqlite3_stmt *stmt, int first, wh_arena *arena, wh_mark *ret,
+                          wh_error *err) {
+  uint64_t numbers[11];
+  for (int i = 0; i < 11; i++)
+    numbers[i] = (uint64_t)sqlite3_column_int64(stmt, first + i);
+  *ret = (wh_mark){
+      .found = true,
+      .done = numbers[0] != 0,
+      .rows_done = numbers[1],
+      .counts = {.read = numbers[2],
+                 .written = numbers[3],
+                 .unchanged = numbers[4],
+                 .superseded = numbers[5],
+                 .filtered = numbers[6],
+                 .quarantined = numbers[7]},
+      .row_hash = numbers[8],
+      .order = (int64_t)numbers[9],
+      .time_us = (int64_t)numbers[10],
+      .rejects = wh_arena_str(arena, wh_sqlite_text(stmt, first + 11)),
+      .run = wh_arena_str(arena, wh_sqlite_text(stmt, first + 12)),
+  };
+  return ret->rejects.data && ret->run.data ? WH_OK : wh_fail_memory(err);
+}
+
+wh_status wh_sqlite_read_mark(wh_sink *sink, wh_arena *arena, wh_mark *ret, wh_error *err) {
+  WH_CLEAN_STMT sqlite3_stmt *stmt = NULL;
+  WH_TRY(wh_sqlite_prepare_c(
+      &sink->db, "SELECT " MARK_COLUMNS " FROM _wherry_marks WHERE pipeline = ?1 AND object = ?2",
+      &stmt, err));
+  wh_sqlite_bind_str(stmt, 1, sink->load.pipeline);
+  wh_sqlite_bind_str(stmt, 2, sink->load.object);
+  bool row;
+  WH_TRY(wh_sqlite_step(&sink->db, stmt, &row, err));
+  if (row) return read_row(stmt, 0, arena, ret, err);
+  *ret = (wh_mark){.found = false};
+  return WH_OK;
+}
+
+wh_status wh_sqlite_write_mark(wh_sink *sink, const wh_mark *m, wh_error *err) {
+  const wh_load *load = &sink->load;
+  WH_CLEAN_STMT sqlite3_stmt *stmt = NULL;
+  WH_TRY(wh_sqlite_prepare_c(&sink->db,
+                             "INSERT OR REPLACE INTO _wherry_marks (" MARK_COLUMNS
+                             ", pipeline, object) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
+                             "?11, ?12, ?13, ?14, ?15)",
+                             &stmt, err));
+  const uint64_t numbers[] = {
+      m->done,
+      m->rows_done,
+      m->counts.read,
+      m->counts.written,
+      m->counts.unchanged,
+      m->counts.superseded,
+      m->counts.filtered,
+      m->counts.quarantined,
+      m->row_hash,
+      (uint64_t)(m->order ? m->order : load->order),
+      (uint64_t)(m->time_us ? m->time_us : load->now_us),
+  };
+  for (int i = 0; i < 11; i++)
+    sqlite3_bind_int64(stmt, i + 1, (int64_t)numbers[i]);
+  wh_sqlite_bind_str(stmt, 12, m->rejects);
+  wh_sqlite_bind_str(stmt, 13, m->run.len ? m->run : load->run);
+  wh_sqlite_bind_str(stmt, 14, load->pipeline);
+  wh_sqlite_bind_str(stmt, 15, load->object);
+  return wh_sqlite_step_done(&sink->db, stmt, err);
+}
+
+// No database, or one without marks, has none.
+static wh_status has_marks(wh_sqlite_db *db, bool *ret, wh_error *err) {
+  int64_t count;
+  WH_TRY(wh_sqlite_get_i64(db, "SELECT count(*) FROM sqlite_schema WHERE name = '_wherry_marks'", 0,
+                           &count, err));
+  *ret = count > 0;
+  return WH_OK;
+}
+
+wh_status wh_sqlite_marks(wh_connection *c, wh_str pipeline, wh_arena *arena, wh_mark_visit visit,
+                          void *context, wh_error *err) {
+  bool exists;
+  WH_TRY(wh_sqlite_exists(c, &exists, err));
+  if (!exists) return WH_OK;
+  WH_CLEAN_DB wh_sqlite_db db = {0};
+  WH_TRY(wh_sqlite_open(c, WH_SQLITE_READ, &db, err));
+  WH_TRY(has_marks(&db, &exists, err));
+  if (!exists) return WH_OK;
+  WH_CLEAN_STMT sqlite3_stmt *stmt = NULL;
+  WH_TRY(wh_sqlite_prepare_c(&db,
+                             "SELECT object, " MARK_COLUMNS
+                             " FROM _wherry_marks WHERE pipeline = ?1 ORDER BY ord, object",
+                             &stmt, err));
+  wh_sqlite_bind_str(stmt, 1, pipeline);
+  for (;;) {
+    bool row;
+    WH_TRY(wh_sqlite_step(&db, stmt, &row, err));
+    if (!row) return WH_OK;
+    wh_mark mark;
+    WH_TRY(read_row(stmt, 1, arena, &mark, err));
+    wh_str object = wh_arena_str(arena, wh_sqlite_text(stmt, 0));
+    if (!object.data) return wh_fail_memory(err);
+    WH_TRY(visit(context, object, &mark, err));
+  }
+}

@@ -1,0 +1,108 @@
+// The sink's own structures; see connect/sink.h for the contract and sqlite.h for the tables.
+#pragma once
+
+#include "connect/sqlite/describe.h"
+#include "connect/sqlite/encode.h"
+
+typedef struct wh_sqlite_target {
+  wh_target spec; // a deep copy
+  wh_schema schema;
+  // What the table is, once bound (target.c):
+  bool exists;
+  bool has_order;              // rows carry _wherry_order
+  bool has_side;               // upsert: orders live in _wherry_order_<table>
+  wh_str *names;               // of the schema's columns, as the table spells them
+  wh_str *declared;            // and declares them
+  wh_sqlite_encoder *encoders; // for each column of the schema
+  size_t *key;                 // indexes of the key's columns in the schema
+  wh_str *collations;          // of the key's columns in the unique index
+  bool may_collide;            // one of them sees different bytes as equal
+  ptrdiff_t version;           // index of newest_by, or -1
+  bool version_is_ordered;     // stored values compare in SQL as they do as values
+  const char *compare;         // name of the SQL function that compares versions otherwise
+  // Statements (write.c, replace.c):
+  sqlite3_stmt *put;       // a row into the table, or the stage
+  sqlite3_stmt *why;       // why a row was not put
+  sqlite3_stmt *put_order; // into the side table
+  // Replace: the load's rows so far.
+  int64_t stage;
+  int64_t accepted; // rows that went into the stage, duplicates too
+  bool is_late;     // a newer object has replaced the table: nothing of this one counts
+} wh_sqlite_target;
+
+struct wh_sink {
+  wh_connection *connection;
+  wh_sqlite_db db;
+  bool is_open;
+  wh_arena arena;
+  wh_sqlite_target *targets;
+  size_t count;
+  wh_arena load_arena;
+  wh_load load; // of the transaction under way
+};
+
+static inline size_t wh_sqlite_key_count(const wh_sqlite_target *t) {
+  return t->spec.mode == WH_WRITE_APPEND ? 0 : t->spec.key_count;
+}
+
+// target.c: compares the target with the table that is there (db NULL: there is no database), and
+// fills in what it is. What does not fit is appended to `difference`, a line each.
+wh_status wh_sqlite_target_bind(wh_sqlite_db *db, wh_sqlite_target *t, wh_arena *arena,
+                                wh_buf *difference, wh_error *err);
+// clash.c: why values of the type cannot go into the column, or NULL; a phrase.
+const char *wh_sqlite_clash(const wh_type *type, const wh_sqlite_column *column, bool is_own);
+
+// ddl.c
+bool wh_sqlite_add_table(wh_buf *sql, const wh_sqlite_target *t);
+bool wh_sqlite_add_side_table(wh_buf *sql, const wh_sqlite_target *t);
+bool wh_sqlite_add_stage_table(wh_buf *sql, const wh_sqlite_target *t);
+
+// prepare.c
+wh_status wh_sqlite_sink_inspect(wh_sink *sink, wh_buf *ret_text, bool *ret_exists, bool *ret_fits,
+                                 wh_error *err);
+wh_status wh_sqlite_sink_prepare(wh_sink *sink, wh_error *err);
+
+// guard.c: the conditions under which a row replaces the one that is there.
+// The version pair of the new row is greater, or equal with other content; `?order` is the number
+// of the parameter that holds the new order.
+bool wh_sqlite_add_guard(wh_buf *sql, const wh_sqlite_target *t, int order);
+// In a stage: the new row's version is not lower.
+bool wh_sqlite_add_stage_guard(wh_buf *sql, const wh_sqlite_target *t);
+// `"c" COLLATE x` of the key, for ON CONFLICT.
+bool wh_sqlite_add_key(wh_buf *sql, const wh_sqlite_target *t);
+// `t.c IS NOT excluded.c OR ...` over all columns but the key; 0 when there are none.
+bool wh_sqlite_add_differs(wh_buf *sql, const wh_sqlite_target *t);
+// `SET c = excluded.c, ...` over all columns but the key.
+bool wh_sqlite_add_set(wh_buf *sql, const wh_sqlite_target *t, int order);
+// Statement that tells of the row with the key: same bytes?, same version?, order.
+wh_status wh_sqlite_prepare_why(wh_sqlite_db *db, wh_sqlite_target *t, bool in_stage,
+                                wh_error *err);
+wh_status wh_sqlite_make_compare(wh_sqlite_db *db, wh_sqlite_target *t, size_t index,
+                                 wh_arena *arena, wh_error *err);
+
+// sink.c
+void wh_sqlite_close_statements(wh_sqlite_target *t);
+
+// write.c
+wh_status wh_sqlite_prepare_write(wh_sink *sink, wh_sqlite_target *t, wh_error *err);
+wh_status wh_sqlite_sink_write(wh_sink *sink, size_t target, const wh_batch *batch,
+                               wh_rejects *rejects, wh_counts *counts, wh_error *err);
+
+// replace.c
+wh_status wh_sqlite_prepare_stage(wh_sink *sink, wh_sqlite_target *t, wh_error *err);
+// Drops what loads that cannot go on left behind.
+wh_status wh_sqlite_clean_stages(wh_sink *sink, wh_sqlite_target *t, wh_error *err);
+// Finds or makes the load's stage; *ret_lost when the mark speaks of rows that are not there.
+wh_status wh_sqlite_begin_stage(wh_sink *sink, wh_sqlite_target *t, const wh_mark *mark,
+                                bool *ret_lost, wh_error *err);
+wh_status wh_sqlite_keep_stage(wh_sink *sink, wh_sqlite_target *t, wh_error *err);
+wh_status wh_sqlite_apply_stage(wh_sink *sink, wh_sqlite_target *t, wh_counts *counts,
+                                wh_error *err);
+
+// marks.c
+wh_status wh_sqlite_make_bookkeeping(wh_sqlite_db *db, wh_error *err);
+wh_status wh_sqlite_take_lease(wh_sink *sink, wh_error *err);
+wh_status wh_sqlite_read_mark(wh_sink *sink, wh_arena *arena, wh_mark *ret, wh_error *err);
+wh_status wh_sqlite_write_mark(wh_sink *sink, const wh_mark *mark, wh_error *err);
+wh_status wh_sqlite_marks(wh_connection *c, wh_str pipeline, wh_arena *arena, wh_mark_visit visit,
+                          void *context, wh_error *err);

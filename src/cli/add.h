@@ -13,7 +13,7 @@ typedef struct wh_new_column {
 typedef struct wh_new_pipeline {
   wh_str name;
   wh_typed_address from, to;
-  bool from_rows, to_rows; // a database at that end, else objects
+  bool from_rows, to_rows;      // a database at that end, else objects
   const wh_new_column *columns; // none: the source is not there to be looked at
   size_t column_count;
   const wh_str *key;

@@ -41,11 +41,12 @@ static wh_status check_style(const wh_node *root, const wh_node_entry *entry, wh
   }
   const wh_node *value = entry->value;
   if (value->kind == WH_NODE_MAP && value->count > 0) {
-    bool block = value->entries[0].key->line > entry->key->line && value->entries[0].key->column > 1;
+    bool block =
+        value->entries[0].key->line > entry->key->line && value->entries[0].key->column > 1;
     return block ? WH_OK : refuse_flow(entry->key, err);
   }
   return value->kind == WH_NODE_SCALAR && value->text.len == 0 ? WH_OK
-                                                                : refuse_flow(entry->key, err);
+                                                               : refuse_flow(entry->key, err);
 }
 
 wh_status wh_add_find_place(const wh_config *config, wh_str text, wh_add_place *ret,

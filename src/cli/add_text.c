@@ -25,15 +25,18 @@ static wh_str slug(wh_str text, wh_arena *arena) {
   for (size_t i = 0; copy.data && i < copy.len; i++) {
     char *c = (char *)&copy.data[i];
     bool upper = *c >= 'A' && *c <= 'Z';
-    if (upper) *c |= 0x20;
-    else if (!((*c >= 'a' && *c <= 'z') || (*c >= '0' && *c <= '9'))) *c = '-';
+    if (upper)
+      *c |= 0x20;
+    else if (!((*c >= 'a' && *c <= 'z') || (*c >= '0' && *c <= '9')))
+      *c = '-';
   }
   return copy;
 }
 
 wh_status wh_add_name(wh_new_pipeline *p, wh_arena *arena, wh_error *err) {
   wh_str about = slug(subject(p), arena);
-  wh_str name = wh_arena_printf(arena, "%.*s-to-%.*s", WH_STR_ARG(about), WH_STR_ARG(p->to.connection));
+  wh_str name =
+      wh_arena_printf(arena, "%.*s-to-%.*s", WH_STR_ARG(about), WH_STR_ARG(p->to.connection));
   if (!about.data || !name.data) return wh_fail_memory(err);
   p->name = wh_str_sub(name, 0, WH_CONFIG_NAME_MAX);
   return WH_OK;
@@ -47,9 +50,9 @@ wh_status wh_add_thing(wh_new_pipeline *p, wh_arena *arena, wh_error *err) {
     return WH_OK;
   }
   about = slug(about, arena);
-  p->to.thing = wh_arena_printf(arena, "inbound/%.*s/%.*s/{year}/{month}/{day}/%.*s-{run}.json",
-                                WH_STR_ARG(p->from.connection), WH_STR_ARG(about),
-                                WH_STR_ARG(about));
+  p->to.thing =
+      wh_arena_printf(arena, "inbound/%.*s/%.*s/{year}/{month}/{day}/%.*s-{run}.json",
+                      WH_STR_ARG(p->from.connection), WH_STR_ARG(about), WH_STR_ARG(about));
   return about.data && p->to.thing.data ? WH_OK : wh_fail_memory(err);
 }
 
@@ -75,11 +78,11 @@ bool wh_add_is_cursor(const wh_field *field) {
 
 bool wh_add_is_personal(wh_str column) {
   static const char *const parts[] = {
-      "mail",         "phone",      "mobile",   "birth",       "iban",       "address",
-      "street",       "postcode",   "postal",   "zip_code",    "salary",     "passport",
-      "first_name",   "last_name",  "firstname", "lastname",   "surname",    "full_name",
-      "contact_name", "contactname", "customer_name", "password", "card_number", "tax_id",
-      NULL};
+      "mail",          "phone",    "mobile",      "birth",        "iban",
+      "address",       "street",   "postcode",    "postal",       "zip_code",
+      "salary",        "passport", "first_name",  "last_name",    "firstname",
+      "lastname",      "surname",  "full_name",   "contact_name", "contactname",
+      "customer_name", "password", "card_number", "tax_id",       NULL};
   return contains_any(column, parts) || wh_str_eq_nocase(column, WH_STR("fax"));
 }
 
@@ -87,7 +90,8 @@ bool wh_add_is_personal(wh_str column) {
 
 // Words that YAML 1.1 takes for something else than text.
 static bool is_special(wh_str word) {
-  static const char *const words[] = {"true", "false", "yes", "no", "on", "off", "null", "y", "n", NULL};
+  static const char *const words[] = {"true", "false", "yes", "no", "on",
+                                      "off",  "null",  "y",   "n",  NULL};
   for (size_t i = 0; words[i]; i++) {
     if (wh_str_eq_nocase(word, wh_str_of(words[i]))) return true;
   }
@@ -104,8 +108,10 @@ static void add_scalar(wh_buf *out, wh_str text, const char *more) {
     if (c == ' ') inner = i + 1 < text.len;
     plain = letter || (i > 0 && inner);
   }
-  if (plain) wh_buf_add_str(out, text);
-  else wh_buf_add_json(out, text); // a JSON string is one of YAML's
+  if (plain)
+    wh_buf_add_str(out, text);
+  else
+    wh_buf_add_json(out, text); // a JSON string is one of YAML's
 }
 
 static void add_address(wh_buf *out, const wh_typed_address *a) {
@@ -175,14 +181,16 @@ static void write_read(const wh_new_pipeline *p, wh_buf *out) {
   if (!p->from_rows) return;
   add_indent(p, out, 2);
   if (!p->cursor.len) {
-    wh_buf_add_c(out, "# read: { cursor: COLUMN }   # a time that moves with every change: then only "
-                      "changes are read\n");
+    wh_buf_add_c(out,
+                 "# read: { cursor: COLUMN }   # a time that moves with every change: then only "
+                 "changes are read\n");
     return;
   }
   wh_buf_add_c(out, "read: { cursor: ");
   add_scalar(out, p->cursor, "");
   wh_buf_add_c(out, " }   # only what changed is read");
-  if (p->cursor_local) wh_buf_add_c(out, "; a local time, so say its zone: timezone: Europe/London");
+  if (p->cursor_local)
+    wh_buf_add_c(out, "; a local time, so say its zone: timezone: Europe/London");
   wh_buf_add_char(out, '\n');
 }
 
@@ -193,7 +201,8 @@ static void write_write(const wh_new_pipeline *p, wh_buf *out) {
     wh_buf_add_c(out, "write: { mode: append }   # with a key: { mode: upsert, key: COLUMN }\n");
     return;
   }
-  wh_buf_add_c(out, p->key_count > 1 ? "write: { mode: upsert, key: [" : "write: { mode: upsert, key: ");
+  wh_buf_add_c(out,
+               p->key_count > 1 ? "write: { mode: upsert, key: [" : "write: { mode: upsert, key: ");
   for (size_t i = 0; i < p->key_count; i++) {
     if (i) wh_buf_add_c(out, ", ");
     add_scalar(out, p->key[i], "");

@@ -132,7 +132,8 @@ wh_config *wh_cli_config(wh_cli *cli) {
   const wh_config *config = cli->config;
   if (config->error_count == 0) return cli->config;
   for (size_t i = 0; i < config->problem_count; i++) {
-    if (!config->problems[i].warning) print_error(cli, "error", config->problems[i].text, WH_ERR_USAGE);
+    if (!config->problems[i].warning)
+      print_error(cli, "error", config->problems[i].text, WH_ERR_USAGE);
   }
   return NULL;
 }
@@ -144,7 +145,8 @@ wh_engine *wh_cli_engine(wh_cli *cli) {
   cli->mem.limit = wh_engine_memory_limit(config);
   wh_error err = {0};
   char *path = wh_arena_cstr(&cli->arena, config->ledger_path);
-  char *locks = (char *)wh_arena_printf(&cli->arena, "%.*s/locks", WH_STR_ARG(config->state_folder)).data;
+  char *locks =
+      (char *)wh_arena_printf(&cli->arena, "%.*s/locks", WH_STR_ARG(config->state_folder)).data;
   char *folder = path ? wh_path_folder(&cli->arena, path) : NULL;
   wh_status status = WH_OK;
   if (!path || !locks || !folder) status = wh_fail_memory(&err);

@@ -46,15 +46,15 @@ typedef struct wh_cli {
   const char *config_path; // -c
   const char *environment; // --env
   bool json;
-  bool color;       // standard error is a terminal, and NO_COLOR is not set
-  bool color_out;   // standard output is
-  int columns;      // width of the terminal; 80 where there is none
-  wh_arena arena;   // for the command's own strings
+  bool color;     // standard error is a terminal, and NO_COLOR is not set
+  bool color_out; // standard output is
+  int columns;    // width of the terminal; 80 where there is none
+  wh_arena arena; // for the command's own strings
   wh_config *config;
   wh_ledger *ledger;
   wh_engine engine; // after wh_cli_engine
   atomic_bool stop;
-  int wake_fd;      // readable once somebody asked us to stop
+  int wake_fd; // readable once somebody asked us to stop
 } wh_cli;
 
 typedef struct wh_command {

@@ -66,7 +66,8 @@ static void look_at_target(wh_cli *cli, wh_new_pipeline *p) {
   wh_connection *c;
   wh_source_info info;
   wh_source_query query = {.table = p->to.thing};
-  if (!p->to.info->type->source || wh_config_connect(cli->config, p->to.connection, &c, NULL) != WH_OK ||
+  if (!p->to.info->type->source ||
+      wh_config_connect(cli->config, p->to.connection, &c, NULL) != WH_OK ||
       c->type->source->describe(c, &query, &cli->arena, &info, NULL) != WH_OK) {
     return;
   }
@@ -151,7 +152,8 @@ static wh_status try_once(wh_cli *cli, wh_new_pipeline *p, addition *a, bool loo
   wh_config *candidate = NULL;
   WH_TRY(put(p, a, err));
   WH_TRY(load_text(cli, wh_buf_str(&a->text), &candidate, err));
-  wh_status status = look ? look_at_objects(cli, p, candidate, err) : check_result(p, candidate, err);
+  wh_status status =
+      look ? look_at_objects(cli, p, candidate, err) : check_result(p, candidate, err);
   wh_config_free(candidate);
   return status;
 }
@@ -184,11 +186,12 @@ static wh_status read_words(wh_cli *cli, const wh_args *args, wh_new_pipeline *p
   }
   WH_TRY(wh_add_thing(p, &cli->arena, err));
   const char *name = wh_args_value(args, "--name");
-  if (name) p->name = wh_str_of(name);
-  else WH_TRY(wh_add_name(p, &cli->arena, err));
+  if (name)
+    p->name = wh_str_of(name);
+  else
+    WH_TRY(wh_add_name(p, &cli->arena, err));
   if (!wh_config_pipeline(cli->config, p->name)) return WH_OK;
-  return wh_fail(err, WH_ERR_USAGE,
-                 "there is a pipeline '%.*s' already. Name this one with --name",
+  return wh_fail(err, WH_ERR_USAGE, "there is a pipeline '%.*s' already. Name this one with --name",
                  WH_STR_ARG(p->name));
 }
 

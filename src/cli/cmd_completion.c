@@ -37,8 +37,10 @@ bool wh_completion_next(const wh_command *command, size_t *at, wh_completion *re
 void wh_add_quoted(wh_buf *out, const char *text) {
   wh_buf_add_char(out, '\'');
   for (; *text; text++) {
-    if (*text == '\'') wh_buf_add_c(out, "'\\''");
-    else wh_buf_add_char(out, *text);
+    if (*text == '\'')
+      wh_buf_add_c(out, "'\\''");
+    else
+      wh_buf_add_char(out, *text);
   }
   wh_buf_add_char(out, '\'');
 }
@@ -115,7 +117,8 @@ static wh_exit completion(wh_cli *cli, const wh_args *args) {
   static const struct {
     const char *name;
     void (*write)(wh_buf *out);
-  } shells[] = {{"bash", wh_completion_bash}, {"zsh", wh_completion_zsh}, {"fish", wh_completion_fish}};
+  } shells[] = {
+      {"bash", wh_completion_bash}, {"zsh", wh_completion_zsh}, {"fish", wh_completion_fish}};
   if (wh_str_is(args->words[0], "words") && args->count == 2) {
     return print_words(cli, args->words[1]);
   }

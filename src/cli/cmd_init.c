@@ -38,7 +38,8 @@ static wh_status refuse_entry(void *context, const wh_dir_entry *entry, wh_error
 }
 
 static wh_status make_folder(wh_cli *cli, const char *folder, wh_error *err) {
-  wh_status status = cli->os.base.type->list(&cli->os.base, folder, refuse_entry, (void *)folder, err);
+  wh_status status =
+      cli->os.base.type->list(&cli->os.base, folder, refuse_entry, (void *)folder, err);
   if (status != WH_ERR_NOT_FOUND) return status;
   return wh_os_make_path(&cli->os.base, folder, err);
 }
@@ -84,8 +85,8 @@ static wh_status make_sample(wh_cli *cli, const char *folder, const wh_template 
   if (!t->sample_erp) return WH_OK;
   char *path = wh_path_join(&cli->arena, folder, t->sample_erp);
   if (!path) return wh_fail_memory(err);
-  return wh_sample_orders(&cli->os.base, path, SAMPLE_SEED, SAMPLE_ORDERS,
-                          wh_now_us(&cli->os.base), err);
+  return wh_sample_orders(&cli->os.base, path, SAMPLE_SEED, SAMPLE_ORDERS, wh_now_us(&cli->os.base),
+                          err);
 }
 
 // --- telling -------------------------------------------------------------------------------------
@@ -105,8 +106,10 @@ static void tell(const wh_cli *cli, const char *folder, const wh_template *t) {
   if (t->sample_erp) {
     wh_say(cli, "  %-12s  %s sample orders", t->sample_erp, wh_format_count(SAMPLE_ORDERS).s);
   }
-  if (strcmp(folder, ".") == 0) wh_say_next(cli, "wherry plan");
-  else wh_say_next(cli, "cd %s && wherry plan", folder);
+  if (strcmp(folder, ".") == 0)
+    wh_say_next(cli, "wherry plan");
+  else
+    wh_say_next(cli, "cd %s && wherry plan", folder);
 }
 
 static void tell_json(wh_cli *cli, const char *folder, const wh_template *t) {
@@ -136,7 +139,8 @@ static wh_exit init(wh_cli *cli, const wh_args *args) {
   }
   wh_error err = {0};
   const wh_template *t = &wh_templates[0];
-  if (args->count && find_template(args->words[0], &t, &err) != WH_OK) return wh_cli_fail(cli, &err);
+  if (args->count && find_template(args->words[0], &t, &err) != WH_OK)
+    return wh_cli_fail(cli, &err);
   char *folder = wh_arena_cstr(&cli->arena, args->count > 1 ? args->words[1] : wh_str_of(t->name));
   if (!folder) return wh_cli_usage(cli, "out of memory");
   for (size_t len = strlen(folder); len > 1 && folder[len - 1] == '/'; len--)
@@ -149,8 +153,10 @@ static wh_exit init(wh_cli *cli, const wh_args *args) {
     wh_error_prefix(&err, "%s is only half made, remove it before another try: ", folder);
     return wh_cli_fail(cli, &err);
   }
-  if (cli->json) tell_json(cli, folder, t);
-  else tell(cli, folder, t);
+  if (cli->json)
+    tell_json(cli, folder, t);
+  else
+    tell(cli, folder, t);
   return WH_EXIT_DONE;
 }
 

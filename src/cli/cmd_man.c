@@ -1,6 +1,6 @@
 // The man page (man(7)), from the table of commands.
 #include "cli/commands.h"
-#include "cli/page.h"
+#include "cli/wrap.h"
 
 enum { LINE_WIDTH = 78, PARAGRAPH_MAX = 2048 };
 
@@ -9,9 +9,12 @@ static void add_text(wh_buf *out, const char *text) {
   bool line_start = true;
   for (; *text; text++) {
     if (line_start && (*text == '.' || *text == '\'')) wh_buf_add_c(out, "\\&");
-    if (*text == '\\') wh_buf_add_c(out, "\\e");
-    else if (*text == '-') wh_buf_add_c(out, "\\-");
-    else wh_buf_add_char(out, *text);
+    if (*text == '\\')
+      wh_buf_add_c(out, "\\e");
+    else if (*text == '-')
+      wh_buf_add_c(out, "\\-");
+    else
+      wh_buf_add_char(out, *text);
     line_start = *text == '\n';
   }
 }
@@ -19,9 +22,11 @@ static void add_text(wh_buf *out, const char *text) {
 static void add_line(wh_buf *out, const char *text) {
   WH_CLEAN_BUF wh_buf lines;
   wh_buf_init(&lines, out->mem, 0);
-  wh_page_wrap(&lines, wh_str_of(text), 0, 0, LINE_WIDTH);
-  if (lines.failed) out->failed = true;
-  else add_text(out, lines.data);
+  wh_wrap_text(&lines, wh_str_of(text), 0, 0, LINE_WIDTH);
+  if (lines.failed)
+    out->failed = true;
+  else
+    add_text(out, lines.data);
 }
 
 static void add_flags(wh_buf *out, const wh_flag *flags) {
@@ -92,9 +97,10 @@ static wh_exit man(wh_cli *cli, const wh_args *args) {
   WH_CLEAN_BUF wh_buf out;
   wh_buf_init(&out, &cli->mem, 0);
   wh_buf_printf(&out, ".TH WHERRY 1 \"\" \"wherry %s\" \"\"\n", WHERRY_VERSION);
-  wh_buf_add_c(&out, ".SH NAME\nwherry \\- carry rows from where they are to where they are needed\n"
-                     ".SH SYNOPSIS\n.B wherry\n.I command\n[\\fIargument\\fR...] [\\fIflag\\fR...]\n"
-                     ".SH DESCRIPTION\n");
+  wh_buf_add_c(&out,
+               ".SH NAME\nwherry \\- carry rows from where they are to where they are needed\n"
+               ".SH SYNOPSIS\n.B wherry\n.I command\n[\\fIargument\\fR...] [\\fIflag\\fR...]\n"
+               ".SH DESCRIPTION\n");
   add_line(&out, wh_program_summary);
   wh_buf_add_c(&out, ".PP\nData goes to standard output, words to standard error.\n.SH COMMANDS\n");
   for (size_t i = 0; wh_commands[i]; i++) {

@@ -56,7 +56,8 @@ static void print_crossing(const wh_plan_column *c, bool first, int name_width, 
     printf("masked with %.*s", WH_STR_ARG(c->mask));
   } else {
     size_t cut = wh_utf8_cut(c->sample, SAMPLE_WIDTH);
-    printf("%.*s%s", (int)cut, c->sample.data ? c->sample.data : "", cut < c->sample.len ? "..." : "");
+    printf("%.*s%s", (int)cut, c->sample.data ? c->sample.data : "",
+           cut < c->sample.len ? "..." : "");
   }
   putchar('\n');
 }
@@ -77,9 +78,12 @@ static void print_target(const wh_plan *plan) {
   if (w->newest_by.len) printf(", newest by %.*s", WH_STR_ARG(w->newest_by));
   putchar('\n');
   if (!plan->described) return;
-  if (!plan->target_exists) puts("  target    does not exist; will be created:");
-  else if (plan->target_fits) puts("  target    exists and fits");
-  else puts("  target    exists and does not fit:");
+  if (!plan->target_exists)
+    puts("  target    does not exist; will be created:");
+  else if (plan->target_fits)
+    puts("  target    exists and fits");
+  else
+    puts("  target    exists and does not fit:");
   if (!plan->target_exists || !plan->target_fits) print_indented(plan->target_text);
 }
 
@@ -103,8 +107,10 @@ static void print_plan(const wh_cli *cli, const wh_plan *plan, wh_arena *arena) 
     printf("  there     %s %s\n", wh_format_count(plan->waiting).s,
            wh_plural(plan->waiting, "object", "objects"));
   }
-  if (p->raw) puts("  crosses   objects as they are, every byte");
-  else if (!plan->described) printf("  columns   %.*s\n", WH_STR_ARG(plan->not_described));
+  if (p->raw)
+    puts("  crosses   objects as they are, every byte");
+  else if (!plan->described)
+    printf("  columns   %.*s\n", WH_STR_ARG(plan->not_described));
   if (plan->all_cross && !p->raw) puts("  crosses   all columns, whatever comes (columns: all)");
   int name_width = 0, from_width = 0;
   for (size_t i = 0; i < plan->cross_count; i++) {
@@ -230,7 +236,8 @@ static wh_exit plan(wh_cli *cli, const wh_args *args) {
     if (wh_lock_write(cli->config, list->items, list->count, &err) != WH_OK) {
       return wh_cli_fail(cli, &err);
     }
-    wh_say(cli, "Wrote wherry.lock: %s.", wh_plural(list->count, "1 column crosses", "what crosses"));
+    wh_say(cli, "Wrote wherry.lock: %s.",
+           wh_plural(list->count, "1 column crosses", "what crosses"));
   }
   if (!cli->json) fflush(stdout);
   wh_say(cli, "Nothing was moved.");

@@ -31,7 +31,8 @@ static void describe(const wh_rejected_row *row, char *text, size_t cap) {
 
 static void describe_place(const wh_rejected_row *row, char *text, size_t cap) {
   size_t colon = wh_str_find(row->object, 0, ':');
-  wh_str object = colon < row->object.len ? wh_str_sub(row->object, colon + 1, row->object.len) : row->object;
+  wh_str object =
+      colon < row->object.len ? wh_str_sub(row->object, colon + 1, row->object.len) : row->object;
   object = wh_str_sub(object, 0, wh_str_find(object, 0, '@'));
   wh_str name = wh_path_name(object);
   int n = snprintf(text, cap, "%.*s%srow %s", WH_STR_ARG(name), name.len ? ", " : "",
@@ -81,8 +82,9 @@ static wh_status print_row_json(void *context, const wh_quarantine_entry *entry,
   wh_buf_add_json(&line, row->column);
   wh_buf_add_c(&line, ",\"reason\":");
   wh_buf_add_json(&line, row->reason);
-  wh_buf_printf(&line, ",\"row\":%llu,\"line\":%llu,\"byte\":%llu", (unsigned long long)row->place.row,
-                (unsigned long long)row->place.line, (unsigned long long)row->place.byte);
+  wh_buf_printf(&line, ",\"row\":%llu,\"line\":%llu,\"byte\":%llu",
+                (unsigned long long)row->place.row, (unsigned long long)row->place.line,
+                (unsigned long long)row->place.byte);
   if (row->is_text) {
     wh_buf_add_c(&line, ",\"text\":");
     wh_buf_add_json(&line, row->data);
@@ -124,10 +126,12 @@ static wh_exit show(wh_cli *cli, const wh_pipeline *p) {
     printf("%8s %-4s   %s\n", wh_format_count(s->reasons[i].rows).s,
            wh_plural(s->reasons[i].rows, "row", "rows"), s->reasons[i].text);
   }
-  if (s->others) printf("%8s rows   of other reasons (see them with --json)\n", wh_format_count(s->others).s);
+  if (s->others)
+    printf("%8s rows   of other reasons (see them with --json)\n", wh_format_count(s->others).s);
   printf("  first: %s\n", s->first);
   fflush(stdout);
-  wh_say(cli, "Mend the rule or the source, then: wherry quarantine replay %.*s", WH_STR_ARG(p->name));
+  wh_say(cli, "Mend the rule or the source, then: wherry quarantine replay %.*s",
+         WH_STR_ARG(p->name));
   return WH_EXIT_DONE;
 }
 
@@ -158,7 +162,8 @@ static wh_status print_entry(void *context, const wh_quarantine_entry *entry, wh
 
 static wh_exit list(wh_cli *cli, wh_str pipeline) {
   wh_error err = {0};
-  wh_status status = cli->ledger->type->quarantined(cli->ledger, pipeline, &cli->arena, print_entry, cli, &err);
+  wh_status status =
+      cli->ledger->type->quarantined(cli->ledger, pipeline, &cli->arena, print_entry, cli, &err);
   return status == WH_OK ? WH_EXIT_DONE : wh_cli_fail(cli, &err);
 }
 
@@ -186,9 +191,10 @@ static wh_exit replay(wh_cli *cli, const wh_pipeline *p) {
 static wh_exit drop(wh_cli *cli, const wh_pipeline *p) {
   wh_error err = {0};
   uint64_t rows;
-  if (wh_quarantine_drop(&cli->engine, p->name, &rows, &err) != WH_OK) return wh_cli_fail(cli, &err);
-  wh_say(cli, "Dropped %s %s of %.*s for good.", wh_format_count(rows).s, wh_plural(rows, "row", "rows"),
-         WH_STR_ARG(p->name));
+  if (wh_quarantine_drop(&cli->engine, p->name, &rows, &err) != WH_OK)
+    return wh_cli_fail(cli, &err);
+  wh_say(cli, "Dropped %s %s of %.*s for good.", wh_format_count(rows).s,
+         wh_plural(rows, "row", "rows"), WH_STR_ARG(p->name));
   return WH_EXIT_DONE;
 }
 
@@ -202,19 +208,24 @@ static wh_exit quarantine(wh_cli *cli, const wh_args *args) {
   }
   if (wh_str_is(verb, "list")) return list(cli, p ? p->name : (wh_str){0});
   if (!p && cli->config->pipeline_count == 1) p = &cli->config->pipelines[0];
-  if (!p) return wh_cli_usage(cli, "say which pipeline: wherry quarantine %.*s PIPELINE", WH_STR_ARG(verb));
+  if (!p)
+    return wh_cli_usage(cli, "say which pipeline: wherry quarantine %.*s PIPELINE",
+                        WH_STR_ARG(verb));
   if (wh_str_is(verb, "show")) return show(cli, p);
   if (wh_str_is(verb, "replay")) return replay(cli, p);
   if (wh_str_is(verb, "drop")) return drop(cli, p);
-  return wh_cli_usage(cli, "quarantine takes list, show, replay or drop, not '%.*s'", WH_STR_ARG(verb));
+  return wh_cli_usage(cli, "quarantine takes list, show, replay or drop, not '%.*s'",
+                      WH_STR_ARG(verb));
 }
 
 const wh_command wh_cmd_quarantine = {
     .name = "quarantine",
     .usage = "list|show|replay|drop [PIPELINE]",
     .help = "the rejected rows: see why, send them again, or drop them",
-    .more = "replay sends the rows through the pipeline again, and takes objects that were given up "
-            "(dead letters) up again. A row that is rejected again stays in quarantine. A replayed row never replaces a newer one.",
+    .more =
+        "replay sends the rows through the pipeline again, and takes objects that were given up "
+        "(dead letters) up again. A row that is rejected again stays in quarantine. A replayed row "
+        "never replaces a newer one.",
     .example = "wherry quarantine replay import-orders",
     .words_min = 1,
     .words_max = 2,

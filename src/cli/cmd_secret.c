@@ -71,8 +71,10 @@ static wh_exit list(wh_cli *cli, const wh_keyring *ring) {
   wh_str_list names;
   if (wh_keyring_list(ring, &cli->arena, &names, &err) != WH_OK) return wh_cli_fail(cli, &err);
   for (size_t i = 0; i < names.count; i++) {
-    if (cli->json) print_done(cli, names.items[i], NULL);
-    else printf("%.*s\n", WH_STR_ARG(names.items[i]));
+    if (cli->json)
+      print_done(cli, names.items[i], NULL);
+    else
+      printf("%.*s\n", WH_STR_ARG(names.items[i]));
   }
   if (names.count == 0) wh_say(cli, "The keyring is empty.");
   return WH_EXIT_DONE;

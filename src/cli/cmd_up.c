@@ -84,8 +84,7 @@ static wh_exit up(wh_cli *cli, const wh_args *args) {
                cli->json || cli->config->log_json, NULL, NULL);
   up_view view = {.cli = cli};
   pthread_mutex_init(&view.mutex, NULL);
-  engine->watcher =
-      (wh_watcher){.context = &view, .finished = on_finished, .notice = on_notice};
+  engine->watcher = (wh_watcher){.context = &view, .finished = on_finished, .notice = on_notice};
   wh_error err = {0};
   wh_server *server = NULL;
   wh_status status = check_names(cli, args, &err);

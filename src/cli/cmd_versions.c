@@ -15,7 +15,8 @@ static wh_status open_store(wh_cli *cli, wh_str word, wh_typed_address *ret, wh_
                    WH_STR_ARG(a.connection), a.info->type->name);
   }
   if (!a.thing.len) {
-    return wh_fail(err, WH_ERR_USAGE, "name an object: %.*s:inbound/orders.json. See: wherry discover %.*s",
+    return wh_fail(err, WH_ERR_USAGE,
+                   "name an object: %.*s:inbound/orders.json. See: wherry discover %.*s",
                    WH_STR_ARG(a.connection), WH_STR_ARG(a.connection));
   }
   WH_TRY(wh_key_check(a.thing, err));
@@ -64,8 +65,9 @@ static wh_exit versions(wh_cli *cli, const wh_args *args) {
   if (status != WH_OK) return wh_cli_fail(cli, &err);
   fflush(stdout);
   if (list.count == 0) {
-    WH_IGNORE(wh_fail(&err, WH_ERR_NOT_FOUND, "%.*s: no object '%.*s', and no earlier version of one",
-            WH_STR_ARG(a.connection), WH_STR_ARG(a.thing)));
+    WH_IGNORE(wh_fail(&err, WH_ERR_NOT_FOUND,
+                      "%.*s: no object '%.*s', and no earlier version of one",
+                      WH_STR_ARG(a.connection), WH_STR_ARG(a.thing)));
     return wh_cli_fail(cli, &err);
   }
   if (list.count > 1) wh_say_next(cli, "wherry restore %.*s", WH_STR_ARG(args->words[0]));
@@ -112,8 +114,8 @@ static wh_status choose(wh_cli *cli, wh_connection *c, wh_str key, const char *g
   earlier e = {.arena = &cli->arena};
   WH_TRY(c->type->store->versions(c, key, keep_earlier, &e, err));
   if (!e.version.data) {
-    return wh_fail(err, WH_ERR_NOT_FOUND, "%.*s: '%.*s' has no earlier version", WH_STR_ARG(c->name),
-                   WH_STR_ARG(key));
+    return wh_fail(err, WH_ERR_NOT_FOUND, "%.*s: '%.*s' has no earlier version",
+                   WH_STR_ARG(c->name), WH_STR_ARG(key));
   }
   *ret = e.version;
   return WH_OK;

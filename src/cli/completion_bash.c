@@ -93,13 +93,18 @@ static void add_alternatives(wh_buf *out, wh_str what) {
 }
 
 static void add_argument(wh_buf *out, const wh_command *command, const wh_completion *c) {
-  if (c->repeats) wh_buf_printf(out, "  %s:*) ", command->name);
-  else wh_buf_printf(out, "  %s:%zu) ", command->name, c->position);
-  if (wh_str_is(c->what, "file")) wh_buf_add_c(out, "COMPREPLY=($(compgen -f -- \"$current\"))");
-  else if (wh_str_is(c->what, "folder")) wh_buf_add_c(out, "COMPREPLY=($(compgen -d -- \"$current\"))");
+  if (c->repeats)
+    wh_buf_printf(out, "  %s:*) ", command->name);
+  else
+    wh_buf_printf(out, "  %s:%zu) ", command->name, c->position);
+  if (wh_str_is(c->what, "file"))
+    wh_buf_add_c(out, "COMPREPLY=($(compgen -f -- \"$current\"))");
+  else if (wh_str_is(c->what, "folder"))
+    wh_buf_add_c(out, "COMPREPLY=($(compgen -d -- \"$current\"))");
   else if (wh_completion_is_kind(c->what)) {
     wh_buf_printf(out, "_wherry_offer \"$(_wherry_ask %.*s)\"", WH_STR_ARG(c->what));
-  } else add_alternatives(out, c->what);
+  } else
+    add_alternatives(out, c->what);
   wh_buf_add_c(out, " ;;\n");
 }
 

@@ -36,8 +36,10 @@ static const char head[] =
 static void add_flag(wh_buf *out, const wh_flag *f, const char *condition) {
   wh_buf_add_c(out, "complete -c wherry");
   if (condition) wh_buf_printf(out, " -n '__wherry_command %s'", condition);
-  if (f->name[1] == '-') wh_buf_printf(out, " -l %s", f->name + 2);
-  else wh_buf_printf(out, " -s %s", f->name + 1);
+  if (f->name[1] == '-')
+    wh_buf_printf(out, " -l %s", f->name + 2);
+  else
+    wh_buf_printf(out, " -s %s", f->name + 1);
   if (f->value) wh_buf_add_c(out, strcmp(f->value, "FILE") == 0 ? " -r -F" : " -x");
   wh_buf_add_c(out, " -d ");
   wh_add_quoted_fish(out, f->help);

@@ -4,8 +4,10 @@
 static void add_spec_text(wh_buf *out, const char *text) {
   for (; *text; text++) {
     if (strchr("[]:\\", *text)) wh_buf_add_char(out, '\\');
-    if (*text == '\'') wh_buf_add_c(out, "'\\''");
-    else wh_buf_add_char(out, *text);
+    if (*text == '\'')
+      wh_buf_add_c(out, "'\\''");
+    else
+      wh_buf_add_char(out, *text);
   }
 }
 
@@ -22,11 +24,15 @@ static void add_flags(wh_buf *out, const wh_flag *flags) {
 }
 
 static void add_argument(wh_buf *out, const wh_completion *c) {
-  if (c->repeats) wh_buf_add_c(out, " \\\n      '*:");
-  else wh_buf_printf(out, " \\\n      '%zu:", c->position + 1);
+  if (c->repeats)
+    wh_buf_add_c(out, " \\\n      '*:");
+  else
+    wh_buf_printf(out, " \\\n      '%zu:", c->position + 1);
   wh_str what = c->what, word;
-  if (wh_str_is(what, "file")) wh_buf_add_c(out, "file:_files");
-  else if (wh_str_is(what, "folder")) wh_buf_add_c(out, "folder:_files -/");
+  if (wh_str_is(what, "file"))
+    wh_buf_add_c(out, "file:_files");
+  else if (wh_str_is(what, "folder"))
+    wh_buf_add_c(out, "folder:_files -/");
   else if (wh_completion_is_kind(what)) {
     wh_buf_printf(out, "%.*s:_wherry_ask %.*s", WH_STR_ARG(what), WH_STR_ARG(what));
   } else {

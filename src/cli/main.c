@@ -53,7 +53,8 @@ wh_exit wh_cli_no_command(wh_cli *cli, wh_str name) {
   }
   wh_str nearest = wh_str_nearest(name, names, count);
   if (nearest.len) {
-    return wh_cli_usage(cli, "no command '%.*s'. Did you mean '%.*s'?", WH_STR_ARG(name), WH_STR_ARG(nearest));
+    return wh_cli_usage(cli, "no command '%.*s'. Did you mean '%.*s'?", WH_STR_ARG(name),
+                        WH_STR_ARG(nearest));
   }
   return wh_cli_usage(cli, "no command '%.*s'. See: wherry help", WH_STR_ARG(name));
 }
@@ -88,9 +89,12 @@ static wh_exit take_flag(wh_cli *cli, const wh_command *command, int argc, char 
   }
   const char *value = NULL;
   if (flag->value) {
-    if (equals < word.len) value = argv[*i] + equals + 1;
-    else if (*i + 1 < argc) value = argv[++*i];
-    else return wh_cli_usage(cli, "%s needs a value: %s %s", flag->name, flag->name, flag->value);
+    if (equals < word.len)
+      value = argv[*i] + equals + 1;
+    else if (*i + 1 < argc)
+      value = argv[++*i];
+    else
+      return wh_cli_usage(cli, "%s needs a value: %s %s", flag->name, flag->name, flag->value);
   } else if (equals < word.len) {
     return wh_cli_usage(cli, "%s takes no value", flag->name);
   }

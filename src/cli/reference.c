@@ -27,9 +27,15 @@ static void add_choices(wh_buf *out, const char *const *choices) {
 
 static void add_value(wh_buf *out, const wh_option *o) {
   static const char *const names[] = {
-      [WH_OPTION_TEXT] = "text", [WH_OPTION_PATH] = "path",         [WH_OPTION_BOOL] = "`true` or `false`",
-      [WH_OPTION_INT] = "number", [WH_OPTION_SIZE] = "size",        [WH_OPTION_DURATION] = "duration",
-      [WH_OPTION_ENUM] = "",      [WH_OPTION_LIST] = "list of text", [WH_OPTION_NODE] = "",
+      [WH_OPTION_TEXT] = "text",
+      [WH_OPTION_PATH] = "path",
+      [WH_OPTION_BOOL] = "`true` or `false`",
+      [WH_OPTION_INT] = "number",
+      [WH_OPTION_SIZE] = "size",
+      [WH_OPTION_DURATION] = "duration",
+      [WH_OPTION_ENUM] = "",
+      [WH_OPTION_LIST] = "list of text",
+      [WH_OPTION_NODE] = "",
   };
   if (o->type == WH_OPTION_NODE) {
     wh_buf_add_char(out, '`');
@@ -42,8 +48,10 @@ static void add_value(wh_buf *out, const wh_option *o) {
     wh_buf_add_c(out, names[o->type]);
   }
   if (o->type == WH_OPTION_INT && (o->min || o->max)) {
-    if (o->max >= o->min) wh_buf_printf(out, ", %lld to %lld", (long long)o->min, (long long)o->max);
-    else wh_buf_printf(out, ", at least %lld", (long long)o->min);
+    if (o->max >= o->min)
+      wh_buf_printf(out, ", %lld to %lld", (long long)o->min, (long long)o->max);
+    else
+      wh_buf_printf(out, ", at least %lld", (long long)o->min);
   }
   if (o->secret) wh_buf_add_c(out, ", secret");
 }
@@ -58,8 +66,10 @@ static void add_options(wh_buf *out, const wh_option *table) {
     wh_buf_printf(out, "| `%s` | ", o->name);
     add_value(out, o);
     wh_buf_add_c(out, " | ");
-    if (o->required) wh_buf_add_c(out, "*required*");
-    else if (o->def) wh_buf_printf(out, "`%s`", o->def);
+    if (o->required)
+      wh_buf_add_c(out, "*required*");
+    else if (o->def)
+      wh_buf_printf(out, "`%s`", o->def);
     wh_buf_add_c(out, " | ");
     add_cell(out, o->help ? o->help : "");
     wh_buf_add_c(out, " |\n");
@@ -81,17 +91,20 @@ static void write_configuration(wh_buf *out) {
     wh_buf_printf(out, "\n## `%s`\n\n%c%s.\n\n", s->name, s->help[0] & ~0x20, s->help + 1);
     add_options(out, s->table);
   }
-  wh_buf_add_c(out, "\nThe words of each type of connection are in [connectors](connectors.md), the "
-                    "steps in [steps](steps.md), the options of `format` in [codecs](codecs.md).\n");
+  wh_buf_add_c(out,
+               "\nThe words of each type of connection are in [connectors](connectors.md), the "
+               "steps in [steps](steps.md), the options of `format` in [codecs](codecs.md).\n");
 }
 
 static void write_connectors(wh_buf *out) {
-  add_title(out, "Connectors", "The types of connections, and the words of each besides `type` and "
-                               "`accepts`.");
+  add_title(out, "Connectors",
+            "The types of connections, and the words of each besides `type` and "
+            "`accepts`.");
   for (size_t i = 0; wh_connectors[i]; i++) {
     const wh_connector *c = wh_connectors[i];
     wh_buf_printf(out, "\n## `%s`\n\n%c%s. ", c->name, c->help[0] & ~0x20, c->help + 1);
-    const char *const roles[] = {c->source ? "source of rows" : NULL, c->sink ? "target of rows" : NULL,
+    const char *const roles[] = {c->source ? "source of rows" : NULL,
+                                 c->sink ? "target of rows" : NULL,
                                  c->store ? "store of objects" : NULL, c->queue ? "queue" : NULL};
     size_t count = 0;
     for (size_t r = 0; r < sizeof roles / sizeof *roles; r++) {
@@ -114,9 +127,10 @@ static void write_steps(wh_buf *out) {
   }
   static const wh_rule_type *const rules[] = {&wh_rule_not_null, &wh_rule_unique, &wh_rule_in,
                                               &wh_rule_matches,  &wh_rule_range,  NULL};
-  wh_buf_add_c(out, "\n## Expectations\n\nRules of `expect`, on the columns that crossed. Rules are "
-                    "tried in the order written; the first that a row breaks is its reason. NULL "
-                    "breaks only `not_null`.\n\n| rule | written as |\n| --- | --- |\n");
+  wh_buf_add_c(out,
+               "\n## Expectations\n\nRules of `expect`, on the columns that crossed. Rules are "
+               "tried in the order written; the first that a row breaks is its reason. NULL "
+               "breaks only `not_null`.\n\n| rule | written as |\n| --- | --- |\n");
   for (size_t i = 0; rules[i]; i++) {
     wh_buf_printf(out, "| `%s` | `", rules[i]->name);
     add_cell(out, rules[i]->shape ? rules[i]->shape : rules[i]->name);
@@ -178,7 +192,7 @@ static void write_commands(wh_buf *out) {
 }
 
 const wh_reference_page wh_reference_pages[] = {
-    {"commands.md", write_commands},   {"configuration.md", write_configuration},
+    {"commands.md", write_commands},     {"configuration.md", write_configuration},
     {"connectors.md", write_connectors}, {"steps.md", write_steps},
-    {"codecs.md", write_codecs},       {0},
+    {"codecs.md", write_codecs},         {0},
 };

@@ -4,9 +4,9 @@
 #include "base/str.h"
 
 typedef struct wh_template_file {
-  const char *path;      // in the project's folder; NULL ends
+  const char *path; // in the project's folder; NULL ends
   const wh_str *content;
-  const char *note;      // what is in it, for the person who made it; NULL: not worth saying
+  const char *note; // what is in it, for the person who made it; NULL: not worth saying
 } wh_template_file;
 
 typedef struct wh_template {

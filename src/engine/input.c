@@ -259,12 +259,11 @@ static wh_status open_reader(wh_run_input *in, wh_error *err) {
                             &in->reader, err);
 }
 
-// Errors of codecs know the place, not the object.
-static wh_status name_object(const wh_run_input *in, wh_status status, wh_error *err) {
-  if (status != WH_OK) {
-    wh_str name = wh_path_name(in->object.key);
-    wh_error_prefix(err, "%.*s: ", WH_STR_ARG(name));
-  }
+wh_status wh_input_blame(const wh_run_input *in, wh_status status, wh_error *err) {
+  if (status == WH_OK || !err) return status;
+  wh_str name = wh_path_name(in->object.key);
+  wh_error_prefix(err, "%.*s: ", WH_STR_ARG(name));
+  if (status == WH_ERR_DATA) wh_error_append(err, ". Nothing of it was loaded.");
   return status;
 }
 
@@ -277,7 +276,7 @@ static void close_object(wh_run_input *in) {
 
 wh_status wh_input_reopen(wh_run_input *in, wh_error *err) {
   close_object(in);
-  return name_object(in, open_reader(in, err), err);
+  return wh_input_blame(in, open_reader(in, err), err);
 }
 
 wh_status wh_input_widen(wh_run_input *in, wh_error *err) {
@@ -311,7 +310,7 @@ wh_status wh_input_open_object(wh_engine *engine, const wh_pipeline *p, wh_str k
     wh_ledger *ledger = engine->ledger;
     WH_TRY(ledger->type->pinned(ledger, p->name, arena, &ret->has_given, &ret->given, err));
   }
-  return name_object(ret, open_reader(ret, err), err);
+  return wh_input_blame(ret, open_reader(ret, err), err);
 }
 
 // --- proving -----------------------------------------------------------------------------------
@@ -324,8 +323,7 @@ static wh_status prove_checksum(wh_run_input *in, wh_error *err) {
   WH_TRY(wh_sha256_matches(stream, in->manifest.sha256, in->engine->mem, &same, err));
   if (same) return WH_OK;
   return wh_fail(err, WH_ERR_DATA,
-                 "its bytes are not those that were published: the checksum differs. Nothing of "
-                 "it was loaded");
+                 "its bytes are not those that were published: the checksum differs");
 }
 
 // A collector that drops what it is given: the real pass will meet the same rows again.
@@ -353,11 +351,11 @@ static wh_status prove_framing(wh_run_input *in, wh_error *err) {
 }
 
 wh_status wh_input_prove(wh_run_input *in, wh_error *err) {
-  if (in->has_manifest) return name_object(in, prove_checksum(in, err), err);
+  if (in->has_manifest) return wh_input_blame(in, prove_checksum(in, err), err);
   for (;;) {
     wh_status status = prove_framing(in, err);
     if (status == WH_OK) return wh_input_reopen(in, err);
-    if (status != WH_ERR_WIDEN) return name_object(in, status, err);
+    if (status != WH_ERR_WIDEN) return wh_input_blame(in, status, err);
     WH_TRY(wh_input_widen(in, err));
   }
 }

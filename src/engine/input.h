@@ -50,6 +50,9 @@ wh_status wh_input_open_rows(wh_engine *engine, const wh_pipeline *pipeline,
 // WH_ERR_NOT_FOUND: the object is gone. WH_ERR_CHANGED: the key holds another version now.
 wh_status wh_input_open_object(wh_engine *engine, const wh_pipeline *pipeline, wh_str key,
                                wh_str version, wh_arena *arena, wh_run_input *ret, wh_error *err);
+// Names the object in an error of its codec, which knows only the place, and says that nothing of it
+// was loaded where that is so (WH_ERR_DATA). Returns `status`.
+wh_status wh_input_blame(const wh_run_input *in, wh_status status, wh_error *err);
 // Opens the same object again from its start, with the schema in `given`.
 wh_status wh_input_reopen(wh_run_input *in, wh_error *err);
 // After WH_ERR_WIDEN: takes over the reader's wider schema and opens again.

@@ -316,6 +316,7 @@ wh_status wh_run_transfer(wh_engine *engine, const wh_run_request *request, wh_r
   WH_TRY(prove_if_large(&t, err));
   for (;;) {
     wh_status status = attempt(&t, err);
+    if (status == WH_ERR_DATA) return wh_input_blame(in, status, err);
     if (status != WH_ERR_WIDEN) return status;
     // An inferred type was too narrow. Nothing of this attempt is committed (larger objects were
     // read whole before): read again with the wider one.

@@ -254,8 +254,8 @@ def test_a_truncated_file_loads_nothing():
     p, result = bad_file("[" + ",\n".join(ROW % i for i in range(5000))[:-20], 1)
     tap.contains(result.err, "never closed")
     tap.contains(result.err, "Nothing of it was loaded")
-    tap.equal(p.sql("website", "SELECT count(*) FROM sqlite_master WHERE name='orders'") and
-              p.sql("website", "SELECT count(*) FROM orders"), [(0,)])
+    if p.sql("website", "SELECT 1 FROM sqlite_master WHERE name='orders'"):
+        tap.equal(p.sql("website", "SELECT count(*) FROM orders"), [(0,)])
     tap.equal(p.wherry("status", "--json", code=1).lines()[1]["dead"], 1)
 
 

@@ -1,5 +1,5 @@
 #include "cli/commands.h"
-#include "cli/wrap.h"
+#include "cli/page.h"
 
 enum { NAME_COLUMN = 14, FLAG_COLUMN = 18 };
 
@@ -12,14 +12,14 @@ static void add_flags(wh_buf *out, const wh_flag *flags, size_t width) {
   for (const wh_flag *f = flags; f && f->name; f++) {
     char name[64];
     snprintf(name, sizeof name, "%s%s%s", f->name, f->value ? " " : "", f->value ? f->value : "");
-    wh_wrap_item(out, wh_str_of(name), f->help, FLAG_COLUMN, width);
+    wh_doc_item(out, wh_str_of(name), f->help, FLAG_COLUMN, width);
   }
 }
 
 static void write_overview(const wh_cli *cli, wh_buf *out) {
-  size_t width = wh_wrap_width(cli->columns);
+  size_t width = wh_doc_width(cli->columns);
   const wh_command_group *group = wh_command_groups;
-  wh_wrap_text(out, wh_str_of(wh_program_summary), 0, 0, width);
+  wh_doc_wrap(out, wh_str_of(wh_program_summary), 0, 0, width);
   wh_buf_add_c(out, "\nUsage: wherry COMMAND [ARGUMENT...] [FLAG...]\n");
   for (size_t i = 0; wh_commands[i]; i++) {
     if (!wh_command_is_shown(wh_commands[i])) continue;
@@ -29,7 +29,7 @@ static void write_overview(const wh_cli *cli, wh_buf *out) {
       wh_buf_add_char(out, '\n');
       group++;
     }
-    wh_wrap_item(out, wh_str_of(wh_commands[i]->name), wh_commands[i]->help, NAME_COLUMN, width);
+    wh_doc_item(out, wh_str_of(wh_commands[i]->name), wh_commands[i]->help, NAME_COLUMN, width);
   }
   wh_buf_add_char(out, '\n');
   add_bold(cli, out, "Flags that every command takes");
@@ -38,15 +38,15 @@ static void write_overview(const wh_cli *cli, wh_buf *out) {
 }
 
 static void write_one(const wh_cli *cli, const wh_command *c, wh_buf *out) {
-  size_t width = wh_wrap_width(cli->columns);
+  size_t width = wh_doc_width(cli->columns);
   wh_buf_add_c(out, "Usage: ");
   wh_buf_printf(out, "wherry %s%s%s%s\n\n", c->name, c->usage[0] ? " " : "", c->usage,
                 c->flags ? " [FLAG...]" : "");
   wh_buf_printf(out, "%c", c->help[0] & ~0x20); // every help line begins with a letter
-  wh_wrap_text(out, wh_str_of(c->help + 1), 1, 0, width);
+  wh_doc_wrap(out, wh_str_of(c->help + 1), 1, 0, width);
   if (c->more) {
     wh_buf_add_char(out, '\n');
-    wh_wrap_text(out, wh_str_of(c->more), 0, 0, width);
+    wh_doc_wrap(out, wh_str_of(c->more), 0, 0, width);
   }
   if (c->flags) {
     wh_buf_add_char(out, '\n');

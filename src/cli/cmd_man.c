@@ -1,6 +1,6 @@
 // The man page (man(7)), from the table of commands.
 #include "cli/commands.h"
-#include "cli/wrap.h"
+#include "cli/page.h"
 
 enum { LINE_WIDTH = 78, PARAGRAPH_MAX = 2048 };
 
@@ -22,7 +22,7 @@ static void add_text(wh_buf *out, const char *text) {
 static void add_line(wh_buf *out, const char *text) {
   WH_CLEAN_BUF wh_buf lines;
   wh_buf_init(&lines, out->mem, 0);
-  wh_wrap_text(&lines, wh_str_of(text), 0, 0, LINE_WIDTH);
+  wh_doc_wrap(&lines, wh_str_of(text), 0, 0, LINE_WIDTH);
   if (lines.failed)
     out->failed = true;
   else

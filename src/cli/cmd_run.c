@@ -19,8 +19,8 @@ static wh_exit read_flags(wh_cli *cli, const wh_args *args, wh_run_options *opti
   if (!since) return WH_EXIT_DONE;
   wh_iso iso;
   if (!wh_iso_parse(wh_str_of(since), &iso) || !iso.has_date) {
-    return wh_cli_usage(cli, "--since needs a time like 2026-11-21 or 2026-11-21T08:00:00Z, not '%s'",
-                        since);
+    return wh_cli_usage(
+        cli, "--since needs a time like 2026-11-21 or 2026-11-21T08:00:00Z, not '%s'", since);
   }
   options->has_since = true;
   options->since_us = wh_us_from_civil(&iso.civil) - (int64_t)iso.offset_s * 1000000;
@@ -74,9 +74,10 @@ const wh_command wh_cmd_run = {
     .name = "run",
     .usage = "[PIPELINE...]",
     .help = "run now, all pipelines when none is named, then whatever that makes due",
-    .more = "Prints one line a run. With --json each run is an object with its counts, which always "
-            "add up: rows_read = rows_written + rows_unchanged + rows_superseded + rows_filtered + "
-            "rows_quarantined. Exit status 3 says that rows were quarantined.",
+    .more =
+        "Prints one line a run. With --json each run is an object with its counts, which always "
+        "add up: rows_read = rows_written + rows_unchanged + rows_superseded + rows_filtered + "
+        "rows_quarantined. Exit status 3 says that rows were quarantined.",
     .example = "wherry run export-orders --since 2026-11-01",
     .flags = flags,
     .words_max = WH_ARGS_MAX,

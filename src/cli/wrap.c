@@ -1,4 +1,4 @@
-#include "cli/wrap.h"
+#include "cli/page.h"
 
 enum { ITEM_INDENT = 2, ITEM_GAP = 2 };
 
@@ -37,7 +37,7 @@ static void wrap_line(wh_buf *out, wh_str line, size_t at, size_t indent, size_t
   wh_buf_add_char(out, '\n');
 }
 
-void wh_wrap_text(wh_buf *out, wh_str text, size_t at, size_t indent, size_t width) {
+void wh_doc_wrap(wh_buf *out, wh_str text, size_t at, size_t indent, size_t width) {
   wh_str line;
   while (wh_str_split(&text, '\n', &line)) {
     wrap_line(out, line, at, indent, width);
@@ -45,7 +45,7 @@ void wh_wrap_text(wh_buf *out, wh_str text, size_t at, size_t indent, size_t wid
   }
 }
 
-void wh_wrap_item(wh_buf *out, wh_str name, const char *text, size_t column, size_t width) {
+void wh_doc_item(wh_buf *out, wh_str name, const char *text, size_t column, size_t width) {
   add_blanks(out, ITEM_INDENT);
   wh_buf_add_str(out, name);
   size_t at = ITEM_INDENT + columns_of(name);
@@ -54,10 +54,10 @@ void wh_wrap_item(wh_buf *out, wh_str name, const char *text, size_t column, siz
     at = 0;
   }
   add_blanks(out, column - at);
-  wh_wrap_text(out, wh_str_of(text), column, column, width);
+  wh_doc_wrap(out, wh_str_of(text), column, column, width);
 }
 
-size_t wh_wrap_width(int columns) {
-  if (columns < WH_WRAP_WIDTH_MIN) return WH_WRAP_WIDTH_MIN;
-  return columns > WH_WRAP_WIDTH_MAX ? WH_WRAP_WIDTH_MAX : (size_t)columns;
+size_t wh_doc_width(int columns) {
+  if (columns < WH_PAGE_WIDTH_MIN) return WH_PAGE_WIDTH_MIN;
+  return columns > WH_PAGE_WIDTH_MAX ? WH_PAGE_WIDTH_MAX : (size_t)columns;
 }

@@ -89,9 +89,8 @@ wh_status wh_input_describe(wh_engine *engine, const wh_pipeline *p, wh_arena *a
   *ret = (wh_run_input){.engine = engine, .pipeline = p, .arena = arena, .is_rows = true};
   bool is_rows;
   WH_TRY(wh_input_connect(engine, &p->from, &ret->connection, &is_rows, err));
-  ret->query = (wh_source_query){.table = p->from.thing,
-                                 .cursor = p->read.cursor,
-                                 .batch_rows = (size_t)p->batch_rows};
+  ret->query = (wh_source_query){
+      .table = p->from.thing, .cursor = p->read.cursor, .batch_rows = (size_t)p->batch_rows};
   WH_TRY(wh_config_query(engine->config, p, arena, &ret->query.query, err));
   WH_TRY(ret->connection->type->source->describe(ret->connection, &ret->query, arena, &ret->info,
                                                  err));

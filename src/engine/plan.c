@@ -85,8 +85,10 @@ static wh_status take_samples(planning *p, wh_error *err) {
   do {
     wh_status status = wh_flow_next(p->flow, &item, &inner);
     if (status != WH_OK) return WH_OK; // a sample is a courtesy: no row, no sample
-    if (item->batch->rows == 0) wh_flow_release(p->flow, item);
-    else break;
+    if (item->batch->rows == 0)
+      wh_flow_release(p->flow, item);
+    else
+      break;
   } while (true);
   for (size_t i = 0; i < p->plan->cross_count; i++) {
     const wh_column *column = &item->batch->columns[i];
@@ -105,10 +107,8 @@ static wh_status take_samples(planning *p, wh_error *err) {
 }
 
 static wh_status list_crosses(planning *p, wh_error *err) {
-  wh_flow_options options = {.engine = p->engine,
-                             .pipeline = p->pipeline,
-                             .gate = &p->gate,
-                             .reader = p->in.reader};
+  wh_flow_options options = {
+      .engine = p->engine, .pipeline = p->pipeline, .gate = &p->gate, .reader = p->in.reader};
   WH_TRY(wh_flow_open(&options, &p->flow, err));
   wh_crossing *crossings;
   size_t count;

@@ -287,11 +287,11 @@ CONTRACT(sink_replaces_without_a_key) {
 CONTRACT(sink_replace_picks_the_highest_version_of_a_key) {
   wh_target target = target_of(WH_WRITE_REPLACE);
   target.newest_by = WH_STR("v");
-  check_load(
-      &target, "one", 1,
-      ROW("a", "08:00:02") "1|high\n" ROW("a", "08:00:01") "2|low\n" ROW("b", "08:00:01") "3|x",
-      (wh_counts){.written = 2, .superseded = 1});
-  check_table("a|2026-11-21T08:00:02Z|1|high\nb|2026-11-21T08:00:01Z|3|x\n");
+  check_load(&target, "one", 1,
+             "a|2026-11-21T08:00:02Z|1|high\na|2026-11-21T08:00:01Z|2|low\n"
+             "b|2026-11-21T08:00:01Z|3|x\nb|2026-11-21T08:00:01Z|4|later",
+             (wh_counts){.written = 2, .superseded = 2});
+  check_table("a|2026-11-21T08:00:02Z|1|high\nb|2026-11-21T08:00:01Z|4|later\n");
 }
 
 // Begins, and says what the mark said.
@@ -418,6 +418,33 @@ CONTRACT(sink_replace_goes_on_after_a_chunk) {
   CHECK_EQ(mark.counts.written, 3);
   CHECK_EQ(mark.counts.superseded, 1);
   check_table("a|~|1|a\nb|~|3|b\nc|~|4|c\n");
+}
+
+CONTRACT(sink_replaces_under_way_do_not_disturb_each_other) {
+  const wh_sink_type *type = c.type->sink;
+  wh_target target = target_of(WH_WRITE_REPLACE);
+  wh_load load = load_of("long", 5);
+  wh_sink *sink = opened(&target);
+  wh_mark mark = begun(sink, &load);
+  CHECK_OK(write_text(sink, "a|~|1|a", &mark.counts));
+  mark.rows_done = 1;
+  CHECK_OK(type->mark(sink, &mark, &test_err));
+  CHECK_OK(type->commit(sink, &test_err));
+  type->close(sink);
+  sink = opened(&target); // a new worker, before anything has replaced the table
+  wh_load other = load_of("short", 4);
+  other.pipeline = WH_STR("other");
+  wh_counts counts;
+  CHECK_OK(load_text(&target, &other, "b|~|2|b", &counts));
+  check_table("b|~|2|b\n");
+  mark = begun(sink, &load);
+  CHECK_EQ(mark.rows_done, 1);
+  CHECK_OK(write_text(sink, "c|~|3|c", &mark.counts));
+  mark.done = true;
+  CHECK_OK(type->mark(sink, &mark, &test_err));
+  CHECK_OK(type->commit(sink, &test_err));
+  type->close(sink);
+  check_table("a|~|1|a\nc|~|3|c\n");
 }
 
 CONTRACT(sink_replace_that_is_overtaken_changes_nothing) {

@@ -4,7 +4,7 @@
 #include "serve/show.h"
 #include "step/chars.h"
 
-#define TELL_AGAIN_US (60ll * 1000000)
+#define TELL_AGAIN_US (60LL * 1000000)
 
 static wh_status list_columns(const wh_lookup *l, wh_arena *arena, const wh_str **ret,
                               size_t *ret_count, wh_error *err) {

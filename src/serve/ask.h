@@ -17,8 +17,8 @@ enum {
   WH_ASK_SITE_BITS = 48,       // and what one site has, which may have
   WH_ASK_SITE_FACTOR = 8,      // so many times the tries
 };
-#define WH_ASK_ADDRESS_WINDOW_NS (60ll * 1000000000)
-#define WH_ASK_KEY_WINDOW_NS     (3600ll * 1000000000)
+#define WH_ASK_ADDRESS_WINDOW_NS (60LL * 1000000000)
+#define WH_ASK_KEY_WINDOW_NS     (3600LL * 1000000000)
 
 typedef struct wh_ask {
   const wh_lookup *lookup;

@@ -99,7 +99,7 @@ size_t wh_connections_busy(wh_connections *c) {
 
 void wh_connections_expire(wh_connections *c) {
   pthread_mutex_lock(&c->mutex);
-  int64_t before = c->os->type->monotonic_ns(c->os) - WH_SERVE_REQUEST_SECONDS * 1000000000ll;
+  int64_t before = c->os->type->monotonic_ns(c->os) - WH_SERVE_REQUEST_SECONDS * 1000000000LL;
   for (size_t i = 0; i < WH_SERVE_CONNECTIONS_MAX; i++) {
     wh_connection_slot *slot = &c->slots[i];
     if (slot->fd >= 0 && !slot->is_shut && slot->since_ns < before) shut(slot);

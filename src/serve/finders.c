@@ -57,7 +57,7 @@ void wh_finders_give(wh_finders *f, wh_finder_slot *slot) {
 
 static bool is_old(const wh_finders *f, const wh_finder_slot *slot) {
   int64_t age_ns = f->os->type->monotonic_ns(f->os) - slot->opened_ns;
-  return age_ns > WH_FINDER_AGE_SECONDS * 1000000000ll;
+  return age_ns > WH_FINDER_AGE_SECONDS * 1000000000LL;
 }
 
 void wh_finders_expire(wh_finders *f) {

@@ -14,12 +14,12 @@
 #include <unistd.h>
 
 enum { TICK_SECONDS = 1 };
+#define RETIRED_MAX_NS (2LL * WH_SERVE_REQUEST_SECONDS * 1000000000)
 
 static void end_retired(wh_server *s, bool at_once) {
   if (!s->retired) return;
   int64_t age_ns = s->os->type->monotonic_ns(s->os) - s->retired_ns;
-  bool is_over = age_ns > 2 * WH_SERVE_REQUEST_SECONDS * 1000000000ll;
-  if (!at_once && !is_over && wh_daemon_connections(s->retired) > 0) return;
+  if (!at_once && age_ns < RETIRED_MAX_NS && wh_daemon_connections(s->retired) > 0) return;
   MHD_stop_daemon(s->retired);
   s->retired = NULL;
 }

@@ -14,8 +14,12 @@ static wh_status broken(const reader *r, const char *what, wh_error *err) {
                     r->at);
 }
 
+static bool is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 static void skip_space(reader *r) {
-  while (r->at < r->text.len && memchr(" \t\r\n", r->text.data[r->at], 4))
+  while (r->at < r->text.len && is_space(r->text.data[r->at]))
     r->at++;
 }
 

@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define STOP_STEP_NS (10ll * 1000000)
+#define STOP_STEP_NS (10LL * 1000000)
 
 static const char policy_form[] =
     "default-src 'none'; style-src %.*s; img-src 'self'; form-action 'self'; "
@@ -168,7 +168,7 @@ wh_status wh_server_start(wh_os *os, wh_mem *mem, wh_config *config, wh_server *
 static void finish_requests(wh_server *s) {
   struct MHD_Daemon *daemons[] = {s->daemon, s->retired};
   if (s->daemon) wh_daemon_quiesce(s->daemon);
-  int64_t until = s->os->type->monotonic_ns(s->os) + WH_SERVE_STOP_SECONDS * 1000000000ll;
+  int64_t until = s->os->type->monotonic_ns(s->os) + WH_SERVE_STOP_SECONDS * 1000000000LL;
   struct timespec step = {.tv_nsec = STOP_STEP_NS};
   // Not os->sleep_ns: whoever stops us may have woken all sleepers already.
   while (s->daemon && wh_connections_busy(&s->connections) > 0 &&

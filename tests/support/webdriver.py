@@ -14,6 +14,7 @@ import tap
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 START_SECONDS = 60
+PAGE_SECONDS = 30
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
              "--disable-background-networking", "--disable-component-update", "--disable-sync",
              "--disable-dev-shm-usage", "--hide-scrollbars", "--ignore-certificate-errors"]
@@ -125,6 +126,26 @@ class Browser:
 
     def click(self, element):
         self.do("POST", f"/element/{element}/click")
+
+    def send(self, button):
+        """Clicks a button that leads to another page, and waits until it is there."""
+        before = self.find("html")
+        self.click(button)
+        self.until(lambda: not self.is_there(before))
+        self.until(lambda: self.run("return document.readyState") == "complete")
+
+    def is_there(self, element):
+        try:
+            self.do("GET", f"/element/{element}/name")
+            return True
+        except AssertionError:
+            return False
+
+    def until(self, condition):
+        end = time.monotonic() + PAGE_SECONDS
+        while not condition():
+            assert time.monotonic() < end, "the page did not come in time"
+            time.sleep(0.05)
 
     def run(self, script, *arguments):
         return self.do("POST", "/execute/sync", {"script": script, "args": list(arguments)})

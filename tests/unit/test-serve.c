@@ -110,7 +110,7 @@ TEST(the_log_sees_networks_only) {
 
 // --- limits --------------------------------------------------------------------------------------
 
-#define SECOND (1000000000ll)
+#define SECOND (1000000000LL)
 
 static wh_os_real real_os;
 

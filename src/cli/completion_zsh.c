@@ -34,7 +34,7 @@ static void add_argument(wh_buf *out, const wh_completion *c) {
   else if (wh_str_is(what, "folder"))
     wh_buf_add_c(out, "folder:_files -/");
   else if (wh_completion_is_kind(what)) {
-    wh_buf_printf(out, "%.*s:_wherry_ask %.*s", WH_STR_ARG(what), WH_STR_ARG(what));
+    wh_buf_printf(out, "%.*s: _wherry_ask %.*s", WH_STR_ARG(what), WH_STR_ARG(what));
   } else {
     wh_buf_add_c(out, "word:(");
     for (bool first = true; wh_str_split(&what, '|', &word); first = false)

@@ -49,12 +49,10 @@ static void draw_bar(wh_progress_view *v, const wh_progress *p, int64_t elapsed_
 static void on_progress(void *context, const wh_progress *p) {
   wh_progress_view *v = context;
   int64_t now = monotonic_us(v);
-  size_t len = p->object.len < sizeof v->object ? p->object.len : sizeof v->object;
-  bool same = wh_str_eq(v->pipeline, p->pipeline) &&
-              memcmp(v->object, p->object.data ? p->object.data : "", len) == 0;
-  if (!same) {
-    v->pipeline = p->pipeline;
-    if (len) memcpy(v->object, p->object.data, len);
+  char subject[sizeof v->subject];
+  snprintf(subject, sizeof subject, "%.*s:%.*s", WH_STR_ARG(p->pipeline), WH_STR_ARG(p->object));
+  if (strcmp(subject, v->subject) != 0) {
+    memcpy(v->subject, subject, sizeof subject);
     v->started_us = v->last_line_us = now;
   }
   if (v->on_terminal) {

@@ -9,8 +9,7 @@ typedef struct wh_progress_view {
   bool on_terminal;
   bool bar_shown;
   int64_t started_us, last_line_us; // monotonic
-  wh_str pipeline;                  // that the bar is about
-  char object[256];
+  char subject[320];                // the pipeline and object that the bar is about; copied
   size_t name_width;
 } wh_progress_view;
 

@@ -135,7 +135,10 @@ static wh_status list_stays(planning *p, wh_error *err) {
   wh_str *stays = WH_NEW_ARRAY(p->arena, all->count, wh_str);
   if (!stays) return wh_fail_memory(err);
   for (size_t i = 0; i < all->count; i++) {
-    if (!crosses(p, all->fields[i].name)) stays[p->plan->stay_count++] = all->fields[i].name;
+    if (crosses(p, all->fields[i].name)) continue;
+    wh_str name = wh_arena_str(p->arena, all->fields[i].name); // a reader's schema ends with it
+    if (!name.data) return wh_fail_memory(err);
+    stays[p->plan->stay_count++] = name;
   }
   p->plan->stays = stays;
   return WH_OK;
@@ -191,8 +194,11 @@ static wh_status list_crosses(planning *p, wh_error *err) {
   wh_schema copy;
   WH_TRY(wh_schema_copy(wh_flow_schema(p->flow), p->arena, &copy, err));
   for (size_t i = 0; i < count; i++) {
-    p->plan->crosses[i].name = copy.fields[i].name;
-    p->plan->crosses[i].type = copy.fields[i].type;
+    wh_plan_column *c = &p->plan->crosses[i];
+    c->from = wh_arena_str(p->arena, c->from);
+    if (!c->from.data) return wh_fail_memory(err);
+    c->name = copy.fields[i].name;
+    c->type = copy.fields[i].type;
   }
   return WH_OK;
 }

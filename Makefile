@@ -1,26 +1,25 @@
 # The short way in. meson.build has the rest; CONTRIBUTING.md explains the tests.
 BUILD ?= build
-MESON_ARGS ?=
+export MESON_ARGS ?=
 MINUTES ?= 10
 C_FILES = $$(git ls-files '*.c' '*.h')
 
 .PHONY: all
 all: ## the optimised program: build/wherry
-	@scripts/configure $(BUILD) $(MESON_ARGS)
-	@ninja -C $(BUILD) --quiet program
+	@scripts/build $(BUILD) program
 	@ln -sf src/cli/wherry $(BUILD)/wherry
 
 .PHONY: test test-long
 test: ## everything that fits in 15 minutes
 	@scripts/install-deps test || scripts/install-deps --check build
-	@$(MAKE) --no-print-directory all
-	@ninja -C $(BUILD) --quiet
+	@scripts/build $(BUILD)
+	@ln -sf src/cli/wherry $(BUILD)/wherry
 	@tests/run $(BUILD)
 
 test-long: ## the large counts; takes hours
 	@scripts/install-deps test || scripts/install-deps --check build
-	@$(MAKE) --no-print-directory all
-	@ninja -C $(BUILD) --quiet
+	@scripts/build $(BUILD)
+	@ln -sf src/cli/wherry $(BUILD)/wherry
 	@tests/run $(BUILD) --long
 
 .PHONY: demo
@@ -31,7 +30,7 @@ demo: ## the worked example, from an ERP to a lookup page, in a scratch folder
 
 .PHONY: bench
 bench: all ## the crossing beside the plain script
-	@ninja -C $(BUILD) --quiet
+	@scripts/build $(BUILD)
 	@python3 bench/crossing.py $(BUILD)
 
 .PHONY: fuzz

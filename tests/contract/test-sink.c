@@ -503,6 +503,13 @@ CONTRACT(sink_says_why_a_table_does_not_fit) {
   place->sql(&c, "DROP TABLE orders; CREATE TABLE orders (k TEXT, v TIMESTAMPTZ, n INT, s TEXT)");
   CHECK_FAILS(load_text(&target, &load, ROW("a", "08:00:00") "1|a", &counts), WH_ERR_REFUSED);
   CHECK_ERROR_HAS("no unique index is on exactly the key (\"k\")");
+  // A source without rows may not know its types: it is let through.
+  place->sql(&c,
+             "DROP TABLE orders; CREATE TABLE orders (k TEXT PRIMARY KEY, v TIMESTAMPTZ, n INT, "
+             "s REAL)");
+  CHECK_FAILS(load_text(&target, &load, ROW("a", "08:00:00") "1|a", &counts), WH_ERR_REFUSED);
+  CHECK_ERROR_HAS("table orders does not fit:\ncolumn 's' is declared REAL and turns text that ");
+  CHECK_OK(load_text(&target, &load, "", &counts));
   CHECK_STR(wh_str_of(place->ask(&c, "SELECT count(*) FROM orders")), WH_STR("0"));
 }
 

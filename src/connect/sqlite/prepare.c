@@ -30,6 +30,7 @@ static wh_status inspect_target(wh_sink *sink, wh_sqlite_db *db, wh_sqlite_targe
   WH_CLEAN_BUF wh_buf part;
   wh_buf_init(&part, sink->connection->mem, WH_SQLITE_SQL_MAX);
   WH_TRY(wh_sqlite_target_bind(db, t, &sink->arena, &part, err));
+  if (t->clashes.len) add_text_line(&part, t->clashes);
   *ret_fits = part.len == 0;
   if (part.len) {
     add_text_line(text, t->spec.table);
@@ -85,11 +86,7 @@ static wh_status make_tables(wh_sink *sink, wh_error *err) {
     wh_sqlite_target *t = &sink->targets[i];
     wh_buf_clear(&difference);
     WH_TRY(wh_sqlite_target_bind(&sink->db, t, &sink->arena, &difference, err));
-    if (difference.len)
-      return wh_fail(err, WH_ERR_REFUSED,
-                     "%.*s: table %.*s does not fit:\n%.*s\nNothing was changed",
-                     WH_STR_ARG(sink->connection->name), WH_STR_ARG(t->spec.table),
-                     WH_STR_ARG(wh_buf_str(&difference)));
+    if (difference.len) return wh_sqlite_target_refuse(sink, t, wh_buf_str(&difference), err);
     wh_buf_clear(&sql);
     if (!t->exists) wh_sqlite_add_table(&sql, t);
     if (!t->exists) WH_TRY(wh_sqlite_run(&sink->db, &sql, err));

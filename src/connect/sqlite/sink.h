@@ -20,6 +20,9 @@ typedef struct wh_sqlite_target {
   ptrdiff_t version;           // index of newest_by, or -1
   bool version_is_ordered;     // stored values compare in SQL as they do as values
   const char *compare;         // name of the SQL function that compares versions otherwise
+  // Columns of a type that the table's cannot take, a line each; empty: none. Refused when rows
+  // come, not before: a source without rows knows its columns' types less well than one with.
+  wh_str clashes;
   // Statements (write.c, replace.c):
   sqlite3_stmt *put;       // a row into the table, or the stage
   sqlite3_stmt *why;       // why a row was not put
@@ -46,9 +49,13 @@ static inline size_t wh_sqlite_key_count(const wh_sqlite_target *t) {
 }
 
 // target.c: compares the target with the table that is there (db NULL: there is no database), and
-// fills in what it is. What does not fit is appended to `difference`, a line each.
+// fills in what it is, t->clashes too. What else does not fit is appended to `difference`, a line
+// each.
 wh_status wh_sqlite_target_bind(wh_sqlite_db *db, wh_sqlite_target *t, wh_arena *arena,
                                 wh_buf *difference, wh_error *err);
+// WH_ERR_REFUSED, with what does not fit.
+wh_status wh_sqlite_target_refuse(const wh_sink *sink, const wh_sqlite_target *t, wh_str difference,
+                                  wh_error *err);
 // clash.c: why values of the type cannot go into the column, or NULL; a phrase.
 const char *wh_sqlite_clash(const wh_type *type, const wh_sqlite_column *column, bool is_own);
 

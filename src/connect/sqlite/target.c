@@ -60,7 +60,7 @@ static wh_status bind_new(wh_sqlite_target *t, wh_arena *arena, wh_error *err) {
 }
 
 static wh_status compare_columns(wh_sqlite_target *t, const wh_sqlite_relation *r, wh_arena *arena,
-                                 wh_buf *difference, wh_error *err) {
+                                 wh_buf *difference, wh_buf *clashes, wh_error *err) {
   for (size_t i = 0; i < t->schema.count; i++) {
     const wh_field *f = &t->schema.fields[i];
     ptrdiff_t at = find_nocase(r, f->name);
@@ -74,10 +74,10 @@ static wh_status compare_columns(wh_sqlite_target *t, const wh_sqlite_relation *
       continue;
     }
     const wh_sqlite_column *c = &r->columns[at];
-    const char *clash =
-        c->is_generated ? "is computed" : wh_sqlite_clash(&f->type, c, r->has_order);
+    if (c->is_generated) say(difference, "column '%.*s' is computed", WH_STR_ARG(c->name));
+    const char *clash = wh_sqlite_clash(&f->type, c, r->has_order);
     if (clash)
-      say(difference, "column '%.*s' is declared %.*s and %s: %.*s would come", WH_STR_ARG(c->name),
+      say(clashes, "column '%.*s' is declared %.*s and %s: %.*s would come", WH_STR_ARG(c->name),
           WH_STR_ARG(c->declared.len ? c->declared : WH_STR("without a type")), clash,
           WH_STR_ARG(wh_type_friendly(&f->type, arena)));
     WH_TRY(set_column(t, i, c->name, c->declared, r->has_order, arena, err));
@@ -187,9 +187,18 @@ static wh_status table_exists(wh_sqlite_db *db, wh_str table, bool *ret, wh_erro
   return wh_sqlite_step(db, stmt, ret, err);
 }
 
+wh_status wh_sqlite_target_refuse(const wh_sink *sink, const wh_sqlite_target *t, wh_str difference,
+                                  wh_error *err) {
+  return wh_fail(
+      err, WH_ERR_REFUSED, "%.*s: table %.*s does not fit:\n%.*s%s%.*s\nNothing was changed",
+      WH_STR_ARG(sink->connection->name), WH_STR_ARG(t->spec.table), WH_STR_ARG(difference),
+      difference.len && t->clashes.len ? "\n" : "", WH_STR_ARG(t->clashes));
+}
+
 wh_status wh_sqlite_target_bind(wh_sqlite_db *db, wh_sqlite_target *t, wh_arena *arena,
                                 wh_buf *difference, wh_error *err) {
   t->exists = false;
+  t->clashes = (wh_str){0};
   if (db) WH_TRY(table_exists(db, t->spec.table, &t->exists, err));
   if (!t->exists) return bind_new(t, arena, err);
   wh_sqlite_relation r;
@@ -203,7 +212,12 @@ wh_status wh_sqlite_target_bind(wh_sqlite_db *db, wh_sqlite_target *t, wh_arena 
   t->spec.table = r.table;
   t->has_order = r.has_order;
   t->has_side = !r.has_order && t->spec.mode == WH_WRITE_UPSERT;
-  WH_TRY(compare_columns(t, &r, arena, difference, err));
+  WH_CLEAN_BUF wh_buf clashes;
+  wh_buf_init(&clashes, arena->mem, 0);
+  WH_TRY(compare_columns(t, &r, arena, difference, &clashes, err));
+  WH_TRY(wh_buf_check(&clashes, err));
+  t->clashes = wh_arena_str(arena, wh_buf_str(&clashes));
+  if (!t->clashes.data) return wh_fail_memory(err);
   compare_others(t, &r, difference);
   // Only with all columns there does it make sense to look for an index on them.
   if (difference->len == before && wh_sqlite_key_count(t))

@@ -228,6 +228,7 @@ wh_status wh_sqlite_sink_write(wh_sink *sink, size_t target, const wh_batch *bat
     return wh_fail(err, WH_ERR_BUG, "%.*s: a write outside a transaction", WH_STR_ARG(c->name));
   if (c->cancel && atomic_load(c->cancel))
     return wh_fail(err, WH_ERR_CANCELLED, "%.*s: asked to stop", WH_STR_ARG(c->name));
+  if (t->clashes.len && batch->rows) return wh_sqlite_target_refuse(sink, t, (wh_str){0}, err);
   if (t->is_late) {
     counts->superseded += batch->rows;
     return WH_OK;

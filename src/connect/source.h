@@ -29,6 +29,8 @@ typedef struct wh_source_info {
   const wh_str *key;          // primary key columns, if known
   size_t key_count;
   uint64_t rows_estimate; // 0: unknown
+  const bool *guessed; // for each column: its type rests on a sample that had no value, so that what
+                       // an earlier run saw is the better guess; NULL: none is
 } wh_source_info;
 
 typedef struct wh_bound {

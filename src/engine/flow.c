@@ -85,6 +85,13 @@ static wh_status bind_steps(wh_flow *f, wh_error *err) {
   return add_step(f, step, err);
 }
 
+wh_status wh_flow_add_gate(wh_flow *f, const wh_gate *gate, wh_error *err) {
+  wh_step_context context = {.os = f->options.engine->os, .mem = f->mem};
+  wh_step *step;
+  WH_TRY(wh_gate_bind(&context, gate, f->schema, &step, err));
+  return add_step(f, step, err);
+}
+
 static wh_status slot_init(wh_flow *f, slot *s, wh_error *err) {
   wh_reject_lines_init(&s->lines, f->mem);
   s->lines.skip_through = f->skip_through;

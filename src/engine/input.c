@@ -65,6 +65,27 @@ static wh_status choose_columns(wh_run_input *in, wh_error *err) {
   return WH_OK;
 }
 
+// Where the source had no value to tell a type by, the type is what an earlier run saw: a table that
+// happens to be empty today keeps its types.
+static wh_status use_earlier_types(wh_run_input *in, wh_error *err) {
+  if (!in->info.guessed) return WH_OK;
+  bool found;
+  wh_schema earlier;
+  wh_ledger *ledger = in->engine->ledger;
+  WH_TRY(ledger->type->pinned(ledger, in->pipeline->name, in->arena, &found, &earlier, err));
+  if (!found) return WH_OK;
+  size_t count = in->info.schema.count;
+  wh_field *fields = WH_NEW_ARRAY(in->arena, count, wh_field);
+  if (!fields) return wh_fail_memory(err);
+  for (size_t i = 0; i < count; i++) {
+    fields[i] = in->info.schema.fields[i];
+    ptrdiff_t at = wh_schema_find(&earlier, fields[i].name);
+    if (at >= 0 && in->info.guessed[i]) fields[i].type = earlier.fields[at].type;
+  }
+  in->info.schema.fields = fields;
+  return WH_OK;
+}
+
 static wh_status check_cursor(wh_run_input *in, wh_error *err) {
   const wh_pipeline *p = in->pipeline;
   if (p->read.cursor.len == 0) return WH_OK;
@@ -95,6 +116,7 @@ wh_status wh_input_describe(wh_engine *engine, const wh_pipeline *p, wh_arena *a
   WH_TRY(ret->connection->type->source->describe(ret->connection, &ret->query, arena, &ret->info,
                                                  err));
   ret->rows_total = ret->info.rows_estimate;
+  WH_TRY(use_earlier_types(ret, err));
   WH_TRY(check_cursor(ret, err));
   return choose_columns(ret, err);
 }

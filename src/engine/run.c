@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "engine/crossings.h"
+#include "engine/fit.h"
 
 enum { PROGRESS_INTERVAL_US = 100 * 1000, KEEP_ALIVE_US = 30 * 1000000 };
 
@@ -184,6 +185,7 @@ static wh_status open_parts(transfer *t, wh_error *err) {
                          err));
   WH_TRY(wh_crossings_check(e, p, crossings, crossing_count, err));
   if (t->in->is_rows) WH_TRY(wh_cursor_check(e, p, t->in->info.cursor_kind, t->arena, err));
+  if (to_rows) WH_TRY(wh_flow_fit(t->flow, e, p, t->out.connection, t->arena, err));
   t->out.verbs = to_rows ? &wh_output_table : &wh_output_object;
   t->out.load = (wh_load){.pipeline = p->name,
                           .object = t->in->is_rows ? t->run->id : t->in->identity,

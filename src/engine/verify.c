@@ -2,6 +2,7 @@
 // objects are read again, through the pipeline's own steps, and looked up in the target.
 #include "data/rowhash.h"
 #include "engine/checksum.h"
+#include "engine/fit.h"
 #include "engine/run.h"
 
 typedef struct verification {
@@ -197,8 +198,9 @@ static wh_status compare_object(verification *v, const wh_run *run, wh_run_input
       .engine = v->engine, .pipeline = v->pipeline, .gate = &gate, .reader = in->reader};
   wh_flow *flow;
   WH_TRY(wh_flow_open(&options, &flow, err));
+  wh_status status = wh_flow_fit(flow, v->engine, v->pipeline, v->to, v->arena, err);
   comparison c = {.v = v, .run = run, .schema = wh_flow_schema(flow), .order = in->order};
-  wh_status status = open_comparison(&c, v->arena, err);
+  if (status == WH_OK) status = open_comparison(&c, v->arena, err);
   if (status == WH_OK) status = compare_rows(&c, flow, err);
   wh_batch_free(&c.found);
   if (c.finder) c.finder->close(c.finder);

@@ -70,14 +70,34 @@ static wh_str header_of(const request *r, const char *name) {
   return value ? wh_str_of(value) : WH_STR("");
 }
 
-// --- the log -------------------------------------------------------------------------------------
+// --- who asks -----------------------------------------------------------------------------------
 
-static void describe_peer(const request *r, wh_buf *out) {
+static enum MHD_Result join_forwarded(void *context, enum MHD_ValueKind kind, const char *key,
+                                      const char *value) {
+  (void)kind;
+  if (!value || !wh_str_eq_nocase(wh_str_of(key), WH_STR("X-Forwarded-For"))) return MHD_YES;
+  wh_buf *out = context;
+  if (out->len) wh_buf_add_char(out, ',');
+  wh_buf_add_c(out, value);
+  return MHD_YES;
+}
+
+// Who asks, as far as it can be believed: what the limits count.
+static wh_ip asker_of(const request *r) {
+  wh_server *s = r->server;
+  wh_ip peer = {0};
   const union MHD_ConnectionInfo *info =
       MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-  wh_ip ip;
-  if (info && wh_ip_of_socket(info->client_addr, &ip)) wh_ip_write_network(&ip, out);
+  if (!info || !wh_ip_of_socket(info->client_addr, &peer)) return peer;
+  if (!wh_ip_in(&peer, s->trusted, s->trusted_count)) return peer;
+  WH_CLEAN_BUF wh_buf forwarded;
+  wh_buf_init(&forwarded, s->mem, FORWARDED_BYTES_MAX);
+  MHD_get_connection_values(r->connection, MHD_HEADER_KIND, join_forwarded, &forwarded);
+  if (forwarded.failed) return peer;
+  return wh_ip_behind(&peer, wh_buf_str(&forwarded), s->trusted, s->trusted_count);
 }
+
+// --- the log -------------------------------------------------------------------------------------
 
 // Names of the configuration and fixed words only: nothing that the request says.
 static void log_request(const request *r, unsigned status) {
@@ -87,7 +107,8 @@ static void log_request(const request *r, unsigned status) {
   wh_str name = r->place.desk ? r->place.desk->ask.lookup->name : WH_STR("");
   WH_CLEAN_BUF wh_buf peer;
   wh_buf_init(&peer, r->server->mem, 0);
-  describe_peer(r, &peer);
+  wh_ip asker = asker_of(r);
+  wh_ip_write_network(&asker, &peer);
   wh_str from = wh_buf_str(&peer);
   int64_t us = (r->server->os->type->monotonic_ns(r->server->os) - r->start_ns) / 1000;
   wh_log(WH_LOG_INFO, "serve", "%s %s%.*s%s %u, %lld us, from %.*s", methods[r->method],
@@ -183,31 +204,6 @@ static enum MHD_Result refuse_as(const request *r, unsigned status, const char *
 }
 
 // --- the question --------------------------------------------------------------------------------
-
-static enum MHD_Result join_forwarded(void *context, enum MHD_ValueKind kind, const char *key,
-                                      const char *value) {
-  (void)kind;
-  if (!value || !wh_str_eq_nocase(wh_str_of(key), WH_STR("X-Forwarded-For"))) return MHD_YES;
-  wh_buf *out = context;
-  if (out->len) wh_buf_add_char(out, ',');
-  wh_buf_add_c(out, value);
-  return MHD_YES;
-}
-
-// The address that the limits count.
-static wh_ip asker_of(const request *r) {
-  wh_server *s = r->server;
-  wh_ip peer = {0};
-  const union MHD_ConnectionInfo *info =
-      MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-  if (!info || !wh_ip_of_socket(info->client_addr, &peer)) return peer;
-  if (!wh_ip_in(&peer, s->trusted, s->trusted_count)) return peer;
-  WH_CLEAN_BUF wh_buf forwarded;
-  wh_buf_init(&forwarded, s->mem, FORWARDED_BYTES_MAX);
-  MHD_get_connection_values(r->connection, MHD_HEADER_KIND, join_forwarded, &forwarded);
-  if (forwarded.failed) return peer;
-  return wh_ip_behind(&peer, wh_buf_str(&forwarded), s->trusted, s->trusted_count);
-}
 
 static enum MHD_Result answer_found(const request *r, wh_str shown) {
   wh_response response = {.status = MHD_HTTP_OK, .type = WH_TYPE_JSON, .body = shown};

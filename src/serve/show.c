@@ -40,7 +40,7 @@ static bool may_be_when(wh_kind kind) {
   return kind == WH_DATE || kind == WH_TIMESTAMP || kind == WH_STRING;
 }
 
-bool wh_show_value(const wh_column *column, size_t row, wh_mem *mem, wh_buf *out) {
+bool wh_show_value_html(const wh_column *column, size_t row, wh_mem *mem, wh_buf *out) {
   if (wh_column_is_null(column, row)) {
     return wh_buf_add_c(out, "<span class=\"none\">Not set</span>");
   }
@@ -71,7 +71,7 @@ bool wh_show_html(const wh_batch *batch, size_t row, size_t count, wh_mem *mem, 
     wh_arena_init(&arena, mem);
     wh_str label = wh_name_in_words(batch->schema->fields[i].name, &arena);
     wh_buf_clear(&value);
-    if (!label.data || !wh_show_value(&batch->columns[i], row, mem, &value)) return false;
+    if (!label.data || !wh_show_value_html(&batch->columns[i], row, mem, &value)) return false;
     const wh_template_slot slots[] = {
         {"label", label, false},
         {"value", wh_buf_str(&value), true},

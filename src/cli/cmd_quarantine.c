@@ -141,8 +141,9 @@ static wh_status print_entry(void *context, const wh_quarantine_entry *entry, wh
   wh_cli *cli = context;
   int64_t now = wh_now_us(&cli->os.base);
   if (!cli->json) {
-    printf("%-20.*s  %.*s  %8s rows  %s\n", WH_STR_ARG(entry->pipeline), WH_STR_ARG(entry->run),
-           wh_format_count(entry->rows).s, wh_format_ago(entry->time_us, now).s);
+    printf("%-20.*s  %.*s  %8s %-4s  %s\n", WH_STR_ARG(entry->pipeline), WH_STR_ARG(entry->run),
+           wh_format_count(entry->rows).s, wh_plural(entry->rows, "row", "rows"),
+           wh_format_ago(entry->time_us, now).s);
     return WH_OK;
   }
   WH_CLEAN_BUF wh_buf line;
@@ -160,11 +161,36 @@ static wh_status print_entry(void *context, const wh_quarantine_entry *entry, wh
   return WH_OK;
 }
 
+static wh_status print_dead(void *context, const wh_work *work, wh_error *err) {
+  wh_cli *cli = context;
+  if (!work->dead) return WH_OK;
+  if (!cli->json) {
+    printf("%-20.*s  %.*s: %.*s\n", WH_STR_ARG(work->pipeline), WH_STR_ARG(work->key),
+           WH_STR_ARG(work->error));
+    return WH_OK;
+  }
+  WH_CLEAN_BUF wh_buf line;
+  wh_buf_init(&line, &cli->mem, 0);
+  wh_buf_add_c(&line, "{\"pipeline\":");
+  wh_buf_add_json(&line, work->pipeline);
+  wh_buf_add_c(&line, ",\"dead\":");
+  wh_buf_add_json(&line, work->key);
+  wh_buf_add_c(&line, ",\"error\":");
+  wh_buf_add_json(&line, work->error);
+  wh_buf_add_char(&line, '}');
+  WH_TRY(wh_buf_check(&line, err));
+  wh_print_json(&line);
+  return WH_OK;
+}
+
 static wh_exit list(wh_cli *cli, wh_str pipeline) {
   wh_error err = {0};
-  wh_status status =
-      cli->ledger->type->quarantined(cli->ledger, pipeline, &cli->arena, print_entry, cli, &err);
-  return status == WH_OK ? WH_EXIT_DONE : wh_cli_fail(cli, &err);
+  wh_ledger *l = cli->ledger;
+  if (l->type->quarantined(l, pipeline, &cli->arena, print_entry, cli, &err) != WH_OK ||
+      l->type->works(l, pipeline, &cli->arena, print_dead, cli, &err) != WH_OK) {
+    return wh_cli_fail(cli, &err);
+  }
+  return WH_EXIT_DONE;
 }
 
 static wh_exit replay(wh_cli *cli, const wh_pipeline *p) {
@@ -188,13 +214,46 @@ static wh_exit replay(wh_cli *cli, const wh_pipeline *p) {
   return totals.rows_quarantined ? WH_EXIT_QUARANTINED : WH_EXIT_DONE;
 }
 
+typedef struct dead_letters {
+  uint64_t *ids;
+  size_t count, cap;
+} dead_letters;
+
+static wh_status keep_dead(void *context, const wh_work *work, wh_error *err) {
+  (void)err;
+  dead_letters *d = context;
+  if (work->dead && d->count < d->cap) d->ids[d->count++] = work->id;
+  return WH_OK;
+}
+
+static wh_status drop_dead(wh_cli *cli, const wh_pipeline *p, uint64_t *ret_count, wh_error *err) {
+  wh_ledger *l = cli->ledger;
+  wh_ledger_stats stats;
+  WH_TRY(l->type->stats(l, p->name, &stats, err));
+  dead_letters dead = {.ids = WH_NEW_ARRAY(&cli->arena, stats.dead, uint64_t), .cap = stats.dead};
+  if (!dead.ids) return wh_fail_memory(err);
+  WH_TRY(l->type->works(l, p->name, &cli->arena, keep_dead, &dead, err));
+  for (size_t i = 0; i < dead.count; i++)
+    WH_TRY(l->type->done(l, dead.ids[i], err));
+  *ret_count = dead.count;
+  return WH_OK;
+}
+
 static wh_exit drop(wh_cli *cli, const wh_pipeline *p) {
   wh_error err = {0};
-  uint64_t rows;
-  if (wh_quarantine_drop(&cli->engine, p->name, &rows, &err) != WH_OK)
+  uint64_t rows, objects = 0;
+  if (wh_quarantine_drop(&cli->engine, p->name, &rows, &err) != WH_OK ||
+      drop_dead(cli, p, &objects, &err) != WH_OK) {
     return wh_cli_fail(cli, &err);
-  wh_say(cli, "Dropped %s %s of %.*s for good.", wh_format_count(rows).s,
-         wh_plural(rows, "row", "rows"), WH_STR_ARG(p->name));
+  }
+  if (objects) {
+    wh_say(cli, "Dropped %s %s and %s %s of %.*s for good.", wh_format_count(rows).s,
+           wh_plural(rows, "row", "rows"), wh_format_count(objects).s,
+           wh_plural(objects, "object", "objects"), WH_STR_ARG(p->name));
+  } else {
+    wh_say(cli, "Dropped %s %s of %.*s for good.", wh_format_count(rows).s,
+           wh_plural(rows, "row", "rows"), WH_STR_ARG(p->name));
+  }
   return WH_EXIT_DONE;
 }
 
@@ -225,7 +284,7 @@ const wh_command wh_cmd_quarantine = {
     .more =
         "replay sends the rows through the pipeline again, and takes objects that were given up "
         "(dead letters) up again. A row that is rejected again stays in quarantine. A replayed row "
-        "never replaces a newer one.",
+        "never replaces a newer one. drop forgets rows and dead letters for good.",
     .example = "wherry quarantine replay import-orders",
     .words_min = 1,
     .words_max = 2,

@@ -27,25 +27,34 @@ static wh_exit read_flags(wh_cli *cli, const wh_args *args, wh_run_options *opti
   return WH_EXIT_DONE;
 }
 
-// The pipeline with rejected rows, for the command to look at them; NULL: several or none.
+// The one pipeline with rejected rows; NULL: several or none.
+static const wh_pipeline *only_quarantined(wh_cli *cli) {
+  const wh_pipeline *only = NULL;
+  for (size_t i = 0; i < cli->config->pipeline_count; i++) {
+    wh_ledger_stats stats;
+    wh_error ignored = {0};
+    const wh_pipeline *p = &cli->config->pipelines[i];
+    if (cli->ledger->type->stats(cli->ledger, p->name, &stats, &ignored) != WH_OK) continue;
+    if (stats.quarantined_rows == 0) continue;
+    if (only) return NULL;
+    only = p;
+  }
+  return only;
+}
+
 static void say_next(wh_cli *cli, const wh_run_totals *totals) {
   if (totals->rows_quarantined) {
-    const wh_pipeline *which = NULL;
-    for (size_t i = 0; i < cli->config->pipeline_count; i++) {
-      wh_ledger_stats stats;
-      wh_error ignored = {0};
-      const wh_pipeline *p = &cli->config->pipelines[i];
-      if (cli->ledger->type->stats(cli->ledger, p->name, &stats, &ignored) == WH_OK &&
-          stats.quarantined_rows) {
-        which = p;
-      }
-    }
     wh_say(cli, "%s %s you.", wh_format_count(totals->rows_quarantined).s,
            totals->rows_quarantined == 1 ? "row needs" : "rows need");
-    wh_say_next(cli, "wherry quarantine show %.*s", which ? (int)which->name.len : 0,
-                which ? which->name.data : "");
-  } else if (totals->failed) {
+  }
+  if (totals->failed) {
     wh_say_next(cli, "wherry status");
+  } else if (totals->rows_quarantined) {
+    const wh_pipeline *only = only_quarantined(cli);
+    if (only)
+      wh_say_next(cli, "wherry quarantine show %.*s", WH_STR_ARG(only->name));
+    else
+      wh_say_next(cli, "wherry quarantine list");
   } else if (totals->runs == 0) {
     wh_say(cli, "Nothing was due.");
   }

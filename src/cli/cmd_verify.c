@@ -43,7 +43,9 @@ static void print_result(wh_cli *cli, const wh_verify_result *r) {
   if (r->publishes) {
     printf("%s rows: ", wh_format_count(r->rows).s);
     if (r->objects_wrong)
-      printf("%s objects are not what their receipts say\n", wh_format_count(r->objects_wrong).s);
+      printf("%s %s say\n", wh_format_count(r->objects_wrong).s,
+             wh_plural(r->objects_wrong, "object is not what its receipt",
+                       "objects are not what their receipts"));
     else
       puts("every object has the bytes its receipt says");
     return;
@@ -53,7 +55,10 @@ static void print_result(wh_cli *cli, const wh_verify_result *r) {
          wh_format_count(r->equal).s, wh_format_count(r->newer).s, wh_format_count(r->older).s,
          wh_format_count(r->missing).s);
   if (r->different) printf(", %s different", wh_format_count(r->different).s);
-  if (r->objects_wrong) printf("; %s objects are gone", wh_format_count(r->objects_wrong).s);
+  if (r->objects_wrong) {
+    printf("; %s %s gone", wh_format_count(r->objects_wrong).s,
+           wh_plural(r->objects_wrong, "object is", "objects are"));
+  }
   putchar('\n');
 }
 

@@ -178,6 +178,43 @@ def test_exit_statuses():
     wherry(tap.folder(), "run", code=2)
 
 
+def test_run_says_what_is_worth_doing_next():
+    p = Project()
+    p.make_erp([order("A", status="Lost")])
+    tap.contains(p.wherry("run", code=3).err, "1 row needs you.\nNext: wherry quarantine show import-orders\n")
+    p.config((p.folder / "wherry.yaml").read_text().replace(
+        "    to: lake:", "    expect: { Total: { range: [0, 100] } }\n    to: lake:"))
+    p.add_orders([order("B", status="Lost", at="2026-11-20 09:00:00Z"), order("C", total="1000", at="2026-11-20 09:00:00Z")])
+    tap.contains(p.wherry("run", code=3).err, "Next: wherry quarantine list\n")
+    p.sql("erp", "DROP TABLE sales_order")
+    tap.contains(p.wherry("run", code=1).err, "Next: wherry status\n")
+    tap.contains(p.wherry("run", "xyzzy", code=2).err, "no pipeline 'xyzzy'. See them: wherry status")
+
+
+def test_objects_that_were_given_up_are_listed_and_dropped():
+    p = Project()
+    path = p.folder / "lake/inbound/half.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('[{"OrderNumber":"A"')
+    os.utime(path, (1, 1))
+    p.wherry("run", "import-orders", code=1)
+    tap.contains(p.wherry("quarantine", "list").out, "inbound/half.json: half.json: ")
+    tap.equal(p.wherry("quarantine", "list", "--json").lines()[0]["dead"], "inbound/half.json")
+    path.unlink()
+    p.wherry("status", code=1)
+    tap.contains(p.wherry("quarantine", "drop", "import-orders").err, "Dropped 0 rows and 1 object of import-orders")
+    tap.equal(p.wherry("quarantine", "list").out, "")
+    tap.equal(p.wherry("status", "--json", code=1).lines()[1]["dead"], 0)
+
+
+def test_the_lock_says_whose_columns_it_cannot_know_yet():
+    p = Project()
+    p.make_erp([order("A")])
+    tap.contains(p.wherry("plan", "--lock").err, "Wrote wherry.lock: 8 columns cross.\nNothing was moved.")
+    p.config((p.folder / "wherry.yaml").read_text().replace("lake:inbound/**/*.json", "lake:partner/*.json"))
+    tap.contains(p.wherry("plan", "--lock").err, "Wrote wherry.lock: 4 columns cross.\nNot in it: import-orders, ")
+
+
 # --- completion, man, reference ------------------------------------------------------------------
 
 def need(program):

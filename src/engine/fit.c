@@ -14,7 +14,8 @@ static bool may_fit(const wh_type *from, const wh_type *to) {
   if (from->kind == WH_NULL) return to->kind != WH_NULL;
   if (is_number(from) && is_number(to)) return true;
   // JSON has no times and only binary fractions: they come as text, and are read strictly.
-  if (from->kind == WH_STRING) return is_moment(to) || to->kind == WH_TIME || to->kind == WH_DECIMAL;
+  if (from->kind == WH_STRING)
+    return is_moment(to) || to->kind == WH_TIME || to->kind == WH_DECIMAL;
   if (!is_moment(from) || !is_moment(to)) return false;
   bool from_zoned = from->kind == WH_TIMESTAMP && from->zoned;
   bool to_zoned = to->kind == WH_TIMESTAMP && to->zoned;

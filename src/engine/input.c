@@ -65,8 +65,8 @@ static wh_status choose_columns(wh_run_input *in, wh_error *err) {
   return WH_OK;
 }
 
-// Where the source had no value to tell a type by, the type is what an earlier run saw: a table that
-// happens to be empty today keeps its types.
+// Where the source had no value to tell a type by, the type is what an earlier run saw: a table
+// that happens to be empty today keeps its types.
 static wh_status use_earlier_types(wh_run_input *in, wh_error *err) {
   if (!in->info.guessed) return WH_OK;
   bool found;

@@ -21,7 +21,6 @@ enum { UPSTREAM_DEPTH_MAX = 8 };
 static wh_status plan_at_depth(wh_engine *engine, const wh_pipeline *pipeline, wh_arena *arena,
                                int depth, wh_plan *ret, wh_error *err);
 
-
 // The newest object that the pattern matches: what tells the columns of a lake.
 typedef struct newest {
   wh_str pattern;

@@ -31,7 +31,7 @@ static void show_progress(transfer *t, bool at_end) {
   int64_t now = t->engine->os->type->monotonic_ns(t->engine->os) / 1000;
   if (!at_end && now - t->last_progress_us < PROGRESS_INTERVAL_US) return;
   t->last_progress_us = now;
-  wh_progress progress = {.pipeline = t->run->pipeline,
+  wh_progress progress = {.pipeline = t->request->pipeline->name, // outlives the run
                           .object = t->in->object.key,
                           .rows = t->mark.counts.read,
                           .rows_total = t->in->rows_total,

@@ -1,13 +1,60 @@
+# The short way in. meson.build has the rest; CONTRIBUTING.md explains the tests.
 BUILD ?= build
+export MESON_ARGS ?=
+MINUTES ?= 10
+C_FILES = $$(git ls-files '*.c' '*.h')
 
 .PHONY: all
-all: $(BUILD)/build.ninja
-	@ninja -C $(BUILD) --quiet wherry
+all: ## the optimised program: build/wherry
+	@scripts/build $(BUILD) program
+	@ln -sf src/cli/wherry $(BUILD)/wherry
 
-$(BUILD)/build.ninja:
-	@meson setup $(BUILD) $(MESON_ARGS) >/dev/null
-
-.PHONY: test
-test: $(BUILD)/build.ninja
-	@ninja -C $(BUILD) --quiet
+.PHONY: test test-long
+test: ## everything that fits in 15 minutes
+	@scripts/install-deps test || scripts/install-deps --check build
+	@scripts/build $(BUILD)
+	@ln -sf src/cli/wherry $(BUILD)/wherry
 	@tests/run $(BUILD)
+
+test-long: ## the large counts; takes hours
+	@scripts/install-deps test || scripts/install-deps --check build
+	@scripts/build $(BUILD)
+	@ln -sf src/cli/wherry $(BUILD)/wherry
+	@tests/run $(BUILD) --long
+
+.PHONY: demo
+demo: ## the worked example, from an ERP to a lookup page, in a scratch folder
+	@scripts/install-deps build
+	@$(MAKE) --no-print-directory all
+	@scripts/demo $(BUILD)/wherry
+
+.PHONY: bench
+bench: all ## the crossing beside the plain script
+	@scripts/build $(BUILD)
+	@python3 bench/crossing.py $(BUILD)
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for MINUTES=10
+	@scripts/fuzz $(MINUTES)
+
+.PHONY: docs
+docs: all ## docs/reference, from the tables in the source
+	@$(BUILD)/wherry docs docs/reference
+
+.PHONY: format check-format
+format:
+	@clang-format-14 -i $(C_FILES)
+check-format:
+	@clang-format-14 --dry-run -Werror $(C_FILES)
+
+.PHONY: install
+install: all ## DESTDIR= to install elsewhere; MESON_ARGS=--prefix=/usr for another prefix
+	@meson install -C $(BUILD) --no-rebuild --quiet
+
+.PHONY: clean
+clean:
+	@rm -rf $(BUILD)
+
+.PHONY: help
+help:
+	@sed -nE 's/^([a-z-]+)[a-z -]*:.*## (.*)/\1\t\2/p' Makefile | expand -t 12

@@ -55,6 +55,14 @@ void wh_error_prefix(wh_error *err, const char *fmt, ...) {
   memcpy(err->text, text, sizeof text);
 }
 
+void wh_error_append(wh_error *err, const char *more) {
+  if (!err) return;
+  size_t at = strlen(err->text), room = sizeof err->text - 1 - at;
+  size_t n = wh_utf8_cut(wh_str_of(more), room);
+  memcpy(err->text + at, more, n);
+  err->text[at + n] = 0;
+}
+
 wh_status wh_fail_memory(wh_error *err) {
   return wh_fail(err, WH_ERR_MEMORY,
                  "out of memory: the ceiling set by `memory` (or the system) refused more");

@@ -65,6 +65,9 @@ wh_fail_at(wh_error *err, wh_status status, wh_place place, const char *fmt, ...
 // Puts "prefix" in front of the text that is there.
 __attribute__((format(printf, 2, 3))) void wh_error_prefix(wh_error *err, const char *fmt, ...);
 
+// Puts `more` behind it, as far as it fits.
+void wh_error_append(wh_error *err, const char *more);
+
 // Out of memory, with the ceiling named when it is the accountant that refused.
 wh_status wh_fail_memory(wh_error *err);
 

@@ -36,6 +36,23 @@ void wh_print_json(const wh_buf *line) {
   fflush(stdout);
 }
 
+wh_exit wh_cli_print(wh_cli *cli, const char *name, const wh_buf *text) {
+  wh_error err = {0};
+  if (wh_buf_check(text, &err) != WH_OK) return wh_cli_fail(cli, &err);
+  if (!cli->json) {
+    fwrite(text->data, 1, text->len, stdout);
+    return WH_EXIT_DONE;
+  }
+  WH_CLEAN_BUF wh_buf line;
+  wh_buf_init(&line, &cli->mem, 0);
+  wh_buf_printf(&line, "{\"%s\":", name);
+  wh_buf_add_json(&line, wh_buf_str(text));
+  wh_buf_add_char(&line, '}');
+  if (wh_buf_check(&line, &err) != WH_OK) return wh_cli_fail(cli, &err);
+  wh_print_json(&line);
+  return WH_EXIT_DONE;
+}
+
 static void print_error(const wh_cli *cli, const char *kind, const char *text, wh_status status) {
   if (!cli->json) {
     fprintf(stderr, "%s%s%s\n", cli->color ? "\033[31m" : "", text, cli->color ? "\033[0m" : "");
@@ -91,23 +108,32 @@ static const char *environment(void *context, const char *name) {
   return getenv(name);
 }
 
-wh_config *wh_cli_config(wh_cli *cli) {
-  if (cli->config) return cli->config;
-  wh_error err = {0};
+wh_status wh_cli_load(wh_cli *cli, const char *path, const char *environment_name, wh_config **ret,
+                      wh_error *err) {
   wh_config_source source = {.os = &cli->os.base,
                              .mem = &cli->mem,
-                             .path = cli->config_path,
-                             .environment = cli->environment,
+                             .path = path,
+                             .environment = environment_name,
                              .getenv = environment};
-  wh_config *config;
-  if (wh_config_load(&source, &config, &err) != WH_OK) {
+  return wh_config_load(&source, ret, err);
+}
+
+wh_status wh_cli_read_config(wh_cli *cli, wh_error *err) {
+  if (cli->config) return WH_OK;
+  return wh_cli_load(cli, cli->config_path, cli->environment, &cli->config, err);
+}
+
+wh_config *wh_cli_config(wh_cli *cli) {
+  wh_error err = {0};
+  if (wh_cli_read_config(cli, &err) != WH_OK) {
     print_error(cli, "error", err.text, WH_ERR_USAGE);
     return NULL;
   }
-  cli->config = config;
-  if (config->error_count == 0) return config;
+  const wh_config *config = cli->config;
+  if (config->error_count == 0) return cli->config;
   for (size_t i = 0; i < config->problem_count; i++) {
-    if (!config->problems[i].warning) print_error(cli, "error", config->problems[i].text, WH_ERR_USAGE);
+    if (!config->problems[i].warning)
+      print_error(cli, "error", config->problems[i].text, WH_ERR_USAGE);
   }
   return NULL;
 }
@@ -119,7 +145,8 @@ wh_engine *wh_cli_engine(wh_cli *cli) {
   cli->mem.limit = wh_engine_memory_limit(config);
   wh_error err = {0};
   char *path = wh_arena_cstr(&cli->arena, config->ledger_path);
-  char *locks = (char *)wh_arena_printf(&cli->arena, "%.*s/locks", WH_STR_ARG(config->state_folder)).data;
+  char *locks =
+      (char *)wh_arena_printf(&cli->arena, "%.*s/locks", WH_STR_ARG(config->state_folder)).data;
   char *folder = path ? wh_path_folder(&cli->arena, path) : NULL;
   wh_status status = WH_OK;
   if (!path || !locks || !folder) status = wh_fail_memory(&err);

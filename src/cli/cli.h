@@ -46,15 +46,15 @@ typedef struct wh_cli {
   const char *config_path; // -c
   const char *environment; // --env
   bool json;
-  bool color;       // standard error is a terminal, and NO_COLOR is not set
-  bool color_out;   // standard output is
-  int columns;      // width of the terminal; 80 where there is none
-  wh_arena arena;   // for the command's own strings
+  bool color;     // standard error is a terminal, and NO_COLOR is not set
+  bool color_out; // standard output is
+  int columns;    // width of the terminal; 80 where there is none
+  wh_arena arena; // for the command's own strings
   wh_config *config;
   wh_ledger *ledger;
   wh_engine engine; // after wh_cli_engine
   atomic_bool stop;
-  int wake_fd;      // readable once somebody asked us to stop
+  int wake_fd; // readable once somebody asked us to stop
 } wh_cli;
 
 typedef struct wh_command {
@@ -65,13 +65,21 @@ typedef struct wh_command {
   const char *example;
   const wh_flag *flags; // NULL: only the common ones
   size_t words_min, words_max;
-  const char *completes; // what its arguments are: "pipeline", "connection", "run", "file", NULL
+  // What its arguments are, with a blank between them, the last for all that follow: kinds
+  // (pipeline, connection, address, run, secret, template, command, file, folder) or words with '|'
+  // between them. NULL: nothing to complete.
+  const char *completes;
   wh_exit (*run)(wh_cli *cli, const wh_args *args);
 } wh_command;
 
 extern const wh_command *const wh_commands[]; // NULL-terminated, in the order of the overview
 extern const wh_flag wh_common_flags[];
 
+// Loads a configuration with the environment that main sees; the caller frees it.
+wh_status wh_cli_load(wh_cli *cli, const char *path, const char *environment, wh_config **ret,
+                      wh_error *err);
+// Loads the configuration into cli->config and leaves its problems to the caller.
+wh_status wh_cli_read_config(wh_cli *cli, wh_error *err);
 // Loads the configuration; prints its problems. NULL: it cannot be used, and that was said.
 wh_config *wh_cli_config(wh_cli *cli);
 // The configuration, the ledger, and the engine over both. NULL: said why.
@@ -80,9 +88,13 @@ wh_engine *wh_cli_engine(wh_cli *cli);
 wh_exit wh_cli_fail(wh_cli *cli, const wh_error *err);
 // "wherry: sentence" to standard error, exit status 2.
 __attribute__((format(printf, 2, 3))) wh_exit wh_cli_usage(wh_cli *cli, const char *fmt, ...);
+// "no command 'x'. Did you mean 'y'?"
+wh_exit wh_cli_no_command(wh_cli *cli, wh_str name);
 // Words for a person: standard error, nothing with --json.
 __attribute__((format(printf, 2, 3))) void wh_say(const wh_cli *cli, const char *fmt, ...);
 // The next useful command: "Next: wherry run".
 __attribute__((format(printf, 2, 3))) void wh_say_next(const wh_cli *cli, const char *fmt, ...);
 // One JSON document on a line of standard output.
 void wh_print_json(const wh_buf *line);
+// A whole text to standard output, or with --json {"name": "text"}; fails if the buffer has.
+wh_exit wh_cli_print(wh_cli *cli, const char *name, const wh_buf *text);

@@ -12,7 +12,8 @@ typedef struct discovery {
 static void write_table_json(const discovery *d, const wh_table_info *table, wh_buf *out) {
   wh_buf_add_c(out, "{\"table\":");
   wh_buf_add_json(out, table->name);
-  if (table->rows != WH_SIZE_UNKNOWN) wh_buf_printf(out, ",\"rows\":%llu", (unsigned long long)table->rows);
+  if (table->rows != WH_SIZE_UNKNOWN)
+    wh_buf_printf(out, ",\"rows\":%llu", (unsigned long long)table->rows);
   wh_buf_add_c(out, ",\"key\":[");
   for (size_t i = 0; i < table->key_count; i++) {
     if (i) wh_buf_add_char(out, ',');

@@ -19,7 +19,7 @@ static void print_when(const wh_plan *plan) {
     printf("by hand");
     break;
   case WH_WHEN_EVERY:
-    printf("every %s", wh_format_seconds(w->every_us).s);
+    printf("every %s", wh_format_period(w->every_us).s);
     break;
   case WH_WHEN_CRON:
     printf("cron %.*s (%.*s)", WH_STR_ARG(w->cron_text), w->timezone.len ? (int)w->timezone.len : 3,
@@ -38,7 +38,7 @@ static void print_when(const wh_plan *plan) {
       printf("; cursor %.*s is exact", WH_STR_ARG(read->cursor));
     } else {
       printf("; cursor %.*s is windowed: it re-reads the last %s", WH_STR_ARG(read->cursor),
-             wh_format_seconds(read->overlap_us).s);
+             wh_format_period(read->overlap_us).s);
     }
   } else if (plan->from_rows) {
     printf("; no cursor: everything each run");
@@ -46,17 +46,25 @@ static void print_when(const wh_plan *plan) {
   putchar('\n');
 }
 
-static void print_crossing(const wh_plan_column *c, bool first, int name_width, int from_width,
-                           wh_arena *arena) {
+typedef struct widths {
+  int name, from, type;
+} widths;
+
+static void widen(int *width, wh_str text) {
+  if ((int)text.len > *width) *width = (int)text.len;
+}
+
+static void print_crossing(const wh_plan_column *c, bool first, const widths *w, wh_arena *arena) {
   wh_str type = wh_type_friendly(&c->type, arena);
-  printf("  %-9s %-*.*s  %-*.*s  %-10.*s  %-8s  ", first ? "crosses" : "", name_width,
-         WH_STR_ARG(c->name), from_width, WH_STR_ARG(c->from), WH_STR_ARG(type),
+  printf("  %-9s %-*.*s  %-*.*s  %-*.*s  %-8s  ", first ? "crosses" : "", w->name,
+         WH_STR_ARG(c->name), w->from, WH_STR_ARG(c->from), w->type, WH_STR_ARG(type),
          wh_class_name(c->privacy));
   if (c->mask.len) {
     printf("masked with %.*s", WH_STR_ARG(c->mask));
   } else {
     size_t cut = wh_utf8_cut(c->sample, SAMPLE_WIDTH);
-    printf("%.*s%s", (int)cut, c->sample.data ? c->sample.data : "", cut < c->sample.len ? "..." : "");
+    printf("%.*s%s", (int)cut, c->sample.data ? c->sample.data : "",
+           cut < c->sample.len ? "..." : "");
   }
   putchar('\n');
 }
@@ -77,9 +85,12 @@ static void print_target(const wh_plan *plan) {
   if (w->newest_by.len) printf(", newest by %.*s", WH_STR_ARG(w->newest_by));
   putchar('\n');
   if (!plan->described) return;
-  if (!plan->target_exists) puts("  target    does not exist; will be created:");
-  else if (plan->target_fits) puts("  target    exists and fits");
-  else puts("  target    exists and does not fit:");
+  if (!plan->target_exists)
+    puts("  target    does not exist; will be created:");
+  else if (plan->target_fits)
+    puts("  target    exists and fits");
+  else
+    puts("  target    exists and does not fit:");
   if (!plan->target_exists || !plan->target_fits) print_indented(plan->target_text);
 }
 
@@ -103,16 +114,19 @@ static void print_plan(const wh_cli *cli, const wh_plan *plan, wh_arena *arena) 
     printf("  there     %s %s\n", wh_format_count(plan->waiting).s,
            wh_plural(plan->waiting, "object", "objects"));
   }
-  if (p->raw) puts("  crosses   objects as they are, every byte");
-  else if (!plan->described) printf("  columns   %.*s\n", WH_STR_ARG(plan->not_described));
+  if (p->raw)
+    puts("  crosses   objects as they are, every byte");
+  else if (!plan->described)
+    printf("  columns   %.*s\n", WH_STR_ARG(plan->not_described));
   if (plan->all_cross && !p->raw) puts("  crosses   all columns, whatever comes (columns: all)");
-  int name_width = 0, from_width = 0;
+  widths w = {0};
   for (size_t i = 0; i < plan->cross_count; i++) {
-    if ((int)plan->crosses[i].name.len > name_width) name_width = (int)plan->crosses[i].name.len;
-    if ((int)plan->crosses[i].from.len > from_width) from_width = (int)plan->crosses[i].from.len;
+    widen(&w.name, plan->crosses[i].name);
+    widen(&w.from, plan->crosses[i].from);
+    widen(&w.type, wh_type_friendly(&plan->crosses[i].type, arena));
   }
   for (size_t i = 0; i < plan->cross_count; i++)
-    print_crossing(&plan->crosses[i], i == 0 && !plan->all_cross, name_width, from_width, arena);
+    print_crossing(&plan->crosses[i], i == 0 && !plan->all_cross, &w, arena);
   print_stays(plan);
   if (plan->to_rows) print_target(plan);
 }
@@ -167,12 +181,14 @@ static void write_json(const wh_plan *plan, wh_buf *out) {
 typedef struct crossing_list {
   wh_crossing items[WH_COLUMNS_MAX];
   size_t count;
+  bool too_many;
 } crossing_list;
 
 static void add_crossings(crossing_list *list, const wh_plan *plan, wh_arena *arena) {
   wh_str to = wh_arena_printf(arena, "%.*s:%.*s", WH_STR_ARG(plan->pipeline->to.connection),
                               WH_STR_ARG(plan->pipeline->to.thing));
-  for (size_t i = 0; i < plan->cross_count && list->count < WH_COLUMNS_MAX; i++) {
+  list->too_many = list->too_many || plan->cross_count > WH_COLUMNS_MAX - list->count;
+  for (size_t i = 0; i < plan->cross_count && !list->too_many; i++) {
     const wh_plan_column *c = &plan->crosses[i];
     list->items[list->count++] = (wh_crossing){.pipeline = plan->pipeline->name,
                                                .to = to,
@@ -184,7 +200,8 @@ static void add_crossings(crossing_list *list, const wh_plan *plan, wh_arena *ar
   }
 }
 
-static wh_exit plan_one(wh_cli *cli, const wh_pipeline *p, crossing_list *list, bool *ret_fits) {
+static wh_exit plan_one(wh_cli *cli, const wh_pipeline *p, crossing_list *list, bool *ret_fits,
+                        const wh_pipeline **ret_unknown) {
   wh_plan plan;
   wh_error err = {0};
   if (wh_engine_plan(&cli->engine, p, &cli->arena, &plan, &err) != WH_OK) {
@@ -201,6 +218,7 @@ static wh_exit plan_one(wh_cli *cli, const wh_pipeline *p, crossing_list *list, 
   }
   if (plan.target_exists && !plan.target_fits) *ret_fits = false;
   if (list) add_crossings(list, &plan, &cli->arena);
+  if (!plan.described && !p->raw) *ret_unknown = p;
   return WH_EXIT_DONE;
 }
 
@@ -215,6 +233,7 @@ static wh_exit plan(wh_cli *cli, const wh_args *args) {
     if (!list) return wh_cli_usage(cli, "out of memory");
   }
   bool fits = true;
+  const wh_pipeline *unknown = NULL;
   wh_exit worst = WH_EXIT_DONE;
   size_t total = args->count ? args->count : cli->config->pipeline_count;
   for (size_t i = 0; i < total; i++) {
@@ -222,15 +241,24 @@ static wh_exit plan(wh_cli *cli, const wh_args *args) {
     if (args->count && wh_config_find_pipeline(cli->config, args->words[i], &p, &err) != WH_OK) {
       return wh_cli_fail(cli, &err);
     }
-    wh_exit exit = plan_one(cli, p, list, &fits);
+    wh_exit exit = plan_one(cli, p, list, &fits, &unknown);
     if (exit != WH_EXIT_DONE) worst = exit;
   }
   if (worst != WH_EXIT_DONE) return worst;
   if (list) {
+    if (list->too_many)
+      return wh_cli_usage(cli, "wherry.lock holds at most %d columns", WH_COLUMNS_MAX);
     if (wh_lock_write(cli->config, list->items, list->count, &err) != WH_OK) {
       return wh_cli_fail(cli, &err);
     }
-    wh_say(cli, "Wrote wherry.lock: %s.", wh_plural(list->count, "1 column crosses", "what crosses"));
+    wh_say(cli, "Wrote wherry.lock: %s %s.", wh_format_count(list->count).s,
+           wh_plural(list->count, "column crosses", "columns cross"));
+    if (unknown) {
+      wh_say(cli,
+             "Not in it: %.*s, whose columns are not known yet. When they are, once more: "
+             "wherry plan --lock",
+             WH_STR_ARG(unknown->name));
+    }
   }
   if (!cli->json) fflush(stdout);
   wh_say(cli, "Nothing was moved.");

@@ -31,7 +31,8 @@ static void describe(const wh_rejected_row *row, char *text, size_t cap) {
 
 static void describe_place(const wh_rejected_row *row, char *text, size_t cap) {
   size_t colon = wh_str_find(row->object, 0, ':');
-  wh_str object = colon < row->object.len ? wh_str_sub(row->object, colon + 1, row->object.len) : row->object;
+  wh_str object =
+      colon < row->object.len ? wh_str_sub(row->object, colon + 1, row->object.len) : row->object;
   object = wh_str_sub(object, 0, wh_str_find(object, 0, '@'));
   wh_str name = wh_path_name(object);
   int n = snprintf(text, cap, "%.*s%srow %s", WH_STR_ARG(name), name.len ? ", " : "",
@@ -81,8 +82,9 @@ static wh_status print_row_json(void *context, const wh_quarantine_entry *entry,
   wh_buf_add_json(&line, row->column);
   wh_buf_add_c(&line, ",\"reason\":");
   wh_buf_add_json(&line, row->reason);
-  wh_buf_printf(&line, ",\"row\":%llu,\"line\":%llu,\"byte\":%llu", (unsigned long long)row->place.row,
-                (unsigned long long)row->place.line, (unsigned long long)row->place.byte);
+  wh_buf_printf(&line, ",\"row\":%llu,\"line\":%llu,\"byte\":%llu",
+                (unsigned long long)row->place.row, (unsigned long long)row->place.line,
+                (unsigned long long)row->place.byte);
   if (row->is_text) {
     wh_buf_add_c(&line, ",\"text\":");
     wh_buf_add_json(&line, row->data);
@@ -124,10 +126,12 @@ static wh_exit show(wh_cli *cli, const wh_pipeline *p) {
     printf("%8s %-4s   %s\n", wh_format_count(s->reasons[i].rows).s,
            wh_plural(s->reasons[i].rows, "row", "rows"), s->reasons[i].text);
   }
-  if (s->others) printf("%8s rows   of other reasons (see them with --json)\n", wh_format_count(s->others).s);
+  if (s->others)
+    printf("%8s rows   of other reasons (see them with --json)\n", wh_format_count(s->others).s);
   printf("  first: %s\n", s->first);
   fflush(stdout);
-  wh_say(cli, "Mend the rule or the source, then: wherry quarantine replay %.*s", WH_STR_ARG(p->name));
+  wh_say(cli, "Mend the rule or the source, then: wherry quarantine replay %.*s",
+         WH_STR_ARG(p->name));
   return WH_EXIT_DONE;
 }
 
@@ -137,8 +141,9 @@ static wh_status print_entry(void *context, const wh_quarantine_entry *entry, wh
   wh_cli *cli = context;
   int64_t now = wh_now_us(&cli->os.base);
   if (!cli->json) {
-    printf("%-20.*s  %.*s  %8s rows  %s\n", WH_STR_ARG(entry->pipeline), WH_STR_ARG(entry->run),
-           wh_format_count(entry->rows).s, wh_format_ago(entry->time_us, now).s);
+    printf("%-20.*s  %.*s  %8s %-4s  %s\n", WH_STR_ARG(entry->pipeline), WH_STR_ARG(entry->run),
+           wh_format_count(entry->rows).s, wh_plural(entry->rows, "row", "rows"),
+           wh_format_ago(entry->time_us, now).s);
     return WH_OK;
   }
   WH_CLEAN_BUF wh_buf line;
@@ -156,10 +161,36 @@ static wh_status print_entry(void *context, const wh_quarantine_entry *entry, wh
   return WH_OK;
 }
 
+static wh_status print_dead(void *context, const wh_work *work, wh_error *err) {
+  wh_cli *cli = context;
+  if (!work->dead) return WH_OK;
+  if (!cli->json) {
+    printf("%-20.*s  %.*s: %.*s\n", WH_STR_ARG(work->pipeline), WH_STR_ARG(work->key),
+           WH_STR_ARG(work->error));
+    return WH_OK;
+  }
+  WH_CLEAN_BUF wh_buf line;
+  wh_buf_init(&line, &cli->mem, 0);
+  wh_buf_add_c(&line, "{\"pipeline\":");
+  wh_buf_add_json(&line, work->pipeline);
+  wh_buf_add_c(&line, ",\"dead\":");
+  wh_buf_add_json(&line, work->key);
+  wh_buf_add_c(&line, ",\"error\":");
+  wh_buf_add_json(&line, work->error);
+  wh_buf_add_char(&line, '}');
+  WH_TRY(wh_buf_check(&line, err));
+  wh_print_json(&line);
+  return WH_OK;
+}
+
 static wh_exit list(wh_cli *cli, wh_str pipeline) {
   wh_error err = {0};
-  wh_status status = cli->ledger->type->quarantined(cli->ledger, pipeline, &cli->arena, print_entry, cli, &err);
-  return status == WH_OK ? WH_EXIT_DONE : wh_cli_fail(cli, &err);
+  wh_ledger *l = cli->ledger;
+  if (l->type->quarantined(l, pipeline, &cli->arena, print_entry, cli, &err) != WH_OK ||
+      l->type->works(l, pipeline, &cli->arena, print_dead, cli, &err) != WH_OK) {
+    return wh_cli_fail(cli, &err);
+  }
+  return WH_EXIT_DONE;
 }
 
 static wh_exit replay(wh_cli *cli, const wh_pipeline *p) {
@@ -183,12 +214,46 @@ static wh_exit replay(wh_cli *cli, const wh_pipeline *p) {
   return totals.rows_quarantined ? WH_EXIT_QUARANTINED : WH_EXIT_DONE;
 }
 
+typedef struct dead_letters {
+  uint64_t *ids;
+  size_t count, cap;
+} dead_letters;
+
+static wh_status keep_dead(void *context, const wh_work *work, wh_error *err) {
+  (void)err;
+  dead_letters *d = context;
+  if (work->dead && d->count < d->cap) d->ids[d->count++] = work->id;
+  return WH_OK;
+}
+
+static wh_status drop_dead(wh_cli *cli, const wh_pipeline *p, uint64_t *ret_count, wh_error *err) {
+  wh_ledger *l = cli->ledger;
+  wh_ledger_stats stats;
+  WH_TRY(l->type->stats(l, p->name, &stats, err));
+  dead_letters dead = {.ids = WH_NEW_ARRAY(&cli->arena, stats.dead, uint64_t), .cap = stats.dead};
+  if (!dead.ids) return wh_fail_memory(err);
+  WH_TRY(l->type->works(l, p->name, &cli->arena, keep_dead, &dead, err));
+  for (size_t i = 0; i < dead.count; i++)
+    WH_TRY(l->type->done(l, dead.ids[i], err));
+  *ret_count = dead.count;
+  return WH_OK;
+}
+
 static wh_exit drop(wh_cli *cli, const wh_pipeline *p) {
   wh_error err = {0};
-  uint64_t rows;
-  if (wh_quarantine_drop(&cli->engine, p->name, &rows, &err) != WH_OK) return wh_cli_fail(cli, &err);
-  wh_say(cli, "Dropped %s %s of %.*s for good.", wh_format_count(rows).s, wh_plural(rows, "row", "rows"),
-         WH_STR_ARG(p->name));
+  uint64_t rows, objects = 0;
+  if (wh_quarantine_drop(&cli->engine, p->name, &rows, &err) != WH_OK ||
+      drop_dead(cli, p, &objects, &err) != WH_OK) {
+    return wh_cli_fail(cli, &err);
+  }
+  if (objects) {
+    wh_say(cli, "Dropped %s %s and %s %s of %.*s for good.", wh_format_count(rows).s,
+           wh_plural(rows, "row", "rows"), wh_format_count(objects).s,
+           wh_plural(objects, "object", "objects"), WH_STR_ARG(p->name));
+  } else {
+    wh_say(cli, "Dropped %s %s of %.*s for good.", wh_format_count(rows).s,
+           wh_plural(rows, "row", "rows"), WH_STR_ARG(p->name));
+  }
   return WH_EXIT_DONE;
 }
 
@@ -202,22 +267,27 @@ static wh_exit quarantine(wh_cli *cli, const wh_args *args) {
   }
   if (wh_str_is(verb, "list")) return list(cli, p ? p->name : (wh_str){0});
   if (!p && cli->config->pipeline_count == 1) p = &cli->config->pipelines[0];
-  if (!p) return wh_cli_usage(cli, "say which pipeline: wherry quarantine %.*s PIPELINE", WH_STR_ARG(verb));
+  if (!p)
+    return wh_cli_usage(cli, "say which pipeline: wherry quarantine %.*s PIPELINE",
+                        WH_STR_ARG(verb));
   if (wh_str_is(verb, "show")) return show(cli, p);
   if (wh_str_is(verb, "replay")) return replay(cli, p);
   if (wh_str_is(verb, "drop")) return drop(cli, p);
-  return wh_cli_usage(cli, "quarantine takes list, show, replay or drop, not '%.*s'", WH_STR_ARG(verb));
+  return wh_cli_usage(cli, "quarantine takes list, show, replay or drop, not '%.*s'",
+                      WH_STR_ARG(verb));
 }
 
 const wh_command wh_cmd_quarantine = {
     .name = "quarantine",
     .usage = "list|show|replay|drop [PIPELINE]",
     .help = "the rejected rows: see why, send them again, or drop them",
-    .more = "replay sends the rows through the pipeline again, and takes objects that were given up "
-            "(dead letters) up again. A row that is rejected again stays in quarantine. A replayed row never replaces a newer one.",
+    .more =
+        "replay sends the rows through the pipeline again, and takes objects that were given up "
+        "(dead letters) up again. A row that is rejected again stays in quarantine. A replayed row "
+        "never replaces a newer one. drop forgets rows and dead letters for good.",
     .example = "wherry quarantine replay import-orders",
     .words_min = 1,
     .words_max = 2,
-    .completes = "quarantine",
+    .completes = "list|show|replay|drop pipeline",
     .run = quarantine,
 };

@@ -19,33 +19,42 @@ static wh_exit read_flags(wh_cli *cli, const wh_args *args, wh_run_options *opti
   if (!since) return WH_EXIT_DONE;
   wh_iso iso;
   if (!wh_iso_parse(wh_str_of(since), &iso) || !iso.has_date) {
-    return wh_cli_usage(cli, "--since needs a time like 2026-11-21 or 2026-11-21T08:00:00Z, not '%s'",
-                        since);
+    return wh_cli_usage(
+        cli, "--since needs a time like 2026-11-21 or 2026-11-21T08:00:00Z, not '%s'", since);
   }
   options->has_since = true;
   options->since_us = wh_us_from_civil(&iso.civil) - (int64_t)iso.offset_s * 1000000;
   return WH_EXIT_DONE;
 }
 
-// The pipeline with rejected rows, for the command to look at them; NULL: several or none.
+// The one pipeline with rejected rows; NULL: several or none.
+static const wh_pipeline *only_quarantined(wh_cli *cli) {
+  const wh_pipeline *only = NULL;
+  for (size_t i = 0; i < cli->config->pipeline_count; i++) {
+    wh_ledger_stats stats;
+    wh_error ignored = {0};
+    const wh_pipeline *p = &cli->config->pipelines[i];
+    if (cli->ledger->type->stats(cli->ledger, p->name, &stats, &ignored) != WH_OK) continue;
+    if (stats.quarantined_rows == 0) continue;
+    if (only) return NULL;
+    only = p;
+  }
+  return only;
+}
+
 static void say_next(wh_cli *cli, const wh_run_totals *totals) {
   if (totals->rows_quarantined) {
-    const wh_pipeline *which = NULL;
-    for (size_t i = 0; i < cli->config->pipeline_count; i++) {
-      wh_ledger_stats stats;
-      wh_error ignored = {0};
-      const wh_pipeline *p = &cli->config->pipelines[i];
-      if (cli->ledger->type->stats(cli->ledger, p->name, &stats, &ignored) == WH_OK &&
-          stats.quarantined_rows) {
-        which = p;
-      }
-    }
     wh_say(cli, "%s %s you.", wh_format_count(totals->rows_quarantined).s,
            totals->rows_quarantined == 1 ? "row needs" : "rows need");
-    wh_say_next(cli, "wherry quarantine show %.*s", which ? (int)which->name.len : 0,
-                which ? which->name.data : "");
-  } else if (totals->failed) {
+  }
+  if (totals->failed) {
     wh_say_next(cli, "wherry status");
+  } else if (totals->rows_quarantined) {
+    const wh_pipeline *only = only_quarantined(cli);
+    if (only)
+      wh_say_next(cli, "wherry quarantine show %.*s", WH_STR_ARG(only->name));
+    else
+      wh_say_next(cli, "wherry quarantine list");
   } else if (totals->runs == 0) {
     wh_say(cli, "Nothing was due.");
   }
@@ -74,9 +83,10 @@ const wh_command wh_cmd_run = {
     .name = "run",
     .usage = "[PIPELINE...]",
     .help = "run now, all pipelines when none is named, then whatever that makes due",
-    .more = "Prints one line a run. With --json each run is an object with its counts, which always "
-            "add up: rows_read = rows_written + rows_unchanged + rows_superseded + rows_filtered + "
-            "rows_quarantined. Exit status 3 says that rows were quarantined.",
+    .more =
+        "Prints one line a run. With --json each run is an object with its counts, which always "
+        "add up: rows_read = rows_written + rows_unchanged + rows_superseded + rows_filtered + "
+        "rows_quarantined. Exit status 3 says that rows were quarantined.",
     .example = "wherry run export-orders --since 2026-11-01",
     .flags = flags,
     .words_max = WH_ARGS_MAX,

@@ -38,35 +38,45 @@ static wh_status look(wh_cli *cli, const wh_pipeline *p, health *h, wh_error *er
   if (p->when.kind == WH_WHEN_EVERY || p->when.kind == WH_WHEN_CRON) {
     WH_TRY(wh_engine_next_due(&cli->engine, p, &h->due_us, err));
   }
-  if (h->stats.dead || (h->has_run && h->last.state == WH_RUN_FAILED)) h->word = "failed";
-  else if (h->stats.quarantined_rows || h->stats.waiting) h->word = "waiting";
-  else h->word = h->has_run ? "ok" : "idle";
+  if (h->stats.dead || (h->has_run && h->last.state == WH_RUN_FAILED))
+    h->word = "failed";
+  else if (h->stats.quarantined_rows || h->stats.waiting)
+    h->word = "waiting";
+  else
+    h->word = h->has_run ? "ok" : "idle";
   return WH_OK;
 }
 
 static void print_health(const wh_cli *cli, const health *h, int width, int64_t now) {
   const char *color = "", *plain = cli->color_out ? "\033[0m" : "";
   if (cli->color_out) {
-    color = strcmp(h->word, "failed") == 0 ? "\033[31m" : strcmp(h->word, "ok") == 0 ? "\033[32m" : "\033[33m";
+    color = strcmp(h->word, "failed") == 0 ? "\033[31m"
+            : strcmp(h->word, "ok") == 0   ? "\033[32m"
+                                           : "\033[33m";
   }
   printf("  %-*.*s   %s%-8s%s", width, WH_STR_ARG(h->pipeline->name), color, h->word, plain);
   if (h->has_run) {
-    printf("  last %s, %s %s", wh_format_clock(h->last.finished_us ? h->last.finished_us : h->last.started_us, now).s,
+    printf("  last %s, %s %s",
+           wh_format_clock(h->last.finished_us ? h->last.finished_us : h->last.started_us, now).s,
            wh_format_count(h->last.counts.written).s,
            wh_plural(h->last.counts.written, "row", "rows"));
   } else {
     printf("  has not run");
   }
-  if (h->due_us != INT64_MAX) printf("   next %s", h->due_us <= now ? "now" : wh_format_clock(h->due_us, now).s);
+  if (h->due_us != INT64_MAX)
+    printf("   next %s", h->due_us <= now ? "now" : wh_format_clock(h->due_us, now).s);
   if (h->stats.waiting) {
     printf("   %s waiting since %s", wh_format_count(h->stats.waiting).s,
            wh_format_clock(h->stats.oldest_us, now).s);
   }
   if (h->stats.dead) printf("   %s dead", wh_format_count(h->stats.dead).s);
-  if (h->stats.quarantined_rows) printf("   %s in quarantine", wh_format_count(h->stats.quarantined_rows).s);
+  if (h->stats.quarantined_rows)
+    printf("   %s in quarantine", wh_format_count(h->stats.quarantined_rows).s);
   putchar('\n');
-  if (h->has_run && h->last.state == WH_RUN_FAILED) printf("      %.*s\n", WH_STR_ARG(h->last.error));
-  else if (h->dead_error.len) printf("      %.*s\n", WH_STR_ARG(h->dead_error));
+  if (h->has_run && h->last.state == WH_RUN_FAILED)
+    printf("      %.*s\n", WH_STR_ARG(h->last.error));
+  else if (h->dead_error.len)
+    printf("      %.*s\n", WH_STR_ARG(h->dead_error));
 }
 
 static void print_health_json(wh_cli *cli, const health *h) {
@@ -74,8 +84,8 @@ static void print_health_json(wh_cli *cli, const health *h) {
   wh_buf_init(&line, &cli->mem, 0);
   wh_buf_add_c(&line, "{\"pipeline\":");
   wh_buf_add_json(&line, h->pipeline->name);
-  wh_buf_printf(&line, ",\"state\":\"%s\",\"waiting\":%llu,\"dead\":%llu,\"quarantined\":%llu", h->word,
-                (unsigned long long)h->stats.waiting, (unsigned long long)h->stats.dead,
+  wh_buf_printf(&line, ",\"state\":\"%s\",\"waiting\":%llu,\"dead\":%llu,\"quarantined\":%llu",
+                h->word, (unsigned long long)h->stats.waiting, (unsigned long long)h->stats.dead,
                 (unsigned long long)h->stats.quarantined_rows);
   if (h->due_us != INT64_MAX) wh_buf_printf(&line, ",\"due_us\":%lld", (long long)h->due_us);
   if (h->dead_error.len) {
@@ -122,14 +132,17 @@ static wh_exit status(wh_cli *cli, const wh_args *args) {
   if (!all) return wh_cli_usage(cli, "out of memory");
   int width = 0;
   for (size_t i = 0; i < count; i++) {
-    if (look(cli, &cli->config->pipelines[i], &all[i], &err) != WH_OK) return wh_cli_fail(cli, &err);
+    if (look(cli, &cli->config->pipelines[i], &all[i], &err) != WH_OK)
+      return wh_cli_fail(cli, &err);
     if ((int)all[i].pipeline->name.len > width) width = (int)all[i].pipeline->name.len;
   }
   int64_t now = wh_now_us(&cli->os.base);
   bool failed = false;
   for (size_t i = 0; i < count; i++) {
-    if (cli->json) print_health_json(cli, &all[i]);
-    else print_health(cli, &all[i], width, now);
+    if (cli->json)
+      print_health_json(cli, &all[i]);
+    else
+      print_health(cli, &all[i], width, now);
     failed = failed || strcmp(all[i].word, "failed") == 0;
   }
   wh_file_info ledger;
@@ -174,10 +187,13 @@ static wh_status print_run(void *context, const wh_run *run, wh_error *err) {
     wh_print_json(&line);
     return WH_OK;
   }
-  printf("%.*s  %-16s  %-20.*s  %-7s", WH_STR_ARG(run->id), wh_format_clock(run->started_us, l->now_us).s,
-         WH_STR_ARG(run->pipeline), wh_run_state_name(run->state));
-  printf("  %s read, %s written", wh_format_count(run->counts.read).s, wh_format_count(run->counts.written).s);
-  if (run->counts.quarantined) printf(", %s quarantined", wh_format_count(run->counts.quarantined).s);
+  printf("%.*s  %-16s  %-20.*s  %-7s", WH_STR_ARG(run->id),
+         wh_format_clock(run->started_us, l->now_us).s, WH_STR_ARG(run->pipeline),
+         wh_run_state_name(run->state));
+  printf("  %s read, %s written", wh_format_count(run->counts.read).s,
+         wh_format_count(run->counts.written).s);
+  if (run->counts.quarantined)
+    printf(", %s quarantined", wh_format_count(run->counts.quarantined).s);
   if (run->error.len) printf("  %.*s", WH_STR_ARG(run->error));
   putchar('\n');
   return WH_OK;
@@ -202,8 +218,10 @@ static wh_exit runs(wh_cli *cli, const wh_args *args) {
     return wh_cli_fail(cli, &err);
   }
   fflush(stdout);
-  if (list.count == 0) wh_say(cli, "No runs yet.");
-  else if (!cli->json) wh_say_next(cli, "wherry receipt RUN");
+  if (list.count == 0)
+    wh_say(cli, "No runs yet.");
+  else if (!cli->json)
+    wh_say_next(cli, "wherry receipt RUN");
   return WH_EXIT_DONE;
 }
 
@@ -230,8 +248,10 @@ static wh_exit receipt(wh_cli *cli, const wh_args *args) {
   wh_buf_init(&text, &cli->mem, 0);
   bool ok = cli->json ? wh_receipt_write_json(&run, &text) : wh_receipt_write_text(&run, &text);
   if (!ok) return wh_cli_usage(cli, "out of memory");
-  if (cli->json) wh_print_json(&text);
-  else fwrite(text.data, 1, text.len, stdout);
+  if (cli->json)
+    wh_print_json(&text);
+  else
+    fwrite(text.data, 1, text.len, stdout);
   return WH_EXIT_DONE;
 }
 

@@ -10,8 +10,10 @@ enum { TROUBLES_SHOWN = 20 };
 
 static void print_trouble(void *context, const char *text) {
   troubles *t = context;
-  if (t->count++ < TROUBLES_SHOWN || t->cli->json) wh_say(t->cli, "%s", text);
-  else if (t->count == TROUBLES_SHOWN + 1) wh_say(t->cli, "... and more");
+  if (t->count++ < TROUBLES_SHOWN || t->cli->json)
+    wh_say(t->cli, "%s", text);
+  else if (t->count == TROUBLES_SHOWN + 1)
+    wh_say(t->cli, "... and more");
 }
 
 static bool is_whole(const wh_verify_result *r) {
@@ -40,8 +42,12 @@ static void print_result(wh_cli *cli, const wh_verify_result *r) {
          wh_plural(r->runs, "run", "runs"));
   if (r->publishes) {
     printf("%s rows: ", wh_format_count(r->rows).s);
-    if (r->objects_wrong) printf("%s objects are not what their receipts say\n", wh_format_count(r->objects_wrong).s);
-    else puts("every object has the bytes its receipt says");
+    if (r->objects_wrong)
+      printf("%s %s say\n", wh_format_count(r->objects_wrong).s,
+             wh_plural(r->objects_wrong, "object is not what its receipt",
+                       "objects are not what their receipts"));
+    else
+      puts("every object has the bytes its receipt says");
     return;
   }
   uint64_t rows = r->equal + r->newer + r->older + r->missing + r->different;
@@ -49,7 +55,10 @@ static void print_result(wh_cli *cli, const wh_verify_result *r) {
          wh_format_count(r->equal).s, wh_format_count(r->newer).s, wh_format_count(r->older).s,
          wh_format_count(r->missing).s);
   if (r->different) printf(", %s different", wh_format_count(r->different).s);
-  if (r->objects_wrong) printf("; %s objects are gone", wh_format_count(r->objects_wrong).s);
+  if (r->objects_wrong) {
+    printf("; %s %s gone", wh_format_count(r->objects_wrong).s,
+           wh_plural(r->objects_wrong, "object is", "objects are"));
+  }
   putchar('\n');
 }
 

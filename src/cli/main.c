@@ -1,7 +1,7 @@
 // Where the outside comes in: arguments, environment, signals. Everything below gets it handed.
 #include "base/log.h"
 #include "base/sqlite_mem.h"
-#include "cli/cli.h"
+#include "cli/commands.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -45,14 +45,16 @@ static const wh_flag *find_flag(const wh_flag *table, wh_str name) {
   return NULL;
 }
 
-static wh_exit unknown_command(wh_cli *cli, wh_str name) {
+wh_exit wh_cli_no_command(wh_cli *cli, wh_str name) {
   wh_str names[64];
   size_t count = 0;
-  for (; wh_commands[count] && count < 64; count++)
-    names[count] = wh_str_of(wh_commands[count]->name);
+  for (size_t i = 0; wh_commands[i] && count < 64; i++) {
+    if (wh_command_is_shown(wh_commands[i])) names[count++] = wh_str_of(wh_commands[i]->name);
+  }
   wh_str nearest = wh_str_nearest(name, names, count);
   if (nearest.len) {
-    return wh_cli_usage(cli, "no command '%.*s'. Did you mean '%.*s'?", WH_STR_ARG(name), WH_STR_ARG(nearest));
+    return wh_cli_usage(cli, "no command '%.*s'. Did you mean '%.*s'?", WH_STR_ARG(name),
+                        WH_STR_ARG(nearest));
   }
   return wh_cli_usage(cli, "no command '%.*s'. See: wherry help", WH_STR_ARG(name));
 }
@@ -87,15 +89,37 @@ static wh_exit take_flag(wh_cli *cli, const wh_command *command, int argc, char 
   }
   const char *value = NULL;
   if (flag->value) {
-    if (equals < word.len) value = argv[*i] + equals + 1;
-    else if (*i + 1 < argc) value = argv[++*i];
-    else return wh_cli_usage(cli, "%s needs a value: %s %s", flag->name, flag->name, flag->value);
+    if (equals < word.len)
+      value = argv[*i] + equals + 1;
+    else if (*i + 1 < argc)
+      value = argv[++*i];
+    else
+      return wh_cli_usage(cli, "%s needs a value: %s %s", flag->name, flag->name, flag->value);
   } else if (equals < word.len) {
     return wh_cli_usage(cli, "%s takes no value", flag->name);
   }
   if (args->flag_count == WH_FLAGS_MAX) return wh_cli_usage(cli, "too many flags");
   args->flags[args->flag_count].flag = flag;
   args->flags[args->flag_count++].value = value;
+  return WH_EXIT_DONE;
+}
+
+// The flag that all commands have, not one of the command's own with the same name.
+static bool has_common(const wh_args *args, const char *name) {
+  for (size_t i = 0; i < args->flag_count; i++) {
+    if (args->flags[i].flag == find_flag(wh_common_flags, wh_str_of(name))) return true;
+  }
+  return false;
+}
+
+// Errors in the arguments themselves are told the way that was asked for.
+static void look_for_json(wh_cli *cli, int argc, char **argv) {
+  for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+    cli->json = cli->json || strcmp(argv[i], "--json") == 0;
+}
+
+static wh_exit print_program_version(wh_cli *cli) {
+  printf(cli->json ? "{\"version\":\"%s\"}\n" : "wherry %s\n", WHERRY_VERSION);
   return WH_EXIT_DONE;
 }
 
@@ -111,6 +135,7 @@ static wh_exit run_command(wh_cli *cli, int argc, char **argv) {
   wh_args args = {0};
   const wh_command *command = NULL;
   bool only_words = false;
+  look_for_json(cli, argc, argv);
   for (int i = 1; i < argc; i++) {
     wh_str word = wh_str_of(argv[i]);
     if (!only_words && wh_str_is(word, "--")) {
@@ -120,7 +145,7 @@ static wh_exit run_command(wh_cli *cli, int argc, char **argv) {
       if (exit != WH_EXIT_DONE) return exit;
     } else if (!command) {
       command = find_command(word);
-      if (!command) return unknown_command(cli, word);
+      if (!command) return wh_cli_no_command(cli, word);
     } else if (args.count == WH_ARGS_MAX) {
       return wh_cli_usage(cli, "too many arguments");
     } else {
@@ -129,10 +154,7 @@ static wh_exit run_command(wh_cli *cli, int argc, char **argv) {
   }
   use_common_flags(cli, &args);
   bool help = wh_args_has(&args, "--help");
-  if (wh_args_has(&args, "--version")) {
-    printf("wherry %s\n", WHERRY_VERSION);
-    return WH_EXIT_DONE;
-  }
+  if (has_common(&args, "--version")) return print_program_version(cli);
   if (help && command) {
     args.words[0] = wh_str_of(command->name);
     args.count = 1;

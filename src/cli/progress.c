@@ -49,12 +49,10 @@ static void draw_bar(wh_progress_view *v, const wh_progress *p, int64_t elapsed_
 static void on_progress(void *context, const wh_progress *p) {
   wh_progress_view *v = context;
   int64_t now = monotonic_us(v);
-  size_t len = p->object.len < sizeof v->object ? p->object.len : sizeof v->object;
-  bool same = wh_str_eq(v->pipeline, p->pipeline) &&
-              memcmp(v->object, p->object.data ? p->object.data : "", len) == 0;
-  if (!same) {
-    v->pipeline = p->pipeline;
-    if (len) memcpy(v->object, p->object.data, len);
+  char subject[sizeof v->subject];
+  snprintf(subject, sizeof subject, "%.*s:%.*s", WH_STR_ARG(p->pipeline), WH_STR_ARG(p->object));
+  if (strcmp(subject, v->subject) != 0) {
+    memcpy(v->subject, subject, sizeof subject);
     v->started_us = v->last_line_us = now;
   }
   if (v->on_terminal) {
@@ -79,6 +77,23 @@ static const char *plain(const wh_progress_view *v) {
   return v->cli->color ? "\033[0m" : "";
 }
 
+bool wh_run_describe(const wh_run *run, const char *alarm, const char *plain, wh_buf *out) {
+  if (run->state != WH_RUN_DONE) {
+    return wh_buf_printf(out, "%sfailed%s: %.*s", alarm, plain, WH_STR_ARG(run->error));
+  }
+  const wh_counts *c = &run->counts;
+  wh_buf_printf(out, "%s %s", wh_format_count(c->written).s, wh_plural(c->written, "row", "rows"));
+  if (run->output.len) wh_buf_printf(out, " -> %.*s", WH_STR_ARG(run->output));
+  if (c->unchanged) wh_buf_printf(out, "  %s unchanged", wh_format_count(c->unchanged).s);
+  if (c->superseded) wh_buf_printf(out, "  %s superseded", wh_format_count(c->superseded).s);
+  if (c->filtered) wh_buf_printf(out, "  %s filtered", wh_format_count(c->filtered).s);
+  if (c->quarantined) {
+    wh_buf_printf(out, "  %s%s quarantined%s", alarm, wh_format_count(c->quarantined).s, plain);
+  }
+  if (run->bytes_written) wh_buf_printf(out, "  %s", wh_format_bytes(run->bytes_written).s);
+  return wh_buf_printf(out, "  %s", wh_format_seconds(run->finished_us - run->started_us).s);
+}
+
 static void on_finished(void *context, const wh_run *run) {
   wh_progress_view *v = context;
   clear_bar(v);
@@ -86,24 +101,11 @@ static void on_finished(void *context, const wh_run *run) {
     print_json(v, run);
     return;
   }
-  int width = (int)v->name_width;
-  if (run->state != WH_RUN_DONE) {
-    fprintf(stderr, "%-*.*s  %sfailed%s: %.*s\n", width, WH_STR_ARG(run->pipeline), red(v), plain(v),
-            WH_STR_ARG(run->error));
-    return;
+  WH_CLEAN_BUF wh_buf line;
+  wh_buf_init(&line, &v->cli->mem, 0);
+  if (wh_run_describe(run, red(v), plain(v), &line)) {
+    fprintf(stderr, "%-*.*s  %s\n", (int)v->name_width, WH_STR_ARG(run->pipeline), line.data);
   }
-  const wh_counts *c = &run->counts;
-  fprintf(stderr, "%-*.*s  %s %s", width, WH_STR_ARG(run->pipeline), wh_format_count(c->written).s,
-          wh_plural(c->written, "row", "rows"));
-  if (run->output.len) fprintf(stderr, " -> %.*s", WH_STR_ARG(run->output));
-  if (c->unchanged) fprintf(stderr, "  %s unchanged", wh_format_count(c->unchanged).s);
-  if (c->superseded) fprintf(stderr, "  %s superseded", wh_format_count(c->superseded).s);
-  if (c->filtered) fprintf(stderr, "  %s filtered", wh_format_count(c->filtered).s);
-  if (c->quarantined) {
-    fprintf(stderr, "  %s%s quarantined%s", red(v), wh_format_count(c->quarantined).s, plain(v));
-  }
-  if (run->bytes_written) fprintf(stderr, "  %s", wh_format_bytes(run->bytes_written).s);
-  fprintf(stderr, "  %s\n", wh_format_seconds(run->finished_us - run->started_us).s);
 }
 
 static void on_notice(void *context, wh_str pipeline, const char *text) {

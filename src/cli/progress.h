@@ -9,11 +9,14 @@ typedef struct wh_progress_view {
   bool on_terminal;
   bool bar_shown;
   int64_t started_us, last_line_us; // monotonic
-  wh_str pipeline;                  // that the bar is about
-  char object[256];
+  char subject[320];                // the pipeline and object that the bar is about; copied
   size_t name_width;
 } wh_progress_view;
 
 void wh_progress_init(wh_progress_view *view, wh_cli *cli);
 wh_watcher wh_progress_watcher(wh_progress_view *view);
 void wh_progress_end(wh_progress_view *view); // takes the bar away
+
+// What a run did, in a line: "312 rows -> lake:...  14.2 MB  0.31 s". `alarm` and `plain` go around
+// what needs a person (colors, or "").
+bool wh_run_describe(const wh_run *run, const char *alarm, const char *plain, wh_buf *out);

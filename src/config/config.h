@@ -125,6 +125,10 @@ typedef struct wh_lookup {
   int64_t rate_by_key;     // misses an hour; default 10
 } wh_lookup;
 
+// A name as people would say it: "order-status", "order_status" and "OrderStatus" become
+// "Order status". In the arena; .data NULL without memory.
+wh_str wh_name_in_words(wh_str name, wh_arena *arena);
+
 typedef struct wh_serve {
   bool given;
   wh_str listen;                   // address:port; default 127.0.0.1:8080

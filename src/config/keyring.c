@@ -111,12 +111,13 @@ static wh_status make_key(const wh_keyring *k, uint8_t ret[WH_SEAL_KEY_BYTES], w
   WH_TRY(k->os->type->random(k->os, &number, sizeof number, err));
   WH_TRY(k->os->type->random(k->os, key, sizeof key, err));
   char *folder = wh_path_folder(&arena, k->key_path);
-  wh_str temporary = wh_arena_printf(&arena, "%s.%016llx", k->key_path, (unsigned long long)number);
-  if (!folder || !temporary.data) return wh_fail_memory(err);
+  wh_str name = wh_arena_printf(&arena, WH_TEMPORARY_PREFIX "%016llx", (unsigned long long)number);
+  char *temporary = folder && name.data ? wh_path_join(&arena, folder, name.data) : NULL;
+  if (!temporary) return wh_fail_memory(err);
   WH_TRY(wh_os_make_path(k->os, folder, err));
-  wh_status status = write_key_file(k, temporary.data, key, err);
-  if (status == WH_OK) status = k->os->type->link(k->os, temporary.data, k->key_path, err);
-  WH_IGNORE(k->os->type->remove(k->os, temporary.data, NULL));
+  wh_status status = write_key_file(k, temporary, key, err);
+  if (status == WH_OK) status = k->os->type->link(k->os, temporary, k->key_path, err);
+  WH_IGNORE(k->os->type->remove(k->os, temporary, NULL));
   if (status == WH_OK) status = k->os->type->sync_dir(k->os, folder, err);
   wh_wipe(key, sizeof key);
   if (status != WH_OK && status != WH_ERR_EXISTS) return status;

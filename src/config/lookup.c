@@ -85,9 +85,8 @@ const wh_option wh_rate_options[] = {{.name = "by_address",
                                       .help = "wrong proofs an hour for one key"},
                                      {0}};
 
-// "order-status" and "OrderNumber" become "Order status" and "Order number".
-static wh_str in_words(wh_loader *l, wh_str name) {
-  char *text = wh_load_array(l, 2 * name.len + 1, 1);
+wh_str wh_name_in_words(wh_str name, wh_arena *arena) {
+  char *text = wh_arena_alloc(arena, 2 * name.len + 1);
   if (!text) return (wh_str){0};
   size_t len = 0;
   for (size_t i = 0; i < name.len; i++) {
@@ -103,6 +102,12 @@ static wh_str in_words(wh_loader *l, wh_str name) {
     text[len++] = c;
   }
   return wh_str_trim(wh_str_n(text, len));
+}
+
+static wh_str in_words(wh_loader *l, wh_str name) {
+  wh_str words = wh_name_in_words(name, l->arena);
+  if (!words.data) l->problems.out_of_memory = true;
+  return words;
 }
 
 // "PostcodeProof" asks for a postcode.

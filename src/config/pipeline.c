@@ -523,6 +523,7 @@ wh_status wh_config_find_pipeline(const wh_config *config, wh_str name, const wh
   if (!words) return wh_fail_memory(err);
   for (size_t i = 0; i < config->pipeline_count; i++)
     words[i] = config->pipelines[i].name;
+  wh_hint hint = wh_hint_of(name, words, config->pipeline_count);
   return wh_fail(err, WH_ERR_USAGE, "no pipeline '%.*s'.%s", WH_SHOWN(name),
-                 wh_hint_of(name, words, config->pipeline_count).text);
+                 hint.text[0] ? hint.text : " See them: wherry status");
 }

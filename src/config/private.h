@@ -101,8 +101,8 @@ wh_mask_entry *wh_mask_entry_find(const wh_config *config, wh_str name);
 wh_status wh_reference_check(const wh_node *scalar, size_t *ret_count, wh_error *err);
 // The whole tree: references have a form that can be resolved, and stand only where one is taken.
 void wh_load_references(wh_loader *l, const wh_node *root);
-// Warns of secret options of the table that are written literally. What it suggests to call the
-// secret is `name`, or `name-option`.
+// Warns of secret options of the table that are written literally, and refuses ${secret:...} in
+// those that are not secret. What it suggests to call the secret is `name`, or `name-option`.
 void wh_load_secrets(wh_loader *l, const wh_option *table, const wh_node *map, const char *owner,
                      wh_str name, bool with_option);
 // wh_option_context.resolve: `context` is the wh_config.

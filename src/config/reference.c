@@ -108,6 +108,13 @@ wh_status wh_reference_check(const wh_node *scalar, size_t *ret_count, wh_error 
 
 // --- where they may stand ------------------------------------------------------------------------
 
+// What is not marked secret appears in messages, plans and the ledger.
+static void refuse_secret(wh_loader *l, const wh_node *node, const char *owner, const char *word) {
+  if (!memmem(node->text.data, node->text.len, "${secret:", 9)) return;
+  wh_problems_error(&l->problems, node, "%s%s%s is shown in messages, so no secret can stand in it",
+                    owner, owner[0] ? ": " : "", word);
+}
+
 static void walk(wh_loader *l, const wh_node *node, bool allowed) {
   if (node->kind == WH_NODE_SCALAR) {
     wh_error problem = {0};
@@ -147,6 +154,15 @@ static void walk_words(wh_loader *l, const wh_node *map, const char *const *allo
   }
 }
 
+// Words that take references, but are shown.
+static void walk_shown_words(wh_loader *l, const wh_node *map, const char *const *words) {
+  walk_words(l, map, words, NULL);
+  for (; *words; words++) {
+    const wh_node *node = wh_node_get(map, *words);
+    if (node && node->kind == WH_NODE_SCALAR) refuse_secret(l, node, "", *words);
+  }
+}
+
 static void walk_pipelines(wh_loader *l, const wh_node *pipelines) {
   static const char *const none[] = {NULL}, *const query[] = {"query", NULL};
   // Steps and expectations hold patterns and values of rows, where "${" means nothing.
@@ -156,7 +172,7 @@ static void walk_pipelines(wh_loader *l, const wh_node *pipelines) {
     const wh_node *pipeline = pipelines->entries[i].value;
     walk_words(l, pipeline, none, skip);
     const wh_node *read = wh_node_get(pipeline, "read");
-    if (read) walk_words(l, read, query, NULL);
+    if (read) walk_shown_words(l, read, query);
   }
 }
 
@@ -167,14 +183,18 @@ void wh_load_references(wh_loader *l, const wh_node *root) {
   walk_words(l, root, whole, apart);
   const wh_node *pipelines = wh_node_get(root, "pipelines"), *serve = wh_node_get(root, "serve");
   if (pipelines) walk_pipelines(l, pipelines);
-  if (serve) walk_words(l, serve, serve_words, NULL);
+  if (serve) walk_shown_words(l, serve, serve_words);
 }
 
 void wh_load_secrets(wh_loader *l, const wh_option *table, const wh_node *map, const char *owner,
                      wh_str name, bool with_option) {
   for (; table->name; table++) {
-    const wh_node *node = table->secret ? wh_node_get(map, table->name) : NULL;
+    const wh_node *node = wh_node_get(map, table->name);
     if (!node || node->kind != WH_NODE_SCALAR || wh_node_is_null(node)) continue;
+    if (!table->secret) {
+      refuse_secret(l, node, owner, table->name);
+      continue;
+    }
     if (wh_config_has_reference(node->text)) continue;
     const char *dash = with_option ? "-" : "", *option = with_option ? table->name : "";
     wh_problems_warn(&l->problems, node,

@@ -29,6 +29,8 @@ typedef struct wh_source_info {
   const wh_str *key;          // primary key columns, if known
   size_t key_count;
   uint64_t rows_estimate; // 0: unknown
+  const bool *guessed; // for each column: its type rests on a sample that had no value, so that what
+                       // an earlier run saw is the better guess; NULL: none is
 } wh_source_info;
 
 typedef struct wh_bound {
@@ -50,6 +52,7 @@ typedef wh_status (*wh_table_visit)(void *context, const wh_table_info *table, w
 typedef struct wh_finder wh_finder;
 struct wh_finder {
   const wh_schema *schema; // of what `find` returns: the `show` columns in their order
+  size_t rows_max;         // of one key; 0, as it comes: no limit. Set by whoever calls find
   // Appends the rows whose key columns equal the values to `batch` (initialised with schema);
   // at most one for a unique key. No row is not an error.
   wh_status (*find)(wh_finder *finder, const wh_value *key, wh_batch *batch, wh_error *err);

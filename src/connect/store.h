@@ -45,14 +45,16 @@ typedef struct wh_store_type {
   // `attempt` is a short name unique to the run ("01jd3v...-0"): letters, digits, '-', '.'.
   wh_status (*create)(wh_connection *c, wh_str attempt, wh_upload **ret, wh_error *err);
   // WH_ERR_EXISTS when other bytes have the key. Publishing an attempt that already is under the
-  // key succeeds (a restart does that). With `replace`, what was there becomes an earlier version
-  // (or is gone, where the store keeps none).
+  // key succeeds (a restart does that); WH_ERR_NOT_FOUND when there is no such attempt, which a
+  // publish that was completed leaves behind, too: `stat` tells what the key holds. With `replace`,
+  // what was there becomes an earlier version (or is gone, where the store keeps none).
   wh_status (*publish)(wh_connection *c, wh_str attempt, wh_str key, bool replace, wh_arena *arena,
                        wh_object *ret, wh_error *err);
   wh_status (*discard)(wh_connection *c, wh_str attempt, wh_error *err); // missing is fine
   wh_status (*attempts)(wh_connection *c, wh_object_visit visit, void *context, wh_error *err);
+  // Missing is fine. Where earlier versions are kept, it becomes one, with a marker behind it.
   wh_status (*remove)(wh_connection *c, wh_str key, wh_error *err);
-  // Newest first, the current one included.
+  // Newest first, the current one included. WH_ERR_NOT_FOUND: there is none, and never was.
   wh_status (*versions)(wh_connection *c, wh_str key, wh_object_visit visit, void *context,
                         wh_error *err);
   // Makes an earlier version the current one again (a copy: nothing of the history is lost).

@@ -22,13 +22,14 @@ wh_status wh_crossings_of(const wh_pipeline *p, const wh_gate *gate, const wh_sc
   for (size_t i = 0; i < out->count; i++) {
     const wh_field *field = &out->fields[i];
     const wh_gate_column *column = gate_column(gate, field->name);
-    list[i] = (wh_crossing){.pipeline = p->name,
-                            .to = to,
-                            .column = field->name,
-                            .from = column ? column->from : field->name,
-                            .type = field->type,
-                            .privacy = column && column->has_privacy ? column->privacy : field->privacy,
-                            .mask = column && column->mask ? column->mask->name : (wh_str){0}};
+    list[i] =
+        (wh_crossing){.pipeline = p->name,
+                      .to = to,
+                      .column = field->name,
+                      .from = column ? column->from : field->name,
+                      .type = field->type,
+                      .privacy = column && column->has_privacy ? column->privacy : field->privacy,
+                      .mask = column && column->mask ? column->mask->name : (wh_str){0}};
   }
   *ret = list;
   *ret_count = out->count;

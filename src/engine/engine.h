@@ -40,12 +40,12 @@ typedef struct wh_engine {
 } wh_engine;
 
 enum {
-  WH_FLOW_SLOTS = 4,                            // batches in flight between two stages
-  WH_VISIBILITY_US = 5 * 60 * 1000000,          // an object being loaded is hidden this long
-  WH_SETTLE_US = 2 * 1000000,                   // a foreign file counts when still for so long
-  WH_ROW_SHARE_OF_MEMORY = 8,                   // a row is at most memory / this
-  WH_MEMORY_BESIDES = 14 << 20, // code, libraries, stacks and the C library's own
-  WH_RETRY_FIRST_US = 5 * 1000000,              // delay after a failure, doubling
+  WH_FLOW_SLOTS = 4,                   // batches in flight between two stages
+  WH_VISIBILITY_US = 5 * 60 * 1000000, // an object being loaded is hidden this long
+  WH_SETTLE_US = 2 * 1000000,          // a foreign file counts when still for so long
+  WH_ROW_SHARE_OF_MEMORY = 8,          // a row is at most memory / this
+  WH_MEMORY_BESIDES = 14 << 20,        // code, libraries, stacks and the C library's own
+  WH_RETRY_FIRST_US = 5 * 1000000,     // delay after a failure, doubling
   WH_RETRY_MAX_US = 15 * 60 * 1000000,
 };
 
@@ -53,7 +53,7 @@ enum {
 size_t wh_engine_memory_limit(const wh_config *config);
 
 typedef struct wh_run_options {
-  bool full;           // as if there were no cursor
+  bool full; // as if there were no cursor
   bool has_since;
   int64_t since_us;    // as if the cursor stood there
   uint64_t limit_rows; // 0: none; then the cursor is not moved
@@ -143,12 +143,12 @@ wh_status wh_quarantine_drop(wh_engine *engine, wh_str pipeline, uint64_t *ret_r
 
 typedef struct wh_verify_result {
   const wh_pipeline *pipeline;
-  bool publishes;          // it writes objects, else tables
-  uint64_t runs;           // checked
-  uint64_t rows;           // in them
-  uint64_t objects_wrong;  // missing, or other bytes than the receipt says
+  bool publishes;                                   // it writes objects, else tables
+  uint64_t runs;                                    // checked
+  uint64_t rows;                                    // in them
+  uint64_t objects_wrong;                           // missing, or other bytes than the receipt says
   uint64_t equal, newer, older, missing, different; // rows of tables, by comparison
-  uint64_t receipts_wrong; // counts that do not add up
+  uint64_t receipts_wrong;                          // counts that do not add up
 } wh_verify_result;
 // `trouble` is called for each thing that is not as it should be.
 typedef void (*wh_trouble)(void *context, const char *text);

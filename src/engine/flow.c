@@ -27,7 +27,7 @@ struct wh_flow {
   slot slots[WH_FLOW_SLOTS];
   size_t slot_count; // made so far
   uint64_t skip_through;
-  size_t finishing;  // after the last row: the step whose held-back rows come out
+  size_t finishing; // after the last row: the step whose held-back rows come out
   bool at_end, ended;
   bool threaded;
   pthread_t thread;
@@ -67,7 +67,8 @@ static wh_status bind_steps(wh_flow *f, wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, f->mem);
   wh_step_context context = {.os = engine->os, .mem = f->mem};
-  context.scratch = wh_arena_printf(&arena, "%.*s/scratch", WH_STR_ARG(engine->config->state_folder));
+  context.scratch =
+      wh_arena_printf(&arena, "%.*s/scratch", WH_STR_ARG(engine->config->state_folder));
   if (!context.scratch.data) return wh_fail_memory(err);
   context.state_limit_bytes = (size_t)engine->config->memory_bytes / 16;
   if (p->read.timezone.len) {
@@ -81,6 +82,13 @@ static wh_status bind_steps(wh_flow *f, wh_error *err) {
   WH_TRY(add_step(f, step, err));
   if (!p->expect) return WH_OK;
   WH_TRY(wh_expect_bind(&context, p->expect, f->schema, &step, err));
+  return add_step(f, step, err);
+}
+
+wh_status wh_flow_add_gate(wh_flow *f, const wh_gate *gate, wh_error *err) {
+  wh_step_context context = {.os = f->options.engine->os, .mem = f->mem};
+  wh_step *step;
+  WH_TRY(wh_gate_bind(&context, gate, f->schema, &step, err));
   return add_step(f, step, err);
 }
 
@@ -306,7 +314,8 @@ wh_status wh_flow_next(wh_flow *f, wh_flow_item **ret, wh_error *err) {
   slot *s = &f->slots[0];
   if (f->threaded) {
     void *next;
-    if (!wh_queue_pop(&f->full, &next)) return wh_fail(err, WH_ERR_BUG, "the reading stage is gone");
+    if (!wh_queue_pop(&f->full, &next))
+      return wh_fail(err, WH_ERR_BUG, "the reading stage is gone");
     s = next;
   } else {
     fill_slot(f, s);

@@ -22,13 +22,15 @@ typedef struct wh_flow_options {
   wh_engine *engine;
   const wh_pipeline *pipeline;
   const wh_gate *gate;
-  wh_reader *reader;       // borrowed
-  wh_window *window;       // NULL: none
+  wh_reader *reader; // borrowed
+  wh_window *window; // NULL: none
   bool hash_read, hash_out;
 } wh_flow_options;
 
 // Binds the steps to the reader's schema; nothing is read yet.
 wh_status wh_flow_open(const wh_flow_options *options, wh_flow **ret, wh_error *err);
+// Adds a gate behind what is bound, before the start. The gate is copied where it has to last.
+wh_status wh_flow_add_gate(wh_flow *flow, const wh_gate *gate, wh_error *err);
 // Begins to read. Rows up to number `skip_through`, which an earlier attempt has behind it, pass
 // through the steps (whose state needs them) and are neither counted nor rejected nor given out.
 wh_status wh_flow_start(wh_flow *flow, uint64_t skip_through, wh_error *err);

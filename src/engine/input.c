@@ -65,6 +65,27 @@ static wh_status choose_columns(wh_run_input *in, wh_error *err) {
   return WH_OK;
 }
 
+// Where the source had no value to tell a type by, the type is what an earlier run saw: a table
+// that happens to be empty today keeps its types.
+static wh_status use_earlier_types(wh_run_input *in, wh_error *err) {
+  if (!in->info.guessed) return WH_OK;
+  bool found;
+  wh_schema earlier;
+  wh_ledger *ledger = in->engine->ledger;
+  WH_TRY(ledger->type->pinned(ledger, in->pipeline->name, in->arena, &found, &earlier, err));
+  if (!found) return WH_OK;
+  size_t count = in->info.schema.count;
+  wh_field *fields = WH_NEW_ARRAY(in->arena, count, wh_field);
+  if (!fields) return wh_fail_memory(err);
+  for (size_t i = 0; i < count; i++) {
+    fields[i] = in->info.schema.fields[i];
+    ptrdiff_t at = wh_schema_find(&earlier, fields[i].name);
+    if (at >= 0 && in->info.guessed[i]) fields[i].type = earlier.fields[at].type;
+  }
+  in->info.schema.fields = fields;
+  return WH_OK;
+}
+
 static wh_status check_cursor(wh_run_input *in, wh_error *err) {
   const wh_pipeline *p = in->pipeline;
   if (p->read.cursor.len == 0) return WH_OK;
@@ -89,13 +110,13 @@ wh_status wh_input_describe(wh_engine *engine, const wh_pipeline *p, wh_arena *a
   *ret = (wh_run_input){.engine = engine, .pipeline = p, .arena = arena, .is_rows = true};
   bool is_rows;
   WH_TRY(wh_input_connect(engine, &p->from, &ret->connection, &is_rows, err));
-  ret->query = (wh_source_query){.table = p->from.thing,
-                                 .cursor = p->read.cursor,
-                                 .batch_rows = (size_t)p->batch_rows};
+  ret->query = (wh_source_query){
+      .table = p->from.thing, .cursor = p->read.cursor, .batch_rows = (size_t)p->batch_rows};
   WH_TRY(wh_config_query(engine->config, p, arena, &ret->query.query, err));
   WH_TRY(ret->connection->type->source->describe(ret->connection, &ret->query, arena, &ret->info,
                                                  err));
   ret->rows_total = ret->info.rows_estimate;
+  WH_TRY(use_earlier_types(ret, err));
   WH_TRY(check_cursor(ret, err));
   return choose_columns(ret, err);
 }
@@ -259,12 +280,11 @@ static wh_status open_reader(wh_run_input *in, wh_error *err) {
                             &in->reader, err);
 }
 
-// Errors of codecs know the place, not the object.
-static wh_status name_object(const wh_run_input *in, wh_status status, wh_error *err) {
-  if (status != WH_OK) {
-    wh_str name = wh_path_name(in->object.key);
-    wh_error_prefix(err, "%.*s: ", WH_STR_ARG(name));
-  }
+wh_status wh_input_blame(const wh_run_input *in, wh_status status, wh_error *err) {
+  if (status == WH_OK || !err) return status;
+  wh_str name = wh_path_name(in->object.key);
+  wh_error_prefix(err, "%.*s: ", WH_STR_ARG(name));
+  if (status == WH_ERR_DATA) wh_error_append(err, ". Nothing of it was loaded.");
   return status;
 }
 
@@ -277,7 +297,7 @@ static void close_object(wh_run_input *in) {
 
 wh_status wh_input_reopen(wh_run_input *in, wh_error *err) {
   close_object(in);
-  return name_object(in, open_reader(in, err), err);
+  return wh_input_blame(in, open_reader(in, err), err);
 }
 
 wh_status wh_input_widen(wh_run_input *in, wh_error *err) {
@@ -311,7 +331,7 @@ wh_status wh_input_open_object(wh_engine *engine, const wh_pipeline *p, wh_str k
     wh_ledger *ledger = engine->ledger;
     WH_TRY(ledger->type->pinned(ledger, p->name, arena, &ret->has_given, &ret->given, err));
   }
-  return name_object(ret, open_reader(ret, err), err);
+  return wh_input_blame(ret, open_reader(ret, err), err);
 }
 
 // --- proving -----------------------------------------------------------------------------------
@@ -324,8 +344,7 @@ static wh_status prove_checksum(wh_run_input *in, wh_error *err) {
   WH_TRY(wh_sha256_matches(stream, in->manifest.sha256, in->engine->mem, &same, err));
   if (same) return WH_OK;
   return wh_fail(err, WH_ERR_DATA,
-                 "its bytes are not those that were published: the checksum differs. Nothing of "
-                 "it was loaded");
+                 "its bytes are not those that were published: the checksum differs");
 }
 
 // A collector that drops what it is given: the real pass will meet the same rows again.
@@ -353,11 +372,11 @@ static wh_status prove_framing(wh_run_input *in, wh_error *err) {
 }
 
 wh_status wh_input_prove(wh_run_input *in, wh_error *err) {
-  if (in->has_manifest) return name_object(in, prove_checksum(in, err), err);
+  if (in->has_manifest) return wh_input_blame(in, prove_checksum(in, err), err);
   for (;;) {
     wh_status status = prove_framing(in, err);
     if (status == WH_OK) return wh_input_reopen(in, err);
-    if (status != WH_ERR_WIDEN) return name_object(in, status, err);
+    if (status != WH_ERR_WIDEN) return wh_input_blame(in, status, err);
     WH_TRY(wh_input_widen(in, err));
   }
 }

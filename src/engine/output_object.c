@@ -87,8 +87,9 @@ static wh_status object_write(wh_run_output *out, wh_flow_item *item, wh_counts 
   return WH_OK;
 }
 
-static wh_status write_manifest(const wh_run_output *out, const wh_run *run, const wh_finish *finish,
-                                wh_str sha256, wh_buf *text, wh_error *err) {
+static wh_status write_manifest(const wh_run_output *out, const wh_run *run,
+                                const wh_finish *finish, wh_str sha256, wh_buf *text,
+                                wh_error *err) {
   const struct wh_object_output *o = out->object;
   const wh_codec_type *codec = wh_codec_by_key(o->key);
   wh_manifest manifest = {.key = o->key,

@@ -1,5 +1,7 @@
 // What would happen, without moving anything.
+#include "config/glob.h"
 #include "engine/crossings.h"
+#include "engine/fit.h"
 #include "engine/run.h"
 
 typedef struct planning {
@@ -9,8 +11,15 @@ typedef struct planning {
   wh_plan *plan;
   wh_gate gate;
   wh_run_input in;
+  wh_reader empty; // stands in for objects that are not there yet
   wh_flow *flow;
+  int depth; // of pipelines that read what others write
 } planning;
+
+enum { UPSTREAM_DEPTH_MAX = 8 };
+
+static wh_status plan_at_depth(wh_engine *engine, const wh_pipeline *pipeline, wh_arena *arena,
+                               int depth, wh_plan *ret, wh_error *err);
 
 // The newest object that the pattern matches: what tells the columns of a lake.
 typedef struct newest {
@@ -33,6 +42,63 @@ static wh_status consider(void *context, const wh_object *object, wh_error *err)
   return n->key.data && n->version.data ? WH_OK : wh_fail_memory(err);
 }
 
+static wh_status no_rows(wh_reader *reader, wh_batch *batch, wh_rejects *rejects, wh_error *err) {
+  (void)reader, (void)batch, (void)rejects, (void)err;
+  return WH_OK;
+}
+static void close_nothing(wh_reader *reader) {
+  (void)reader;
+}
+
+// The pipeline whose objects this one will read, if the configuration has it.
+static wh_status find_upstream(planning *p, const wh_pipeline **ret, wh_error *err) {
+  const wh_config *config = p->engine->config;
+  *ret = NULL;
+  for (size_t i = 0; i < config->pipeline_count; i++) {
+    const wh_pipeline *up = &config->pipelines[i];
+    if (up == p->pipeline || up->raw) continue;
+    if (!wh_str_eq(up->to.connection, p->pipeline->from.connection)) continue;
+    wh_str made;
+    bool meet;
+    WH_TRY(wh_template_glob(up->to.thing, p->arena, &made, err));
+    WH_TRY(wh_glob_overlap(made, p->pipeline->from.thing, p->engine->mem, &meet, err));
+    if (!meet) continue;
+    *ret = up;
+    return WH_OK;
+  }
+  return WH_OK;
+}
+
+// Nothing is in the lake yet: the pipeline that will fill it tells the columns.
+static wh_status describe_by_upstream(planning *p, wh_error *err) {
+  const wh_pipeline *up;
+  WH_TRY(find_upstream(p, &up, err));
+  wh_plan plan = {0};
+  if (up && p->depth < UPSTREAM_DEPTH_MAX) {
+    WH_TRY(plan_at_depth(p->engine, up, p->arena, p->depth + 1, &plan, err));
+  }
+  if (!plan.described) {
+    p->plan->not_described = WH_STR("no object is there yet; its columns are known when one is");
+    return WH_OK;
+  }
+  wh_field *fields = WH_NEW_ARRAY(p->arena, plan.cross_count, wh_field);
+  wh_schema *schema = WH_NEW(p->arena, wh_schema);
+  if (!fields || !schema) return wh_fail_memory(err);
+  for (size_t i = 0; i < plan.cross_count; i++) {
+    const wh_plan_column *c = &plan.crosses[i];
+    bool is_masked = c->mask.len > 0 && c->privacy > WH_INTERNAL;
+    fields[i] = (wh_field){.name = c->name,
+                           .type = c->type,
+                           .nullable = true,
+                           .privacy = is_masked ? WH_INTERNAL : c->privacy};
+  }
+  *schema = (wh_schema){.count = plan.cross_count, .fields = fields};
+  p->empty = (wh_reader){.schema = schema, .next = no_rows, .close = close_nothing};
+  p->in.reader = &p->empty;
+  p->plan->described = true;
+  return WH_OK;
+}
+
 static wh_status describe_objects(planning *p, wh_error *err) {
   wh_connection *c;
   bool is_rows;
@@ -40,11 +106,8 @@ static wh_status describe_objects(planning *p, wh_error *err) {
   newest n = {.pattern = p->pipeline->from.thing, .arena = p->arena};
   WH_TRY(c->type->store->list(c, wh_glob_prefix(n.pattern), consider, &n, err));
   p->plan->waiting = n.count;
-  if (n.count == 0) {
-    p->plan->not_described = WH_STR("no object is there yet; its columns are known when one is");
-    return WH_OK;
-  }
   if (p->pipeline->raw) return WH_OK;
+  if (n.count == 0) return describe_by_upstream(p, err);
   WH_TRY(wh_input_open_object(p->engine, p->pipeline, n.key, n.version, p->arena, &p->in, err));
   p->plan->described = true;
   return WH_OK;
@@ -71,7 +134,10 @@ static wh_status list_stays(planning *p, wh_error *err) {
   wh_str *stays = WH_NEW_ARRAY(p->arena, all->count, wh_str);
   if (!stays) return wh_fail_memory(err);
   for (size_t i = 0; i < all->count; i++) {
-    if (!crosses(p, all->fields[i].name)) stays[p->plan->stay_count++] = all->fields[i].name;
+    if (crosses(p, all->fields[i].name)) continue;
+    wh_str name = wh_arena_str(p->arena, all->fields[i].name); // a reader's schema ends with it
+    if (!name.data) return wh_fail_memory(err);
+    stays[p->plan->stay_count++] = name;
   }
   p->plan->stays = stays;
   return WH_OK;
@@ -85,8 +151,10 @@ static wh_status take_samples(planning *p, wh_error *err) {
   do {
     wh_status status = wh_flow_next(p->flow, &item, &inner);
     if (status != WH_OK) return WH_OK; // a sample is a courtesy: no row, no sample
-    if (item->batch->rows == 0) wh_flow_release(p->flow, item);
-    else break;
+    if (item->batch->rows == 0)
+      wh_flow_release(p->flow, item);
+    else
+      break;
   } while (true);
   for (size_t i = 0; i < p->plan->cross_count; i++) {
     const wh_column *column = &item->batch->columns[i];
@@ -105,10 +173,8 @@ static wh_status take_samples(planning *p, wh_error *err) {
 }
 
 static wh_status list_crosses(planning *p, wh_error *err) {
-  wh_flow_options options = {.engine = p->engine,
-                             .pipeline = p->pipeline,
-                             .gate = &p->gate,
-                             .reader = p->in.reader};
+  wh_flow_options options = {
+      .engine = p->engine, .pipeline = p->pipeline, .gate = &p->gate, .reader = p->in.reader};
   WH_TRY(wh_flow_open(&options, &p->flow, err));
   wh_crossing *crossings;
   size_t count;
@@ -127,8 +193,11 @@ static wh_status list_crosses(planning *p, wh_error *err) {
   wh_schema copy;
   WH_TRY(wh_schema_copy(wh_flow_schema(p->flow), p->arena, &copy, err));
   for (size_t i = 0; i < count; i++) {
-    p->plan->crosses[i].name = copy.fields[i].name;
-    p->plan->crosses[i].type = copy.fields[i].type;
+    wh_plan_column *c = &p->plan->crosses[i];
+    c->from = wh_arena_str(p->arena, c->from);
+    if (!c->from.data) return wh_fail_memory(err);
+    c->name = copy.fields[i].name;
+    c->type = copy.fields[i].type;
   }
   return WH_OK;
 }
@@ -140,6 +209,7 @@ static wh_status inspect_target(planning *p, wh_error *err) {
     p->plan->sink_exact = true;
     return WH_OK;
   }
+  WH_TRY(wh_flow_fit(p->flow, p->engine, p->pipeline, to, p->arena, err));
   const wh_sink_type *type = to->type->sink;
   p->plan->sink_exact = type->exact;
   const wh_write *write = &p->pipeline->write;
@@ -177,12 +247,18 @@ static wh_status make_plan(planning *p, wh_error *err) {
   return take_samples(p, err);
 }
 
-wh_status wh_engine_plan(wh_engine *engine, const wh_pipeline *pipeline, wh_arena *arena,
-                         wh_plan *ret, wh_error *err) {
+static wh_status plan_at_depth(wh_engine *engine, const wh_pipeline *pipeline, wh_arena *arena,
+                               int depth, wh_plan *ret, wh_error *err) {
   *ret = (wh_plan){.pipeline = pipeline};
-  planning p = {.engine = engine, .pipeline = pipeline, .arena = arena, .plan = ret};
+  planning p = {
+      .engine = engine, .pipeline = pipeline, .arena = arena, .plan = ret, .depth = depth};
   wh_status status = make_plan(&p, err);
   wh_flow_close(p.flow);
   wh_input_close_run(&p.in);
   return status;
+}
+
+wh_status wh_engine_plan(wh_engine *engine, const wh_pipeline *pipeline, wh_arena *arena,
+                         wh_plan *ret, wh_error *err) {
+  return plan_at_depth(engine, pipeline, arena, 0, ret, err);
 }

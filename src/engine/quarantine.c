@@ -94,7 +94,8 @@ static wh_status read_header(unpack *u, wh_str line, wh_error *err) {
   json_t *header = json_loadb(line.data, line.len, 0, NULL);
   if (!header) return wh_fail(err, WH_ERR_DATA, "the header of a quarantine file is damaged");
   u->order = json_integer_value(json_object_get(header, "order"));
-  wh_status status = wh_schema_of_json(json_object_get(header, "schema"), u->arena, &u->schema, err);
+  wh_status status =
+      wh_schema_of_json(json_object_get(header, "schema"), u->arena, &u->schema, err);
   json_decref(header);
   u->has_header = status == WH_OK;
   return status;
@@ -276,7 +277,8 @@ wh_status wh_quarantine_replay(wh_engine *engine, const wh_pipeline *pipeline,
   wh_ledger *ledger = engine->ledger;
   wh_lease lease;
   WH_TRY(ledger->type->acquire(ledger, pipeline->name, &lease, err));
-  replay r = {.engine = engine, .pipeline = pipeline, .lease = &lease, .totals = totals, .arena = &arena};
+  replay r = {
+      .engine = engine, .pipeline = pipeline, .lease = &lease, .totals = totals, .arena = &arena};
   wh_status status = wh_run_recover(engine, pipeline, err);
   if (status == WH_OK) {
     status = ledger->type->quarantined(ledger, pipeline->name, &arena, collect_entry, &r, err);
@@ -292,7 +294,8 @@ wh_status wh_quarantine_drop(wh_engine *engine, wh_str pipeline, uint64_t *ret_r
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, engine->mem);
   replay r = {.engine = engine, .arena = &arena};
-  WH_TRY(engine->ledger->type->quarantined(engine->ledger, pipeline, &arena, collect_entry, &r, err));
+  WH_TRY(
+      engine->ledger->type->quarantined(engine->ledger, pipeline, &arena, collect_entry, &r, err));
   uint64_t rows = 0;
   for (size_t i = 0; i < r.count; i++) {
     WH_TRY(drop_entry(engine, &r.entries[i], err));

@@ -78,8 +78,8 @@ static wh_status choose_key(raw_copy *c, bool with_run, wh_error *err) {
                                .source = p->from.connection};
   split(c->object.key, &values.name, &values.ext);
   if (with_run) {
-    values.name = wh_arena_printf(c->arena, "%.*s-%.*s", WH_STR_ARG(values.name),
-                                  WH_STR_ARG(c->run->id));
+    values.name =
+        wh_arena_printf(c->arena, "%.*s-%.*s", WH_STR_ARG(values.name), WH_STR_ARG(c->run->id));
     if (!values.name.data) return wh_fail_memory(err);
   }
   return wh_template_expand(p->to.thing, &values, c->arena, &c->key, err);
@@ -151,8 +151,8 @@ static wh_status publish(raw_copy *c, wh_error *err) {
   run->counts = (wh_counts){.read = 1, .written = 1};
   bool taken, same;
   WH_TRY(same_bytes_there(c, &taken, &same, err));
-  run->output = wh_arena_printf(c->arena, "%.*s:%.*s",
-                                WH_STR_ARG(c->request->pipeline->to.connection), WH_STR_ARG(c->key));
+  run->output = wh_arena_printf(
+      c->arena, "%.*s:%.*s", WH_STR_ARG(c->request->pipeline->to.connection), WH_STR_ARG(c->key));
   if (same) {
     run->counts = (wh_counts){.read = 1, .unchanged = 1};
     run->sealed = (wh_sealed){0};
@@ -162,9 +162,8 @@ static wh_status publish(raw_copy *c, wh_error *err) {
   if (taken) {
     WH_TRY(choose_key(c, true, err));
     run->sealed.key = c->key;
-    run->output = wh_arena_printf(c->arena, "%.*s:%.*s",
-                                  WH_STR_ARG(c->request->pipeline->to.connection),
-                                  WH_STR_ARG(c->key));
+    run->output = wh_arena_printf(
+        c->arena, "%.*s:%.*s", WH_STR_ARG(c->request->pipeline->to.connection), WH_STR_ARG(c->key));
   }
   if (!run->output.data) return wh_fail_memory(err);
   run->bytes_written = run->bytes_read;
@@ -179,8 +178,9 @@ wh_status wh_run_raw(wh_engine *engine, const wh_run_request *r, wh_arena *arena
                      wh_error *err) {
   raw_copy c = {.engine = engine, .request = r, .arena = arena, .run = ret_run};
   wh_ledger *ledger = engine->ledger;
-  wh_str identity = wh_arena_printf(arena, "%.*s:%.*s@%.*s", WH_STR_ARG(r->pipeline->from.connection),
-                                    WH_STR_ARG(r->work->key), WH_STR_ARG(r->work->version));
+  wh_str identity =
+      wh_arena_printf(arena, "%.*s:%.*s@%.*s", WH_STR_ARG(r->pipeline->from.connection),
+                      WH_STR_ARG(r->work->key), WH_STR_ARG(r->work->version));
   if (!identity.data) return wh_fail_memory(err);
   WH_TRY(ledger->type->run_start(ledger, r->lease, identity, arena, ret_run, err));
   wh_status status = open_both(&c, err);
@@ -189,6 +189,7 @@ wh_status wh_run_raw(wh_engine *engine, const wh_run_request *r, wh_arena *arena
   wh_input_close(c.in);
   if (c.upload) c.upload->close(c.upload);
   if (c.has_sha) wh_sha256_free(&c.sha);
-  if (status != WH_OK && ret_run->state != WH_RUN_SEALED) wh_run_record_failure(engine, ret_run, err);
+  if (status != WH_OK && ret_run->state != WH_RUN_SEALED)
+    wh_run_record_failure(engine, ret_run, err);
   return status;
 }

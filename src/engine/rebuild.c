@@ -84,7 +84,8 @@ static wh_status look_at_manifest(void *context, const wh_object *object, wh_err
 }
 
 static wh_status rebuild_published(rebuilding *r, wh_error *err) {
-  WH_TRY(r->to->type->store->list(r->to, WH_STR(WH_OWN_PREFIX "manifests/"), look_at_manifest, r, err));
+  WH_TRY(r->to->type->store->list(r->to, WH_STR(WH_OWN_PREFIX "manifests/"), look_at_manifest, r,
+                                  err));
   wh_ledger *ledger = r->engine->ledger;
   if (r->highest_order) WH_TRY(ledger->type->raise_order(ledger, r->highest_order, err));
   if (!r->cursor.found) return WH_OK;
@@ -138,7 +139,8 @@ static wh_status import_rejects(void *context, const wh_dir_entry *folder, wh_er
   wh_quarantine_entry entry = {.run = wh_arena_str(r->arena, folder->name),
                                .pipeline = r->pipeline->name,
                                .time_us = wh_now_us(r->engine->os)};
-  entry.file = wh_arena_printf(r->arena, "%.*s/%.*s", WH_STR_ARG(entry.pipeline), WH_STR_ARG(entry.run));
+  entry.file =
+      wh_arena_printf(r->arena, "%.*s/%.*s", WH_STR_ARG(entry.pipeline), WH_STR_ARG(entry.run));
   if (!entry.run.data || !entry.file.data) return wh_fail_memory(err);
   WH_TRY(wh_reject_folder_lines(r->engine, entry.file, count_part, &entry, err));
   if (entry.rows == 0) return WH_OK;

@@ -117,7 +117,8 @@ wh_status wh_run_recover(wh_engine *engine, const wh_pipeline *pipeline, wh_erro
   wh_arena_init(&arena, engine->mem);
   wh_ledger *ledger = engine->ledger;
   left_over left = {.engine = engine, .arena = &arena};
-  WH_TRY(ledger->type->runs(ledger, pipeline->name, WH_RUN_RUNNING, 0, &arena, collect, &left, err));
+  WH_TRY(
+      ledger->type->runs(ledger, pipeline->name, WH_RUN_RUNNING, 0, &arena, collect, &left, err));
   WH_TRY(ledger->type->runs(ledger, pipeline->name, WH_RUN_SEALED, 0, &arena, collect, &left, err));
   if (left.count == 0) return WH_OK;
   for (size_t i = 0; i < left.count; i++) {
@@ -128,8 +129,10 @@ wh_status wh_run_recover(wh_engine *engine, const wh_pipeline *pipeline, wh_erro
     }
     wh_finish finish;
     WH_TRY(ledger->type->run_sealed_finish(ledger, run->id, &arena, &finish, err));
-    if (run->sealed.attempt.len) WH_TRY(adopt_object(engine, run, &finish, &arena, err));
-    else WH_TRY(adopt_load(engine, pipeline, run, &finish, &arena, err));
+    if (run->sealed.attempt.len)
+      WH_TRY(adopt_object(engine, run, &finish, &arena, err));
+    else
+      WH_TRY(adopt_load(engine, pipeline, run, &finish, &arena, err));
   }
   return discard_attempts(engine, pipeline, &left, err);
 }

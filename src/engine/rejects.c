@@ -27,8 +27,10 @@ static bool write_row(wh_buf *out, const wh_batch *batch, size_t row) {
     if (i) wh_buf_add_char(out, ',');
     wh_buf_add_json(out, batch->schema->fields[i].name);
     wh_buf_add_char(out, ':');
-    if (wh_column_is_null(&batch->columns[i], row)) wh_buf_add_c(out, "null");
-    else wh_column_write_json(&batch->columns[i], row, out);
+    if (wh_column_is_null(&batch->columns[i], row))
+      wh_buf_add_c(out, "null");
+    else
+      wh_column_write_json(&batch->columns[i], row, out);
   }
   return wh_buf_add_char(out, '}');
 }
@@ -38,8 +40,10 @@ static size_t find_row(const wh_batch *rows, uint64_t number) {
   size_t low = 0, high = rows->rows;
   while (low < high) {
     size_t middle = low + (high - low) / 2;
-    if (wh_batch_place(rows, middle).row < number) low = middle + 1;
-    else high = middle;
+    if (wh_batch_place(rows, middle).row < number)
+      low = middle + 1;
+    else
+      high = middle;
   }
   return low < rows->rows && wh_batch_place(rows, low).row == number ? low : rows->rows;
 }
@@ -215,8 +219,7 @@ static wh_status read_lines(wh_os *os, wh_mem *mem, const char *path, wh_reject_
     at += n;
     line.len += n;
     size_t from = 0, end;
-    while (status == WH_OK &&
-           (end = wh_str_find(wh_buf_str(&line), from, '\n')) < line.len) {
+    while (status == WH_OK && (end = wh_str_find(wh_buf_str(&line), from, '\n')) < line.len) {
       status = visit(context, wh_str_n(line.data + from, end - from), err);
       from = end + 1;
     }
@@ -229,8 +232,8 @@ static wh_status read_lines(wh_os *os, wh_mem *mem, const char *path, wh_reject_
 }
 
 // Every line of every part, in order; each part begins with its header.
-wh_status wh_reject_folder_lines(wh_engine *engine, wh_str folder, wh_reject_line_visit visit, void *context,
-                              wh_error *err) {
+wh_status wh_reject_folder_lines(wh_engine *engine, wh_str folder, wh_reject_line_visit visit,
+                                 void *context, wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, engine->mem);
   char *path = wh_reject_folder(engine, folder, &arena);
@@ -239,8 +242,8 @@ wh_status wh_reject_folder_lines(wh_engine *engine, wh_str folder, wh_reject_lin
   WH_TRY(engine->os->type->list(engine->os, path, add_part, &parts, err));
   if (parts.count) qsort(parts.parts, parts.count, sizeof *parts.parts, compare_parts);
   for (size_t i = 0; i < parts.count; i++) {
-    wh_str file = wh_arena_printf(&arena, "%s/part-%llu.ndjson", path,
-                                  (unsigned long long)parts.parts[i]);
+    wh_str file =
+        wh_arena_printf(&arena, "%s/part-%llu.ndjson", path, (unsigned long long)parts.parts[i]);
     if (!file.data) return wh_fail_memory(err);
     WH_TRY(read_lines(engine->os, engine->mem, file.data, visit, context, err));
   }

@@ -32,12 +32,12 @@ void wh_reject_lines_free(wh_reject_lines *lines);
 
 typedef struct wh_reject_file {
   wh_engine *engine;
-  wh_str folder;       // "PIPELINE/RUN", under STATE/quarantine
-  wh_buf header;       // the first line
-  wh_file *file;       // NULL: the current part has no rows
-  uint64_t part;       // N of the current part
-  uint64_t at;         // bytes written to it
-  uint64_t rows;       // of all parts
+  wh_str folder; // "PIPELINE/RUN", under STATE/quarantine
+  wh_buf header; // the first line
+  wh_file *file; // NULL: the current part has no rows
+  uint64_t part; // N of the current part
+  uint64_t at;   // bytes written to it
+  uint64_t rows; // of all parts
   wh_arena *arena;
 } wh_reject_file;
 

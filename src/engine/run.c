@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "engine/crossings.h"
+#include "engine/fit.h"
 
 enum { PROGRESS_INTERVAL_US = 100 * 1000, KEEP_ALIVE_US = 30 * 1000000 };
 
@@ -30,7 +31,7 @@ static void show_progress(transfer *t, bool at_end) {
   int64_t now = t->engine->os->type->monotonic_ns(t->engine->os) / 1000;
   if (!at_end && now - t->last_progress_us < PROGRESS_INTERVAL_US) return;
   t->last_progress_us = now;
-  wh_progress progress = {.pipeline = t->run->pipeline,
+  wh_progress progress = {.pipeline = t->request->pipeline->name, // outlives the run
                           .object = t->in->object.key,
                           .rows = t->mark.counts.read,
                           .rows_total = t->in->rows_total,
@@ -136,8 +137,9 @@ static wh_status compare_with_manifest(const transfer *t, wh_error *err) {
   }
   if (t->out.mark.rows_done || t->mark.counts.quarantined) return WH_OK; // not all of it was seen
   if (t->hash_read == in->manifest.row_hash) return WH_OK;
-  return wh_fail(err, WH_ERR_DATA, "the values that were read are not those that were written: "
-                                   "their hash differs from the manifest's");
+  return wh_fail(err, WH_ERR_DATA,
+                 "the values that were read are not those that were written: "
+                 "their hash differs from the manifest's");
 }
 
 // Chunks only where an object can be read again from where it stood, and where nothing is decided
@@ -166,7 +168,8 @@ static wh_status open_parts(transfer *t, wh_error *err) {
   WH_TRY(wh_config_gate(e->config, p, t->arena, &gate, err));
   if (!t->request->is_replay) WH_TRY(wh_expect_limit_parse(p->expect, &t->limit, err));
   bool to_rows;
-  t->out = (wh_run_output){.engine = e, .pipeline = p, .arena = t->arena, .run = t->run, .input = t->in};
+  t->out =
+      (wh_run_output){.engine = e, .pipeline = p, .arena = t->arena, .run = t->run, .input = t->in};
   WH_TRY(wh_input_connect(e, &p->to, &t->out.connection, &to_rows, err));
   wh_flow_options options = {.engine = e,
                              .pipeline = p,
@@ -178,9 +181,11 @@ static wh_status open_parts(transfer *t, wh_error *err) {
   WH_TRY(wh_flow_open(&options, &t->flow, err));
   wh_crossing *crossings;
   size_t crossing_count;
-  WH_TRY(wh_crossings_of(p, &gate, wh_flow_schema(t->flow), t->arena, &crossings, &crossing_count, err));
+  WH_TRY(wh_crossings_of(p, &gate, wh_flow_schema(t->flow), t->arena, &crossings, &crossing_count,
+                         err));
   WH_TRY(wh_crossings_check(e, p, crossings, crossing_count, err));
   if (t->in->is_rows) WH_TRY(wh_cursor_check(e, p, t->in->info.cursor_kind, t->arena, err));
+  if (to_rows) WH_TRY(wh_flow_fit(t->flow, e, p, t->out.connection, t->arena, err));
   t->out.verbs = to_rows ? &wh_output_table : &wh_output_object;
   t->out.load = (wh_load){.pipeline = p->name,
                           .object = t->in->is_rows ? t->run->id : t->in->identity,
@@ -200,9 +205,10 @@ static wh_status open_parts(transfer *t, wh_error *err) {
     folder = wh_arena_printf(t->arena, "%.*s/%.*s", WH_STR_ARG(p->name), WH_STR_ARG(t->run->id));
     if (!folder.data) return wh_fail_memory(err);
   }
-  wh_str from = t->in->is_rows ? wh_arena_printf(t->arena, "%.*s:%.*s", WH_STR_ARG(p->from.connection),
-                                                 WH_STR_ARG(p->from.thing))
-                               : t->in->identity;
+  wh_str from = t->in->is_rows
+                    ? wh_arena_printf(t->arena, "%.*s:%.*s", WH_STR_ARG(p->from.connection),
+                                      WH_STR_ARG(p->from.thing))
+                    : t->in->identity;
   WH_TRY(wh_reject_file_init(&t->rejects, e, folder, t->in->reader->schema, p->name, t->run->id,
                              from, t->out.load.order, t->arena, err));
   t->rejects.part = t->mark.rows_done;
@@ -260,8 +266,10 @@ static wh_status complete(transfer *t, wh_error *err) {
                                     .time_us = run->finished_us};
   wh_finish finish = {.run = run, .work = t->request->work ? t->request->work->id : 0};
   if (run->counts.quarantined) finish.quarantine = &quarantine;
-  if (t->in->is_rows) finish.pin = &t->in->info.schema;
-  else if (t->in->inferred) finish.pin = t->in->reader->schema;
+  if (t->in->is_rows)
+    finish.pin = &t->in->info.schema;
+  else if (t->in->inferred)
+    finish.pin = t->in->reader->schema;
   WH_TRY(fill_cursor(t, &cursor, &finish, err));
   WH_TRY(t->out.verbs->complete(&t->out, &t->mark, &finish, run, err));
   show_progress(t, true);
@@ -282,9 +290,9 @@ static wh_status record_loaded(transfer *t, wh_error *err) {
   run->rejects = mark->rejects;
   run->state = WH_RUN_DONE;
   run->finished_us = wh_now_us(t->engine->os);
-  run->output = wh_arena_printf(t->arena, "%.*s:%.*s",
-                                WH_STR_ARG(t->request->pipeline->to.connection),
-                                WH_STR_ARG(t->request->pipeline->to.thing));
+  run->output =
+      wh_arena_printf(t->arena, "%.*s:%.*s", WH_STR_ARG(t->request->pipeline->to.connection),
+                      WH_STR_ARG(t->request->pipeline->to.thing));
   wh_quarantine_entry quarantine = {.run = run->id,
                                     .pipeline = run->pipeline,
                                     .object = t->in->identity,
@@ -316,6 +324,7 @@ wh_status wh_run_transfer(wh_engine *engine, const wh_run_request *request, wh_r
   WH_TRY(prove_if_large(&t, err));
   for (;;) {
     wh_status status = attempt(&t, err);
+    if (status == WH_ERR_DATA) return wh_input_blame(in, status, err);
     if (status != WH_ERR_WIDEN) return status;
     // An inferred type was too narrow. Nothing of this attempt is committed (larger objects were
     // read whole before): read again with the wider one.
@@ -350,7 +359,8 @@ static wh_status notice_new_columns(wh_engine *engine, const wh_run_input *in, w
 static wh_status open_input(wh_engine *engine, const wh_run_request *r, wh_arena *arena,
                             wh_run_input *in, wh_error *err) {
   if (r->work) {
-    return wh_input_open_object(engine, r->pipeline, r->work->key, r->work->version, arena, in, err);
+    return wh_input_open_object(engine, r->pipeline, r->work->key, r->work->version, arena, in,
+                                err);
   }
   WH_TRY(wh_input_open_rows(engine, r->pipeline, r->options, arena, in, err));
   return notice_new_columns(engine, in, err);
@@ -384,6 +394,7 @@ wh_status wh_run_one(wh_engine *engine, const wh_run_request *r, wh_arena *arena
   if (status == WH_OK) status = wh_run_transfer(engine, r, &in, arena, ret_run, err);
   wh_input_close_run(&in);
   // A sealed run may have been published: whether it was is for recovery to find out.
-  if (status != WH_OK && ret_run->sealed.attempt.len == 0) wh_run_record_failure(engine, ret_run, err);
+  if (status != WH_OK && ret_run->sealed.attempt.len == 0)
+    wh_run_record_failure(engine, ret_run, err);
   return status;
 }

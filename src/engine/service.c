@@ -16,8 +16,8 @@ enum {
   PIPELINES_MAX = 1024,
   QUEUES_MAX = 64,
   EVENTS_AT_ONCE = 256,
-  RESCAN_US = 60 * 1000000,     // listing as a fallback where notifications may be lost
-  BUSY_AGAIN_US = 2 * 1000000,  // somebody else runs the pipeline
+  RESCAN_US = 60 * 1000000,    // listing as a fallback where notifications may be lost
+  BUSY_AGAIN_US = 2 * 1000000, // somebody else runs the pipeline
   ERROR_AGAIN_US = 30 * 1000000,
 };
 
@@ -26,7 +26,7 @@ typedef struct duty {
   bool objects;   // reads a store
   int64_t due_us; // next look: a schedule, a retry, a scan
   bool running, queued;
-  bool look;      // list the store when it is taken up
+  bool look; // list the store when it is taken up
 } duty;
 
 typedef struct watch {

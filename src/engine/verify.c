@@ -2,6 +2,7 @@
 // objects are read again, through the pipeline's own steps, and looked up in the target.
 #include "data/rowhash.h"
 #include "engine/checksum.h"
+#include "engine/fit.h"
 #include "engine/run.h"
 
 typedef struct verification {
@@ -76,7 +77,9 @@ static wh_status open_comparison(comparison *c, wh_arena *arena, wh_error *err) 
   show[n] = WH_STR(WH_ORDER_COLUMN);
   for (size_t i = 0; i < write->key.count; i++) {
     ptrdiff_t at = wh_schema_find(c->schema, write->key.items[i]);
-    if (at < 0) return wh_fail(err, WH_ERR_USAGE, "the key %.*s is no column", WH_STR_ARG(write->key.items[i]));
+    if (at < 0)
+      return wh_fail(err, WH_ERR_USAGE, "the key %.*s is no column",
+                     WH_STR_ARG(write->key.items[i]));
     c->key_at[i] = (size_t)at;
   }
   c->newest_at = write->newest_by.len ? wh_schema_find(c->schema, write->newest_by) : -1;
@@ -131,7 +134,8 @@ static void tell_row(comparison *c, const wh_batch *batch, size_t row, const cha
     if (i) wh_buf_add_c(&key, ", ");
     wh_column_write(&batch->columns[c->key_at[i]], row, &key);
   }
-  tell(c->v, "%.*s: the row %.*s %s", WH_STR_ARG(c->run->output), WH_STR_ARG(wh_buf_str(&key)), what);
+  tell(c->v, "%.*s: the row %.*s %s", WH_STR_ARG(c->run->output), WH_STR_ARG(wh_buf_str(&key)),
+       what);
 }
 
 static wh_status compare_row(comparison *c, const wh_batch *batch, size_t row, wh_error *err) {
@@ -181,8 +185,7 @@ static wh_status compare_rows(comparison *c, wh_flow *flow, wh_error *err) {
     if (wh_engine_stopping(c->v->engine)) return wh_fail(err, WH_ERR_CANCELLED, "stopped");
   }
   if (status != WH_ERR_END) return status;
-  uint64_t by_sink =
-      c->rejected > rejected_by_steps ? c->rejected - rejected_by_steps : 0;
+  uint64_t by_sink = c->rejected > rejected_by_steps ? c->rejected - rejected_by_steps : 0;
   if (c->missing > by_sink) c->v->result->missing += c->missing - by_sink;
   return WH_OK;
 }
@@ -195,8 +198,9 @@ static wh_status compare_object(verification *v, const wh_run *run, wh_run_input
       .engine = v->engine, .pipeline = v->pipeline, .gate = &gate, .reader = in->reader};
   wh_flow *flow;
   WH_TRY(wh_flow_open(&options, &flow, err));
+  wh_status status = wh_flow_fit(flow, v->engine, v->pipeline, v->to, v->arena, err);
   comparison c = {.v = v, .run = run, .schema = wh_flow_schema(flow), .order = in->order};
-  wh_status status = open_comparison(&c, v->arena, err);
+  if (status == WH_OK) status = open_comparison(&c, v->arena, err);
   if (status == WH_OK) status = compare_rows(&c, flow, err);
   wh_batch_free(&c.found);
   if (c.finder) c.finder->close(c.finder);
@@ -223,7 +227,8 @@ static wh_status verify_load(verification *v, const wh_run *run, wh_error *err) 
   }
   wh_run_input in = {0};
   wh_error inner = {0};
-  wh_status status = wh_input_open_object(v->engine, v->pipeline, key, version, v->arena, &in, &inner);
+  wh_status status =
+      wh_input_open_object(v->engine, v->pipeline, key, version, v->arena, &in, &inner);
   if (status == WH_OK) status = compare_object(v, run, &in, &inner);
   wh_input_close_run(&in);
   if (status == WH_ERR_NOT_FOUND || status == WH_ERR_CHANGED) {

@@ -66,8 +66,8 @@ static wh_status remember(wh_window *w, int64_t at, uint64_t hash, wh_error *err
     }
     if (w->count * 2 > w->cap || w->cap == 0) {
       size_t cap = w->cap ? w->cap * 2 : 1024;
-      void *grown = wh_mem_realloc(w->mem, w->entries, w->cap * sizeof *w->entries,
-                                   cap * sizeof *w->entries);
+      void *grown =
+          wh_mem_realloc(w->mem, w->entries, w->cap * sizeof *w->entries, cap * sizeof *w->entries);
       if (!grown) return wh_fail_memory(err);
       w->entries = grown;
       w->cap = cap;
@@ -81,8 +81,10 @@ static bool is_known(const wh_window *w, uint64_t hash) {
   size_t low = 0, high = w->known_count;
   while (low < high) {
     size_t middle = low + (high - low) / 2;
-    if (w->known[middle] < hash) low = middle + 1;
-    else high = middle;
+    if (w->known[middle] < hash)
+      low = middle + 1;
+    else
+      high = middle;
   }
   return low < w->known_count && w->known[low] == hash;
 }
@@ -142,12 +144,12 @@ static int compare_hashes(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
-wh_status wh_window_finish(wh_window *w, const wh_cursor *previous, wh_arena *arena,
-                           wh_cursor *ret, wh_error *err) {
+wh_status wh_window_finish(wh_window *w, const wh_cursor *previous, wh_arena *arena, wh_cursor *ret,
+                           wh_error *err) {
   wh_cursor cursor = {.found = w->any || previous->found, .last = previous->last};
   int64_t before;
-  bool higher = w->any && (!previous->found || !position(&previous->last, &before) ||
-                           w->highest > before);
+  bool higher =
+      w->any && (!previous->found || !position(&previous->last, &before) || w->highest > before);
   if (higher) {
     cursor.last = w->highest_value;
   } else if (previous->found && position(&previous->last, &before)) {

@@ -9,19 +9,19 @@
 
 typedef struct wh_window {
   wh_mem *mem;
-  wh_str cursor;       // source column
-  int64_t overlap;     // in units of the cursor's type (microseconds for timestamps)
-  int64_t clock;       // of the source, in the same units; INT64_MAX where it has no clock
+  wh_str cursor;         // source column
+  int64_t overlap;       // in units of the cursor's type (microseconds for timestamps)
+  int64_t clock;         // of the source, in the same units; INT64_MAX where it has no clock
   const uint64_t *known; // hashes that were sent, sorted; borrowed from the ledger's cursor
   size_t known_count;
   // what this run saw
   bool any;
-  int64_t highest;       // cursor value, in microseconds for temporal types
+  int64_t highest;        // cursor value, in microseconds for temporal types
   wh_value highest_value; // as it was read
   struct wh_window_entry {
     int64_t at; // INT64_MAX: NULL or not comparable, always in the window
     uint64_t hash;
-  } *entries;
+  } * entries;
   size_t count, cap;
   bool cut;
 } wh_window;
@@ -29,13 +29,14 @@ typedef struct wh_window {
 void wh_window_init(wh_window *w, wh_mem *mem);
 void wh_window_free(wh_window *w);
 // Looks at the rows of `out` (after the gate), which were read as rows of `read`; clears the bit of
-// `keep` of each row that was sent before. `keep` has all bits set on entry; NULL when `out` has no rows.
+// `keep` of each row that was sent before. `keep` has all bits set on entry; NULL when `out` has no
+// rows.
 wh_status wh_window_pass(wh_window *w, const wh_batch *read, const wh_batch *out, uint8_t *keep,
                          uint64_t *ret_unchanged, wh_error *err);
 // The cursor to store: highest value, and the hashes of the rows at or above the next start.
 // `previous` is kept where this run saw nothing higher. Strings and hashes in the arena.
-wh_status wh_window_finish(wh_window *w, const wh_cursor *previous, wh_arena *arena,
-                           wh_cursor *ret, wh_error *err);
+wh_status wh_window_finish(wh_window *w, const wh_cursor *previous, wh_arena *arena, wh_cursor *ret,
+                           wh_error *err);
 // Where the next run of a cursor starts: the smaller of last and clock, less the overlap.
 wh_status wh_window_start(const wh_value *last, int64_t clock_us, int64_t overlap_us, wh_value *ret,
                           wh_error *err);

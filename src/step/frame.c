@@ -98,7 +98,7 @@ static void add_escaped(wh_buf *out, wh_str text) {
   }
 }
 
-void wh_show_value(wh_buf *out, const wh_field *field, const wh_column *column, size_t row) {
+void wh_step_show_value(wh_buf *out, const wh_field *field, const wh_column *column, size_t row) {
   if (field->privacy >= WH_PERSONAL) {
     wh_buf_add_c(out, "the value");
     return;

@@ -52,7 +52,7 @@ wh_status wh_frame_end(wh_frame *frame, wh_batch *out, wh_error *err);
 
 // Appends a value for a reason: 'Shiped', 12.5, 2026-11-21; cut, control characters escaped. Where
 // the field is personal or secret, the words "the value".
-void wh_show_value(wh_buf *out, const wh_field *field, const wh_column *column, size_t row);
+void wh_step_show_value(wh_buf *out, const wh_field *field, const wh_column *column, size_t row);
 
 // --- options -------------------------------------------------------------------------------------
 // `owner` is the step's name, for messages. All failures are WH_ERR_USAGE with the node's position.

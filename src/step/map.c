@@ -37,7 +37,7 @@ static wh_status map_row(map_step *self, const map_column *map, const wh_batch *
     } else if (wh_frame_keeps(&self->frame, row)) {
       wh_buf *text = &self->frame.text;
       wh_buf_clear(text);
-      wh_show_value(text, &in->schema->fields[map->at], from, row);
+      wh_step_show_value(text, &in->schema->fields[map->at], from, row);
       wh_buf_add_c(text, " has no word in the map");
       WH_TRY(wh_buf_check(text, err));
       WH_TRY(wh_frame_reject(&self->frame, in, row, rejects, "map",

@@ -60,7 +60,7 @@ static wh_status check(wh_rule *rule, const wh_column *column, uint16_t *broken,
 static wh_status reason(wh_rule *rule, const wh_column *column, size_t row, wh_buf *out,
                         wh_error *err) {
   const in_state *state = rule->state;
-  wh_show_value(out, rule->field, column, row);
+  wh_step_show_value(out, rule->field, column, row);
   wh_buf_add_c(out, " is not one of ");
   wh_buf_add_str(out, state->list);
   return wh_buf_check(out, err);

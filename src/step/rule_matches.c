@@ -124,7 +124,7 @@ static wh_status check(wh_rule *rule, const wh_column *column, uint16_t *broken,
 static wh_status reason(wh_rule *rule, const wh_column *column, size_t row, wh_buf *out,
                         wh_error *err) {
   const matches_state *state = rule->state;
-  wh_show_value(out, rule->field, column, row);
+  wh_step_show_value(out, rule->field, column, row);
   wh_buf_add_c(out, " does not match ");
   wh_str shown = wh_str_sub(state->pattern, 0, wh_utf8_cut(state->pattern, WH_REASON_MAX / 2));
   wh_buf_add_str(out, shown);

@@ -110,7 +110,7 @@ static wh_status check(wh_rule *rule, const wh_column *column, uint16_t *broken,
 static wh_status reason(wh_rule *rule, const wh_column *column, size_t row, wh_buf *out,
                         wh_error *err) {
   const range_state *state = rule->state;
-  wh_show_value(out, rule->field, column, row);
+  wh_step_show_value(out, rule->field, column, row);
   if (state->low.given && state->high.given) {
     wh_buf_printf(out, " is not between %.*s and %.*s", WH_STR_ARG(state->low.text),
                   WH_STR_ARG(state->high.text));

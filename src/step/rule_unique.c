@@ -76,7 +76,7 @@ static wh_status reason(wh_rule *rule, const wh_column *column, size_t row, wh_b
   uint64_t first = 0;
   WH_TRY(make_key(state, column, row, &key, err));
   WH_TRY(wh_seen_find(state->seen, key, &found, &first, err));
-  wh_show_value(out, rule->field, column, row);
+  wh_step_show_value(out, rule->field, column, row);
   wh_buf_add_c(out, " is there twice");
   if (first) {
     wh_buf_add_c(out, "; row ");

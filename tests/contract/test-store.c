@@ -13,6 +13,10 @@ static bool make_local_versioning(store_place *place) {
   return store_place_local(place, true);
 }
 
+static bool make_simulated(store_place *place) {
+  return store_place_simulated(place, false);
+}
+
 static void on(bool (*make)(store_place *), void (*check)(store_place *, wh_arena *)) {
   store_place place;
   wh_arena arena;
@@ -29,6 +33,9 @@ static void on(bool (*make)(store_place *), void (*check)(store_place *, wh_aren
   }                                                                                                \
   TEST(local_versioning_##ident) {                                                                 \
     on(make_local_versioning, check_##ident);                                                      \
+  }                                                                                                \
+  TEST(simulated_##ident) {                                                                        \
+    on(make_simulated, check_##ident);                                                             \
   }                                                                                                \
   static void check_##ident(store_place *place, wh_arena *arena)
 

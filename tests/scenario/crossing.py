@@ -254,8 +254,8 @@ def test_a_truncated_file_loads_nothing():
     p, result = bad_file("[" + ",\n".join(ROW % i for i in range(5000))[:-20], 1)
     tap.contains(result.err, "never closed")
     tap.contains(result.err, "Nothing of it was loaded")
-    tap.equal(p.sql("website", "SELECT count(*) FROM sqlite_master WHERE name='orders'") and
-              p.sql("website", "SELECT count(*) FROM orders"), [(0,)])
+    if p.sql("website", "SELECT 1 FROM sqlite_master WHERE name='orders'"):
+        tap.equal(p.sql("website", "SELECT count(*) FROM orders"), [(0,)])
     tap.equal(p.wherry("status", "--json", code=1).lines()[1]["dead"], 1)
 
 
@@ -341,7 +341,8 @@ def test_append_with_a_windowed_cursor_is_refused():
 def test_a_lost_ledger_is_rebuilt():
     import shutil
     p = Project()
-    p.make_erp([order(f"SO{i}", "Shiped" if i == 3 else "Open") for i in range(100)])
+    p.make_erp([order(f"SO{i}", "Shiped" if i == 3 else "Open", at=f"2026-11-{i // 5 + 1:02}T08:00:00Z")
+                for i in range(100)])
     p.wherry("run", code=3)
     for name in ("ledger.db", "ledger.db-wal", "ledger.db-shm"):
         (p.folder / ".wherry" / name).unlink(missing_ok=True)
@@ -350,7 +351,8 @@ def test_a_lost_ledger_is_rebuilt():
     tap.equal(p.wherry("quarantine", "list", "--json").lines()[0]["rows"], 1)
     p.add_orders([order("NEW", at=utc())])
     lines = p.wherry("run", "--json").lines()
-    tap.equal(lines[-1]["rows_written"], 1, "only the new order is loaded")
+    # what the overlap held is not known any more and is sent again: the five newest orders
+    tap.equal([line["rows_written"] for line in lines], [6, 6])
     p.check_equal()
     assert p.wherry("verify").code == 0
 

@@ -114,8 +114,10 @@ static wh_status read_batches(codec_run *run, wh_reader *reader, wh_writer *writ
 }
 
 wh_status codec_run_read(codec_run *run, wh_str text, wh_error *err) {
-  wh_codec_context context = {
-      .mem = run->mem, .row_limit_bytes = run->row_limit ? run->row_limit : 1 << 20, .threads = 1};
+  wh_codec_context context = {.mem = run->mem,
+                              .row_limit_bytes = run->row_limit ? run->row_limit : 1 << 20,
+                              .threads = 1,
+                              .schema_may_widen = run->may_widen};
   wh_buf_clear(&run->rows);
   wh_buf_clear(&run->rejects);
   wh_buf_clear(&run->schema);

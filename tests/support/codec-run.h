@@ -24,6 +24,7 @@ typedef struct codec_run {
   const void *options;
   const wh_schema *given;
   size_t most;                     // bytes a read
+  bool may_widen;                  // the schema given
   size_t row_limit;                // 0: 1 MiB
   bool places;                     // "@row:line:column:byte " before each row
   bool quiet;                      // do not write the rows down

@@ -89,7 +89,8 @@ wh_status crossing_make_erp(wh_os *os, uint64_t rows, uint64_t seed, wh_error *e
            "strftime('%%Y-%%m-%%d %%H:%%M:%%SZ', 1795000000 + (i * %llu) %% 200000, 'unixepoch') FROM n",
            (unsigned long long)rows, (unsigned long long)(seed % 1000 + 1),
            (unsigned long long)(seed % 777 + 1));
-  return crossing_sql(os, "erp", sql, err);
+  WH_TRY(crossing_sql(os, "erp", sql, err));
+  return os->type->sync_dir(os, "shop", err); // SQLite does not sync the name of a new database
 }
 
 wh_status crossing_change_erp(wh_os *os, uint64_t seed, wh_error *err) {

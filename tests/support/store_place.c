@@ -1,5 +1,7 @@
 #include "store_place.h"
 
+#include "sim_os.h"
+
 #include <stdio.h>
 
 enum { GET_MAX = 1 << 20 };
@@ -31,7 +33,15 @@ void store_place_on(store_place *place, wh_os *os, bool versioning) {
   connect_place(place, os, WH_STR("/lake"), versioning);
 }
 
+bool store_place_simulated(store_place *place, bool versioning) {
+  wh_os *os = sim_os_new(&test_mem, test_random());
+  store_place_on(place, os, versioning);
+  place->simulated = os;
+  return true;
+}
+
 void store_place_free(store_place *place) {
+  sim_os_free(place->simulated);
   if (place->connection.os == &place->real.base) wh_os_real_free(&place->real);
 }
 

@@ -10,14 +10,17 @@ typedef struct store_place {
   wh_connection connection;
   wh_local_options local;
   wh_os_real real;
+  wh_os *simulated; // to be freed with the place
   const wh_store_type *store;
   bool versioning;
 } store_place;
 
 // On the real system, in the test's folder.
 bool store_place_local(store_place *place, bool versioning);
-// On another system, under /lake.
+// On another system, which stays the test's, under /lake.
 void store_place_on(store_place *place, wh_os *os, bool versioning);
+// On a simulated system of its own.
+bool store_place_simulated(store_place *place, bool versioning);
 void store_place_free(store_place *place);
 
 // A whole object under an attempt of its own: created, written, sealed, published.

@@ -57,6 +57,10 @@ bool test_check_ok(wh_status status, const wh_error *err, const char *file, int 
   return false;
 }
 
+bool test_failed(void) {
+  return failed;
+}
+
 void test_skip(const char *reason) {
   skipped = reason;
 }

@@ -33,6 +33,7 @@ bool test_check_str(wh_str got, wh_str want, const char *file, int line, const c
 bool test_check_ok(wh_status status, const wh_error *err, const char *file, int line,
                    const char *text);
 void test_skip(const char *reason);
+bool test_failed(void); // whether a CHECK of this test has failed
 __attribute__((format(printf, 1, 2))) void test_note(const char *fmt, ...);
 
 #define TEST(ident)                                                                                \

@@ -138,9 +138,10 @@ TEST(another_key_does_not_open_it) {
   other.key_path = "other/key";
   CHECK_OK(wh_keyring_set(&other, WH_STR("a"), WH_STR("two"), &test_err));
   keyring.key_path = other.key_path;
-  check_no("a", WH_ERR_DENIED,
-           "shop/.wherry/keyring cannot be opened with the key other/key: it was written with another "
-           "key, or was changed since");
+  check_no(
+      "a", WH_ERR_DENIED,
+      "shop/.wherry/keyring cannot be opened with the key other/key: it was written with another "
+      "key, or was changed since");
   CHECK_FAILS(set("b", "x"), WH_ERR_DENIED);
   keyring.key_path = "gone/key";
   check_no("a", WH_ERR_DENIED,
@@ -205,9 +206,31 @@ TEST(a_writer_waits_for_another_and_gives_up) {
   end();
 }
 
+static const char *const *variables; // name, value, ..., NULL
+
+static const char *environment(void *context, const char *name) {
+  (void)context;
+  for (const char *const *v = variables; *v; v += 2)
+    if (strcmp(v[0], name) == 0) return v[1];
+  return NULL;
+}
+
+static void check_key_path(const char *const *env, const char *want) {
+  variables = env;
+  const char *path = NULL;
+  CHECK_OK(wh_keyring_key_path(environment, NULL, &arena, &path, &test_err));
+  CHECK_STR(wh_str_of(path), wh_str_of(want));
+}
+
 TEST(the_key_is_where_the_environment_says) {
   begin();
   const char *path = NULL;
+  check_key_path((const char *const[]){"WHERRY_KEY_FILE", "k", "HOME", "/h", NULL}, "k");
+  check_key_path((const char *const[]){"XDG_CONFIG_HOME", "/x", "HOME", "/h", NULL},
+                 "/x/wherry/key");
+  check_key_path(
+      (const char *const[]){"WHERRY_KEY_FILE", "", "XDG_CONFIG_HOME", "x", "HOME", "/h", NULL},
+      "/h/.config/wherry/key");
   CHECK_FAILS(wh_keyring_key_path(NULL, NULL, &arena, &path, &test_err), WH_ERR_USAGE);
   end();
 }

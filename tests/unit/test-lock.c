@@ -61,13 +61,14 @@ TEST(the_lock_is_a_table_that_sorts) {
   };
   list[2].type = (wh_type){.kind = WH_DECIMAL, .precision = 12, .scale = 2};
   CHECK_OK(wh_lock_write(config, list, 5, &test_err));
-  check_file(HEADER
-             "export-orders  lake:in/{run}.json  \"Ship To\"  from \"ship \\\"to\\\"\"  string  "
-             "internal\n"
-             "export-orders  lake:in/{run}.json  OrderNumber  from order_number  string  internal\n"
-             "export-orders  lake:in/{run}.json  PostcodeProof  from postcode  string  personal  mask "
-             "postcode-proof\n"
-             "export-orders  lake:in/{run}.json  Total  from total  decimal(12,2)  public\n");
+  check_file(
+      HEADER
+      "export-orders  lake:in/{run}.json  \"Ship To\"  from \"ship \\\"to\\\"\"  string  "
+      "internal\n"
+      "export-orders  lake:in/{run}.json  OrderNumber  from order_number  string  internal\n"
+      "export-orders  lake:in/{run}.json  PostcodeProof  from postcode  string  personal  mask "
+      "postcode-proof\n"
+      "export-orders  lake:in/{run}.json  Total  from total  decimal(12,2)  public\n");
   CHECK_OK(wh_lock_check(config, WH_STR("export-orders"), list, 5, &test_err));
   end();
 }
@@ -89,10 +90,11 @@ TEST(what_is_not_in_the_lock_is_refused) {
   CHECK_OK(check_one(&c));
   wh_crossing other = crossing("B", "b", WH_INTERNAL, "");
   CHECK_FAILS(check_one(&other), WH_ERR_REFUSED);
-  CHECK_STR(wh_str_of(test_err.text),
-            WH_STR("export-orders: B (from b, string, internal) would cross to lake:in/{run}.json, and "
-                   "wherry.lock does not list it. Nothing was moved. Review and accept it with: "
-                   "wherry plan --lock"));
+  CHECK_STR(
+      wh_str_of(test_err.text),
+      WH_STR("export-orders: B (from b, string, internal) would cross to lake:in/{run}.json, and "
+             "wherry.lock does not list it. Nothing was moved. Review and accept it with: "
+             "wherry plan --lock"));
   other = c;
   other.mask = WH_STR("");
   CHECK_FAILS(check_one(&other), WH_ERR_REFUSED);
@@ -121,7 +123,7 @@ TEST(what_is_not_in_the_lock_is_refused) {
 // Names with every kind of sign in them can neither break a line nor pass for another.
 TEST(names_cannot_break_the_lines) {
   if (!begin()) return end();
-  static const char *const names[] = {"a  from b", "\"",    "\\",         "a\nb", "#a",
+  static const char *const names[] = {"a  from b", "\"",     "\\",       "a\nb", "#a",
                                       "\xFF",      "mask x", "\xC3\xA4", "a\tb", "\"a\"  b"};
   enum { COUNT = sizeof names / sizeof names[0] };
   wh_crossing list[COUNT];

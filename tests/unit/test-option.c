@@ -1,4 +1,6 @@
+#include "base/buf.h"
 #include "base/option.h"
+#include "nodes.h"
 #include "test.h"
 
 #include <limits.h>
@@ -381,4 +383,65 @@ TEST(bools) {
   CHECK(wh_parse_bool(WH_STR("yes"), &b) && b);
   CHECK(!wh_parse_bool(WH_STR("1"), &b));
   CHECK(!wh_parse_bool(WH_STR(""), &b));
+}
+
+static wh_buf told;
+
+static wh_status tell(void *context, wh_error *problem) {
+  CHECK(context == &told);
+  CHECK_EQ(problem->status, WH_ERR_USAGE);
+  wh_buf_printf(&told, "%s\n", problem->text);
+  return WH_OK;
+}
+
+TEST(all_problems_are_told_and_parsing_goes_on) {
+  wh_arena_init(&arena, &test_mem);
+  wh_buf_init(&told, &test_mem, 0);
+  const wh_node *map =
+      test_nodes(&arena, "pth: lake\nport: x\ncolums: [a]\nlimit: 2MiB\nmode: upsrt\n"
+                         "accepts: [public, x]\nversioning: yes\n");
+  wh_option_context context = {
+      .arena = &arena, .base_folder = WH_STR("shop"), .problem = tell, .problem_context = &told};
+  CHECK_OK(wh_options_parse(table, map, NULL, "lake", &context, &got, &test_err));
+  CHECK_STR(
+      wh_buf_str(&told),
+      WH_STR("test.yaml:1:1: lake has no word 'pth'. Did you mean 'path'?\n"
+             "test.yaml:3:1: lake has no word 'colums'. Did you mean 'columns'?\n"
+             "test.yaml:2:7: lake: port: expected a whole number, found 'x'\n"
+             "test.yaml:5:7: lake: mode: expected append, upsert or replace, found 'upsrt'. Did "
+             "you mean 'upsert'?\n"
+             "test.yaml:6:19: lake: accepts: expected public, internal, personal or secret, found "
+             "'x'.\n"));
+  CHECK_EQ(got.limit, 2 << 20);
+  CHECK_EQ(got.port, 1433); // its default
+  CHECK_EQ(got.mode, 1);
+  CHECK(got.versioning);
+  wh_buf_clear(&told);
+  CHECK_OK(
+      wh_options_parse(table, test_nodes(&arena, "[a]"), NULL, "lake", &context, &got, &test_err));
+  CHECK_STR(wh_buf_str(&told), WH_STR("test.yaml:1:1: lake: expected a map, found a list\n"));
+  wh_buf_free(&told);
+  wh_arena_free(&arena);
+}
+
+static wh_status never(void *context, const wh_node *node, wh_arena *scratch, wh_str *ret,
+                       wh_error *err) {
+  (void)context, (void)scratch, (void)err;
+  CHECK_STR(node->text, WH_STR("$${X}"));
+  *ret = node->text;
+  return WH_OK;
+}
+
+TEST(lazy_parsing_leaves_references_alone) {
+  wh_arena_init(&arena, &test_mem);
+  const wh_node *map =
+      test_nodes(&arena, "path: ${X}\nport: ${X}\nmode: ${X}\naccepts: [\"${X}\", public]\n"
+                         "title: $${X}\n");
+  wh_option_context context = {
+      .arena = &arena, .base_folder = WH_STR("shop"), .lazy = true, .resolve = never};
+  CHECK_OK(wh_options_parse(table, map, NULL, "lake", &context, &got, &test_err));
+  CHECK_EQ(got.path.len, 0);
+  CHECK_EQ(got.port, 1433);
+  CHECK_EQ(got.accepts.count, 2);
+  wh_arena_free(&arena);
 }

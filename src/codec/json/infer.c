@@ -281,6 +281,11 @@ static wh_status merge_members(json_shape *into, const json_shape *from, wh_aren
   for (uint32_t i = 0; i < from->count; i++) {
     json_member *member = find_member(into, from->members[i].name);
     if (!member) {
+      if (into->count == WH_COLUMNS_MAX) {
+        return wh_fail_at(err, WH_ERR_LIMIT, from->first,
+                          "with row %llu the objects have more than %d different keys",
+                          (unsigned long long)from->first.row, WH_COLUMNS_MAX);
+      }
       wh_str name = wh_arena_str(arena, from->members[i].name);
       if (!name.data || !(member = add_member(into, name, arena))) return wh_fail_memory(err);
     }

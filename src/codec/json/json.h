@@ -27,17 +27,14 @@ enum {
 };
 
 typedef enum wh_json_unknown {
-  WH_JSON_UNKNOWN_DEFAULT, // schema given: reject; inferred: widen
+  WH_JSON_UNKNOWN_DEFAULT, // widen where the schema may, otherwise reject the row
   WH_JSON_UNKNOWN_REJECT,
-  WH_JSON_UNKNOWN_IGNORE,
-  WH_JSON_UNKNOWN_WIDEN,
+  WH_JSON_UNKNOWN_IGNORE, // pass over the key and its value
 } wh_json_unknown;
 
 // The read options of both codecs. Not for users: there is no table.
 typedef struct wh_json_read_options {
-  // What a key without a column does to its row. With WIDEN the schema that was given counts as
-  // inferred earlier: keys and values that it has no place for make `next` fail with WH_ERR_WIDEN.
-  wh_json_unknown unknown;
+  wh_json_unknown unknown; // what a key without a column does
 } wh_json_read_options;
 
 extern const wh_codec_type wh_codec_json;

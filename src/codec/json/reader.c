@@ -49,7 +49,7 @@ static wh_status reader_next(wh_reader *reader, wh_batch *batch, wh_rejects *rej
                              wh_error *err) {
   json_reader *r = (json_reader *)reader;
   wh_status status = WH_OK;
-  while (!wh_batch_full(batch, WH_BATCH_ROWS_DEFAULT, WH_BATCH_BYTES_DEFAULT)) {
+  while (!wh_batch_full(batch, r->batch_rows, WH_BATCH_BYTES_DEFAULT)) {
     bool end;
     status = json_frame_next(r, &end, err);
     if (status != WH_OK || end) break;
@@ -69,9 +69,9 @@ static void reader_close(wh_reader *reader) {
   wh_mem_free(r->mem, r, sizeof *r);
 }
 
-static wh_status set_schema(json_reader *r, const wh_schema *given, wh_json_unknown unknown,
-                            wh_error *err) {
-  r->widens = unknown == WH_JSON_UNKNOWN_WIDEN || (unknown == WH_JSON_UNKNOWN_DEFAULT && !given);
+static wh_status set_schema(json_reader *r, const wh_schema *given, bool may_widen,
+                            wh_json_unknown unknown, wh_error *err) {
+  r->widens = (!given || may_widen) && unknown == WH_JSON_UNKNOWN_DEFAULT;
   r->decoder.unknown =
       unknown == WH_JSON_UNKNOWN_IGNORE ? JSON_UNKNOWN_IGNORE : JSON_UNKNOWN_REJECT;
   if (given) {
@@ -91,6 +91,8 @@ static wh_status open_reader(const wh_codec_context *context, wh_input *in, cons
   if (!r) return wh_fail_memory(err);
   r->mem = context->mem;
   r->lines = lines;
+  r->batch_rows = context->batch_rows ? context->batch_rows : WH_BATCH_ROWS_DEFAULT;
+  if (r->batch_rows > WH_BATCH_ROWS_MAX) r->batch_rows = WH_BATCH_ROWS_MAX;
   r->base = (wh_reader){
       .schema = &r->schema, .schema_inferred = !given, .next = reader_next, .close = reader_close};
   wh_arena_init(&r->arena, context->mem);
@@ -104,7 +106,8 @@ static wh_status open_reader(const wh_codec_context *context, wh_input *in, cons
       json_feed_open(&r->feed, context->mem, in, context->row_limit_bytes, lines, err);
   if (status == WH_OK) status = json_feed_start(&r->feed, err);
   if (status == WH_OK) {
-    status = set_schema(r, given, o ? o->unknown : WH_JSON_UNKNOWN_DEFAULT, err);
+    status = set_schema(r, given, context->schema_may_widen,
+                        o ? o->unknown : WH_JSON_UNKNOWN_DEFAULT, err);
   }
   if (status != WH_OK) {
     reader_close(&r->base);

@@ -20,6 +20,7 @@ typedef struct json_reader {
   wh_mem *mem;
   json_feed feed;
   json_decoder decoder;
+  size_t batch_rows;
   bool lines;
   bool widens;
   json_state state;

@@ -24,7 +24,7 @@ static inline size_t json_at(const json_feed *feed, const char *p) {
   return (size_t)(p - feed->data);
 }
 
-// These return false, for `return json_bad(...)`. A fault that is there is kept.
+// Returns false, for `return json_fault_at(...)`. A fault that is there is kept.
 __attribute__((format(printf, 4, 5))) bool json_fault_at(json_feed *feed, json_fault_kind kind,
                                                          size_t at, const char *fmt, ...);
 // Faults of the steps below, out of their way: the window or the text ended, or the byte at

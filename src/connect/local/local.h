@@ -11,9 +11,10 @@
 // <time> is nanoseconds since 1970 in 20 digits, so that names sort by it.
 //
 // A version is "<inode>-<size>-<time of modification in ns>", in decimal, and stays the same when
-// the file becomes an earlier version, because that is a second link to the same file. A change in
-// place that keeps the size, within one tick of the file system's clock (some ms) after the last
-// one, cannot be told.
+// the file becomes an earlier version, because that is a second link to the same file. What cannot
+// be told apart: two contents of the same size written in place within one tick of the file
+// system's clock (some ms), or of a file removed and one made anew within a tick that got its
+// inode.
 //
 // Symbolic links. No link below <path> is followed: a key that leads over one is refused, a listing
 // skips it. Each part of a key is looked at before the file is opened, and what was opened is

@@ -16,6 +16,16 @@ typedef struct publication {
   wh_file_info info; // of the attempt
 } publication;
 
+// The attempt is gone. If a publish that was killed has removed it, that shall be durable before
+// anybody takes the object for finished.
+static wh_status fail_gone(publication *p, wh_arena *arena, wh_str attempt, wh_error *err) {
+  char *folder = wh_path_folder(arena, p->from);
+  if (!folder) return wh_fail_memory(err);
+  WH_IGNORE(p->c->os->type->sync_dir(p->c->os, folder, NULL)); // it need not even exist
+  return wh_fail(err, WH_ERR_NOT_FOUND, "there is no attempt '%.*s' to publish as %.*s",
+                 WH_STR_ARG(attempt), WH_STR_ARG(p->key));
+}
+
 static wh_status prepare(publication *p, wh_arena *arena, wh_str attempt, wh_error *err) {
   WH_TRY(wh_local_writable_path(p->c, arena, p->key, &p->to, err));
   WH_TRY(wh_local_attempt_path(p->c, arena, attempt, &p->from, err));
@@ -23,10 +33,7 @@ static wh_status prepare(publication *p, wh_arena *arena, wh_str attempt, wh_err
   p->second = second.data ? wh_arena_cstr(arena, second) : NULL;
   if (!p->second) return wh_fail_memory(err);
   wh_status status = wh_local_look(p->c, p->from, &p->info, err);
-  if (status == WH_ERR_NOT_FOUND) {
-    return wh_fail(err, status, "there is no attempt '%.*s' to publish as %.*s",
-                   WH_STR_ARG(attempt), WH_STR_ARG(p->key));
-  }
+  if (status == WH_ERR_NOT_FOUND) return fail_gone(p, arena, attempt, err);
   if (status != WH_OK) return status;
   return wh_local_make_folders(p->c, p->to, err);
 }

@@ -35,6 +35,7 @@ static int compare_down(const void *a, const void *b) {
 }
 
 static void sort(window *w) {
+  if (w->count == 0) return;
   qsort(w->entries, w->count, sizeof *w->entries, w->walk->descending ? compare_down : compare_up);
 }
 

@@ -94,8 +94,10 @@ static wh_status add_to_epoll(local_queue *q, int fd, wh_error *err) {
 }
 
 static wh_status build(local_queue *q, wh_error *err) {
-  WH_TRY(wh_local_tree_build(&q->tree, err));
-  return add_to_epoll(q, q->tree.fd, err);
+  wh_status status = wh_local_tree_build(&q->tree, err);
+  if (status == WH_OK) status = add_to_epoll(q, q->tree.fd, err);
+  if (status != WH_OK) wh_local_tree_free(&q->tree); // so that the next receive builds it again
+  return status;
 }
 
 // The system dropped events, of new folders perhaps, or the tree is gone: begin again.
@@ -131,7 +133,10 @@ static wh_status read_events(local_queue *q, wh_error *err) {
   else if (n < 0 && errno != EAGAIN)
     status = wh_os_fail_errno(err, "inotify", errno);
   wh_mem_free(q->c->mem, data, WH_LOCAL_WATCH_BYTES);
-  if (status != WH_OK) q->lost = true; // the rest of what was read is gone
+  if (status != WH_OK) { // the rest of what was read is gone, new folders perhaps
+    q->lost = true;
+    wh_local_tree_free(&q->tree); // the next receive builds it again
+  }
   return status;
 }
 
@@ -178,8 +183,8 @@ static wh_status local_receive(wh_queue_handle *handle, wh_event *events, size_t
     wh_arena_reset(&q->keys);
   }
   int64_t until = q->c->os->type->monotonic_ns(q->c->os) + wait_us * NS_PER_US;
-  bool broken = q->tree.fd < 0 || q->tree.root_gone; // by an earlier failure
-  wh_status status = broken ? start_over(q, err) : WH_OK;
+  wh_status status = q->tree.fd < 0 ? start_over(q, err) : WH_OK; // after a failure
+
   // Much of what inotify tells matches nothing, so look again while there is time.
   while (status == WH_OK && q->count == 0 && !q->lost && wait_readable(q, until))
     status = read_events(q, err);

@@ -97,13 +97,15 @@ static wh_status add_found(finder *f, wh_batch *batch, wh_error *err) {
 }
 
 static wh_status find_rows(finder *f, wh_batch *batch, wh_error *err) {
-  for (;;) {
+  size_t before = batch->rows;
+  while (f->base.rows_max == 0 || batch->rows - before < f->base.rows_max) {
     bool row, same;
     WH_TRY(wh_sqlite_step(&f->db, f->stmt, &row, err));
     if (!row) return WH_OK;
     WH_TRY(is_same_key(f, &same, err));
     if (same) WH_TRY(add_found(f, batch, err));
   }
+  return WH_OK;
 }
 
 static wh_status finder_find(wh_finder *base, const wh_value *key, wh_batch *batch, wh_error *err) {

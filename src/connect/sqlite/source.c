@@ -92,6 +92,11 @@ wh_status wh_sqlite_describe(wh_connection *c, const wh_source_query *query, wh_
     return wh_sqlite_no_column(&db, &relation, query->cursor, err);
   WH_TRY(wh_sqlite_sample(&db, &relation, err));
   WH_TRY(wh_sqlite_relation_schema(&relation, arena, &info.schema, err));
+  bool *guessed = WH_NEW_ARRAY(arena, relation.count, bool);
+  if (!guessed) return wh_fail_memory(err);
+  for (size_t i = 0; i < relation.count; i++)
+    guessed[i] = !relation.columns[i].seen && !relation.has_order;
+  info.guessed = guessed;
   WH_TRY(wh_sqlite_relation_key(&relation, arena, &info.key, &info.key_count, err));
   if (!query->has_from && !query->has_to)
     WH_TRY(estimate_rows(&db, &relation, &info.rows_estimate, err));

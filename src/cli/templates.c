@@ -1,0 +1,24 @@
+#include "cli/templates.h"
+
+#include "template-files.h"
+
+static const char *const order_status_secrets[] = {"postcode-proof", NULL};
+
+static const wh_template_file order_status_files[] = {
+    {"wherry.yaml", &wh_order_status_yaml, "two pipelines and a lookup page"},
+    {"README.md", &wh_order_status_readme, NULL},
+    {".gitignore", &wh_order_status_gitignore, NULL},
+    {0},
+};
+
+static const wh_template_file empty_files[] = {
+    {"wherry.yaml", &wh_empty_yaml, "a beginning, with the words to fill in"},
+    {".gitignore", &wh_empty_gitignore, NULL},
+    {0},
+};
+
+const wh_template wh_templates[] = {
+    {"order-status", order_status_files, "erp.db", order_status_secrets},
+    {"empty", empty_files, NULL, NULL},
+    {0},
+};

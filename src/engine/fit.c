@@ -1,0 +1,56 @@
+#include "engine/fit.h"
+
+static bool is_number(const wh_type *type) {
+  return wh_kind_is_int(type->kind) || type->kind == WH_FLOAT32 || type->kind == WH_FLOAT64 ||
+         type->kind == WH_DECIMAL;
+}
+
+static bool is_moment(const wh_type *type) {
+  return type->kind == WH_DATE || type->kind == WH_TIMESTAMP;
+}
+
+// Whether a value may change its type from `from` to `to` without anybody guessing.
+static bool may_fit(const wh_type *from, const wh_type *to) {
+  if (from->kind == WH_NULL) return to->kind != WH_NULL;
+  if (is_number(from) && is_number(to)) return true;
+  // JSON has no times and only binary fractions: they come as text, and are read strictly.
+  if (from->kind == WH_STRING)
+    return is_moment(to) || to->kind == WH_TIME || to->kind == WH_DECIMAL;
+  if (!is_moment(from) || !is_moment(to)) return false;
+  bool from_zoned = from->kind == WH_TIMESTAMP && from->zoned;
+  bool to_zoned = to->kind == WH_TIMESTAMP && to->zoned;
+  return from_zoned == to_zoned;
+}
+
+wh_status wh_flow_fit(wh_flow *flow, wh_engine *engine, const wh_pipeline *pipeline,
+                      wh_connection *to, wh_arena *arena, wh_error *err) {
+  (void)engine;
+  if (!to->type->source) return WH_OK;
+  wh_source_query query = {.table = pipeline->to.thing};
+  wh_source_info table;
+  wh_error inner = {0};
+  wh_status status = to->type->source->describe(to, &query, arena, &table, &inner);
+  if (status == WH_ERR_NOT_FOUND) return WH_OK;
+  if (status != WH_OK) {
+    if (err) *err = inner;
+    return status;
+  }
+  const wh_schema *rows = wh_flow_schema(flow);
+  wh_gate_column *casts = WH_NEW_ARRAY(arena, rows->count, wh_gate_column);
+  if (!casts) return wh_fail_memory(err);
+  wh_gate gate = {.all = true, .columns = casts};
+  for (size_t i = 0; i < rows->count; i++) {
+    const wh_field *field = &rows->fields[i];
+    ptrdiff_t at = wh_schema_find(&table.schema, field->name);
+    if (at < 0 || wh_type_eq(&field->type, &table.schema.fields[at].type)) continue;
+    if (!may_fit(&field->type, &table.schema.fields[at].type)) continue;
+    casts[gate.count++] = (wh_gate_column){.name = field->name,
+                                           .from = field->name,
+                                           .has_type = true,
+                                           .type = table.schema.fields[at].type,
+                                           .has_privacy = true,
+                                           .privacy = field->privacy,
+                                           .node = pipeline->node};
+  }
+  return gate.count ? wh_flow_add_gate(flow, &gate, err) : WH_OK;
+}

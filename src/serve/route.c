@@ -1,0 +1,457 @@
+#include "serve/server.h"
+
+#include "base/log.h"
+#include "serve/page.h"
+#include "serve/pages.h"
+#include "serve/request.h"
+#include "serve/respond.h"
+
+enum { FORWARDED_BYTES_MAX = 4096, RETRY_FAILED_SECONDS = 30 };
+
+typedef enum place_kind {
+  PLACE_NONE,
+  PLACE_ROOT,
+  PLACE_HEALTH,
+  PLACE_ICON,
+  PLACE_LOOKUP,
+  PLACE_LOGO
+} place_kind;
+
+typedef struct place {
+  place_kind kind;
+  wh_desk *desk; // lookup and logo
+} place;
+
+typedef enum method { METHOD_OTHER, METHOD_GET, METHOD_HEAD, METHOD_POST } method;
+
+// One request, from its headers to its last byte.
+typedef struct request {
+  wh_server *server;
+  struct MHD_Connection *connection;
+  place place;
+  method method;
+  wh_body_kind kind;
+  bool wants_json;
+  int64_t start_ns;
+  size_t len;
+  char body[WH_REQUEST_BODY_MAX];
+} request;
+
+// --- what it is ----------------------------------------------------------------------------------
+
+// Paths are taken as they come: nothing is decoded, so that each page has one name.
+static place place_of(wh_server *server, const char *url) {
+  wh_str path = wh_str_of(url);
+  if (wh_str_is(path, "/")) return (place){.kind = PLACE_ROOT};
+  if (wh_str_is(path, "/healthz")) return (place){.kind = PLACE_HEALTH};
+  if (wh_str_is(path, "/icon.svg")) return (place){.kind = PLACE_ICON};
+  if (!wh_str_starts(path, "/")) return (place){0};
+  size_t slash = wh_str_find(path, 1, '/');
+  wh_str name = wh_str_sub(path, 1, slash), rest = wh_str_sub(path, slash, path.len);
+  for (size_t i = 0; i < server->desk_count; i++) {
+    wh_desk *desk = &server->desks[i];
+    if (!wh_str_eq(desk->ask.lookup->name, name)) continue;
+    if (!rest.len) return (place){.kind = PLACE_LOOKUP, .desk = desk};
+    if (wh_str_is(rest, "/logo") && desk->logo.len)
+      return (place){.kind = PLACE_LOGO, .desk = desk};
+  }
+  return (place){0};
+}
+
+static method method_of(const char *word) {
+  if (strcmp(word, MHD_HTTP_METHOD_GET) == 0) return METHOD_GET;
+  if (strcmp(word, MHD_HTTP_METHOD_HEAD) == 0) return METHOD_HEAD;
+  if (strcmp(word, MHD_HTTP_METHOD_POST) == 0) return METHOD_POST;
+  return METHOD_OTHER;
+}
+
+static wh_str header_of(const request *r, const char *name) {
+  const char *value = MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
+  return value ? wh_str_of(value) : WH_STR("");
+}
+
+// --- who asks -----------------------------------------------------------------------------------
+
+static enum MHD_Result join_forwarded(void *context, enum MHD_ValueKind kind, const char *key,
+                                      const char *value) {
+  (void)kind;
+  if (!value || !wh_str_eq_nocase(wh_str_of(key), WH_STR("X-Forwarded-For"))) return MHD_YES;
+  wh_buf *out = context;
+  if (out->len) wh_buf_add_char(out, ',');
+  wh_buf_add_c(out, value);
+  return MHD_YES;
+}
+
+// Who asks, as far as it can be believed: what the limits count.
+static wh_ip asker_of(const request *r) {
+  wh_server *s = r->server;
+  wh_ip peer = {0};
+  const union MHD_ConnectionInfo *info =
+      MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+  if (!info || !wh_ip_of_socket(info->client_addr, &peer)) return peer;
+  if (!wh_ip_in(&peer, s->trusted, s->trusted_count)) return peer;
+  WH_CLEAN_BUF wh_buf forwarded;
+  wh_buf_init(&forwarded, s->mem, FORWARDED_BYTES_MAX);
+  MHD_get_connection_values(r->connection, MHD_HEADER_KIND, join_forwarded, &forwarded);
+  if (forwarded.failed) return peer;
+  return wh_ip_behind(&peer, wh_buf_str(&forwarded), s->trusted, s->trusted_count);
+}
+
+// --- the log -------------------------------------------------------------------------------------
+
+// Names of the configuration and fixed words only: nothing that the request says.
+static void log_request(const request *r, unsigned status) {
+  static const char *const methods[] = {"other", "GET", "HEAD", "POST"};
+  static const char *const places[] = {"-", "/", "/healthz", "/icon.svg", "/", "/"};
+  if (!wh_log_enabled(WH_LOG_INFO)) return;
+  wh_str name = r->place.desk ? r->place.desk->ask.lookup->name : WH_STR("");
+  WH_CLEAN_BUF wh_buf peer;
+  wh_buf_init(&peer, r->server->mem, 0);
+  wh_ip asker = asker_of(r);
+  wh_ip_write_network(&asker, &peer);
+  wh_str from = wh_buf_str(&peer);
+  int64_t us = (r->server->os->type->monotonic_ns(r->server->os) - r->start_ns) / 1000;
+  wh_log(WH_LOG_INFO, "serve", "%s %s%.*s%s %u, %lld us, from %.*s", methods[r->method],
+         places[r->place.kind], WH_STR_ARG(name), r->place.kind == PLACE_LOGO ? "/logo" : "",
+         status, (long long)us, WH_STR_ARG(from));
+}
+
+static enum MHD_Result answer(const request *r, const wh_response *response) {
+  log_request(r, response->status);
+  return wh_respond(r->server, r->connection, response);
+}
+
+// --- answers that say no -------------------------------------------------------------------------
+
+typedef struct refusal {
+  unsigned status;
+  const char *heading, *text; // for a person
+  const char *json;           // for a program: a whole body, or NULL: from `reason`
+  const char *reason;
+  int64_t retry_after_s;
+  const char *allow;
+  bool closes;
+} refusal;
+
+static const refusal miss = {
+    .status = MHD_HTTP_NOT_FOUND,
+    .heading = "Nothing found",
+    .text = "What was entered does not match our records. Please check it and try again.",
+    .json = "{\"found\":false}\n",
+};
+static const refusal limited = {
+    .status = MHD_HTTP_TOO_MANY_REQUESTS,
+    .heading = "Too many tries",
+    .text = "Please wait a few minutes, then try again.",
+    .reason = "too many tries",
+};
+static const refusal not_ready = {
+    .status = MHD_HTTP_SERVICE_UNAVAILABLE,
+    .heading = "Not ready yet",
+    .text = "This information is not available at the moment. Please try again in a minute.",
+    .reason = "not ready yet",
+    .retry_after_s = RETRY_FAILED_SECONDS,
+};
+static const refusal unreadable = {
+    .status = MHD_HTTP_BAD_REQUEST,
+    .heading = "That could not be read",
+    .text = "Please fill in the form and send it again.",
+    .reason = "the request cannot be read",
+};
+static const refusal no_such_page = {
+    .status = MHD_HTTP_NOT_FOUND,
+    .heading = "Page not found",
+    .text = "There is no page at this address.",
+    .reason = "no such page",
+};
+
+static bool add_refusal_json(const refusal *no, wh_buf *out) {
+  if (no->json) return wh_buf_add_c(out, no->json);
+  wh_buf_add_c(out, "{\"error\":");
+  wh_buf_add_json(out, wh_str_of(no->reason));
+  if (no->retry_after_s) wh_buf_printf(out, ",\"retry_after\":%lld", (long long)no->retry_after_s);
+  return wh_buf_add_c(out, "}\n");
+}
+
+// On the lookup's own page, with its form, where there is one.
+static enum MHD_Result refuse(const request *r, const refusal *no) {
+  wh_mem *mem = r->server->mem;
+  WH_CLEAN_BUF wh_buf body;
+  wh_buf_init(&body, mem, 0);
+  wh_page_note note = {.heading = no->heading, .text = no->text};
+  bool ok = r->wants_json ? add_refusal_json(no, &body)
+            : r->place.kind == PLACE_LOOKUP
+                ? wh_page_lookup(r->place.desk->ask.lookup, &note, mem, &body)
+                : wh_page_plain(no->heading, no->text, mem, &body);
+  wh_response response = {.status = no->status,
+                          .type = r->wants_json ? WH_TYPE_JSON : WH_TYPE_HTML,
+                          .body = wh_buf_str(&body),
+                          .allow = no->allow,
+                          .retry_after_s = no->retry_after_s,
+                          .closes = no->closes};
+  if (ok) return answer(r, &response);
+  response.type = WH_TYPE_TEXT; // memory has run out: the status must do
+  response.body = WH_STR("");
+  return answer(r, &response);
+}
+
+static enum MHD_Result refuse_as(const request *r, unsigned status, const char *reason) {
+  refusal no = unreadable;
+  no.status = status;
+  no.reason = reason;
+  no.closes = true;
+  return refuse(r, &no);
+}
+
+// --- the question --------------------------------------------------------------------------------
+
+static enum MHD_Result answer_found(const request *r, wh_str shown) {
+  wh_response response = {.status = MHD_HTTP_OK, .type = WH_TYPE_JSON, .body = shown};
+  if (r->wants_json) return answer(r, &response);
+  WH_CLEAN_BUF wh_buf body;
+  wh_buf_init(&body, r->server->mem, 0);
+  wh_page_note note = {.heading = "Result", .text = "", .answer = shown};
+  if (!wh_page_lookup(r->place.desk->ask.lookup, &note, r->server->mem, &body))
+    return refuse(r, &not_ready);
+  response.type = WH_TYPE_HTML;
+  response.body = wh_buf_str(&body);
+  return answer(r, &response);
+}
+
+static enum MHD_Result ask(const request *r, const wh_question *question) {
+  wh_server *s = r->server;
+  WH_CLEAN_BUF wh_buf shown;
+  wh_buf_init(&shown, s->mem, WH_ASK_ANSWER_MAX);
+  int64_t wait_s = 0;
+  atomic_fetch_add(&s->asked, 1);
+  switch (wh_ask_question(&r->place.desk->ask, question, r->wants_json ? WH_ASK_JSON : WH_ASK_HTML,
+                          &shown, &wait_s)) {
+  case WH_VERDICT_FOUND:
+    atomic_fetch_add(&s->found, 1);
+    return answer_found(r, wh_buf_str(&shown));
+  case WH_VERDICT_LIMITED: {
+    atomic_fetch_add(&s->limited, 1);
+    refusal no = limited;
+    no.retry_after_s = wait_s;
+    return refuse(r, &no);
+  }
+  case WH_VERDICT_FAILED:
+    atomic_fetch_add(&s->failed, 1);
+    return refuse(r, &not_ready);
+  case WH_VERDICT_MISSED:
+    break;
+  }
+  atomic_fetch_add(&s->missed, 1);
+  return refuse(r, &miss);
+}
+
+static enum MHD_Result answer_question(const request *r) {
+  const wh_lookup *l = r->place.desk->ask.lookup;
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, r->server->mem);
+  size_t count = 1 + l->proof_count;
+  wh_request_field *fields = WH_NEW_ARRAY(&arena, count, wh_request_field);
+  wh_str *proofs = WH_NEW_ARRAY(&arena, count, wh_str);
+  if (!fields || !proofs) return refuse(r, &not_ready);
+  fields[0].name = l->by;
+  for (size_t i = 0; i < l->proof_count; i++)
+    fields[i + 1].name = l->proofs[i].column;
+  wh_error err = {0};
+  wh_status status =
+      wh_request_parse(r->kind, wh_str_n(r->body, r->len), &arena, fields, count, &err);
+  if (status == WH_ERR_MEMORY) return refuse(r, &not_ready);
+  if (status != WH_OK) {
+    refusal no = unreadable;
+    no.reason = err.text;
+    return refuse(r, &no);
+  }
+  for (size_t i = 0; i < l->proof_count; i++)
+    proofs[i] = fields[i + 1].value;
+  wh_ip address = asker_of(r);
+  wh_question question = {.address = &address, .key = fields[0].value, .proofs = proofs};
+  return ask(r, &question);
+}
+
+// --- pages ---------------------------------------------------------------------------------------
+
+static enum MHD_Result answer_page(const request *r, bool is_made, const wh_buf *body) {
+  if (!is_made) return refuse(r, &not_ready);
+  wh_response response = {.status = MHD_HTTP_OK, .type = WH_TYPE_HTML, .body = wh_buf_str(body)};
+  return answer(r, &response);
+}
+
+static enum MHD_Result answer_root(const request *r) {
+  wh_server *s = r->server;
+  WH_CLEAN_BUF wh_buf body;
+  wh_buf_init(&body, s->mem, 0);
+  if (s->desk_count != 1)
+    return answer_page(r, wh_page_list(&s->config->serve, s->mem, &body), &body);
+  wh_buf_printf(&body, "/%.*s", WH_STR_ARG(s->desks[0].ask.lookup->name));
+  if (body.failed) return refuse(r, &not_ready);
+  wh_response response = {.status = MHD_HTTP_FOUND,
+                          .type = WH_TYPE_TEXT,
+                          .body = WH_STR(""),
+                          .is_static = true,
+                          .location = body.data};
+  return answer(r, &response);
+}
+
+static enum MHD_Result answer_form(const request *r) {
+  wh_page_note none = {0};
+  WH_CLEAN_BUF wh_buf body;
+  wh_buf_init(&body, r->server->mem, 0);
+  return answer_page(r, wh_page_lookup(r->place.desk->ask.lookup, &none, r->server->mem, &body),
+                     &body);
+}
+
+static enum MHD_Result answer_get(const request *r) {
+  wh_response response = {.status = MHD_HTTP_OK, .is_static = true};
+  switch (r->place.kind) {
+  case PLACE_ROOT:
+    return answer_root(r);
+  case PLACE_LOOKUP:
+    return answer_form(r);
+  case PLACE_HEALTH:
+    response.type = WH_TYPE_TEXT;
+    response.body = WH_STR("ok\n");
+    return answer(r, &response);
+  case PLACE_ICON:
+    response.type = "image/svg+xml";
+    response.body = wh_page_icon;
+    response.is_cacheable = true;
+    return answer(r, &response);
+  case PLACE_LOGO:
+    response.type = r->place.desk->logo_type;
+    response.body = r->place.desk->logo;
+    response.is_cacheable = true;
+    return answer(r, &response);
+  case PLACE_NONE:
+    break;
+  }
+  return refuse(r, &no_such_page);
+}
+
+// --- framing -------------------------------------------------------------------------------------
+
+// How the message is delimited. Whatever two programs could read in two ways (RFC 9112 section
+// 6.3, 11.2) is refused: a proxy in front of us may have read it the other way.
+typedef struct framing {
+  unsigned lengths, encodings, hosts;
+  bool is_odd;
+  uint64_t length;
+} framing;
+
+static bool is_token(const char *name, size_t len) {
+  for (size_t i = 0; i < len; i++) {
+    char c = name[i];
+    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (!plain && (c == 0 || !strchr("!#$%&'*+-.^_`|~", c))) return false;
+  }
+  return len > 0;
+}
+
+static enum MHD_Result look_at_header(void *context, enum MHD_ValueKind kind, const char *key,
+                                      size_t key_len, const char *value, size_t value_len) {
+  (void)kind;
+  framing *f = context;
+  wh_str name = wh_str_n(key, key_len);
+  if (!is_token(key, key_len)) f->is_odd = true;
+  for (size_t i = 0; i < value_len; i++)
+    if ((unsigned char)value[i] < 0x20 && value[i] != '\t') f->is_odd = true;
+  if (wh_str_eq_nocase(name, WH_STR("Host"))) f->hosts++;
+  if (wh_str_eq_nocase(name, WH_STR("Transfer-Encoding"))) f->encodings++;
+  if (!wh_str_eq_nocase(name, WH_STR("Content-Length"))) return MHD_YES;
+  f->lengths++;
+  if (!value_len || !wh_str_to_u64(wh_str_n(value, value_len), &f->length)) f->is_odd = true;
+  return MHD_YES;
+}
+
+static enum MHD_Result check_question(request *r, const framing *f) {
+  if (f->encodings || !f->lengths)
+    return refuse_as(r, MHD_HTTP_LENGTH_REQUIRED, "Content-Length is missing");
+  if (f->length > WH_REQUEST_BODY_MAX)
+    return refuse_as(r, MHD_HTTP_CONTENT_TOO_LARGE, "the request is too long");
+  if (r->kind == WH_BODY_OTHER) {
+    return refuse_as(r, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                     "send application/x-www-form-urlencoded or application/json, in UTF-8");
+  }
+  return MHD_YES;
+}
+
+// Called when the headers are there: refuses what need not be read further.
+static enum MHD_Result check_headers(request *r) {
+  framing f = {0};
+  MHD_get_connection_values_n(r->connection, MHD_HEADER_KIND, look_at_header, &f);
+  if (f.is_odd || f.lengths > 1 || f.hosts > 1 || (f.lengths && f.encodings))
+    return refuse_as(r, MHD_HTTP_BAD_REQUEST, "the request's headers contradict each other");
+  if (r->place.kind == PLACE_NONE) {
+    refusal no = no_such_page;
+    no.closes = f.length > 0 || f.encodings > 0;
+    return no.closes ? refuse(r, &no) : MHD_YES;
+  }
+  if (r->method == METHOD_POST && r->place.kind == PLACE_LOOKUP) return check_question(r, &f);
+  if (r->method == METHOD_GET || r->method == METHOD_HEAD) {
+    return f.length || f.encodings ? refuse_as(r, MHD_HTTP_BAD_REQUEST, "this request has no body")
+                                   : MHD_YES;
+  }
+  refusal no = {.status = MHD_HTTP_METHOD_NOT_ALLOWED,
+                .heading = "That does not work here",
+                .text = "This page cannot be used in this way.",
+                .reason = "method not allowed",
+                .allow = r->place.kind == PLACE_LOOKUP ? "GET, HEAD, POST" : "GET, HEAD",
+                .closes = true};
+  return refuse(r, &no);
+}
+
+// --- for libmicrohttpd ---------------------------------------------------------------------------
+
+static request *begin(wh_server *server, struct MHD_Connection *connection, const char *url,
+                      const char *word) {
+  request *r = wh_mem_alloc(server->mem, sizeof *r);
+  if (!r) return NULL;
+  r->server = server;
+  r->connection = connection;
+  r->place = place_of(server, url);
+  r->method = method_of(word);
+  r->start_ns = server->os->type->monotonic_ns(server->os);
+  r->len = 0;
+  r->kind = wh_body_kind_of(header_of(r, "Content-Type"));
+  r->wants_json = r->kind == WH_BODY_JSON || wh_accepts_json(header_of(r, "Accept"));
+  wh_connections_request_begins(&server->connections);
+  return r;
+}
+
+enum MHD_Result wh_route_request(void *context, struct MHD_Connection *connection, const char *url,
+                                 const char *word, const char *version, const char *upload,
+                                 size_t *upload_len, void **ret_request) {
+  (void)version;
+  request *r = *ret_request;
+  if (!r) {
+    r = *ret_request = begin(context, connection, url, word);
+    return r ? check_headers(r) : MHD_NO;
+  }
+  if (*upload_len) {
+    // check_headers has seen that it fits; a body that is longer than its length is a bug.
+    if (*upload_len > sizeof r->body - r->len) return MHD_NO;
+    memcpy(r->body + r->len, upload, *upload_len);
+    r->len += *upload_len;
+    *upload_len = 0;
+    return MHD_YES;
+  }
+  return r->method == METHOD_POST && r->place.kind == PLACE_LOOKUP ? answer_question(r)
+                                                                   : answer_get(r);
+}
+
+void wh_route_completed(void *context, struct MHD_Connection *connection, void **request_context,
+                        enum MHD_RequestTerminationCode code) {
+  (void)code;
+  wh_server *server = context;
+  request *r = *request_context;
+  if (!r) return;
+  *request_context = NULL;
+  const union MHD_ConnectionInfo *info =
+      MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+  wh_connections_request_ends(&server->connections, info ? info->socket_context : NULL);
+  wh_wipe(r->body, r->len);
+  wh_mem_free(server->mem, r, sizeof *r);
+}

@@ -1,0 +1,218 @@
+#include "serve/server.h"
+
+#include "base/log.h"
+#include "serve/listen.h"
+#include "serve/page.h"
+
+#include <time.h>
+#include <unistd.h>
+
+#define STOP_STEP_NS (10LL * 1000000)
+
+static const char policy_form[] =
+    "default-src 'none'; style-src %.*s; img-src 'self'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'";
+
+// --- lookups -------------------------------------------------------------------------------------
+
+static bool is_png(wh_str data) {
+  static const char magic[] = "\x89PNG\r\n\x1A\n";
+  return data.len > sizeof magic - 1 && memcmp(data.data, magic, sizeof magic - 1) == 0;
+}
+
+static bool is_svg(wh_str data) {
+  return wh_utf8_valid(data) && memmem(data.data, data.len, "<svg", 4);
+}
+
+static wh_status load_logo(wh_server *s, wh_desk *desk, wh_error *err) {
+  wh_str path = desk->ask.lookup->logo;
+  if (!path.len) return WH_OK;
+  const char *cpath = wh_arena_cstr(&s->arena, path);
+  if (!cpath) return wh_fail_memory(err);
+  wh_status status =
+      wh_os_read_file(s->os, cpath, WH_SERVE_LOGO_BYTES_MAX, &s->arena, &desk->logo, err);
+  if (status != WH_OK) {
+    wh_error_prefix(err, "lookup %.*s: logo: ", WH_STR_ARG(desk->ask.lookup->name));
+    return status;
+  }
+  if (is_png(desk->logo)) {
+    desk->logo_type = "image/png";
+  } else if (is_svg(desk->logo)) {
+    desk->logo_type = "image/svg+xml";
+  } else {
+    return wh_fail(err, WH_ERR_USAGE, "lookup %.*s: logo: %.*s is neither SVG nor PNG",
+                   WH_STR_ARG(desk->ask.lookup->name), WH_STR_ARG(path));
+  }
+  return WH_OK;
+}
+
+// Names that the answers and paths need themselves.
+static wh_status check_names(const wh_lookup *l, wh_error *err) {
+  if (wh_str_is(l->name, "healthz")) {
+    return wh_node_fail(l->node, err,
+                        "lookup healthz: that path tells whether the server lives. "
+                        "Give the lookup another name");
+  }
+  for (size_t i = 0; i < l->show.count; i++) {
+    if (!wh_str_is(l->show.items[i], "found")) continue;
+    return wh_node_fail(l->node, err,
+                        "lookup %.*s: show: the answer has a field 'found' of its own",
+                        WH_STR_ARG(l->name));
+  }
+  return WH_OK;
+}
+
+static wh_status open_desks(wh_server *s, wh_error *err) {
+  const wh_serve *serve = &s->config->serve;
+  s->desks = WH_NEW_ARRAY(&s->arena, serve->lookup_count, wh_desk);
+  if (!s->desks) return wh_fail_memory(err);
+  for (size_t i = 0; i < serve->lookup_count; i++) {
+    wh_desk *desk = &s->desks[s->desk_count++];
+    const wh_lookup *l = &serve->lookups[i];
+    WH_TRY(check_names(l, err));
+    WH_TRY(wh_ask_init(&desk->ask, s->os, s->mem, s->config, l, &s->arena, err));
+    desk->ask.number = (uint32_t)i;
+    desk->ask.by_address = &s->by_address;
+    desk->ask.by_key = &s->by_key;
+    WH_TRY(load_logo(s, desk, err));
+  }
+  return WH_OK;
+}
+
+// --- the server ----------------------------------------------------------------------------------
+
+static wh_status read_proxies(wh_server *s, wh_error *err) {
+  const wh_str_list *list = &s->config->serve.trusted_proxies;
+  s->trusted = WH_NEW_ARRAY(&s->arena, list->count, wh_ip_block);
+  if (!s->trusted) return wh_fail_memory(err);
+  for (size_t i = 0; i < list->count; i++) {
+    if (!wh_ip_block_parse(list->items[i], &s->trusted[i])) {
+      return wh_fail(err, WH_ERR_USAGE, "serve: trusted_proxies: '%.*s' is no address or block",
+                     WH_STR_ARG(list->items[i]));
+    }
+  }
+  s->trusted_count = list->count;
+  return WH_OK;
+}
+
+static wh_status make_policy(wh_server *s, wh_error *err) {
+  WH_CLEAN_BUF wh_buf style;
+  wh_buf_init(&style, s->mem, 0);
+  if (!wh_page_style_source(&style)) return wh_fail_memory(err);
+  wh_str source = wh_buf_str(&style);
+  s->page_policy = wh_arena_printf(&s->arena, policy_form, WH_STR_ARG(source)).data;
+  return s->page_policy ? WH_OK : wh_fail_memory(err);
+}
+
+static void init_waiting(wh_server *s) {
+  pthread_condattr_t attributes;
+  pthread_condattr_init(&attributes);
+  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+  pthread_cond_init(&s->wake, &attributes);
+  pthread_condattr_destroy(&attributes);
+  pthread_mutex_init(&s->mutex, NULL);
+  s->has_mutex = true;
+}
+
+static wh_status open_daemon(wh_server *s, wh_error *err) {
+  const wh_serve *serve = &s->config->serve;
+  if (!s->has_tls) return wh_daemon_start(s, NULL, &s->daemon, err);
+  wh_tls_files files;
+  WH_TRY(wh_tls_read(s->os, s->mem, serve->tls_certificate, serve->tls_key, &files, err));
+  memcpy(s->certificate, files.digest, sizeof s->certificate);
+  wh_status status = wh_tls_check(&files, serve->tls_certificate, serve->tls_key, err);
+  if (status == WH_OK) status = wh_daemon_start(s, &files, &s->daemon, err);
+  wh_tls_free(&files);
+  return status;
+}
+
+static wh_status open_server(wh_server *s, wh_error *err) {
+  const wh_serve *serve = &s->config->serve;
+  WH_TRY(wh_config_serve(s->config, err));
+  s->has_tls = serve->tls_certificate.len > 0;
+  WH_TRY(read_proxies(s, err));
+  wh_connections_init(&s->connections, s->os, s->trusted, s->trusted_count);
+  WH_TRY(make_policy(s, err));
+  WH_TRY(wh_limiter_init(&s->by_address, s->os, s->mem, WH_ASK_ADDRESS_WINDOW_NS, err));
+  WH_TRY(wh_limiter_init(&s->by_key, s->os, s->mem, WH_ASK_KEY_WINDOW_NS, err));
+  WH_TRY(open_desks(s, err));
+  WH_TRY(wh_listen(serve->listen, &s->listen_fd, err));
+  wh_str name;
+  WH_TRY(wh_listen_name(s->listen_fd, &s->arena, &name, err));
+  s->address =
+      wh_arena_printf(&s->arena, "%s://%.*s", s->has_tls ? "https" : "http", WH_STR_ARG(name));
+  if (!s->address.data) return wh_fail_memory(err);
+  WH_TRY(open_daemon(s, err));
+  return wh_keeper_start(s, err);
+}
+
+wh_status wh_server_start(wh_os *os, wh_mem *mem, wh_config *config, wh_server **ret,
+                          wh_error *err) {
+  wh_server *s = wh_mem_alloc_zero(mem, sizeof *s);
+  if (!s) return wh_fail_memory(err);
+  s->os = os;
+  s->mem = mem;
+  s->config = config;
+  s->listen_fd = -1;
+  wh_arena_init(&s->arena, mem);
+  init_waiting(s);
+  wh_status status = open_server(s, err);
+  if (status != WH_OK) {
+    wh_server_stop(s);
+    return status;
+  }
+  *ret = s;
+  return WH_OK;
+}
+
+static void finish_requests(wh_server *s) {
+  struct MHD_Daemon *daemons[] = {s->daemon, s->retired};
+  if (s->daemon) wh_daemon_quiesce(s->daemon);
+  int64_t until = s->os->type->monotonic_ns(s->os) + WH_SERVE_STOP_SECONDS * 1000000000LL;
+  struct timespec step = {.tv_nsec = STOP_STEP_NS};
+  // Not os->sleep_ns: whoever stops us may have woken all sleepers already.
+  while (s->daemon && wh_connections_busy(&s->connections) > 0 &&
+         s->os->type->monotonic_ns(s->os) < until)
+    nanosleep(&step, NULL);
+  for (size_t i = 0; i < sizeof daemons / sizeof daemons[0]; i++)
+    if (daemons[i]) MHD_stop_daemon(daemons[i]);
+}
+
+void wh_server_stop(wh_server *s) {
+  if (!s) return;
+  wh_keeper_stop(s);
+  finish_requests(s);
+  if (s->listen_fd >= 0) close(s->listen_fd);
+  for (size_t i = 0; i < s->desk_count; i++)
+    wh_ask_free(&s->desks[i].ask);
+  wh_limiter_free(&s->by_address);
+  wh_limiter_free(&s->by_key);
+  wh_connections_free(&s->connections);
+  if (s->has_mutex) {
+    pthread_cond_destroy(&s->wake);
+    pthread_mutex_destroy(&s->mutex);
+  }
+  wh_arena_free(&s->arena);
+  wh_mem_free(s->mem, s, sizeof *s);
+}
+
+wh_str wh_server_address(const wh_server *s) {
+  return s->address;
+}
+
+wh_server_counts wh_server_count(const wh_server *s) {
+  return (wh_server_counts){
+      .asked = atomic_load(&s->asked),
+      .found = atomic_load(&s->found),
+      .missed = atomic_load(&s->missed),
+      .limited = atomic_load(&s->limited),
+      .failed = atomic_load(&s->failed),
+  };
+}
+
+void wh_server_refresh(wh_server *s) {
+  pthread_mutex_lock(&s->mutex);
+  s->refresh = true;
+  pthread_cond_signal(&s->wake);
+  pthread_mutex_unlock(&s->mutex);
+}

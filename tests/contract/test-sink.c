@@ -224,6 +224,34 @@ CONTRACT(sink_upsert_lets_the_newest_win) {
   check_table("a|2026-11-21T08:00:02.5Z|5|five\nb|2026-11-21T08:00:03Z|1|one\n");
 }
 
+// Rows may travel to the database in groups; what became of each is told all the same.
+CONTRACT(sink_counts_rows_one_by_one) {
+  static const char *const tables[] = {
+      NULL, "CREATE TABLE orders (k TEXT UNIQUE, v TIMESTAMPTZ, n INTEGER, s TEXT)",
+      "CREATE TABLE orders (k TEXT UNIQUE, v TIMESTAMPTZ, n INTEGER, s TEXT, _wherry_order INT)",
+      "CREATE TABLE orders (k TEXT PRIMARY KEY, v TIMESTAMPTZ NOT NULL, n INTEGER CHECK (n <> 77), "
+      "s TEXT, _wherry_order INT) WITHOUT ROWID"};
+  wh_target target = target_of(WH_WRITE_UPSERT);
+  for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+    place->sql(&c, "DROP TABLE IF EXISTS orders; DROP TABLE IF EXISTS _wherry_order_orders");
+    if (tables[i]) place->sql(&c, tables[i]);
+    char first[8192] = "", second[8192] = "";
+    for (int n = 0; n < 100; n++) {
+      char *at = first + strlen(first);
+      if (n % 9 == 0) snprintf(at, 128, "key-%d|2026-11-21T08:00:05Z|1|x\n", n);
+      snprintf(second + strlen(second), 128, "key-%d|2026-11-21T08:00:0%dZ|%d|y\n", n,
+               n % 2 ? 7 : 3, n);
+    }
+    check_load(&target, "one", 1, first, (wh_counts){.written = 12});
+    // Of the twelve keys that are there, six even ones come with an older version.
+    bool has_check = i == 3;
+    check_load(&target, "two", 2, second,
+               (wh_counts){.written = 94 - has_check, .superseded = 6, .quarantined = has_check});
+    check_load(&target, "two again", 2, second,
+               (wh_counts){.unchanged = 94 - has_check, .superseded = 6, .quarantined = has_check});
+  }
+}
+
 CONTRACT(sink_upsert_within_an_object) {
   wh_target target = target_of(WH_WRITE_UPSERT);
   // The highest version wins wherever it stands; of equal ones the later row.
@@ -860,6 +888,14 @@ CONTRACT(sink_history_of_upserts_with_a_side_table) {
 CONTRACT(sink_history_of_upserts_into_an_existing_table) {
   run_histories(WH_WRITE_UPSERT,
                 "CREATE TABLE orders (k TEXT UNIQUE, v DATETIME, n INTEGER, s TEXT)", false);
+}
+
+// An order column of their own making, and nothing that may not be NULL.
+CONTRACT(sink_history_of_upserts_into_a_table_without_constraints) {
+  run_histories(WH_WRITE_UPSERT,
+                "CREATE TABLE orders (k TEXT UNIQUE, v TIMESTAMPTZ, n INTEGER, s TEXT, "
+                "_wherry_order INTEGER)",
+                false);
 }
 
 CONTRACT(sink_history_of_replaces) {

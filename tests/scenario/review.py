@@ -59,6 +59,28 @@ def test_the_manifest_of_a_file_that_took_another_name_is_its_own():
     tap.equal(manifest["bytes"], landed[0].stat().st_size)
 
 
+def test_a_manifest_crosses_with_the_object_it_speaks_of():
+    p = Project(config="""\
+version: 1
+connections:
+  erp: { type: sqlite, path: erp.db }
+  here: { type: local, path: here }
+  there: { type: local, path: there }
+pipelines:
+  export: { from: "erp:t", columns: all, to: "here:out/t-{run}.json" }
+  move: { when: new, from: "here:out/*.json", raw: true, to: "there:in/{name}.{ext}" }
+""")
+    p.sql("erp", "CREATE TABLE t(n INTEGER PRIMARY KEY, total DECIMAL(12,2))")
+    p.sql("erp", "INSERT INTO t VALUES (1, '10.50')")
+    p.wherry("run")
+    here, there = (json.loads(next((p.folder / lake / "_wherry/manifests").glob("*/*.json")).read_text())
+                   for lake in ("here", "there"))
+    for same in ("schema", "rows", "row_hash", "sha256", "order", "codec"):
+        tap.equal(there[same], here[same], same)
+    tap.equal(there["pipeline"], "move")
+    assert there["key"].startswith("in/"), there
+
+
 def test_local_times_are_cast_in_the_zone_of_the_source():
     p = Project(config="""\
 version: 1

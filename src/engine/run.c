@@ -130,7 +130,7 @@ static wh_status consume(transfer *t, wh_error *err) {
 // What was read must be what the manifest says was written: same rows, same content.
 static wh_status compare_with_manifest(const transfer *t, wh_error *err) {
   const wh_run_input *in = t->in;
-  if (in->is_rows || !in->has_manifest) return WH_OK;
+  if (in->is_rows || !in->tells_rows) return WH_OK;
   if (t->mark.counts.read != in->manifest.rows) {
     return wh_fail(err, WH_ERR_DATA, "%llu rows were read, its manifest says %llu",
                    (unsigned long long)t->mark.counts.read, (unsigned long long)in->manifest.rows);
@@ -156,8 +156,7 @@ static wh_status prove_if_large(transfer *t, wh_error *err) {
   if (in->is_rows) return WH_OK;
   // An object with a manifest proves its content against it; one checksum pass keeps a damaged
   // file from being loaded in part. A foreign object needs a whole reading for the same.
-  uint64_t rows = in->has_manifest ? in->manifest.rows : in->object.size / 2;
-  bool whole = rows <= (uint64_t)t->request->pipeline->chunk_rows;
+  bool whole = in->object.size / 2 <= (uint64_t)t->request->pipeline->chunk_rows;
   return whole && !in->has_manifest ? WH_OK : wh_input_prove(in, err);
 }
 

@@ -543,6 +543,43 @@ CONTRACT(sink_fills_an_existing_table) {
             WH_STR("6"));
 }
 
+static void check_found(const char *key_name, const char *type, const char *value,
+                        const char *want) {
+  wh_str keys[] = {wh_str_of(key_name)}, show[] = {WH_STR("n"), WH_STR(WH_ORDER_COLUMN)};
+  wh_finder *finder;
+  wh_value v;
+  wh_type t;
+  wh_batch batch;
+  CHECK_OK(wh_type_parse(wh_str_of(type), &arena, &t, &test_err));
+  CHECK_OK(wh_value_parse(wh_str_of(value), &t, &arena, &v, &test_err));
+  REQUIRE_OK(
+      c.type->source->open_finder(&c, WH_STR("orders"), keys, 1, show, 2, &finder, &test_err));
+  CHECK_OK(wh_batch_init(&batch, &test_mem, finder->schema, &test_err));
+  CHECK_OK(finder->find(finder, &v, &batch, &test_err));
+  wh_buf_clear(&out);
+  rows_write(&batch, &out);
+  CHECK_STR(wh_buf_str(&out), wh_str_of(want));
+  wh_batch_free(&batch);
+  finder->close(finder);
+}
+
+CONTRACT(sink_lets_rows_be_found) {
+  wh_target target = target_of(WH_WRITE_UPSERT);
+  for (int side = 0; side < 2; side++) {
+    target.side_table = side;
+    place->sql(&c, "DROP TABLE IF EXISTS orders");
+    check_load(&target, side ? "side" : "own", 7 + side,
+               ROW("a", "08:00:00.25") "1|x\n" ROW("b", "08:00:00") "2|y",
+               (wh_counts){.written = 2});
+    check_found("k", "string", "a", side ? "1|8\n" : "1|7\n");
+    check_found("k", "string", "A", "");
+    check_found("v", "timestamp[us,UTC]", "2026-11-21T08:00:00.25Z", side ? "1|8\n" : "1|7\n");
+    check_found("v", "timestamp[ns,UTC]", "2026-11-21T08:00:00Z", side ? "2|8\n" : "2|7\n");
+    check_found("v", "timestamp[us,UTC]", "2026-11-21T08:00:00.3Z", "");
+    check_found("n", "decimal(4,0)", "2", side ? "2|8\n" : "2|7\n");
+  }
+}
+
 CONTRACT(sink_says_why_a_table_does_not_fit) {
   place->sql(&c, "CREATE TABLE orders (k INTEGER, n TEXT, must TEXT NOT NULL, s TEXT)");
   wh_target target = target_of(WH_WRITE_UPSERT);

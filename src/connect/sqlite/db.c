@@ -211,7 +211,7 @@ static wh_status prepare_text(wh_sqlite_db *db, const char *text, size_t len, sq
                               wh_error *err) {
   sqlite3_stmt *stmt = NULL;
   int rc = sqlite3_prepare_v3(db->handle, text, (int)len, SQLITE_PREPARE_PERSISTENT, &stmt, NULL);
-  if (rc != SQLITE_OK) return wh_sqlite_fail(db, rc, err, "asking it");
+  if (rc != SQLITE_OK) return wh_sqlite_fail(db, rc, err, "preparing a statement");
   *ret = stmt;
   return WH_OK;
 }

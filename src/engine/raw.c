@@ -154,13 +154,6 @@ static wh_status same_bytes_there(raw_copy *c, bool *ret_taken, bool *ret_same, 
   return wh_sha256_matches(in, c->run->sha256, c->engine->mem, ret_same, err);
 }
 
-static wh_status finish_run(raw_copy *c, wh_finish *finish, wh_error *err) {
-  c->run->state = WH_RUN_DONE;
-  c->run->finished_us = wh_now_us(c->engine->os);
-  wh_ledger *ledger = c->engine->ledger;
-  return ledger->type->run_finish(ledger, finish, err);
-}
-
 static wh_status publish(raw_copy *c, wh_error *err) {
   wh_ledger *ledger = c->engine->ledger;
   wh_run *run = c->run;
@@ -177,14 +170,15 @@ static wh_status publish(raw_copy *c, wh_error *err) {
     run->counts = (wh_counts){.read = 1, .unchanged = 1};
     run->sealed = (wh_sealed){0};
     WH_TRY(c->to->type->store->discard(c->to, c->attempt, err));
-    return finish_run(c, &finish, err);
+    return wh_run_record_done(c->engine, run, &finish, err);
   }
   run->bytes_written = run->bytes_read;
   WH_TRY(ledger->type->run_seal(ledger, run, &finish, err));
+  run->state = WH_RUN_SEALED;
   wh_object object;
   WH_TRY(wh_publish_sealed(c->engine, &run->sealed, run->id, c->arena, &object, err));
   run->output_version = object.version;
-  return finish_run(c, &finish, err);
+  return wh_run_record_done(c->engine, run, &finish, err);
 }
 
 wh_status wh_run_raw(wh_engine *engine, const wh_run_request *r, wh_arena *arena, wh_run *ret_run,
@@ -201,6 +195,9 @@ wh_status wh_run_raw(wh_engine *engine, const wh_run_request *r, wh_arena *arena
   if (status == WH_OK) status = publish(&c, err);
   wh_input_close(c.in);
   if (c.upload) c.upload->close(c.upload);
+  wh_error ignored = {0};
+  if (c.upload && status != WH_OK && ret_run->state != WH_RUN_SEALED)
+    WH_IGNORE(c.to->type->store->discard(c.to, c.attempt, &ignored));
   if (c.has_sha) wh_sha256_free(&c.sha);
   if (status != WH_OK && ret_run->state != WH_RUN_SEALED)
     wh_run_record_failure(engine, ret_run, err);

@@ -20,6 +20,7 @@ typedef struct slot {
 struct wh_flow {
   wh_flow_options options;
   wh_mem *mem;
+  wh_arena arena; // what the steps go on using: the zone
   wh_step *steps[STEPS_MAX];
   size_t step_count;
   size_t made_count; // batches of a slot: steps, and one more with a window
@@ -64,15 +65,13 @@ static wh_status bind_one(wh_flow *f, const wh_step_context *context, const wh_n
 static wh_status bind_steps(wh_flow *f, wh_error *err) {
   const wh_pipeline *p = f->options.pipeline;
   wh_engine *engine = f->options.engine;
-  WH_CLEAN_ARENA wh_arena arena;
-  wh_arena_init(&arena, f->mem);
   wh_step_context context = {.os = engine->os, .mem = f->mem};
   context.scratch =
-      wh_arena_printf(&arena, "%.*s/scratch", WH_STR_ARG(engine->config->state_folder));
+      wh_arena_printf(&f->arena, "%.*s/scratch", WH_STR_ARG(engine->config->state_folder));
   if (!context.scratch.data) return wh_fail_memory(err);
   context.state_limit_bytes = (size_t)engine->config->memory_bytes / 16;
   if (p->read.timezone.len) {
-    WH_TRY(wh_zone_open(engine->os, p->read.timezone, &arena, &context.zone, err));
+    WH_TRY(wh_zone_open(engine->os, p->read.timezone, &f->arena, &context.zone, err));
   }
   size_t count = p->steps ? p->steps->count : 0;
   for (size_t i = 0; i < count; i++)
@@ -288,6 +287,7 @@ wh_status wh_flow_open(const wh_flow_options *options, wh_flow **ret, wh_error *
   if (!f) return wh_fail_memory(err);
   f->options = *options;
   f->mem = mem;
+  wh_arena_init(&f->arena, mem);
   f->schema = options->reader->schema;
   wh_status status = bind_steps(f, err);
   if (status != WH_OK) {
@@ -347,5 +347,6 @@ void wh_flow_close(wh_flow *f) {
   wh_batch_free(&f->early);
   for (size_t i = f->step_count; i-- > 0;)
     wh_step_close(f->steps[i]);
+  wh_arena_free(&f->arena);
   wh_mem_free(f->mem, f, sizeof *f);
 }

@@ -241,21 +241,30 @@ static wh_status read_object(wh_connection *c, wh_str key, size_t max, wh_arena 
   return status;
 }
 
-static wh_status read_manifest(wh_run_input *in, wh_error *err) {
-  wh_str key = wh_manifest_key(in->object.key, in->arena);
+wh_status wh_input_manifest(wh_connection *c, const wh_object *object, wh_arena *arena,
+                            bool *ret_found, wh_manifest *ret, wh_error *err) {
+  wh_str key = wh_manifest_key(object->key, arena);
   if (!key.data) return wh_fail_memory(err);
   wh_str text;
   wh_error inner = {0};
-  wh_status status = read_object(in->connection, key, MANIFEST_BYTES_MAX, in->arena, &text, &inner);
+  wh_status status = read_object(c, key, MANIFEST_BYTES_MAX, arena, &text, &inner);
+  *ret_found = false;
   if (status == WH_ERR_NOT_FOUND) return WH_OK;
   if (status != WH_OK) {
     if (err) *err = inner;
     return status;
   }
-  WH_TRY(wh_manifest_parse(text, in->arena, &in->manifest, err));
+  WH_TRY(wh_manifest_parse(text, arena, ret, err));
   // The manifest speaks of the bytes that Wherry published. A file that somebody else put there
   // since is a foreign one, known by its size; one of the same size fails the checksum.
-  in->has_manifest = in->manifest.bytes == in->object.size;
+  *ret_found = ret->bytes == object->size;
+  return WH_OK;
+}
+
+static wh_status read_manifest(wh_run_input *in, wh_error *err) {
+  WH_TRY(wh_input_manifest(in->connection, &in->object, in->arena, &in->has_manifest, &in->manifest,
+                           err));
+  in->tells_rows = in->has_manifest && !wh_str_is(in->manifest.codec, WH_CODEC_RAW);
   return WH_OK;
 }
 
@@ -322,7 +331,7 @@ wh_status wh_input_open_object(wh_engine *engine, const wh_pipeline *p, wh_str k
   WH_TRY(read_manifest(ret, err));
   ret->order = ret->has_manifest ? ret->manifest.order : ret->object.modified_us;
   ret->bytes_total = ret->object.size;
-  if (ret->has_manifest) {
+  if (ret->tells_rows) {
     ret->given = ret->manifest.schema;
     ret->has_given = true;
     ret->rows_total = ret->manifest.rows;
@@ -372,7 +381,8 @@ static wh_status prove_framing(wh_run_input *in, wh_error *err) {
 }
 
 wh_status wh_input_prove(wh_run_input *in, wh_error *err) {
-  if (in->has_manifest) return wh_input_blame(in, prove_checksum(in, err), err);
+  if (in->has_manifest) WH_TRY(wh_input_blame(in, prove_checksum(in, err), err));
+  if (in->tells_rows) return WH_OK;
   for (;;) {
     wh_status status = prove_framing(in, err);
     if (status == WH_OK) return wh_input_reopen(in, err);

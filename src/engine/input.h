@@ -28,8 +28,9 @@ typedef struct wh_run_input {
   wh_object object;
   wh_str identity; // "lake:inbound/x.json@version"
   wh_input *stream;
-  bool has_manifest;
+  bool has_manifest; // of these very bytes
   wh_manifest manifest;
+  bool tells_rows; // the manifest knows the rows; that of a file moved as it is may not
   bool inferred;   // the schema comes from the object itself, or from earlier ones (pinned)
   wh_schema given; // from the manifest, pinned, or widened
   bool has_given;
@@ -50,6 +51,9 @@ wh_status wh_input_open_rows(wh_engine *engine, const wh_pipeline *pipeline,
 // WH_ERR_NOT_FOUND: the object is gone. WH_ERR_CHANGED: the key holds another version now.
 wh_status wh_input_open_object(wh_engine *engine, const wh_pipeline *pipeline, wh_str key,
                                wh_str version, wh_arena *arena, wh_run_input *ret, wh_error *err);
+// The manifest beside an object, if there is one that speaks of an object of this size.
+wh_status wh_input_manifest(wh_connection *c, const wh_object *object, wh_arena *arena,
+                            bool *ret_found, wh_manifest *ret, wh_error *err);
 // Names the object in an error of its codec, which knows only the place, and says that nothing of
 // it was loaded where that is so (WH_ERR_DATA). Returns `status`.
 wh_status wh_input_blame(const wh_run_input *in, wh_status status, wh_error *err);

@@ -145,6 +145,7 @@ static wh_status seal(wh_run_output *out, wh_finish *finish, wh_run *run, wh_err
   wh_ledger *ledger = out->engine->ledger;
   WH_TRY(ledger->type->run_seal(ledger, run, finish, err));
   o->in_ledger = true;
+  run->state = WH_RUN_SEALED;
   return WH_OK;
 }
 

@@ -54,6 +54,7 @@ static wh_status table_complete(wh_run_output *out, wh_mark *mark, wh_finish *fi
   if (out->input->is_rows) {
     wh_ledger *ledger = out->engine->ledger;
     WH_TRY(ledger->type->run_seal(ledger, run, finish, err));
+    run->state = WH_RUN_SEALED;
   }
   WH_TRY(commit(out, mark, err));
   run->counts = mark->counts;

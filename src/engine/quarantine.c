@@ -6,6 +6,8 @@
 
 enum { FLUSH_BYTES = 64 * 1024 };
 
+#define REPLAY_PREFIX "quarantine:" // and the run that rejected: what a replay loads
+
 static bool is_header(wh_str line) {
   return wh_str_starts(line, "{\"wherry\":");
 }
@@ -150,8 +152,10 @@ typedef struct replay {
   wh_lease *lease;
   wh_run_totals *totals;
   wh_quarantine_entry *entries;
+  bool *is_replayed; // of each entry
   size_t count, cap;
   wh_arena *arena;
+  wh_arena *scratch; // reset for each run
 } replay;
 
 static wh_status collect_entry(void *context, const wh_quarantine_entry *entry, wh_error *err) {
@@ -227,7 +231,7 @@ static wh_status replay_rows(replay *r, unpack *u, const wh_quarantine_entry *en
                               .threads = 1};
   wh_run_input in = {.engine = e, .pipeline = r->pipeline, .arena = u->arena, .order = u->order};
   in.object.key = entry->file;
-  in.identity = wh_arena_printf(u->arena, "quarantine:%.*s", WH_STR_ARG(entry->run));
+  in.identity = wh_arena_printf(u->arena, REPLAY_PREFIX "%.*s", WH_STR_ARG(entry->run));
   if (!in.identity.data) return wh_fail_memory(err);
   const wh_codec_type *codec = wh_codec_by_name(WH_STR("ndjson"));
   WH_TRY(codec->open_reader(&context, &stream.input, NULL, &u->schema, &in.reader, err));
@@ -248,14 +252,14 @@ static wh_status replay_entry(replay *r, const wh_quarantine_entry *entry, wh_er
   const char *path = NULL;
   wh_run run = {0};
   wh_status status = open_unpacked(&u, entry, &path, err);
-  wh_str object = wh_arena_printf(&arena, "quarantine:%.*s", WH_STR_ARG(entry->run));
+  wh_str object = wh_arena_printf(&arena, REPLAY_PREFIX "%.*s", WH_STR_ARG(entry->run));
   if (status == WH_OK && !object.data) status = wh_fail_memory(err);
   if (status == WH_OK) {
     status = e->ledger->type->run_start(e->ledger, r->lease, object, &arena, &run, err);
   }
   if (status == WH_OK) {
     status = replay_rows(r, &u, entry, &run, err);
-    if (status != WH_OK && run.sealed.attempt.len == 0) wh_run_record_failure(e, &run, err);
+    if (status != WH_OK && run.state != WH_RUN_SEALED) wh_run_record_failure(e, &run, err);
   }
   if (status == WH_OK) status = drop_entry(e, entry, err);
   wh_file_close(u.file);
@@ -270,6 +274,32 @@ static wh_status replay_entry(replay *r, const wh_quarantine_entry *entry, wh_er
   return WH_OK;
 }
 
+// A replay that was interrupted behind its end has delivered its entry and not dropped it.
+static wh_status note_replayed(void *context, const wh_run *run, wh_error *err) {
+  (void)err;
+  replay *r = context;
+  if (wh_str_starts(run->object, REPLAY_PREFIX)) {
+    wh_str of = wh_str_sub(run->object, sizeof REPLAY_PREFIX - 1, run->object.len);
+    for (size_t i = 0; i < r->count; i++)
+      r->is_replayed[i] |= wh_str_eq(r->entries[i].run, of);
+  }
+  wh_arena_reset(r->scratch);
+  return WH_OK;
+}
+
+static wh_status collect_entries(replay *r, wh_error *err) {
+  wh_ledger *ledger = r->engine->ledger;
+  wh_str pipeline = r->pipeline->name;
+  WH_TRY(ledger->type->quarantined(ledger, pipeline, r->arena, collect_entry, r, err));
+  if (r->count == 0) return WH_OK;
+  r->is_replayed = WH_NEW_ARRAY(r->arena, r->count, bool);
+  if (!r->is_replayed) return wh_fail_memory(err);
+  WH_CLEAN_ARENA wh_arena scratch;
+  wh_arena_init(&scratch, r->engine->mem);
+  r->scratch = &scratch;
+  return ledger->type->runs(ledger, pipeline, WH_RUN_DONE, 0, &scratch, note_replayed, r, err);
+}
+
 wh_status wh_quarantine_replay(wh_engine *engine, const wh_pipeline *pipeline,
                                wh_run_totals *totals, wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
@@ -280,11 +310,11 @@ wh_status wh_quarantine_replay(wh_engine *engine, const wh_pipeline *pipeline,
   replay r = {
       .engine = engine, .pipeline = pipeline, .lease = &lease, .totals = totals, .arena = &arena};
   wh_status status = wh_run_recover(engine, pipeline, err);
-  if (status == WH_OK) {
-    status = ledger->type->quarantined(ledger, pipeline->name, &arena, collect_entry, &r, err);
+  if (status == WH_OK) status = collect_entries(&r, err);
+  for (size_t i = 0; status == WH_OK && i < r.count; i++) {
+    const wh_quarantine_entry *entry = &r.entries[i];
+    status = r.is_replayed[i] ? drop_entry(engine, entry, err) : replay_entry(&r, entry, err);
   }
-  for (size_t i = 0; status == WH_OK && i < r.count; i++)
-    status = replay_entry(&r, &r.entries[i], err);
   ledger->type->release(ledger, &lease);
   return status;
 }

@@ -13,6 +13,8 @@ typedef struct raw_copy {
   wh_run *run;
   wh_connection *from, *to;
   wh_object object;
+  bool has_manifest; // beside the source object; it crosses with the bytes
+  wh_manifest manifest;
   wh_str key, attempt;
   wh_input *in;
   wh_upload *upload;
@@ -31,6 +33,7 @@ static wh_status open_both(raw_copy *c, wh_error *err) {
     return wh_fail(err, WH_ERR_CHANGED, "%.*s was replaced before it was read",
                    WH_STR_ARG(work->key));
   }
+  WH_TRY(wh_input_manifest(c->from, &c->object, c->arena, &c->has_manifest, &c->manifest, err));
   c->attempt = wh_arena_printf(c->arena, "%.*s-0", WH_STR_ARG(c->run->id));
   if (!c->attempt.data) return wh_fail_memory(err);
   WH_TRY(c->from->type->store->open(c->from, c->object.key, c->object.version, &c->in, err));
@@ -85,7 +88,8 @@ static wh_status choose_key(raw_copy *c, bool with_run, wh_error *err) {
   return wh_template_expand(p->to.thing, &values, c->arena, &c->key, err);
 }
 
-static wh_status describe_sealed(raw_copy *c, wh_error *err) {
+// The checksum of what was copied. A manifest at the source must say the same.
+static wh_status take_checksum(raw_copy *c, wh_error *err) {
   uint8_t digest[WH_SHA256_BYTES];
   WH_TRY(wh_sha256_finish(&c->sha, digest, err));
   WH_CLEAN_BUF wh_buf text;
@@ -93,16 +97,30 @@ static wh_status describe_sealed(raw_copy *c, wh_error *err) {
   wh_buf_add_hex(&text, digest, sizeof digest);
   WH_TRY(wh_buf_check(&text, err));
   c->run->sha256 = wh_arena_str(c->arena, wh_buf_str(&text));
-  wh_manifest manifest = {.key = c->key,
-                          .pipeline = c->run->pipeline,
-                          .run = c->run->id,
-                          .codec = WH_STR("raw"),
-                          .sha256 = c->run->sha256,
-                          .order = c->object.modified_us,
-                          .epoch = c->run->epoch,
-                          .bytes = c->run->bytes_read,
-                          .created_us = c->run->started_us};
-  wh_buf_clear(&text);
+  if (!c->run->sha256.data) return wh_fail_memory(err);
+  if (!c->has_manifest || wh_str_eq(c->manifest.sha256, c->run->sha256)) return WH_OK;
+  return wh_fail(err, WH_ERR_DATA,
+                 "%.*s: its bytes are not those that were published: the checksum differs. It was "
+                 "not copied",
+                 WH_STR_ARG(c->object.key));
+}
+
+// What the source's manifest knows of the bytes (schema, rows, order) stays true of the copy; who
+// published it, and when, is this run.
+static wh_status describe_sealed(raw_copy *c, wh_error *err) {
+  wh_manifest manifest = {.codec = WH_STR(WH_CODEC_RAW), .order = c->object.modified_us};
+  if (c->has_manifest) manifest = c->manifest;
+  manifest.key = c->key;
+  manifest.pipeline = c->run->pipeline;
+  manifest.run = c->run->id;
+  manifest.sha256 = c->run->sha256;
+  manifest.epoch = c->run->epoch;
+  manifest.bytes = c->run->bytes_read;
+  manifest.created_us = c->run->started_us;
+  manifest.has_cursor = false;
+  manifest.cursor_from = manifest.cursor_to = (wh_str){0};
+  WH_CLEAN_BUF wh_buf text;
+  wh_buf_init(&text, c->engine->mem, 0);
   wh_manifest_write(&manifest, &text);
   WH_TRY(wh_buf_check(&text, err));
   c->run->sealed = (wh_sealed){.attempt = c->attempt,
@@ -111,7 +129,9 @@ static wh_status describe_sealed(raw_copy *c, wh_error *err) {
                                .sha256 = c->run->sha256,
                                .bytes = c->run->bytes_read,
                                .manifest = wh_arena_str(c->arena, wh_buf_str(&text))};
-  if (!c->run->sha256.data || !c->run->sealed.manifest.data) return wh_fail_memory(err);
+  c->run->output = wh_arena_printf(
+      c->arena, "%.*s:%.*s", WH_STR_ARG(c->request->pipeline->to.connection), WH_STR_ARG(c->key));
+  if (!c->run->output.data || !c->run->sealed.manifest.data) return wh_fail_memory(err);
   return WH_OK;
 }
 
@@ -134,44 +154,31 @@ static wh_status same_bytes_there(raw_copy *c, bool *ret_taken, bool *ret_same, 
   return wh_sha256_matches(in, c->run->sha256, c->engine->mem, ret_same, err);
 }
 
-static wh_status finish_run(raw_copy *c, wh_finish *finish, wh_error *err) {
-  c->run->state = WH_RUN_DONE;
-  c->run->finished_us = wh_now_us(c->engine->os);
-  wh_ledger *ledger = c->engine->ledger;
-  return ledger->type->run_finish(ledger, finish, err);
-}
-
 static wh_status publish(raw_copy *c, wh_error *err) {
   wh_ledger *ledger = c->engine->ledger;
   wh_run *run = c->run;
   WH_TRY(c->upload->seal(c->upload, err));
+  WH_TRY(take_checksum(c, err));
   WH_TRY(choose_key(c, false, err));
-  WH_TRY(describe_sealed(c, err));
   wh_finish finish = {.run = run, .work = c->request->work->id};
   run->counts = (wh_counts){.read = 1, .written = 1};
   bool taken, same;
   WH_TRY(same_bytes_there(c, &taken, &same, err));
-  run->output = wh_arena_printf(
-      c->arena, "%.*s:%.*s", WH_STR_ARG(c->request->pipeline->to.connection), WH_STR_ARG(c->key));
+  if (taken && !same) WH_TRY(choose_key(c, true, err));
+  WH_TRY(describe_sealed(c, err));
   if (same) {
     run->counts = (wh_counts){.read = 1, .unchanged = 1};
     run->sealed = (wh_sealed){0};
     WH_TRY(c->to->type->store->discard(c->to, c->attempt, err));
-    return finish_run(c, &finish, err);
+    return wh_run_record_done(c->engine, run, &finish, err);
   }
-  if (taken) {
-    WH_TRY(choose_key(c, true, err));
-    run->sealed.key = c->key;
-    run->output = wh_arena_printf(
-        c->arena, "%.*s:%.*s", WH_STR_ARG(c->request->pipeline->to.connection), WH_STR_ARG(c->key));
-  }
-  if (!run->output.data) return wh_fail_memory(err);
   run->bytes_written = run->bytes_read;
   WH_TRY(ledger->type->run_seal(ledger, run, &finish, err));
+  run->state = WH_RUN_SEALED;
   wh_object object;
   WH_TRY(wh_publish_sealed(c->engine, &run->sealed, run->id, c->arena, &object, err));
   run->output_version = object.version;
-  return finish_run(c, &finish, err);
+  return wh_run_record_done(c->engine, run, &finish, err);
 }
 
 wh_status wh_run_raw(wh_engine *engine, const wh_run_request *r, wh_arena *arena, wh_run *ret_run,
@@ -188,6 +195,9 @@ wh_status wh_run_raw(wh_engine *engine, const wh_run_request *r, wh_arena *arena
   if (status == WH_OK) status = publish(&c, err);
   wh_input_close(c.in);
   if (c.upload) c.upload->close(c.upload);
+  wh_error ignored = {0};
+  if (c.upload && status != WH_OK && ret_run->state != WH_RUN_SEALED)
+    WH_IGNORE(c.to->type->store->discard(c.to, c.attempt, &ignored));
   if (c.has_sha) wh_sha256_free(&c.sha);
   if (status != WH_OK && ret_run->state != WH_RUN_SEALED)
     wh_run_record_failure(engine, ret_run, err);

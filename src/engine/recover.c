@@ -4,6 +4,8 @@
 #include "engine/publish.h"
 #include "engine/run.h"
 
+#define GONE "interrupted, and its target is no longer in the configuration"
+
 typedef struct left_over {
   wh_engine *engine;
   wh_arena *arena;
@@ -43,12 +45,25 @@ static wh_status finish_adopted(wh_engine *engine, wh_run *run, wh_finish *finis
   return WH_OK;
 }
 
+// The configuration may have changed since the run was sealed. A target that is not in it any more
+// was given up by whoever changed it; the cursor stays, so nothing is lost.
+static const wh_connector *connector_of(wh_engine *engine, wh_str connection) {
+  const wh_connection_info *info = wh_config_find_connection(engine->config, connection);
+  return info ? info->type : NULL;
+}
+
 static wh_status adopt_object(wh_engine *engine, wh_run *run, wh_finish *finish, wh_arena *arena,
                               wh_error *err) {
+  const wh_connector *type = connector_of(engine, run->sealed.store);
+  if (!type || !type->store) return give_up_run(engine, run, GONE, err);
   wh_object object;
   wh_error inner = {0};
   wh_status status = wh_publish_sealed(engine, &run->sealed, run->id, arena, &object, &inner);
-  if (status == WH_ERR_NOT_FOUND) return give_up_run(engine, run, inner.text, err);
+  // The name was taken meanwhile (a raw file's may be), or the attempt is gone: nothing was
+  // published.
+  if (status == WH_ERR_NOT_FOUND || status == WH_ERR_EXISTS) {
+    return give_up_run(engine, run, inner.text, err);
+  }
   if (status != WH_OK) {
     if (err) *err = inner;
     return status;
@@ -76,8 +91,11 @@ static wh_status find_mark(void *context, wh_str object, const wh_mark *mark, wh
 // Rows of a database straight into a table: the mark in the target tells whether it committed.
 static wh_status adopt_load(wh_engine *engine, const wh_pipeline *pipeline, wh_run *run,
                             wh_finish *finish, wh_arena *arena, wh_error *err) {
+  wh_str target = wh_str_sub(run->output, 0, wh_str_find(run->output, 0, ':'));
+  const wh_connector *type = connector_of(engine, target);
+  if (!type || !type->sink) return give_up_run(engine, run, GONE, err);
   wh_connection *c;
-  WH_TRY(wh_config_connect(engine->config, pipeline->to.connection, &c, err));
+  WH_TRY(wh_config_connect(engine->config, target, &c, err));
   mark_search search = {.run = run->id};
   WH_TRY(c->type->sink->marks(c, pipeline->name, arena, find_mark, &search, err));
   if (!search.done) return give_up_run(engine, run, "interrupted before it committed", err);

@@ -130,7 +130,7 @@ static wh_status consume(transfer *t, wh_error *err) {
 // What was read must be what the manifest says was written: same rows, same content.
 static wh_status compare_with_manifest(const transfer *t, wh_error *err) {
   const wh_run_input *in = t->in;
-  if (in->is_rows || !in->has_manifest) return WH_OK;
+  if (in->is_rows || !in->tells_rows) return WH_OK;
   if (t->mark.counts.read != in->manifest.rows) {
     return wh_fail(err, WH_ERR_DATA, "%llu rows were read, its manifest says %llu",
                    (unsigned long long)t->mark.counts.read, (unsigned long long)in->manifest.rows);
@@ -156,8 +156,7 @@ static wh_status prove_if_large(transfer *t, wh_error *err) {
   if (in->is_rows) return WH_OK;
   // An object with a manifest proves its content against it; one checksum pass keeps a damaged
   // file from being loaded in part. A foreign object needs a whole reading for the same.
-  uint64_t rows = in->has_manifest ? in->manifest.rows : in->object.size / 2;
-  bool whole = rows <= (uint64_t)t->request->pipeline->chunk_rows;
+  bool whole = in->object.size / 2 <= (uint64_t)t->request->pipeline->chunk_rows;
   return whole && !in->has_manifest ? WH_OK : wh_input_prove(in, err);
 }
 
@@ -256,7 +255,6 @@ static wh_status complete(transfer *t, wh_error *err) {
   run->bytes_read = t->in->reader->bytes_read;
   run->rejects = t->mark.rejects;
   run->finished_us = wh_now_us(t->engine->os);
-  run->state = WH_RUN_DONE;
   wh_cursor cursor;
   wh_quarantine_entry quarantine = {.run = run->id,
                                     .pipeline = run->pipeline,
@@ -276,9 +274,7 @@ static wh_status complete(transfer *t, wh_error *err) {
   if (!add_up(&run->counts)) {
     wh_log(WH_LOG_ERROR, "engine", "the counts of run %.*s do not add up", WH_STR_ARG(run->id));
   }
-  run->finished_us = wh_now_us(t->engine->os);
-  wh_ledger *ledger = t->engine->ledger;
-  return ledger->type->run_finish(ledger, &finish, err);
+  return wh_run_record_done(t->engine, run, &finish, err);
 }
 
 // The target's mark says that this object is loaded: only the ledger has to learn it.
@@ -288,8 +284,6 @@ static wh_status record_loaded(transfer *t, wh_error *err) {
   run->counts = mark->counts;
   run->row_hash = mark->row_hash;
   run->rejects = mark->rejects;
-  run->state = WH_RUN_DONE;
-  run->finished_us = wh_now_us(t->engine->os);
   run->output =
       wh_arena_printf(t->arena, "%.*s:%.*s", WH_STR_ARG(t->request->pipeline->to.connection),
                       WH_STR_ARG(t->request->pipeline->to.thing));
@@ -298,11 +292,10 @@ static wh_status record_loaded(transfer *t, wh_error *err) {
                                     .object = t->in->identity,
                                     .file = mark->rejects,
                                     .rows = mark->counts.quarantined,
-                                    .time_us = run->finished_us};
-  wh_finish finish = {.run = run, .work = t->request->work ? t->request->work->id : 0};
+                                    .time_us = wh_now_us(t->engine->os)};
+  wh_finish finish = {.work = t->request->work ? t->request->work->id : 0};
   if (mark->counts.quarantined) finish.quarantine = &quarantine;
-  wh_ledger *ledger = t->engine->ledger;
-  return ledger->type->run_finish(ledger, &finish, err);
+  return wh_run_record_done(t->engine, run, &finish, err);
 }
 
 static wh_status attempt(transfer *t, wh_error *err) {
@@ -366,6 +359,17 @@ static wh_status open_input(wh_engine *engine, const wh_run_request *r, wh_arena
   return notice_new_columns(engine, in, err);
 }
 
+wh_status wh_run_record_done(wh_engine *engine, wh_run *run, wh_finish *finish, wh_error *err) {
+  wh_run_state before = run->state;
+  run->state = WH_RUN_DONE;
+  run->finished_us = wh_now_us(engine->os);
+  finish->run = run;
+  wh_ledger *ledger = engine->ledger;
+  wh_status status = ledger->type->run_finish(ledger, finish, err);
+  if (status != WH_OK) run->state = before;
+  return status;
+}
+
 void wh_run_record_failure(wh_engine *engine, wh_run *run, const wh_error *why) {
   run->state = WH_RUN_FAILED;
   run->finished_us = wh_now_us(engine->os);
@@ -394,7 +398,7 @@ wh_status wh_run_one(wh_engine *engine, const wh_run_request *r, wh_arena *arena
   if (status == WH_OK) status = wh_run_transfer(engine, r, &in, arena, ret_run, err);
   wh_input_close_run(&in);
   // A sealed run may have been published: whether it was is for recovery to find out.
-  if (status != WH_OK && ret_run->sealed.attempt.len == 0)
+  if (status != WH_OK && ret_run->state != WH_RUN_SEALED)
     wh_run_record_failure(engine, ret_run, err);
   return status;
 }

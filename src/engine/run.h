@@ -13,9 +13,11 @@ typedef struct wh_run_request {
 } wh_run_request;
 
 // Runs it. WH_OK: the run is finished in the ledger and *ret_run tells how. Failures: the run (if
-// it got as far) is in the ledger as failed; *ret_run holds what is known of it. WH_ERR_CANCELLED:
-// `stop` was set; what is committed counts, the rest is for the next start. WH_ERR_CHANGED: the
-// object was replaced before it was read. Strings of *ret_run live in `arena`.
+// it got as far) is in the ledger as failed, or, where its state is "sealed", may have published:
+// that is for wh_run_recover to find out, before anything of the pipeline is tried again. *ret_run
+// holds what is known of it. WH_ERR_CANCELLED: `stop` was set; what is committed counts, the rest
+// is for the next start. WH_ERR_CHANGED: the object was replaced before it was read. Strings of
+// *ret_run live in `arena`.
 wh_status wh_run_one(wh_engine *engine, const wh_run_request *request, wh_arena *arena,
                      wh_run *ret_run, wh_error *err);
 
@@ -26,6 +28,9 @@ wh_status wh_run_transfer(wh_engine *engine, const wh_run_request *request, wh_r
 // What a crash left of a pipeline: sealed attempts are published and finished, others thrown away.
 // Call with the lease held.
 wh_status wh_run_recover(wh_engine *engine, const wh_pipeline *pipeline, wh_error *err);
+
+// Ends the run in the ledger as done, with all that `finish` says. A failure leaves run->state.
+wh_status wh_run_record_done(wh_engine *engine, wh_run *run, wh_finish *finish, wh_error *err);
 
 // Marks the run as failed in the ledger, with why; whatever fails then is left to recovery.
 void wh_run_record_failure(wh_engine *engine, wh_run *run, const wh_error *why);

@@ -16,6 +16,12 @@ static wh_status run_any(wh_engine *engine, const wh_run_request *r, wh_arena *a
                           : wh_run_one(engine, r, arena, run, err);
 }
 
+// How a run that failed is told of, whatever the ledger knows of it.
+static void set_failed(wh_run *run, const wh_error *why) {
+  run->state = WH_RUN_FAILED;
+  run->error = wh_str_of(why->text);
+}
+
 // --- after a failure ---------------------------------------------------------------------------
 
 // Another try would end the same way: the bytes themselves are wrong, or gone.
@@ -87,14 +93,17 @@ static wh_status run_objects(wh_engine *engine, wh_run_request *r, wh_run_totals
       totals->stopped = true;
       return WH_OK;
     }
+    bool is_sealed = run.state == WH_RUN_SEALED;
+    if (status != WH_OK) set_failed(&run, &why);
     if (run.id.len && status != WH_ERR_CHANGED) count_run(engine, &run, totals);
-    if (status != WH_OK) {
-      WH_TRY(after_failure(engine, r->pipeline, &work, status, &why, &arena, err));
-      if (!run.id.len) {
-        *err = why;
-        return status; // the ledger itself failed
-      }
-    }
+    if (status == WH_OK) continue;
+    // It may be published already: a new run of the object would publish it twice. The next start
+    // finds out; until then the object stays hidden.
+    if (is_sealed) return WH_OK;
+    WH_TRY(after_failure(engine, r->pipeline, &work, status, &why, &arena, err));
+    if (run.id.len) continue;
+    if (err) *err = why;
+    return status; // the ledger itself failed
   }
 }
 
@@ -103,16 +112,17 @@ static wh_status run_rows(wh_engine *engine, wh_run_request *r, wh_run_totals *t
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, engine->mem);
   wh_run run = {0};
-  wh_status status = wh_run_one(engine, r, &arena, &run, err);
+  wh_error why = {0};
+  wh_status status = wh_run_one(engine, r, &arena, &run, &why);
   if (status == WH_ERR_CANCELLED) {
     totals->stopped = true;
     return WH_OK;
   }
-  if (!run.id.len) return status;
-  if (status != WH_OK) {
-    run.state = WH_RUN_FAILED;
-    run.error = wh_str_of(err->text);
+  if (!run.id.len) {
+    if (err) *err = why;
+    return status;
   }
+  if (status != WH_OK) set_failed(&run, &why);
   count_run(engine, &run, totals);
   return WH_OK;
 }

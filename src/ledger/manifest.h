@@ -17,6 +17,8 @@
 
 #include "data/value.h"
 
+#define WH_CODEC_RAW "raw" // the codec of an object whose bytes are somebody else's
+
 enum {
   WH_MANIFEST_VERSION = 1,
   WH_MANIFEST_BYTES_MAX = 16 << 20,

@@ -63,6 +63,8 @@ static void tell_pages(wh_cli *cli, const wh_server *server) {
 static wh_status start_pages(wh_cli *cli, wh_server **ret, wh_error *err) {
   *ret = NULL;
   if (!cli->config->serve.given) return WH_OK;
+  // The web server's libraries allocate past the accountant.
+  if (cli->mem.limit > 2 * (size_t)WH_SERVE_RESERVE_BYTES) cli->mem.limit -= WH_SERVE_RESERVE_BYTES;
   WH_TRY(wh_server_start(&cli->os.base, &cli->mem, cli->config, ret, err));
   tell_pages(cli, *ret);
   return WH_OK;

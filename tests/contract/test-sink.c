@@ -224,6 +224,34 @@ CONTRACT(sink_upsert_lets_the_newest_win) {
   check_table("a|2026-11-21T08:00:02.5Z|5|five\nb|2026-11-21T08:00:03Z|1|one\n");
 }
 
+// Rows may travel to the database in groups; what became of each is told all the same.
+CONTRACT(sink_counts_rows_one_by_one) {
+  static const char *const tables[] = {
+      NULL, "CREATE TABLE orders (k TEXT UNIQUE, v TIMESTAMPTZ, n INTEGER, s TEXT)",
+      "CREATE TABLE orders (k TEXT UNIQUE, v TIMESTAMPTZ, n INTEGER, s TEXT, _wherry_order INT)",
+      "CREATE TABLE orders (k TEXT PRIMARY KEY, v TIMESTAMPTZ NOT NULL, n INTEGER CHECK (n <> 77), "
+      "s TEXT, _wherry_order INT) WITHOUT ROWID"};
+  wh_target target = target_of(WH_WRITE_UPSERT);
+  for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+    place->sql(&c, "DROP TABLE IF EXISTS orders; DROP TABLE IF EXISTS _wherry_order_orders");
+    if (tables[i]) place->sql(&c, tables[i]);
+    char first[8192] = "", second[8192] = "";
+    for (int n = 0; n < 100; n++) {
+      char *at = first + strlen(first);
+      if (n % 9 == 0) snprintf(at, 128, "key-%d|2026-11-21T08:00:05Z|1|x\n", n);
+      snprintf(second + strlen(second), 128, "key-%d|2026-11-21T08:00:0%dZ|%d|y\n", n,
+               n % 2 ? 7 : 3, n);
+    }
+    check_load(&target, "one", 1, first, (wh_counts){.written = 12});
+    // Of the twelve keys that are there, six even ones come with an older version.
+    bool has_check = i == 3;
+    check_load(&target, "two", 2, second,
+               (wh_counts){.written = 94 - has_check, .superseded = 6, .quarantined = has_check});
+    check_load(&target, "two again", 2, second,
+               (wh_counts){.unchanged = 94 - has_check, .superseded = 6, .quarantined = has_check});
+  }
+}
+
 CONTRACT(sink_upsert_within_an_object) {
   wh_target target = target_of(WH_WRITE_UPSERT);
   // The highest version wins wherever it stands; of equal ones the later row.
@@ -513,6 +541,43 @@ CONTRACT(sink_fills_an_existing_table) {
             WH_STR("a 3 same keep,b 2 new ~,c 2 new ~,d 2 new none"));
   CHECK_STR(wh_str_of(place->ask(&c, "SELECT count(*) FROM pragma_table_info('orders')")),
             WH_STR("6"));
+}
+
+static void check_found(const char *key_name, const char *type, const char *value,
+                        const char *want) {
+  wh_str keys[] = {wh_str_of(key_name)}, show[] = {WH_STR("n"), WH_STR(WH_ORDER_COLUMN)};
+  wh_finder *finder;
+  wh_value v;
+  wh_type t;
+  wh_batch batch;
+  CHECK_OK(wh_type_parse(wh_str_of(type), &arena, &t, &test_err));
+  CHECK_OK(wh_value_parse(wh_str_of(value), &t, &arena, &v, &test_err));
+  REQUIRE_OK(
+      c.type->source->open_finder(&c, WH_STR("orders"), keys, 1, show, 2, &finder, &test_err));
+  CHECK_OK(wh_batch_init(&batch, &test_mem, finder->schema, &test_err));
+  CHECK_OK(finder->find(finder, &v, &batch, &test_err));
+  wh_buf_clear(&out);
+  rows_write(&batch, &out);
+  CHECK_STR(wh_buf_str(&out), wh_str_of(want));
+  wh_batch_free(&batch);
+  finder->close(finder);
+}
+
+CONTRACT(sink_lets_rows_be_found) {
+  wh_target target = target_of(WH_WRITE_UPSERT);
+  for (int side = 0; side < 2; side++) {
+    target.side_table = side;
+    place->sql(&c, "DROP TABLE IF EXISTS orders");
+    check_load(&target, side ? "side" : "own", 7 + side,
+               ROW("a", "08:00:00.25") "1|x\n" ROW("b", "08:00:00") "2|y",
+               (wh_counts){.written = 2});
+    check_found("k", "string", "a", side ? "1|8\n" : "1|7\n");
+    check_found("k", "string", "A", "");
+    check_found("v", "timestamp[us,UTC]", "2026-11-21T08:00:00.25Z", side ? "1|8\n" : "1|7\n");
+    check_found("v", "timestamp[ns,UTC]", "2026-11-21T08:00:00Z", side ? "2|8\n" : "2|7\n");
+    check_found("v", "timestamp[us,UTC]", "2026-11-21T08:00:00.3Z", "");
+    check_found("n", "decimal(4,0)", "2", side ? "2|8\n" : "2|7\n");
+  }
 }
 
 CONTRACT(sink_says_why_a_table_does_not_fit) {
@@ -860,6 +925,14 @@ CONTRACT(sink_history_of_upserts_with_a_side_table) {
 CONTRACT(sink_history_of_upserts_into_an_existing_table) {
   run_histories(WH_WRITE_UPSERT,
                 "CREATE TABLE orders (k TEXT UNIQUE, v DATETIME, n INTEGER, s TEXT)", false);
+}
+
+// An order column of their own making, and nothing that may not be NULL.
+CONTRACT(sink_history_of_upserts_into_a_table_without_constraints) {
+  run_histories(WH_WRITE_UPSERT,
+                "CREATE TABLE orders (k TEXT UNIQUE, v TIMESTAMPTZ, n INTEGER, s TEXT, "
+                "_wherry_order INTEGER)",
+                false);
 }
 
 CONTRACT(sink_history_of_replaces) {

@@ -24,6 +24,15 @@ def wait_for(what, condition, seconds=30):
     raise AssertionError(f"{what} did not happen within {seconds} s")
 
 
+def until_up(process):
+    """Reads what it says until it is up: from then on it handles signals."""
+    line = b"-"
+    while line and not line.startswith(b"Up."):
+        line = process.stdout.readline()
+    assert line, "it ended before it was up"
+    return process
+
+
 def stop(process, code=0):
     process.send_signal(signal.SIGTERM)
     output = process.communicate(timeout=60)[0].decode()
@@ -98,7 +107,7 @@ def test_sigterm_in_the_middle_of_a_load_loses_nothing():
     p = Project(pipeline="    chunk: 1000\n")
     p.make_erp([order(f"SO{i}") for i in range(60000)])
     for pause in (0.05, 0.15, 0.3, 0.5, 0.8):
-        up = p.start("up")
+        up = until_up(p.start("up"))
         time.sleep(pause)
         stop(up)
     p.wherry("run")

@@ -80,10 +80,15 @@ static wh_status configure(wh_sqlite_db *db, wh_sqlite_access access, wh_error *
   return rc == SQLITE_OK ? WH_OK : wh_sqlite_fail(db, rc, err, "opening %s", db->path);
 }
 
-wh_status wh_sqlite_open(wh_connection *c, wh_sqlite_access access, wh_sqlite_db *ret,
-                         wh_error *err) {
+// Whether the last call failed because a writer died in the middle and left its journal.
+static bool needs_recovery(const wh_sqlite_db *db) {
+  int rc = db->handle ? sqlite3_extended_errcode(db->handle) : SQLITE_OK;
+  return rc == SQLITE_READONLY_ROLLBACK || rc == SQLITE_READONLY_RECOVERY;
+}
+
+static wh_status open_once(wh_connection *c, wh_sqlite_access access, wh_sqlite_db *ret,
+                           bool *ret_needs_recovery, wh_error *err) {
   const wh_sqlite_options *options = options_of(c);
-  if (access != WH_SQLITE_CREATE) WH_TRY(check_exists(c, err));
   // The busy handler gets this object's address, so it is built where it stays; ret_ outputs that
   // are not set on failure are here outputs that are zeroed.
   *ret = (wh_sqlite_db){.connection = c, .wait_us = options->busy_timeout_us};
@@ -98,8 +103,24 @@ wh_status wh_sqlite_open(wh_connection *c, wh_sqlite_access access, wh_sqlite_db
     status = rc == SQLITE_OK ? configure(ret, access, err)
                              : wh_sqlite_fail(ret, rc, err, "opening %s", ret->path);
   }
+  *ret_needs_recovery = status != WH_OK && needs_recovery(ret);
   if (status != WH_OK) wh_sqlite_close(ret);
   return status;
+}
+
+wh_status wh_sqlite_open(wh_connection *c, wh_sqlite_access access, wh_sqlite_db *ret,
+                         wh_error *err) {
+  if (access != WH_SQLITE_CREATE) WH_TRY(check_exists(c, err));
+  bool recover = false;
+  wh_status status = open_once(c, access, ret, &recover, err);
+  if (status == WH_OK || access != WH_SQLITE_READ || !recover) return status;
+  // Undoing what a dead writer left takes a connection that may write, as any program that opens
+  // the database does. Where that is not allowed, what reading said stands.
+  wh_sqlite_db writer = {0};
+  wh_error ignored = {0};
+  if (open_once(c, WH_SQLITE_WRITE, &writer, &recover, &ignored) != WH_OK) return status;
+  wh_sqlite_close(&writer);
+  return open_once(c, access, ret, &recover, err);
 }
 
 void wh_sqlite_close(wh_sqlite_db *db) {
@@ -190,7 +211,7 @@ static wh_status prepare_text(wh_sqlite_db *db, const char *text, size_t len, sq
                               wh_error *err) {
   sqlite3_stmt *stmt = NULL;
   int rc = sqlite3_prepare_v3(db->handle, text, (int)len, SQLITE_PREPARE_PERSISTENT, &stmt, NULL);
-  if (rc != SQLITE_OK) return wh_sqlite_fail(db, rc, err, "asking it");
+  if (rc != SQLITE_OK) return wh_sqlite_fail(db, rc, err, "preparing a statement");
   *ret = stmt;
   return WH_OK;
 }

@@ -91,6 +91,7 @@ static wh_status read_table_columns(wh_sqlite_db *db, wh_arena *arena, wh_sqlite
   r->columns = WH_NEW_ARRAY(arena, cap, wh_sqlite_column);
   if (!r->columns) return wh_fail_memory(err);
   while (row) {
+    r->has_not_null |= sqlite3_column_int(stmt, 2) == 1 && sqlite3_column_int(stmt, 3) == 0;
     if (wh_str_is(wh_sqlite_text(stmt, 0), WH_ORDER_COLUMN)) {
       r->has_order = true;
     } else if (r->count < cap) {

@@ -21,6 +21,7 @@ typedef struct wh_sqlite_relation {
   bool is_view;
   bool is_virtual;
   bool has_rowid;
+  bool has_not_null;         // a column, not the rowid, that the database keeps from being NULL
   bool has_order;            // the column _wherry_order: made by Wherry, its declarations are exact
   wh_sqlite_column *columns; // without _wherry_order
   size_t count;

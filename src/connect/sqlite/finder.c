@@ -15,6 +15,8 @@ typedef struct finder {
   wh_sqlite_encoder *encoders;
   bool *spelled; // a time in a table that is not ours: its text may be spelled in any way
   wh_sqlite_decoder *key_decoders;
+  const wh_str *side_key; // of the table that keeps the rows' orders; NULL: there is none
+  size_t side_key_count;
   sqlite3_stmt *stmt;
 } finder;
 
@@ -134,13 +136,30 @@ static wh_status set_keys(finder *f, const wh_str *key, size_t count, wh_error *
     if (at < 0) return wh_sqlite_no_column(&f->db, &f->relation, key[i], err);
     const wh_sqlite_column *c = &f->relation.columns[at];
     fields[i] = (wh_field){.name = c->name, .type = c->type};
-    f->encoders[i] = (wh_sqlite_encoder){
-        .type = c->type, .affinity = wh_sqlite_affinity_of(c->declared), .mem = f->arena.mem};
+    f->encoders[i] = (wh_sqlite_encoder){.type = c->type,
+                                         .stored = c->type,
+                                         .affinity = wh_sqlite_affinity_of(c->declared),
+                                         .mem = f->arena.mem};
     f->key_decoders[i] = (wh_sqlite_decoder){.name = c->name, .type = c->type, .mem = f->arena.mem};
     f->spelled[i] = is_time(c->type.kind) && !f->relation.has_order;
   }
   f->key = (wh_schema){.count = count, .fields = fields};
   return wh_batch_init(&f->row, f->arena.mem, &f->key, err);
+}
+
+// Where the sink may not alter the table, orders are in one of their own.
+static wh_status find_side_table(finder *f, wh_error *err) {
+  WH_CLEAN_STMT sqlite3_stmt *stmt = NULL;
+  bool found;
+  if (f->relation.has_order) return WH_OK;
+  WH_TRY(wh_sqlite_prepare_c(
+      &f->db, "SELECT name FROM sqlite_schema WHERE name = '_wherry_order_' || ?1", &stmt, err));
+  wh_sqlite_bind_str(stmt, 1, f->relation.table);
+  WH_TRY(wh_sqlite_step(&f->db, stmt, &found, err));
+  if (!found) return WH_OK;
+  wh_sqlite_relation side;
+  WH_TRY(wh_sqlite_relate(&f->db, wh_sqlite_text(stmt, 0), (wh_str){0}, &f->arena, &side, err));
+  return wh_sqlite_relation_key(&side, &f->arena, &f->side_key, &f->side_key_count, err);
 }
 
 static wh_status set_show(finder *f, const wh_str *show, size_t count, wh_error *err) {
@@ -149,7 +168,8 @@ static wh_status set_show(finder *f, const wh_str *show, size_t count, wh_error 
   if (!fields || !f->decoders) return wh_fail_memory(err);
   for (size_t i = 0; i < count; i++) {
     ptrdiff_t at = wh_sqlite_relation_find(&f->relation, show[i]);
-    bool is_order = f->relation.has_order && wh_str_is(show[i], WH_ORDER_COLUMN);
+    bool has_order = f->relation.has_order || f->side_key;
+    bool is_order = has_order && wh_str_is(show[i], WH_ORDER_COLUMN);
     if (at < 0 && !is_order) return wh_sqlite_no_column(&f->db, &f->relation, show[i], err);
     fields[i] = is_order ? (wh_field){.name = WH_STR(WH_ORDER_COLUMN),
                                       .type = wh_type_of(WH_INT64),
@@ -190,13 +210,32 @@ static void add_key_condition(finder *f, size_t i, wh_buf *sql) {
   wh_buf_printf(sql, " COLLATE BINARY = ?%d", number);
 }
 
+static void add_shown(finder *f, wh_str name, wh_buf *sql) {
+  if (!f->side_key || !wh_str_is(name, WH_ORDER_COLUMN)) {
+    wh_sqlite_add_name(sql, name);
+    return;
+  }
+  wh_buf_add_c(sql, "(SELECT s.\"" WH_ORDER_COLUMN "\" FROM ");
+  wh_sqlite_add_name2(sql, "_wherry_order_", f->relation.table);
+  wh_buf_add_c(sql, " AS s WHERE ");
+  for (size_t i = 0; i < f->side_key_count; i++) {
+    wh_buf_add_c(sql, i ? " AND s." : "s.");
+    wh_sqlite_add_name(sql, f->side_key[i]);
+    wh_buf_add_c(sql, " = ");
+    wh_sqlite_add_name(sql, f->relation.table);
+    wh_buf_add_char(sql, '.');
+    wh_sqlite_add_name(sql, f->side_key[i]);
+  }
+  wh_buf_add_char(sql, ')');
+}
+
 static wh_status prepare_find(finder *f, wh_error *err) {
   WH_CLEAN_BUF wh_buf sql;
   wh_buf_init(&sql, f->arena.mem, WH_SQLITE_SQL_MAX);
   const char *sep = "SELECT ";
   for (size_t i = 0; i < f->show.count; i++, sep = ", ") {
     wh_buf_add_c(&sql, sep);
-    wh_sqlite_add_name(&sql, f->show.fields[i].name);
+    add_shown(f, f->show.fields[i].name, &sql);
   }
   for (size_t i = 0; i < f->key.count; i++) {
     if (!f->spelled[i]) continue;
@@ -222,6 +261,7 @@ wh_status wh_sqlite_open_finder(wh_connection *c, wh_str table, const wh_str *ke
     status = wh_sqlite_relate(&f->db, table, (wh_str){0}, &f->arena, &f->relation, err);
   if (status == WH_OK) status = wh_sqlite_sample(&f->db, &f->relation, err);
   if (status == WH_OK) status = set_keys(f, key, key_count, err);
+  if (status == WH_OK) status = find_side_table(f, err);
   if (status == WH_OK) status = set_show(f, show, show_count, err);
   if (status == WH_OK) status = prepare_find(f, err);
   if (status != WH_OK) {

@@ -98,6 +98,8 @@ static wh_status make_tables(wh_sink *sink, wh_error *err) {
   return WH_OK;
 }
 
+// SQLite syncs the names of its journals when it makes them, but not the database's; and a worker
+// that was killed may have made any of them without coming to that.
 static wh_status sync_folder(wh_sink *sink, wh_error *err) {
   wh_os *os = sink->connection->os;
   const char *folder = wh_path_folder(&sink->arena, sink->db.path);
@@ -106,8 +108,6 @@ static wh_status sync_folder(wh_sink *sink, wh_error *err) {
 }
 
 wh_status wh_sqlite_sink_prepare(wh_sink *sink, wh_error *err) {
-  bool has_file;
-  WH_TRY(wh_sqlite_exists(sink->connection, &has_file, err));
   if (!sink->is_open) {
     WH_TRY(wh_sqlite_open(sink->connection, WH_SQLITE_CREATE, &sink->db, err));
     sink->is_open = true;
@@ -120,7 +120,7 @@ wh_status wh_sqlite_sink_prepare(wh_sink *sink, wh_error *err) {
     sqlite3_exec(sink->db.handle, "ROLLBACK", NULL, NULL, NULL);
     return status;
   }
-  if (!has_file) WH_TRY(sync_folder(sink, err));
+  WH_TRY(sync_folder(sink, err));
   for (size_t i = 0; i < sink->count; i++) {
     wh_sqlite_target *t = &sink->targets[i];
     wh_sqlite_close_statements(t);

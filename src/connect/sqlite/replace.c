@@ -16,29 +16,6 @@ static void add_names(wh_buf *sql, const wh_sqlite_target *t) {
   }
 }
 
-wh_status wh_sqlite_prepare_stage(wh_sink *sink, wh_sqlite_target *t, wh_error *err) {
-  WH_CLEAN_BUF wh_buf sql;
-  wh_buf_init(&sql, sink->connection->mem, WH_SQLITE_SQL_MAX);
-  wh_buf_add_c(&sql, "INSERT OR ABORT INTO ");
-  add_stage_name(&sql, t);
-  wh_buf_add_c(&sql, " AS t (");
-  add_names(&sql, t);
-  wh_buf_add_c(&sql, ", \"_wherry_stage\") VALUES (");
-  for (size_t i = 0; i <= t->schema.count; i++)
-    wh_buf_printf(&sql, "%s?%zu", i ? ", " : "", i + 1);
-  wh_buf_add_char(&sql, ')');
-  if (t->spec.key_count) {
-    wh_buf_add_c(&sql, " ON CONFLICT (\"_wherry_stage\", ");
-    wh_sqlite_add_key(&sql, t);
-    wh_buf_add_c(&sql, ") DO UPDATE");
-    wh_sqlite_add_set(&sql, t, 0);
-    wh_buf_add_c(&sql, " WHERE ");
-    wh_sqlite_add_stage_guard(&sql, t);
-  }
-  WH_TRY(wh_sqlite_prepare(&sink->db, &sql, &t->put, err));
-  return t->spec.key_count ? wh_sqlite_prepare_why(&sink->db, t, true, err) : WH_OK;
-}
-
 // Runs a statement about the target's table; ?1 is its name, ?2 and ?3 the load's.
 static wh_status run_about(wh_sink *sink, const wh_sqlite_target *t, const char *sql, bool *ret_row,
                            int64_t ret[2], wh_error *err) {

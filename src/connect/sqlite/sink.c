@@ -2,15 +2,20 @@
 
 void wh_sqlite_close_statements(wh_sqlite_target *t) {
   sqlite3_finalize(t->put);
+  sqlite3_finalize(t->put_many);
   sqlite3_finalize(t->why);
   sqlite3_finalize(t->put_order);
-  t->put = t->why = t->put_order = NULL;
+  t->put = t->put_many = t->why = t->put_order = NULL;
+  for (size_t i = 0; t->many_encoders && i < t->many * t->schema.count; i++)
+    wh_sqlite_encoder_free(&t->many_encoders[i]);
+  t->many_encoders = NULL;
 }
 
 static void sink_abort(wh_sink *sink) {
   if (!sink->is_open) return;
   for (size_t i = 0; i < sink->count; i++) {
     if (sink->targets[i].put) sqlite3_reset(sink->targets[i].put);
+    if (sink->targets[i].put_many) sqlite3_reset(sink->targets[i].put_many);
     if (sink->targets[i].why) sqlite3_reset(sink->targets[i].why);
   }
   if (!sqlite3_get_autocommit(sink->db.handle))

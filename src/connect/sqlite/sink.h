@@ -4,6 +4,8 @@
 #include "connect/sqlite/describe.h"
 #include "connect/sqlite/encode.h"
 
+enum { WH_SQLITE_MANY = 16 }; // rows of one statement
+
 typedef struct wh_sqlite_target {
   wh_target spec; // a deep copy
   wh_schema schema;
@@ -16,6 +18,7 @@ typedef struct wh_sqlite_target {
   wh_sqlite_encoder *encoders; // for each column of the schema
   size_t *key;                 // indexes of the key's columns in the schema
   wh_str *collations;          // of the key's columns in the unique index
+  bool undoes;                 // a statement for many rows that fails leaves none of them
   bool may_collide;            // one of them sees different bytes as equal
   ptrdiff_t version;           // index of newest_by, or -1
   bool version_is_ordered;     // stored values compare in SQL as they do as values
@@ -23,10 +26,14 @@ typedef struct wh_sqlite_target {
   // Columns of a type that the table's cannot take, a line each; empty: none. Refused when rows
   // come, not before: a source without rows knows its columns' types less well than one with.
   wh_str clashes;
-  // Statements (write.c, replace.c):
-  sqlite3_stmt *put;       // a row into the table, or the stage
-  sqlite3_stmt *why;       // why a row was not put
-  sqlite3_stmt *put_order; // into the side table
+  // Statements (put.c):
+  sqlite3_stmt *put;                // a row into the table, or the stage
+  sqlite3_stmt *put_many;           // `many` rows at once
+  size_t many;                      // 0: always one by one
+  wh_sqlite_encoder *many_encoders; // schema.count for each of them
+  size_t alone, alone_next;         // rows to put one by one before many are tried again
+  sqlite3_stmt *why;                // why a row was not put
+  sqlite3_stmt *put_order;          // into the side table
   // Replace: the load's rows so far.
   int64_t stage;
   int64_t accepted; // rows that went into the stage, duplicates too
@@ -90,13 +97,13 @@ wh_status wh_sqlite_make_compare(wh_sqlite_db *db, wh_sqlite_target *t, size_t i
 // sink.c
 void wh_sqlite_close_statements(wh_sqlite_target *t);
 
-// write.c
+// put.c: prepares the statements below.
 wh_status wh_sqlite_prepare_write(wh_sink *sink, wh_sqlite_target *t, wh_error *err);
+// write.c
 wh_status wh_sqlite_sink_write(wh_sink *sink, size_t target, const wh_batch *batch,
                                wh_rejects *rejects, wh_counts *counts, wh_error *err);
 
 // replace.c
-wh_status wh_sqlite_prepare_stage(wh_sink *sink, wh_sqlite_target *t, wh_error *err);
 // Drops what loads that cannot go on left behind.
 wh_status wh_sqlite_clean_stages(wh_sink *sink, wh_sqlite_target *t, wh_error *err);
 // Finds or makes the load's stage; *ret_lost when the mark speaks of rows that are not there.

@@ -46,6 +46,7 @@ static wh_status set_column(wh_sqlite_target *t, size_t i, wh_str name, wh_str d
 static wh_status bind_new(wh_sqlite_target *t, wh_arena *arena, wh_error *err) {
   t->has_order = !t->spec.side_table;
   t->has_side = t->spec.side_table && t->spec.mode == WH_WRITE_UPSERT;
+  t->undoes = t->has_order || wh_sqlite_key_count(t) > 0;
   t->may_collide = false;
   for (size_t i = 0; i < t->spec.key_count; i++)
     t->collations[i] = WH_STR("BINARY");
@@ -211,6 +212,7 @@ wh_status wh_sqlite_target_bind(wh_sqlite_db *db, wh_sqlite_target *t, wh_arena 
   WH_TRY(wh_sqlite_sample(db, &r, err));
   t->spec.table = r.table;
   t->has_order = r.has_order;
+  t->undoes = r.has_not_null;
   t->has_side = !r.has_order && t->spec.mode == WH_WRITE_UPSERT;
   WH_CLEAN_BUF wh_buf clashes;
   wh_buf_init(&clashes, arena->mem, 0);

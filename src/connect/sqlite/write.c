@@ -1,65 +1,10 @@
 // Rows into a table or a stage.
 #include "connect/sqlite/sink.h"
 
+enum { ALONE_MAX = 4096 }; // rows that go one by one after statements for many failed
+
 #define DAY_US    ((int64_t)86400 * 1000000)
 #define FUTURE_US DAY_US // versions further ahead than this are mistakes
-
-static void add_insert(wh_buf *sql, const wh_sqlite_target *t) {
-  // OR ABORT: a constraint of the table that would silently replace or skip other rows does not.
-  wh_buf_add_c(sql, "INSERT OR ABORT INTO ");
-  wh_sqlite_add_name(sql, t->spec.table);
-  wh_buf_add_c(sql, " AS t (");
-  for (size_t i = 0; i < t->schema.count; i++) {
-    wh_buf_add_c(sql, i ? ", " : "");
-    wh_sqlite_add_name(sql, t->names[i]);
-  }
-  wh_buf_add_c(sql, t->has_order ? ", \"" WH_ORDER_COLUMN "\") VALUES (" : ") VALUES (");
-  for (size_t i = 0; i < t->schema.count + t->has_order; i++)
-    wh_buf_printf(sql, "%s?%zu", i ? ", " : "", i + 1);
-  wh_buf_add_char(sql, ')');
-}
-
-static wh_status prepare_put(wh_sink *sink, wh_sqlite_target *t, wh_error *err) {
-  WH_CLEAN_BUF wh_buf sql;
-  wh_buf_init(&sql, sink->connection->mem, WH_SQLITE_SQL_MAX);
-  add_insert(&sql, t);
-  if (t->spec.mode == WH_WRITE_UPSERT) {
-    int order = (int)t->schema.count + 1;
-    wh_buf_add_c(&sql, " ON CONFLICT (");
-    wh_sqlite_add_key(&sql, t);
-    wh_buf_add_c(&sql, ") DO UPDATE");
-    wh_sqlite_add_set(&sql, t, t->has_order ? order : 0);
-    wh_buf_add_c(&sql, " WHERE ");
-    wh_sqlite_add_guard(&sql, t, order);
-  }
-  return wh_sqlite_prepare(&sink->db, &sql, &t->put, err);
-}
-
-static wh_status prepare_put_order(wh_sink *sink, wh_sqlite_target *t, wh_error *err) {
-  if (!t->has_side) return WH_OK;
-  WH_CLEAN_BUF wh_buf sql;
-  wh_buf_init(&sql, sink->connection->mem, WH_SQLITE_SQL_MAX);
-  wh_buf_add_c(&sql, "INSERT OR REPLACE INTO ");
-  wh_sqlite_add_name2(&sql, "_wherry_order_", t->spec.table);
-  wh_buf_add_c(&sql, " (");
-  for (size_t i = 0; i < t->spec.key_count; i++) {
-    wh_sqlite_add_name(&sql, t->names[t->key[i]]);
-    wh_buf_add_c(&sql, ", ");
-  }
-  wh_buf_add_c(&sql, "\"" WH_ORDER_COLUMN "\") VALUES (");
-  for (size_t i = 0; i <= t->spec.key_count; i++)
-    wh_buf_printf(&sql, "%s?%zu", i ? ", " : "", i + 1);
-  wh_buf_add_char(&sql, ')');
-  return wh_sqlite_prepare(&sink->db, &sql, &t->put_order, err);
-}
-
-wh_status wh_sqlite_prepare_write(wh_sink *sink, wh_sqlite_target *t, wh_error *err) {
-  if (t->spec.mode == WH_WRITE_REPLACE) return wh_sqlite_prepare_stage(sink, t, err);
-  WH_TRY(prepare_put(sink, t, err));
-  if (t->spec.mode == WH_WRITE_APPEND) return WH_OK;
-  WH_TRY(prepare_put_order(sink, t, err));
-  return wh_sqlite_prepare_why(&sink->db, t, false, err);
-}
 
 // What a write carries from row to row.
 typedef struct writing {
@@ -121,13 +66,14 @@ static wh_status check_row(writing *w, size_t row, bool *ret_fine, wh_error *err
   return WH_OK;
 }
 
-static wh_status bind_row(writing *w, size_t row, bool *ret_fine, wh_error *err) {
-  wh_sqlite_target *t = w->target;
+// Binds the row's columns from parameter `first` on.
+static wh_status bind_row(writing *w, size_t row, wh_sqlite_encoder *encoders, sqlite3_stmt *stmt,
+                          int first, bool *ret_fine, wh_error *err) {
   *ret_fine = true;
-  for (size_t i = 0; i < t->schema.count; i++) {
+  for (size_t i = 0; i < w->target->schema.count; i++) {
     wh_sqlite_misfit misfit;
-    wh_status status = wh_sqlite_encode(&t->encoders[i], &w->batch->columns[i], row, t->put,
-                                        (int)i + 1, &misfit, err);
+    wh_status status = wh_sqlite_encode(&encoders[i], &w->batch->columns[i], row, stmt,
+                                        first + (int)i, &misfit, err);
     if (status == WH_OK) continue;
     if (status != WH_ERR_TYPE) return status;
     *ret_fine = false;
@@ -187,19 +133,26 @@ static wh_status put_order(writing *w, size_t row, wh_error *err) {
   return wh_sqlite_step_done(&w->sink->db, t->put_order, err);
 }
 
+// A failure that is a row's, and left the transaction as it was before the statement.
+static bool is_rows_fault(wh_sqlite_db *db, int rc) {
+  bool is_row = (rc & 0xFF) == SQLITE_CONSTRAINT || rc == SQLITE_MISMATCH || rc == SQLITE_TOOBIG;
+  return is_row && !sqlite3_get_autocommit(db->handle);
+}
+
 static wh_status put_failed(writing *w, size_t row, int rc, wh_error *err) {
   wh_sqlite_db *db = &w->sink->db;
-  bool is_row = (rc & 0xFF) == SQLITE_CONSTRAINT || rc == SQLITE_MISMATCH || rc == SQLITE_TOOBIG;
-  if (!is_row || sqlite3_get_autocommit(db->handle)) {
-    wh_status status =
-        wh_sqlite_fail(db, rc, err, "loading %.*s", WH_STR_ARG(w->target->spec.table));
-    sqlite3_reset(w->target->put);
-    return status;
-  }
   char reason[256];
   snprintf(reason, sizeof reason, "%s", sqlite3_errmsg(db->handle));
+  wh_status status = WH_OK;
+  if (!is_rows_fault(db, rc))
+    status = wh_sqlite_fail(db, rc, err, "loading %.*s", WH_STR_ARG(w->target->spec.table));
   sqlite3_reset(w->target->put);
-  return reject(w, row, "constraint", (wh_str){0}, reason, err);
+  return status == WH_OK ? reject(w, row, "constraint", (wh_str){0}, reason, err) : status;
+}
+
+static void count_written(writing *w, size_t rows) {
+  if (w->target->spec.mode == WH_WRITE_REPLACE) w->target->accepted += (int64_t)rows;
+  w->counts->written += rows;
 }
 
 static wh_status put_row(writing *w, size_t row, wh_error *err) {
@@ -207,7 +160,7 @@ static wh_status put_row(writing *w, size_t row, wh_error *err) {
   bool fine;
   WH_TRY(check_row(w, row, &fine, err));
   if (!fine) return WH_OK;
-  WH_TRY(bind_row(w, row, &fine, err));
+  WH_TRY(bind_row(w, row, t->encoders, t->put, 1, &fine, err));
   if (!fine) return WH_OK;
   int rc = sqlite3_step(t->put);
   if (rc != SQLITE_DONE) return put_failed(w, row, rc, err);
@@ -215,9 +168,81 @@ static wh_status put_row(writing *w, size_t row, wh_error *err) {
   sqlite3_reset(t->put);
   if (!changed) return explain(w, row, err);
   if (t->put_order) WH_TRY(put_order(w, row, err));
-  if (t->spec.mode == WH_WRITE_REPLACE) t->accepted++;
-  w->counts->written++;
+  count_written(w, 1);
   return WH_OK;
+}
+
+static wh_status put_one_by_one(writing *w, const size_t *rows, size_t count, wh_error *err) {
+  for (size_t i = 0; i < count; i++)
+    WH_TRY(put_row(w, rows[i], err));
+  return WH_OK;
+}
+
+// Runs the statement for many rows. Where rows that change nothing are common, trying costs more
+// than it brings: after each failure more rows go alone.
+static wh_status put_many(writing *w, const size_t *rows, wh_error *err) {
+  wh_sqlite_target *t = w->target;
+  wh_sqlite_db *db = &w->sink->db;
+  int rc = sqlite3_step(t->put_many);
+  int changes = sqlite3_changes(db->handle);
+  if (rc == SQLITE_DONE) {
+    sqlite3_reset(t->put_many);
+    if (changes != (int)t->many)
+      return wh_fail(err, WH_ERR_BUG, "%.*s: %d of %zu rows were put",
+                     WH_STR_ARG(w->sink->connection->name), changes, t->many);
+    t->alone_next = 0;
+    count_written(w, t->many);
+    return WH_OK;
+  }
+  bool undone = rc == SQLITE_ERROR && !sqlite3_get_autocommit(db->handle);
+  wh_status status = WH_OK;
+  if (!undone && !is_rows_fault(db, rc))
+    status = wh_sqlite_fail(db, rc, err, "loading %.*s", WH_STR_ARG(t->spec.table));
+  sqlite3_reset(t->put_many);
+  WH_TRY(status);
+  t->alone_next = t->alone_next ? t->alone_next * 2 : t->many;
+  if (t->alone_next > ALONE_MAX) t->alone_next = ALONE_MAX;
+  t->alone = t->alone_next;
+  return put_one_by_one(w, rows, t->many, err);
+}
+
+static wh_status put_rows(writing *w, wh_error *err) {
+  wh_sqlite_target *t = w->target;
+  size_t rows[WH_SQLITE_MANY], waiting = 0;
+  for (size_t row = 0; row < w->batch->rows; row++) {
+    if (t->many == 0 || t->alone > 0) {
+      t->alone -= t->alone > 0;
+      WH_TRY(put_row(w, row, err));
+      continue;
+    }
+    bool fine;
+    size_t place = waiting * t->schema.count;
+    WH_TRY(check_row(w, row, &fine, err));
+    if (fine)
+      WH_TRY(bind_row(w, row, t->many_encoders + place, t->put_many, (int)place + 1, &fine, err));
+    if (!fine) continue;
+    rows[waiting++] = row;
+    if (waiting < t->many) continue;
+    WH_TRY(put_many(w, rows, err));
+    waiting = 0;
+  }
+  return put_one_by_one(w, rows, waiting, err);
+}
+
+// The parameter behind the columns: the order, or the stage.
+static void bind_last(wh_sink *sink, wh_sqlite_target *t) {
+  int64_t last = t->spec.mode == WH_WRITE_REPLACE ? t->stage : sink->load.order;
+  int columns = (int)t->schema.count;
+  if (sqlite3_bind_parameter_count(t->put) > columns) sqlite3_bind_int64(t->put, columns + 1, last);
+  if (t->many && sqlite3_bind_parameter_count(t->put_many) > columns * (int)t->many)
+    sqlite3_bind_int64(t->put_many, columns * (int)t->many + 1, last);
+}
+
+// Nothing of the batch is borrowed any more.
+static void let_go(wh_sqlite_target *t) {
+  sqlite3_stmt *const statements[] = {t->put, t->put_many, t->why, t->put_order};
+  for (int i = 0; i < 4; i++)
+    if (statements[i]) sqlite3_clear_bindings(statements[i]);
 }
 
 wh_status wh_sqlite_sink_write(wh_sink *sink, size_t target, const wh_batch *batch,
@@ -237,15 +262,8 @@ wh_status wh_sqlite_sink_write(wh_sink *sink, size_t target, const wh_batch *bat
   if (t->version >= 0)
     w.limits_version =
         last_version(&t->schema.fields[t->version].type, sink->load.now_us, &w.last_version);
-  // The parameter behind the columns: the order, or the stage.
-  int64_t last = t->spec.mode == WH_WRITE_REPLACE ? t->stage : sink->load.order;
-  if (sqlite3_bind_parameter_count(t->put) > (int)t->schema.count)
-    sqlite3_bind_int64(t->put, (int)t->schema.count + 1, last);
-  for (size_t row = 0; row < batch->rows; row++)
-    WH_TRY(put_row(&w, row, err));
-  // Nothing of the batch is borrowed any more.
-  sqlite3_clear_bindings(t->put);
-  if (t->why) sqlite3_clear_bindings(t->why);
-  if (t->put_order) sqlite3_clear_bindings(t->put_order);
-  return WH_OK;
+  bind_last(sink, t);
+  wh_status status = put_rows(&w, err);
+  let_go(t);
+  return status;
 }

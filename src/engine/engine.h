@@ -40,12 +40,14 @@ typedef struct wh_engine {
 } wh_engine;
 
 enum {
-  WH_FLOW_SLOTS = 4,                   // batches in flight between two stages
-  WH_VISIBILITY_US = 5 * 60 * 1000000, // an object being loaded is hidden this long
-  WH_SETTLE_US = 2 * 1000000,          // a foreign file counts when still for so long
-  WH_ROW_SHARE_OF_MEMORY = 8,          // a row is at most memory / this
-  WH_MEMORY_BESIDES = 14 << 20,        // code, libraries, stacks and the C library's own
-  WH_RETRY_FIRST_US = 5 * 1000000,     // delay after a failure, doubling
+  WH_FLOW_SLOTS = 4,                        // batches in flight between two stages
+  WH_VISIBILITY_US = 5 * 60 * 1000000,      // an object being loaded is hidden this long
+  WH_SETTLE_US = 2 * 1000000,               // a foreign file counts when still for so long
+  WH_SETTLE_PATIENCE_US = 5 * WH_SETTLE_US, // `run` waits so long in all for files to be still
+  WH_CLOCK_AHEAD_US = 60 * 1000000,         // a file's time may be ahead of our clock by so much
+  WH_ROW_SHARE_OF_MEMORY = 8,               // a row is at most memory / this
+  WH_MEMORY_BESIDES = 14 << 20,             // code, libraries, stacks and the C library's own
+  WH_RETRY_FIRST_US = 5 * 1000000,          // delay after a failure, doubling
   WH_RETRY_MAX_US = 15 * 60 * 1000000,
 };
 

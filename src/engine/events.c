@@ -16,27 +16,30 @@ typedef struct scan {
 } scan;
 
 // A file that somebody else writes counts when it has been still for a while. One that Wherry
-// published is complete the moment it is there; its manifest tells.
+// published is complete the moment it is there; its manifest tells, if it has as many bytes as that
+// says: a copy may be under way whose manifest came first.
 static wh_status is_settled(scan *s, const wh_object *object, bool *ret, wh_error *err) {
   int64_t still_at = object->modified_us + WH_SETTLE_US;
-  if (still_at <= s->now_us) {
-    *ret = true;
-    return WH_OK;
-  }
-  wh_str key = wh_manifest_key(object->key, s->arena);
-  if (!key.data) return wh_fail_memory(err);
-  wh_object manifest;
-  wh_error inner = {0};
-  wh_status status =
-      s->connection->type->store->stat(s->connection, key, s->arena, &manifest, &inner);
-  if (status != WH_OK && status != WH_ERR_NOT_FOUND) {
-    if (err) *err = inner;
-    return status;
-  }
-  *ret = status == WH_OK;
-  // A clock that is ahead of ours must not hold a file back for ever.
-  if (still_at > s->now_us + WH_SETTLE_US) still_at = s->now_us + WH_SETTLE_US;
+  // A time far ahead of our clock says nothing about when the file was written.
+  *ret = still_at <= s->now_us || object->modified_us > s->now_us + WH_CLOCK_AHEAD_US;
+  if (*ret) return WH_OK;
+  wh_manifest manifest;
+  wh_error ignored = {0};
+  wh_status status = wh_input_manifest(s->connection, object, s->arena, ret, &manifest, &ignored);
+  if (status == WH_ERR_MEMORY) return wh_fail_memory(err);
+  if (status != WH_OK) *ret = false; // whatever it is: when the file is still, it is read again
   if (!*ret && still_at < s->settle_at_us) s->settle_at_us = still_at;
+  return WH_OK;
+}
+
+static wh_status put_if_settled(scan *s, const wh_object *object, wh_error *err) {
+  bool settled, fresh;
+  WH_TRY(is_settled(s, object, &settled, err));
+  if (!settled) return WH_OK;
+  wh_ledger *ledger = s->engine->ledger;
+  WH_TRY(ledger->type->put(ledger, s->pipeline->name, object->key, object->version,
+                           object->modified_us, &fresh, err));
+  s->fresh += fresh;
   return WH_OK;
 }
 
@@ -44,18 +47,22 @@ static wh_status look_at(void *context, const wh_object *object, wh_error *err) 
   scan *s = context;
   if (!wh_glob_match(s->pipeline->from.thing, object->key)) return WH_OK;
   wh_arena_reset(s->arena);
-  wh_ledger *ledger = s->engine->ledger;
   if (s->skip_all) {
+    wh_ledger *ledger = s->engine->ledger;
     return ledger->type->put_done(ledger, s->pipeline->name, object->key, object->version, err);
   }
-  bool settled;
-  WH_TRY(is_settled(s, object, &settled, err));
-  if (!settled) return WH_OK;
-  bool fresh;
-  WH_TRY(ledger->type->put(ledger, s->pipeline->name, object->key, object->version,
-                           object->modified_us, &fresh, err));
-  s->fresh += fresh;
-  return WH_OK;
+  return put_if_settled(s, object, err);
+}
+
+wh_status wh_engine_offer(wh_engine *engine, const wh_pipeline *p, wh_connection *c,
+                          const wh_object *object, wh_arena *arena, wh_error *err) {
+  scan s = {.engine = engine,
+            .pipeline = p,
+            .connection = c,
+            .arena = arena,
+            .now_us = wh_now_us(engine->os),
+            .settle_at_us = INT64_MAX};
+  return put_if_settled(&s, object, err);
 }
 
 wh_status wh_engine_scan(wh_engine *engine, const wh_pipeline *p, uint64_t *ret_new,

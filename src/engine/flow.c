@@ -15,6 +15,7 @@ typedef struct slot {
   wh_reject_lines lines;
   wh_status status; // WH_ERR_END: the last; another failure: why
   wh_error error;
+  bool reader_failed;
 } slot;
 
 struct wh_flow {
@@ -29,7 +30,7 @@ struct wh_flow {
   size_t slot_count; // made so far
   uint64_t skip_through;
   size_t finishing; // after the last row: the step whose held-back rows come out
-  bool at_end, ended;
+  bool at_end, ended, reader_failed;
   bool threaded;
   pthread_t thread;
   wh_queue free, full; // of slot *
@@ -220,7 +221,9 @@ static wh_status fill(wh_flow *f, slot *s, wh_error *err) {
   wh_reader *reader = f->options.reader;
   wh_batch_reset(&s->read);
   wh_reject_lines_clear(&s->lines, &s->read);
-  WH_TRY(reader->next(reader, &s->read, &s->lines.rejects, err));
+  wh_status status = reader->next(reader, &s->read, &s->lines.rejects, err);
+  s->reader_failed = status != WH_OK;
+  WH_TRY(status);
   s->item.rows_through = s->lines.last_row;
   if (s->read.rows) {
     uint64_t last = wh_batch_place(&s->read, s->read.rows - 1).row;
@@ -322,11 +325,16 @@ wh_status wh_flow_next(wh_flow *f, wh_flow_item **ret, wh_error *err) {
   }
   if (s->status != WH_OK) {
     f->ended = true;
+    f->reader_failed = s->reader_failed;
     if (err) *err = s->error;
     return s->status;
   }
   *ret = &s->item;
   return WH_OK;
+}
+
+bool wh_flow_reader_failed(const wh_flow *f) {
+  return f->reader_failed;
 }
 
 void wh_flow_release(wh_flow *f, wh_flow_item *item) {

@@ -42,5 +42,7 @@ bool wh_flow_holds_back(const wh_flow *flow);
 // WH_ERR_END: no more. Other failures are those of the reader or a step.
 wh_status wh_flow_next(wh_flow *flow, wh_flow_item **ret, wh_error *err);
 void wh_flow_release(wh_flow *flow, wh_flow_item *item);
+// After a failure of wh_flow_next: whether it was the reader's, and not a step's.
+bool wh_flow_reader_failed(const wh_flow *flow);
 // Stops the reading thread. NULL is fine.
 void wh_flow_close(wh_flow *flow);

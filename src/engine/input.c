@@ -289,8 +289,15 @@ static wh_status open_reader(wh_run_input *in, wh_error *err) {
                             &in->reader, err);
 }
 
-wh_status wh_input_blame(const wh_run_input *in, wh_status status, wh_error *err) {
-  if (status == WH_OK || !err) return status;
+bool wh_input_is_final(wh_status status) {
+  return status == WH_ERR_DATA || status == WH_ERR_TYPE || status == WH_ERR_LIMIT ||
+         status == WH_ERR_NOT_FOUND;
+}
+
+wh_status wh_input_blame(wh_run_input *in, wh_status status, wh_error *err) {
+  if (status == WH_OK || in->is_rows) return status;
+  in->at_fault = wh_input_is_final(status);
+  if (!err) return status;
   wh_str name = wh_path_name(in->object.key);
   wh_error_prefix(err, "%.*s: ", WH_STR_ARG(name));
   if (status == WH_ERR_DATA) wh_error_append(err, ". Nothing of it was loaded.");
@@ -321,7 +328,9 @@ wh_status wh_input_open_object(wh_engine *engine, const wh_pipeline *p, wh_str k
   bool is_rows;
   WH_TRY(wh_input_connect(engine, &p->from, &ret->connection, &is_rows, err));
   const wh_store_type *store = ret->connection->type->store;
-  WH_TRY(store->stat(ret->connection, key, arena, &ret->object, err));
+  wh_status status = store->stat(ret->connection, key, arena, &ret->object, err);
+  ret->at_fault = status == WH_ERR_NOT_FOUND;
+  WH_TRY(status);
   if (version.len && !wh_str_eq(version, ret->object.version)) {
     return wh_fail(err, WH_ERR_CHANGED, "%.*s was replaced before it was read", WH_STR_ARG(key));
   }

@@ -30,6 +30,7 @@ typedef struct wh_run_input {
   wh_input *stream;
   bool has_manifest; // of these very bytes
   wh_manifest manifest;
+  bool at_fault;   // it failed for what the object is: another try would end the same way
   bool tells_rows; // the manifest knows the rows; that of a file moved as it is may not
   bool inferred;   // the schema comes from the object itself, or from earlier ones (pinned)
   wh_schema given; // from the manifest, pinned, or widened
@@ -54,9 +55,12 @@ wh_status wh_input_open_object(wh_engine *engine, const wh_pipeline *pipeline, w
 // The manifest beside an object, if there is one that speaks of an object of this size.
 wh_status wh_input_manifest(wh_connection *c, const wh_object *object, wh_arena *arena,
                             bool *ret_found, wh_manifest *ret, wh_error *err);
-// Names the object in an error of its codec, which knows only the place, and says that nothing of
-// it was loaded where that is so (WH_ERR_DATA). Returns `status`.
-wh_status wh_input_blame(const wh_run_input *in, wh_status status, wh_error *err);
+// For failures of the object itself and of nothing else: sets at_fault where it is the bytes that
+// are wrong, or gone. Names the object in an error of its codec, which knows only the place, and
+// says that nothing of it was loaded where that is so (WH_ERR_DATA). Returns `status`.
+wh_status wh_input_blame(wh_run_input *in, wh_status status, wh_error *err);
+// Whether such a failure is final.
+bool wh_input_is_final(wh_status status);
 // Opens the same object again from its start, with the schema in `given`.
 wh_status wh_input_reopen(wh_run_input *in, wh_error *err);
 // After WH_ERR_WIDEN: takes over the reader's wider schema and opens again.

@@ -20,6 +20,7 @@ typedef struct raw_copy {
   wh_upload *upload;
   wh_sha256 sha;
   bool has_sha;
+  bool at_fault; // the source object is gone, or is not what its manifest says
 } raw_copy;
 
 static wh_status open_both(raw_copy *c, wh_error *err) {
@@ -28,7 +29,9 @@ static wh_status open_both(raw_copy *c, wh_error *err) {
   WH_TRY(wh_input_connect(c->engine, &p->from, &c->from, &is_rows, err));
   WH_TRY(wh_input_connect(c->engine, &p->to, &c->to, &is_rows, err));
   const wh_work *work = c->request->work;
-  WH_TRY(c->from->type->store->stat(c->from, work->key, c->arena, &c->object, err));
+  wh_status status = c->from->type->store->stat(c->from, work->key, c->arena, &c->object, err);
+  c->at_fault = status == WH_ERR_NOT_FOUND;
+  WH_TRY(status);
   if (work->version.len && !wh_str_eq(work->version, c->object.version)) {
     return wh_fail(err, WH_ERR_CHANGED, "%.*s was replaced before it was read",
                    WH_STR_ARG(work->key));
@@ -99,6 +102,7 @@ static wh_status take_checksum(raw_copy *c, wh_error *err) {
   c->run->sha256 = wh_arena_str(c->arena, wh_buf_str(&text));
   if (!c->run->sha256.data) return wh_fail_memory(err);
   if (!c->has_manifest || wh_str_eq(c->manifest.sha256, c->run->sha256)) return WH_OK;
+  c->at_fault = true;
   return wh_fail(err, WH_ERR_DATA,
                  "%.*s: its bytes are not those that were published: the checksum differs. It was "
                  "not copied",
@@ -193,6 +197,7 @@ wh_status wh_run_raw(wh_engine *engine, const wh_run_request *r, wh_arena *arena
   wh_status status = open_both(&c, err);
   if (status == WH_OK) status = copy_bytes(&c, err);
   if (status == WH_OK) status = publish(&c, err);
+  if (r->ret_final) *r->ret_final = status != WH_OK && c.at_fault;
   wh_input_close(c.in);
   if (c.upload) c.upload->close(c.upload);
   wh_error ignored = {0};

@@ -114,6 +114,8 @@ static wh_status consume(transfer *t, wh_error *err) {
     wh_flow_item *item;
     wh_status status = wh_flow_next(t->flow, &item, err);
     if (status == WH_ERR_END) return WH_OK;
+    if (status != WH_OK && status != WH_ERR_WIDEN && wh_flow_reader_failed(t->flow))
+      return wh_input_blame(t->in, status, err);
     WH_TRY(status);
     status = take_item(t, item, err);
     wh_flow_release(t->flow, item);
@@ -246,7 +248,7 @@ static wh_status fill_cursor(transfer *t, wh_cursor *cursor, wh_finish *finish, 
 // Everything was consumed: what the ledger will record, then the commit itself.
 static wh_status complete(transfer *t, wh_error *err) {
   wh_run *run = t->run;
-  WH_TRY(compare_with_manifest(t, err));
+  WH_TRY(wh_input_blame(t->in, compare_with_manifest(t, err), err));
   WH_TRY(check_limit(t, err));
   WH_TRY(settle_rejects(t, err));
   t->mark.done = true;
@@ -317,7 +319,6 @@ wh_status wh_run_transfer(wh_engine *engine, const wh_run_request *request, wh_r
   WH_TRY(prove_if_large(&t, err));
   for (;;) {
     wh_status status = attempt(&t, err);
-    if (status == WH_ERR_DATA) return wh_input_blame(in, status, err);
     if (status != WH_ERR_WIDEN) return status;
     // An inferred type was too narrow. Nothing of this attempt is committed (larger objects were
     // read whole before): read again with the wider one.
@@ -396,6 +397,7 @@ wh_status wh_run_one(wh_engine *engine, const wh_run_request *r, wh_arena *arena
   wh_run_input in = {0};
   wh_status status = open_input(engine, r, arena, &in, err);
   if (status == WH_OK) status = wh_run_transfer(engine, r, &in, arena, ret_run, err);
+  if (r->ret_final) *r->ret_final = status != WH_OK && in.at_fault;
   wh_input_close_run(&in);
   // A sealed run may have been published: whether it was is for recovery to find out.
   if (status != WH_OK && ret_run->state != WH_RUN_SEALED)

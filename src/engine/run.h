@@ -9,6 +9,7 @@ typedef struct wh_run_request {
   const wh_lease *lease;
   const wh_run_options *options;
   const wh_work *work; // the object to load; NULL: read the database, or replay
+  bool *ret_final;     // NULL, or whether it failed for what the object is, so that a retry is vain
   bool is_replay;      // rows of the quarantine: `at_most_rejected` does not count
 } wh_run_request;
 
@@ -34,6 +35,11 @@ wh_status wh_run_record_done(wh_engine *engine, wh_run *run, wh_finish *finish, 
 
 // Marks the run as failed in the ledger, with why; whatever fails then is left to recovery.
 void wh_run_record_failure(wh_engine *engine, wh_run *run, const wh_error *why);
+
+// Puts an object into the queue, if it is still; else the next scan finds it. `arena` is for
+// scratch.
+wh_status wh_engine_offer(wh_engine *engine, const wh_pipeline *pipeline, wh_connection *c,
+                          const wh_object *object, wh_arena *arena, wh_error *err);
 
 static inline void wh_engine_notice(const wh_engine *engine, wh_str pipeline, const char *text) {
   if (engine->watcher.notice) engine->watcher.notice(engine->watcher.context, pipeline, text);

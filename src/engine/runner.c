@@ -24,10 +24,9 @@ static void set_failed(wh_run *run, const wh_error *why) {
 
 // --- after a failure ---------------------------------------------------------------------------
 
-// Another try would end the same way: the bytes themselves are wrong, or gone.
-static bool is_definite(wh_status status) {
-  return status == WH_ERR_DATA || status == WH_ERR_TYPE || status == WH_ERR_LIMIT ||
-         status == WH_ERR_NOT_FOUND;
+// Somebody else is in the way for now: no fault of the object, which waits as long as it takes.
+static bool will_pass(wh_status status) {
+  return status == WH_ERR_NO_SPACE || status == WH_ERR_BUSY || status == WH_ERR_UNAVAILABLE;
 }
 
 static int64_t retry_delay_us(uint32_t attempts) {
@@ -48,8 +47,7 @@ static wh_status take_newer_version(wh_engine *engine, const wh_pipeline *p, con
   wh_error inner = {0};
   wh_status status = c->type->store->stat(c, work->key, arena, &now, &inner);
   if (status == WH_OK) {
-    bool fresh;
-    WH_TRY(ledger->type->put(ledger, p->name, now.key, now.version, now.modified_us, &fresh, err));
+    WH_TRY(wh_engine_offer(engine, p, c, &now, arena, err));
   } else if (status != WH_ERR_NOT_FOUND) {
     if (err) *err = inner;
     return status;
@@ -58,13 +56,14 @@ static wh_status take_newer_version(wh_engine *engine, const wh_pipeline *p, con
 }
 
 static wh_status after_failure(wh_engine *engine, const wh_pipeline *p, const wh_work *work,
-                               wh_status status, const wh_error *why, wh_arena *arena,
-                               wh_error *err) {
+                               wh_status status, bool is_final, const wh_error *why,
+                               wh_arena *arena, wh_error *err) {
   if (status == WH_ERR_CHANGED) return take_newer_version(engine, p, work, arena, err);
   bool dead;
   wh_ledger *ledger = engine->ledger;
-  return ledger->type->fail(ledger, work->id, (uint32_t)p->attempts, is_definite(status),
-                            retry_delay_us(work->attempts), wh_str_of(why->text), &dead, err);
+  uint32_t attempts = will_pass(status) ? UINT32_MAX : (uint32_t)p->attempts;
+  return ledger->type->fail(ledger, work->id, attempts, is_final, retry_delay_us(work->attempts),
+                            wh_str_of(why->text), &dead, err);
 }
 
 // --- one pipeline ------------------------------------------------------------------------------
@@ -85,7 +84,9 @@ static wh_status run_objects(wh_engine *engine, wh_run_request *r, wh_run_totals
         ledger->type->receive(ledger, r->pipeline->name, WH_VISIBILITY_US, &arena, &work, err);
     if (status == WH_ERR_END) return WH_OK;
     WH_TRY(status);
+    bool is_final = false;
     r->work = &work;
+    r->ret_final = &is_final;
     wh_run run = {0};
     wh_error why = {0};
     status = run_any(engine, r, &arena, &run, &why);
@@ -100,10 +101,12 @@ static wh_status run_objects(wh_engine *engine, wh_run_request *r, wh_run_totals
     // It may be published already: a new run of the object would publish it twice. The next start
     // finds out; until then the object stays hidden.
     if (is_sealed) return WH_OK;
-    WH_TRY(after_failure(engine, r->pipeline, &work, status, &why, &arena, err));
-    if (run.id.len) continue;
+    if (status != WH_ERR_STALE) { // else the object is the other worker's
+      WH_TRY(after_failure(engine, r->pipeline, &work, status, is_final, &why, &arena, err));
+    }
+    if (run.id.len && status != WH_ERR_STALE) continue;
     if (err) *err = why;
-    return status; // the ledger itself failed
+    return status; // the ledger itself failed, or the lease is lost
   }
 }
 
@@ -171,19 +174,27 @@ static wh_status reads_objects(wh_engine *engine, const wh_pipeline *p, bool *re
   return WH_OK;
 }
 
-// Lists the store until every file in it is still, then runs what waits.
+// Lists the store until every file in it is still, or is not for so long that whoever writes there
+// does not mean to end.
+static wh_status scan_until_still(wh_engine *engine, const wh_pipeline *p, wh_error *err) {
+  int64_t patience = engine->os->type->monotonic_ns(engine->os) / 1000 + WH_SETTLE_PATIENCE_US;
+  for (;;) {
+    uint64_t fresh;
+    int64_t settle_us;
+    WH_TRY(wh_engine_scan(engine, p, &fresh, &settle_us, err));
+    int64_t wait_us = settle_us == INT64_MAX ? 0 : settle_us - wh_now_us(engine->os);
+    int64_t left_us = patience - engine->os->type->monotonic_ns(engine->os) / 1000;
+    if (settle_us == INT64_MAX || left_us <= 0 || wh_engine_stopping(engine)) return WH_OK;
+    if (wait_us > left_us) wait_us = left_us;
+    if (wait_us > 0) engine->os->type->sleep_ns(engine->os, wait_us * 1000);
+  }
+}
+
 static wh_status run_named(wh_engine *engine, const wh_pipeline *p, const wh_run_options *options,
                            wh_run_totals *totals, wh_error *err) {
   bool objects;
   WH_TRY(reads_objects(engine, p, &objects, err));
-  while (objects) {
-    uint64_t fresh;
-    int64_t settle_us;
-    WH_TRY(wh_engine_scan(engine, p, &fresh, &settle_us, err));
-    int64_t now = wh_now_us(engine->os);
-    if (settle_us == INT64_MAX || wh_engine_stopping(engine)) break;
-    if (settle_us > now) engine->os->type->sleep_ns(engine->os, (settle_us - now) * 1000);
-  }
+  if (objects) WH_TRY(scan_until_still(engine, p, err));
   return wh_engine_run_pipeline(engine, p, options, totals, err);
 }
 

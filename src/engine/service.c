@@ -85,15 +85,17 @@ static int64_t run_duty(service *s, duty *d) {
   int64_t settle_us = INT64_MAX, due = INT64_MAX;
   uint64_t fresh = 0;
   if (p->when.kind != WH_WHEN_NEW) status = wh_engine_next_due(e, p, &due, &err);
+  int64_t now = wh_now_us(e->os);
   if (status == WH_OK && d->objects) status = wh_engine_scan(e, p, &fresh, &settle_us, &err);
   wh_run_options options = {0};
   wh_run_totals totals = {0};
   if (status == WH_OK) status = wh_engine_run_pipeline(e, p, &options, &totals, &err);
-  if (status == WH_OK && due != INT64_MAX) {
+  // A retry comes before the schedule's time, and what was stopped has not been done.
+  if (status == WH_OK && due <= now && !totals.stopped) {
     status = e->ledger->type->set_fired(e->ledger, p->name, due, &err);
   }
   if (status == WH_OK) return look_again_us(s, d, settle_us);
-  int64_t now = wh_now_us(e->os);
+  now = wh_now_us(e->os);
   if (status == WH_ERR_BUSY) return now + BUSY_AGAIN_US;
   char name[WH_CONFIG_NAME_MAX + 1];
   snprintf(name, sizeof name, "%.*s", WH_STR_ARG(p->name));

@@ -1,10 +1,5 @@
 #include "engine/fit.h"
 
-static bool is_number(const wh_type *type) {
-  return wh_kind_is_int(type->kind) || type->kind == WH_FLOAT32 || type->kind == WH_FLOAT64 ||
-         type->kind == WH_DECIMAL;
-}
-
 static bool is_moment(const wh_type *type) {
   return type->kind == WH_DATE || type->kind == WH_TIMESTAMP;
 }
@@ -12,8 +7,9 @@ static bool is_moment(const wh_type *type) {
 // Whether a value may change its type from `from` to `to` without anybody guessing.
 static bool may_fit(const wh_type *from, const wh_type *to) {
   if (from->kind == WH_NULL) return to->kind != WH_NULL;
-  if (is_number(from) && is_number(to)) return true;
-  // JSON has no times and only binary fractions: they come as text, and are read strictly.
+  // Numbers go as they are: a sink keeps them by its column's declaration, which knows more than a
+  // description made from the values that happen to be there. JSON has no times and only binary
+  // fractions: they come as text, and are read strictly.
   if (from->kind == WH_STRING)
     return is_moment(to) || to->kind == WH_TIME || to->kind == WH_DECIMAL;
   if (!is_moment(from) || !is_moment(to)) return false;

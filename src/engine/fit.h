@@ -1,8 +1,7 @@
-// Fitting rows to a table that is there already. A JSON file says 10 where the table keeps 10.00,
-// or all its numbers happen to be whole: the value is the same, the type is not. Numbers and times,
-// and times and decimals written as text, are converted where each value survives exactly; a row
-// that does not is rejected. Anything else (text for a whole number, a time without its zone) is
-// left as it is, for the sink to refuse.
+// Fitting rows to a table that is there already. JSON has no times and only binary fractions, so a
+// foreign file writes them as text, where the table keeps a time or a decimal. Such text is converted
+// where it is exactly that; a row where it is not is rejected. Anything else (text for a whole number,
+// a time without its zone) is left as it is, for the sink to take or to refuse.
 #pragma once
 
 #include "engine/flow.h"

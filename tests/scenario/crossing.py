@@ -273,6 +273,26 @@ def test_invalid_utf8_is_quarantined():
     tap.equal(sorted(p.orders()), ["A"])
 
 
+def test_a_foreign_file_fits_the_table_that_is_there():
+    """A foreign file's numbers and times fit the table that is there, whatever they look like."""
+    p = Project()
+    p.make_erp([order("A", total="10.00")])
+    p.sql("website", "CREATE TABLE orders(OrderNumber TEXT PRIMARY KEY, OrderStatus TEXT, Total NUMERIC, "
+                     "UpdatedAt TIMESTAMP)")
+    p.sql("website", "INSERT INTO orders VALUES ('OLD', 'Open', 7, '2026-01-01T00:00:00')")
+    path = p.folder / "lake/inbound/foreign.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps([
+        {"OrderNumber": "X", "OrderStatus": "Open", "Total": 1.5, "UpdatedAt": "2026-11-20T08:00:00"},
+        {"OrderNumber": "Y", "OrderStatus": "Open", "Total": 12, "UpdatedAt": "2026-11-20 09:00:00"},
+        {"OrderNumber": "Z", "OrderStatus": "Open", "Total": 12, "UpdatedAt": "yesterday"}]))
+    settle(path)
+    p.wherry("run", "import-orders", code=3)
+    tap.equal({k: v[1] for k, v in p.orders().items()}, {"OLD": 7.0, "X": 1.5, "Y": 12.0})
+    tap.contains(p.wherry("quarantine", "show", "import-orders").out, "yesterday")
+    tap.equal(p.wherry("verify", "import-orders").code, 0)
+
+
 def test_a_file_of_garbage_says_what_it_is():
     _, result = bad_file("hello", 1)
     tap.contains(result.err, "bad.json")

@@ -44,7 +44,7 @@ enum {
   WH_VISIBILITY_US = 5 * 60 * 1000000, // an object being loaded is hidden this long
   WH_SETTLE_US = 2 * 1000000,          // a foreign file counts when still for so long
   WH_ROW_SHARE_OF_MEMORY = 8,          // a row is at most memory / this
-  WH_MEMORY_BESIDES = 14 << 20,        // code, libraries, stacks and the C library's own
+  WH_MEMORY_BESIDES = 11 << 20,        // code, libraries, stacks and the C library's own
   WH_RETRY_FIRST_US = 5 * 1000000,     // delay after a failure, doubling
   WH_RETRY_MAX_US = 15 * 60 * 1000000,
 };

@@ -58,4 +58,5 @@ const wh_connector wh_connector_sqlite = {
     .reach = reach,
     // What one source and one sink hold in their page caches, and SQLite itself.
     .reserve_bytes = (WH_SQLITE_SOURCE_CACHE_KIB + WH_SQLITE_SINK_CACHE_KIB + 2048) * 1024,
+    .reserve_is_accounted = true, // base/sqlite_mem.h
 };

@@ -2,7 +2,11 @@
 
 #include <stdio.h>
 
-enum { BUF_FIRST_BYTES = 64 };
+enum {
+  BUF_FIRST_BYTES = 64,
+  BUF_DOUBLES_UNTIL =
+      1 << 20, // then it grows by a quarter: large ones must not take twice their size
+};
 
 void wh_buf_init(wh_buf *buf, wh_mem *mem, size_t max) {
   *buf = (wh_buf){.mem = mem, .max = max};
@@ -33,7 +37,7 @@ bool wh_buf_reserve(wh_buf *buf, size_t extra) {
   if (need <= buf->cap) return true;
   size_t cap = buf->cap ? buf->cap : BUF_FIRST_BYTES;
   while (cap < need)
-    cap = cap > SIZE_MAX / 2 ? need : cap * 2;
+    cap = cap > SIZE_MAX / 2 ? need : cap + (cap < BUF_DOUBLES_UNTIL ? cap : cap / 4);
   if (buf->max && cap > buf->max + 1) cap = buf->max + 1;
   char *data = wh_mem_realloc(buf->mem, buf->data, buf->cap, cap);
   if (!data) {
@@ -148,6 +152,7 @@ bool wh_buf_add_hex(wh_buf *buf, const void *data, size_t len) {
 
 wh_status wh_buf_check(const wh_buf *buf, wh_error *err) {
   if (!buf->failed) return WH_OK;
-  if (buf->too_long) return wh_fail(err, WH_ERR_LIMIT, "more than %zu bytes in one piece", buf->max);
+  if (buf->too_long)
+    return wh_fail(err, WH_ERR_LIMIT, "more than %zu bytes in one piece", buf->max);
   return wh_fail_memory(err);
 }

@@ -38,7 +38,8 @@ typedef enum wh_file_kind {
 typedef struct wh_file_info {
   wh_file_kind kind;
   uint64_t size;
-  int64_t modified_ns; // since 1970, UTC
+  int64_t modified_ns; // since 1970, UTC; whoever copies a file may set it
+  int64_t changed_ns;  // when the system last saw its bytes or its name change, by its own clock
   uint64_t inode;
   uint64_t device;
   uint32_t mode; // permission bits

@@ -107,6 +107,7 @@ static wh_file_info info_of(const struct stat *st) {
       .kind = kind_of(st->st_mode),
       .size = (uint64_t)st->st_size,
       .modified_ns = (int64_t)st->st_mtim.tv_sec * NS_PER_S + st->st_mtim.tv_nsec,
+      .changed_ns = (int64_t)st->st_ctim.tv_sec * NS_PER_S + st->st_ctim.tv_nsec,
       .inode = st->st_ino,
       .device = st->st_dev,
       .mode = st->st_mode & 07777,

@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -175,7 +176,16 @@ static void look_at_terminal(wh_cli *cli) {
   cli->columns = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : 80;
 }
 
+// The C library would keep what large rows took, in case more come, and so hold more than `memory`
+// says: large blocks are to go back to the system when they are freed.
+static void keep_memory_small(void) {
+  mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+  mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+  mallopt(M_ARENA_MAX, 4);
+}
+
 int main(int argc, char **argv) {
+  keep_memory_small();
   static wh_cli cli;
   cli.program = "wherry";
   wh_mem_init(&cli.mem, 0); // the ceiling is set when the configuration says it

@@ -28,8 +28,10 @@ struct wh_reader {
   const wh_schema *schema; // of the batches; owned by the reader
   bool schema_inferred;
   uint64_t bytes_read; // of the input, so far
+  bool paused;         // by `next`: there is more, though the batch may have no rows (see there)
   // Fills the batch, which the caller initialised with `schema` and has reset. Leaves it with no
-  // rows only at the end.
+  // rows only at the end, or where so much was rejected that it has to go on first
+  // (WH_BATCH_BYTES_DEFAULT): then `paused` is set.
   wh_status (*next)(wh_reader *reader, wh_batch *batch, wh_rejects *rejects, wh_error *err);
   void (*close)(wh_reader *reader); // frees it, not the input
 };
@@ -58,7 +60,8 @@ typedef struct wh_codec_type {
 
 extern const wh_codec_type *const wh_codecs[]; // NULL-terminated
 const wh_codec_type *wh_codec_by_name(wh_str name);
-const wh_codec_type *wh_codec_by_key(wh_str key); // by the extension of an object's key or file name
+const wh_codec_type *
+wh_codec_by_key(wh_str key); // by the extension of an object's key or file name
 
 static inline void wh_reader_close(wh_reader *r) {
   if (r) r->close(r);

@@ -175,7 +175,7 @@ const wh_node *wh_node_key(const wh_node *map, const char *key) {
 
 // --- memory --------------------------------------------------------------------------------------
 
-// Libraries behind the connectors that are used take memory past the accountant.
+// Libraries behind the connectors that are used need their part of the memory.
 static void check_memory(wh_loader *l, const wh_node *memory_node) {
   const wh_config_private *own = l->own;
   int64_t reserved = 0;

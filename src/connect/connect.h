@@ -13,8 +13,8 @@
 typedef struct wh_connector {
   const char *name; // "sqlite", the value of `type:`
   const char *help;
-  const wh_option *options; // besides the shared ones (`type`, `accepts`), which config/ owns
-  size_t options_size;      // of the struct the table fills
+  const wh_option *options;     // besides the shared ones (`type`, `accepts`), which config/ owns
+  size_t options_size;          // of the struct the table fills
   const wh_source_type *source; // NULL: not one
   const wh_sink_type *sink;
   const wh_store_type *store;
@@ -23,7 +23,8 @@ typedef struct wh_connector {
   wh_status (*check)(const void *options, wh_error *err);
   // Reaches the place without moving data, for `check --connect`; says what was found in one line.
   wh_status (*reach)(wh_connection *connection, wh_buf *ret_note, wh_error *err);
-  size_t reserve_bytes; // memory that libraries behind it take past the accountant
+  size_t reserve_bytes;      // memory that libraries behind it need
+  bool reserve_is_accounted; // they take it through the accountant; otherwise past it
 } wh_connector;
 
 extern const wh_connector *const wh_connectors[]; // NULL-terminated

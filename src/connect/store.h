@@ -19,8 +19,10 @@ typedef struct wh_object {
   wh_str version; // opaque identity of these bytes: version id, ETag, or inode-size-mtime
   uint64_t size;
   int64_t modified_us;
-  bool is_deleted; // versions(): a marker that the object was removed then
-  bool is_latest;  // versions()
+  int64_t changed_us; // list(), stat(): by the store's own clock, where `modified_us` may have been
+                      // set by whoever put it there; 0: unknown
+  bool is_deleted;    // versions(): a marker that the object was removed then
+  bool is_latest;     // versions()
 } wh_object;
 typedef wh_status (*wh_object_visit)(void *context, const wh_object *object, wh_error *err);
 

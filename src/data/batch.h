@@ -26,6 +26,7 @@ enum {
   WH_BATCH_ROWS_DEFAULT = 4096,
   WH_BATCH_BYTES_DEFAULT = 1 << 20,
   WH_BATCH_BYTES_MAX = 1 << 30,
+  WH_BATCH_KEEP_BYTES = 2 * WH_BATCH_BYTES_DEFAULT, // of text that a column keeps room for
   WH_COLUMN_VALUES_MAX = 1 << 30, // values of one column; only items of lists come near it
 };
 
@@ -85,7 +86,9 @@ typedef struct wh_batch {
 // On failure the batch is empty and may be freed.
 wh_status wh_batch_init(wh_batch *batch, wh_mem *mem, const wh_schema *schema, wh_error *err);
 void wh_batch_free(wh_batch *batch);  // zeroed is fine
-void wh_batch_reset(wh_batch *batch); // no rows, keeps capacity, drops borrowed views, resets arena
+// No rows, drops borrowed views, resets the arena. Keeps its capacity, but not the room that large
+// rows took (WH_BATCH_KEEP_BYTES).
+void wh_batch_reset(wh_batch *batch);
 // True when a producer should hand the batch on.
 static inline bool wh_batch_full(const wh_batch *batch, size_t rows_max, size_t bytes_max) {
   return batch->rows >= rows_max || batch->bytes >= bytes_max;

@@ -61,6 +61,11 @@ void wh_column_reset(wh_column *column) {
     wh_mem_free(column->mem, column->validity, column->rows_cap / 8);
     column->validity = NULL;
   }
+  if (column->mem && column->bytes_cap > WH_BATCH_KEEP_BYTES) {
+    wh_mem_free(column->mem, column->bytes, column->bytes_cap);
+    column->bytes = NULL;
+    column->bytes_cap = 0;
+  }
   for (size_t i = 0; i < column->child_count; i++)
     wh_column_reset(&column->children[i]);
 }

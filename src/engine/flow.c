@@ -5,7 +5,10 @@
 
 #include <pthread.h>
 
-enum { STEPS_MAX = 64 };
+enum {
+  STEPS_MAX = 64,
+  ROOM_SHARE_OF_MEMORY = 16, // of `memory`, for rows on their way between the stages
+};
 
 // One batch in flight: what was read, and what each step made of it.
 typedef struct slot {
@@ -13,10 +16,20 @@ typedef struct slot {
   wh_batch read;
   wh_batch *made; // one a step, then one for the window
   wh_reject_lines lines;
+  size_t bytes;     // about what its rows take, while it is on its way
   wh_status status; // WH_ERR_END: the last; another failure: why
   wh_error error;
   bool reader_failed;
 } slot;
+
+// How much is on its way. The reading stage waits while it is more than `most`, so that large rows
+// go one at a time.
+typedef struct room {
+  pthread_mutex_t mutex;
+  pthread_cond_t changed;
+  size_t bytes, most;
+  bool cancelled;
+} room;
 
 struct wh_flow {
   wh_flow_options options;
@@ -29,12 +42,14 @@ struct wh_flow {
   slot slots[WH_FLOW_SLOTS];
   size_t slot_count; // made so far
   uint64_t skip_through;
+  size_t row_limit; // bytes
   size_t finishing; // after the last row: the step whose held-back rows come out
   bool at_end, ended, reader_failed;
   bool threaded;
   pthread_t thread;
   wh_queue free, full; // of slot *
-  wh_batch early;      // rows that a restart has behind it
+  room room;
+  wh_batch early; // rows that a restart has behind it
 };
 
 // --- making ------------------------------------------------------------------------------------
@@ -93,7 +108,7 @@ wh_status wh_flow_add_gate(wh_flow *f, const wh_gate *gate, wh_error *err) {
 }
 
 static wh_status slot_init(wh_flow *f, slot *s, wh_error *err) {
-  wh_reject_lines_init(&s->lines, f->mem);
+  wh_reject_lines_init(&s->lines, f->mem, f->row_limit);
   s->lines.skip_through = f->skip_through;
   WH_TRY(wh_batch_init(&s->read, f->mem, f->options.reader->schema, err));
   s->made = wh_mem_alloc_zero(f->mem, f->made_count * sizeof *s->made);
@@ -229,7 +244,7 @@ static wh_status fill(wh_flow *f, slot *s, wh_error *err) {
     uint64_t last = wh_batch_place(&s->read, s->read.rows - 1).row;
     if (last > s->item.rows_through) s->item.rows_through = last;
   }
-  if (s->read.rows == 0) {
+  if (s->read.rows == 0 && !reader->paused) {
     f->at_end = true;
     if (s->lines.count == 0) return finish_steps(f, s, err);
   }
@@ -252,15 +267,50 @@ static void fill_slot(wh_flow *f, slot *s) {
   s->status = fill(f, s, &s->error);
 }
 
+// --- the reading stage -------------------------------------------------------------------------
+
+static void room_wait(room *r) {
+  pthread_mutex_lock(&r->mutex);
+  while (r->bytes > r->most && !r->cancelled)
+    pthread_cond_wait(&r->changed, &r->mutex);
+  pthread_mutex_unlock(&r->mutex);
+}
+
+static void room_take(room *r, size_t bytes) {
+  pthread_mutex_lock(&r->mutex);
+  r->bytes += bytes;
+  pthread_mutex_unlock(&r->mutex);
+}
+
+static void room_give(room *r, size_t bytes, bool cancel) {
+  pthread_mutex_lock(&r->mutex);
+  r->bytes -= bytes;
+  r->cancelled = r->cancelled || cancel;
+  pthread_cond_broadcast(&r->changed);
+  pthread_mutex_unlock(&r->mutex);
+}
+
 static void *read_ahead(void *context) {
   wh_flow *f = context;
   void *s;
   while (wh_queue_pop(&f->free, &s)) {
-    fill_slot(f, s);
-    bool last = ((slot *)s)->status != WH_OK;
-    if (!wh_queue_push(&f->full, s) || last) break;
+    slot *next = s;
+    room_wait(&f->room);
+    fill_slot(f, next);
+    next->bytes = next->read.bytes + next->lines.lines.len;
+    room_take(&f->room, next->bytes);
+    bool last = next->status != WH_OK;
+    if (!wh_queue_push(&f->full, next) || last) break;
   }
   return NULL;
+}
+
+// Before it waits for its next turn: large rows give their memory back at once.
+static void empty_slot(wh_flow *f, slot *s) {
+  for (size_t i = f->made_count; i-- > 0;)
+    wh_batch_reset(&s->made[i]);
+  wh_batch_reset(&s->read);
+  wh_reject_lines_clear(&s->lines, NULL);
 }
 
 // --- outside -----------------------------------------------------------------------------------
@@ -292,6 +342,11 @@ wh_status wh_flow_open(const wh_flow_options *options, wh_flow **ret, wh_error *
   f->mem = mem;
   wh_arena_init(&f->arena, mem);
   f->schema = options->reader->schema;
+  size_t memory = (size_t)options->engine->config->memory_bytes;
+  f->row_limit = memory / WH_ROW_SHARE_OF_MEMORY;
+  f->room.most = memory / ROOM_SHARE_OF_MEMORY;
+  pthread_mutex_init(&f->room.mutex, NULL);
+  pthread_cond_init(&f->room.changed, NULL);
   wh_status status = bind_steps(f, err);
   if (status != WH_OK) {
     wh_flow_close(f);
@@ -338,7 +393,11 @@ bool wh_flow_reader_failed(const wh_flow *f) {
 }
 
 void wh_flow_release(wh_flow *f, wh_flow_item *item) {
-  if (f->threaded) wh_queue_push(&f->free, (slot *)item); // item is the slot's first member
+  if (!f->threaded) return;
+  slot *s = (slot *)item; // its first member
+  empty_slot(f, s);
+  room_give(&f->room, s->bytes, false);
+  wh_queue_push(&f->free, s);
 }
 
 void wh_flow_close(wh_flow *f) {
@@ -346,10 +405,13 @@ void wh_flow_close(wh_flow *f) {
   if (f->threaded) {
     wh_queue_cancel(&f->free);
     wh_queue_cancel(&f->full);
+    room_give(&f->room, 0, true);
     pthread_join(f->thread, NULL);
   }
   wh_queue_free(&f->free);
   wh_queue_free(&f->full);
+  pthread_cond_destroy(&f->room.changed);
+  pthread_mutex_destroy(&f->room.mutex);
   for (size_t i = 0; i < f->slot_count; i++)
     slot_free(f, &f->slots[i]);
   wh_batch_free(&f->early);

@@ -383,7 +383,7 @@ static wh_status prove_framing(wh_run_input *in, wh_error *err) {
   while (status == WH_OK) {
     wh_batch_reset(&batch);
     status = in->reader->next(in->reader, &batch, &rejects, err);
-    if (status == WH_OK && batch.rows == 0) break;
+    if (status == WH_OK && batch.rows == 0 && !in->reader->paused) break;
   }
   wh_batch_free(&batch);
   return status;

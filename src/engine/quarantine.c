@@ -111,22 +111,29 @@ static wh_status flush(unpack *u, wh_error *err) {
   return WH_OK;
 }
 
+// One row a line: a line break in what never became a row is white space to JSON.
+static wh_status add_line(unpack *u, wh_str content, wh_error *err) {
+  for (size_t i = 0; i < content.len; i++) {
+    char c = content.data[i];
+    wh_buf_add_char(&u->out, c == '\n' || c == '\r' ? ' ' : c);
+    if (u->out.len >= FLUSH_BYTES) WH_TRY(flush(u, err));
+  }
+  wh_buf_add_char(&u->out, '\n');
+  return wh_buf_check(&u->out, err);
+}
+
 static wh_status unpack_line(void *context, wh_str line, wh_error *err) {
   unpack *u = context;
   if (is_header(line)) return read_header(u, line, err);
   wh_str content;
   bool is_text;
   if (!cut_content(line, &content, &is_text)) return WH_OK;
-  json_t *text = is_text ? json_loadb(content.data, content.len, JSON_DECODE_ANY, NULL) : NULL;
-  if (text) content = wh_str_n(json_string_value(text), json_string_length(text));
-  // One row a line: a line break in what never became a row is white space to JSON.
-  for (size_t i = 0; i < content.len; i++) {
-    char c = content.data[i];
-    wh_buf_add_char(&u->out, c == '\n' || c == '\r' ? ' ' : c);
-  }
-  wh_buf_add_char(&u->out, '\n');
+  if (!is_text) return add_line(u, content, err);
+  json_t *text = json_loadb(content.data, content.len, JSON_DECODE_ANY, NULL);
+  if (!text) return add_line(u, content, err);
+  wh_status status = add_line(u, wh_str_n(json_string_value(text), json_string_length(text)), err);
   json_decref(text);
-  return u->out.len >= FLUSH_BYTES ? flush(u, err) : WH_OK;
+  return status;
 }
 
 typedef struct file_input {

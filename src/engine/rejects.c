@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { REJECT_LINES_MAX = 64 << 20, LINE_BYTES_MAX = 64 << 20, READ_BYTES = 64 * 1024 };
+enum { READ_BYTES = 64 * 1024 };
 
 // --- lines -------------------------------------------------------------------------------------
 
@@ -78,18 +78,19 @@ static wh_status lines_raw(wh_rejects *self, const wh_reject *reject, wh_str tex
   if (reject->place.row && reject->place.row <= l->skip_through) return WH_OK;
   write_head(&l->lines, reject, reject->place);
   wh_buf_add_c(&l->lines, "\"text\":");
-  wh_buf_add_json(&l->lines, wh_str_sub(text, 0, wh_utf8_cut(text, WH_REJECT_TEXT_MAX)));
+  wh_buf_add_json(&l->lines, wh_str_sub(text, 0, wh_utf8_cut(text, l->text_max)));
   wh_buf_add_c(&l->lines, "}\n");
   l->count++;
   return wh_buf_check(&l->lines, err);
 }
 
-void wh_reject_lines_init(wh_reject_lines *l, wh_mem *mem) {
-  *l = (wh_reject_lines){.rejects = {.row = lines_row, .raw = lines_raw}};
-  wh_buf_init(&l->lines, mem, REJECT_LINES_MAX);
+void wh_reject_lines_init(wh_reject_lines *l, wh_mem *mem, size_t text_max) {
+  *l = (wh_reject_lines){.rejects = {.row = lines_row, .raw = lines_raw}, .text_max = text_max};
+  wh_buf_init(&l->lines, mem, 0);
 }
 
 void wh_reject_lines_clear(wh_reject_lines *l, const wh_batch *rows) {
+  if (l->lines.cap > WH_BATCH_KEEP_BYTES) wh_buf_free(&l->lines);
   wh_buf_clear(&l->lines);
   l->count = 0;
   l->last_row = 0;
@@ -205,7 +206,7 @@ static wh_status read_lines(wh_os *os, wh_mem *mem, const char *path, wh_reject_
   wh_file *f;
   WH_TRY(wh_os_open(os, path, WH_OPEN_READ, &f, err));
   WH_CLEAN_BUF wh_buf line;
-  wh_buf_init(&line, mem, LINE_BYTES_MAX);
+  wh_buf_init(&line, mem, 0);
   wh_status status = WH_OK;
   uint64_t at = 0;
   for (;;) {

@@ -13,20 +13,20 @@
 #include "data/reject.h"
 #include "engine/engine.h"
 
-enum { WH_REJECT_TEXT_MAX = 64 * 1024 }; // of a row that never became one
-
 // Rejects of one batch, as lines. `rows` is the batch that was read: a row is quarantined as it was
 // read, so that it can be replayed from the beginning.
 typedef struct wh_reject_lines {
   wh_rejects rejects; // what codecs, steps and sinks get
   const wh_batch *rows;
   uint64_t skip_through; // rows up to this number were dealt with before a restart
+  size_t text_max;
   wh_buf lines;
   uint64_t count;
   uint64_t last_row; // highest row number among them, skipped ones too
 } wh_reject_lines;
 
-void wh_reject_lines_init(wh_reject_lines *lines, wh_mem *mem);
+// `text_max`: bytes that are kept of what never became a row.
+void wh_reject_lines_init(wh_reject_lines *lines, wh_mem *mem, size_t text_max);
 void wh_reject_lines_clear(wh_reject_lines *lines, const wh_batch *rows);
 void wh_reject_lines_free(wh_reject_lines *lines);
 

@@ -158,8 +158,10 @@ wh_status wh_engine_run_pipeline(wh_engine *engine, const wh_pipeline *p,
 
 size_t wh_engine_memory_limit(const wh_config *config) {
   size_t besides = WH_MEMORY_BESIDES;
-  for (size_t i = 0; i < wh_config_connection_count(config); i++)
-    besides += wh_config_connection_info(config, i)->type->reserve_bytes;
+  for (size_t i = 0; i < wh_config_connection_count(config); i++) {
+    const wh_connector *type = wh_config_connection_info(config, i)->type;
+    if (!type->reserve_is_accounted) besides += type->reserve_bytes;
+  }
   size_t memory = (size_t)config->memory_bytes;
   return memory > 2 * besides ? memory - besides : memory / 2;
 }

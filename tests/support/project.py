@@ -3,6 +3,7 @@ import json
 import pathlib
 import sqlite3
 import subprocess
+import sys
 
 import tap
 
@@ -64,6 +65,18 @@ class Project:
         result = Result(done)
         if code is not None and result.code != code:
             raise AssertionError(f"wherry {' '.join(map(str, args))}: expected exit {code}, got {result}")
+        return result
+
+    def measured(self, *args, stop_after=0):
+        """Like wherry(), but the result has `peak` (bytes resident at most) and `seconds`, and any exit
+        status will do. SIGTERM after `stop_after` seconds."""
+        report = self.folder / "measured"
+        done = subprocess.run([sys.executable, "-S", str(tap.ROOT / "tests/support/measure.py"), str(report),
+                               str(stop_after), str(tap.WHERRY), *map(str, args)], cwd=self.folder,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        result = Result(done)
+        code, peak, seconds = report.read_text().split()
+        result.code, result.peak, result.seconds = int(code), int(peak), float(seconds)
         return result
 
     def start(self, *args):

@@ -444,6 +444,7 @@ wh_file_info sim_disk_info(const sim_inode *inode) {
   return (wh_file_info){.kind = inode->kind,
                         .size = inode->live.len,
                         .modified_ns = inode->modified_ns,
+                        .changed_ns = inode->modified_ns,
                         .inode = inode->number,
                         .device = 1,
                         .mode = inode->mode};

@@ -349,7 +349,7 @@ TEST(sqlite_bounds_the_size_of_a_row) {
   REQUIRE_OK(c.type->source->open(&c, &q, &info.schema, &reader, &test_err));
   CHECK_OK(wh_batch_init(&batch, &test_mem, reader->schema, &test_err));
   CHECK_FAILS(reader->next(reader, &batch, NULL, &test_err), WH_ERR_LIMIT);
-  CHECK_ERROR_HAS("place: reading t: string or blob too big. A row may have 1048576 bytes");
+  CHECK_ERROR_HAS("place: reading t, row 1: string or blob too big. A row may have 1048576 bytes");
   wh_batch_free(&batch);
   wh_reader_close(reader);
   tear_down();

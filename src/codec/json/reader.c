@@ -21,6 +21,7 @@ static wh_status reject_row(json_reader *r, wh_rejects *rejects, wh_error *err) 
                       (unsigned long long)reject.place.line, (unsigned long long)reject.place.byte);
   }
   wh_str text = wh_str_n(feed->data + r->start, feed->pos - r->start);
+  r->rejected_bytes += text.len + sizeof fault;
   return rejects->raw(rejects, &reject, wh_str_trim(text), err);
 }
 
@@ -49,14 +50,17 @@ static wh_status reader_next(wh_reader *reader, wh_batch *batch, wh_rejects *rej
                              wh_error *err) {
   json_reader *r = (json_reader *)reader;
   wh_status status = WH_OK;
-  while (!wh_batch_full(batch, r->batch_rows, WH_BATCH_BYTES_DEFAULT)) {
-    bool end;
+  bool end = false;
+  r->rejected_bytes = 0;
+  while (!wh_batch_full(batch, r->batch_rows, WH_BATCH_BYTES_DEFAULT) &&
+         r->rejected_bytes < WH_BATCH_BYTES_DEFAULT) {
     status = json_frame_next(r, &end, err);
     if (status != WH_OK || end) break;
     status = read_row(r, batch, rejects, err);
     if (status != WH_OK) break;
   }
   reader->bytes_read = json_feed_consumed(&r->feed);
+  reader->paused = !end;
   return status;
 }
 

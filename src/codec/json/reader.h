@@ -23,6 +23,7 @@ typedef struct json_reader {
   size_t batch_rows;
   bool lines;
   bool widens;
+  size_t rejected_bytes; // by this call of `next`, about
   json_state state;
   uint64_t open_byte; // where the array or the one object begins
   wh_arena arena;     // schema, plan, shapes

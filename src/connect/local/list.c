@@ -61,6 +61,7 @@ static wh_status visit_file(listing *l, wh_error *err) {
                       .version = wh_str_of(version),
                       .size = info.size,
                       .modified_us = info.modified_ns / 1000,
+                      .changed_us = info.changed_ns / 1000,
                       .is_latest = true};
   status = l->visit(l->context, &object, err);
   l->visitor_failed = status != WH_OK;

@@ -212,6 +212,7 @@ wh_status wh_local_object(wh_arena *arena, wh_str key, const wh_file_info *info,
                       .version = wh_arena_str(arena, wh_str_of(version)),
                       .size = info->size,
                       .modified_us = info->modified_ns / 1000,
+                      .changed_us = info->changed_ns / 1000,
                       .is_latest = true};
   if (!object.key.data || !object.version.data) return wh_fail_memory(err);
   *ret = object;

@@ -73,6 +73,9 @@ static wh_status configure(wh_sqlite_db *db, wh_sqlite_access access, wh_error *
     sqlite3_limit(db->handle, SQLITE_LIMIT_LENGTH, limit < INT32_MAX ? (int)limit : INT32_MAX);
   }
   int cache = access == WH_SQLITE_READ ? WH_SQLITE_SOURCE_CACHE_KIB : WH_SQLITE_SINK_CACHE_KIB;
+  // Not more than half of what a row may take: large rows leave little else.
+  size_t most = c->row_limit_bytes / 2 / 1024;
+  if (c->row_limit_bytes && most < (size_t)cache) cache = (int)most;
   char text[160];
   snprintf(text, sizeof text, "PRAGMA mmap_size=0; PRAGMA cache_size=-%d; PRAGMA synchronous=FULL",
            cache);

@@ -16,7 +16,8 @@ typedef struct reader {
   wh_buf raw;
   size_t batch_rows, batch_bytes;
   uint64_t limit;
-  uint64_t rows; // that counted, so far
+  uint64_t rows;         // that counted, so far
+  size_t rejected_bytes; // by this call of `next`, about
   bool ended;
 } reader;
 
@@ -48,7 +49,19 @@ static wh_status reject_row(reader *r, size_t column, const wh_sqlite_misfit *mi
       .reason = wh_str_of(misfit->reason),
       .place = {.row = r->rows},
   };
+  r->rejected_bytes += r->raw.len + sizeof *misfit;
   return rejects->raw(rejects, &reject, wh_buf_str(&r->raw), err);
+}
+
+// SQLite itself refuses a value that is too large; all of a row together are looked at here.
+static wh_status check_size(const reader *r, size_t bytes, wh_error *err) {
+  const wh_connection *c = r->db.connection;
+  if (!c->row_limit_bytes || bytes <= c->row_limit_bytes) return WH_OK;
+  return wh_fail(err, WH_ERR_LIMIT,
+                 "%.*s: row %llu of %.*s is larger than %zu bytes, the most that a row may take; "
+                 "raise `memory`, of which a row may take an eighth",
+                 WH_STR_ARG(c->name), (unsigned long long)r->rows, WH_STR_ARG(r->what),
+                 c->row_limit_bytes);
 }
 
 static wh_status append_row(reader *r, wh_batch *batch, wh_rejects *rejects, wh_error *err) {
@@ -64,8 +77,9 @@ static wh_status append_row(reader *r, wh_batch *batch, wh_rejects *rejects, wh_
   if (batch->rows == 0) batch->first_row = r->rows;
   if (batch->places || r->rows != batch->first_row + batch->rows)
     WH_TRY(wh_batch_set_place(batch, (wh_place){.row = r->rows}, err));
+  size_t before = batch->bytes;
   wh_batch_row_end(batch);
-  return WH_OK;
+  return check_size(r, batch->bytes - before, err);
 }
 
 static wh_status counts(reader *r, bool *ret, wh_error *err) {
@@ -80,14 +94,17 @@ static wh_status reader_next(wh_reader *base, wh_batch *batch, wh_rejects *rejec
   wh_connection *c = r->db.connection;
   if (c->cancel && atomic_load(c->cancel))
     return wh_fail(err, WH_ERR_CANCELLED, "%.*s: asked to stop", WH_STR_ARG(c->name));
-  while (!r->ended && !wh_batch_full(batch, r->batch_rows, r->batch_bytes)) {
+  r->rejected_bytes = 0;
+  while (!r->ended && !wh_batch_full(batch, r->batch_rows, r->batch_bytes) &&
+         r->rejected_bytes < WH_BATCH_BYTES_DEFAULT) {
     int rc = sqlite3_step(r->stmt);
     if (rc == SQLITE_DONE) {
       end_read(r);
       break;
     }
     if (rc != SQLITE_ROW)
-      return wh_sqlite_fail(&r->db, rc, err, "reading %.*s", WH_STR_ARG(r->what));
+      return wh_sqlite_fail(&r->db, rc, err, "reading %.*s, row %llu", WH_STR_ARG(r->what),
+                            (unsigned long long)r->rows + 1);
     bool count;
     WH_TRY(counts(r, &count, err));
     if (!count) continue;
@@ -96,6 +113,7 @@ static wh_status reader_next(wh_reader *base, wh_batch *batch, wh_rejects *rejec
     if (r->limit && r->rows >= r->limit) end_read(r);
   }
   base->bytes_read += batch->bytes;
+  base->paused = !r->ended;
   return WH_OK;
 }
 

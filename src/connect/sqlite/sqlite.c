@@ -56,5 +56,7 @@ const wh_connector wh_connector_sqlite = {
     .sink = &wh_sqlite_sink,
     .check = check,
     .reach = reach,
-    .reserve_bytes = 0, // SQLite allocates under the accountant (base/sqlite_mem.h)
+    // What one source and one sink hold in their page caches, and SQLite itself.
+    .reserve_bytes = (WH_SQLITE_SOURCE_CACHE_KIB + WH_SQLITE_SINK_CACHE_KIB + 2048) * 1024,
+    .reserve_is_accounted = true, // base/sqlite_mem.h
 };

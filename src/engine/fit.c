@@ -7,9 +7,13 @@ static bool is_moment(const wh_type *type) {
 // Whether a value may change its type from `from` to `to` without anybody guessing.
 static bool may_fit(const wh_type *from, const wh_type *to) {
   if (from->kind == WH_NULL) return to->kind != WH_NULL;
-  // Numbers go as they are: a sink keeps them by its column's declaration, which knows more than a
-  // description made from the values that happen to be there. JSON has no times and only binary
-  // fractions: they come as text, and are read strictly.
+  // Not to a whole number: a column may be described as that only because of the values that happen
+  // to be there.
+  bool number = wh_kind_is_int(from->kind) || from->kind == WH_FLOAT32 ||
+                from->kind == WH_FLOAT64 || from->kind == WH_DECIMAL;
+  if (number && to->kind == WH_DECIMAL) return true;
+  if (wh_kind_is_int(from->kind) && to->kind == WH_FLOAT64) return true;
+  // JSON has no times and only binary fractions: they come as text, and are read strictly.
   if (from->kind == WH_STRING)
     return is_moment(to) || to->kind == WH_TIME || to->kind == WH_DECIMAL;
   if (!is_moment(from) || !is_moment(to)) return false;

@@ -138,7 +138,7 @@ wh_status rows_read(wh_reader *reader, rows_rejects *rejects, wh_buf *out, wh_er
   wh_status status;
   do {
     wh_batch_reset(&batch);
-    status = reader->next(reader, &batch, &rejects->base, err);
+    status = reader->next(reader, &batch, rejects ? &rejects->base : NULL, err);
     if (status == WH_OK) rows_write(&batch, out);
   } while (status == WH_OK && batch.rows);
   wh_batch_free(&batch);

@@ -87,7 +87,8 @@ typedef struct wh_sink_type {
   wh_status (*mark)(wh_sink *sink, wh_mark *mark, wh_error *err);
   wh_status (*commit)(wh_sink *sink, wh_error *err);
   void (*abort)(wh_sink *sink);
-  // All marks of a pipeline, for verify and for rebuilding a lost ledger.
+  // All marks of a pipeline, for verify and for rebuilding a lost ledger. Their strings live in the
+  // arena, which the visitor may reset when it keeps nothing.
   wh_status (*marks)(wh_connection *c, wh_str pipeline, wh_arena *arena, wh_mark_visit visit,
                      void *context, wh_error *err);
   void (*close)(wh_sink *sink);

@@ -57,7 +57,7 @@ size_t wh_engine_memory_limit(const wh_config *config);
 typedef struct wh_run_options {
   bool full; // as if there were no cursor
   bool has_since;
-  int64_t since_us;    // as if the cursor stood there
+  int64_t since_us;    // as if the cursor stood there; it is moved unless it stood before that
   uint64_t limit_rows; // 0: none; then the cursor is not moved
   bool hurry;          // take retries that are not due yet
 } wh_run_options;

@@ -169,7 +169,7 @@ static wh_status apply_window(wh_flow *f, slot *s, const wh_batch *read, wh_batc
   wh_batch *kept = &s->made[f->made_count - 1];
   wh_batch_reset(kept);
   WH_TRY(wh_batch_filter(*out, keep, kept, err));
-  s->item.counts.unchanged = unchanged;
+  s->item.counts.unchanged += unchanged;
   *out = kept;
   return WH_OK;
 }
@@ -215,6 +215,7 @@ static wh_status finish_steps(wh_flow *f, slot *s, wh_error *err) {
     wh_batch *held = &s->made[f->finishing];
     wh_batch_reset(held);
     if (step->finish) WH_TRY(step->finish(step, held, &s->lines.rejects, err));
+    s->lines.rows = held; // as near to what was read as there is
     if (held->rows == 0 && s->lines.count == 0) {
       f->finishing++;
       continue;
@@ -250,10 +251,13 @@ static wh_status fill(wh_flow *f, slot *s, wh_error *err) {
   }
   if (f->skip_through) WH_TRY(drop_early_rows(f, s, err));
   s->item.counts.read = s->read.rows + s->lines.count;
+  s->lines.window = f->options.window;
   uint64_t filtered = filtered_so_far(f);
   wh_batch *out;
   WH_TRY(push_through(f, s, 0, &s->read, &out, err));
   WH_TRY(apply_window(f, s, &s->read, &out, err));
+  s->item.counts.unchanged += s->lines.known;
+  s->lines.window = NULL; // what the sink rejects was remembered as sent
   s->item.batch = out;
   if (f->options.hash_read) s->item.hash_read = wh_batch_hash_sum(&s->read);
   if (f->options.hash_out) s->item.hash_out = wh_batch_hash_sum(out);

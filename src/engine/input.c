@@ -189,9 +189,12 @@ static wh_status set_range(wh_run_input *in, const wh_run_options *options, wh_e
   }
   if (options->full) in->previous.found = false;
   if (options->has_since) {
+    wh_value stored = in->previous.last;
+    bool has_stored = in->previous.found && !stored.is_null;
     WH_TRY(since_value(p, type, options->since_us, &in->previous, err));
     q->has_from = true;
     q->from = in->previous.last;
+    in->skips = has_stored && wh_value_compare(&q->from, &stored) > 0;
   } else if (in->previous.found && !in->previous.last.is_null) {
     q->has_from = true;
     WH_TRY(wh_window_start(&in->previous.last, clock, overlap, &q->from, err));
@@ -200,6 +203,7 @@ static wh_status set_range(wh_run_input *in, const wh_run_options *options, wh_e
   in->window.cursor = p->read.cursor;
   in->window.overlap = overlap;
   in->window.clock = wh_kind_is_int(type->kind) ? INT64_MAX : clock;
+  if (type->kind == WH_DATE) in->window.step = 86400ll * 1000000;
   if (in->previous.found && !options->has_since) {
     in->window.known = in->previous.window;
     in->window.known_count = in->previous.window_count;
@@ -391,6 +395,7 @@ static wh_status prove_framing(wh_run_input *in, wh_error *err) {
 
 wh_status wh_input_prove(wh_run_input *in, wh_error *err) {
   if (in->has_manifest) WH_TRY(wh_input_blame(in, prove_checksum(in, err), err));
+  in->is_proven = true; // what fails below ends the run
   if (in->tells_rows) return WH_OK;
   for (;;) {
     wh_status status = prove_framing(in, err);

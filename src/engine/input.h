@@ -21,6 +21,7 @@ typedef struct wh_run_input {
   wh_bound bound;
   wh_cursor previous;
   bool has_cursor;
+  bool skips; // `--since` lies behind the cursor: what is between is still to be read
   wh_window window;
   wh_schema fetched; // schema of the rows: the columns that are needed
 
@@ -30,6 +31,7 @@ typedef struct wh_run_input {
   wh_input *stream;
   bool has_manifest; // of these very bytes
   wh_manifest manifest;
+  bool is_proven;  // its checksum, or else its framing, was found to be right
   bool at_fault;   // it failed for what the object is: another try would end the same way
   bool tells_rows; // the manifest knows the rows; that of a file moved as it is may not
   bool inferred;   // the schema comes from the object itself, or from earlier ones (pinned)

@@ -18,7 +18,7 @@ static bool cut_content(wh_str line, wh_str *ret, bool *ret_is_text) {
   // Not inside a string: quotes in strings are escaped, so these bytes occur only as a member. Of
   // several (a column may be called "data") the first one outside of the reason is ours.
   const char *hit = memmem(line.data, line.len, ",\"byte\":", 8);
-  if (!hit || line.len < 2) return false;
+  if (!hit || !wh_str_ends(line, "}")) return false;
   wh_str rest = wh_str_n(hit, line.len - (size_t)(hit - line.data) - 1);
   const char *d = memmem(rest.data, rest.len, data, sizeof data - 1);
   const char *t = memmem(rest.data, rest.len, text, sizeof text - 1);
@@ -86,6 +86,7 @@ typedef struct unpack {
   wh_buf out;
   wh_file *file;
   uint64_t at;
+  uint64_t rows;
   bool has_header;
   wh_schema schema;
   int64_t order;
@@ -128,6 +129,7 @@ static wh_status unpack_line(void *context, wh_str line, wh_error *err) {
   wh_str content;
   bool is_text;
   if (!cut_content(line, &content, &is_text)) return WH_OK;
+  u->rows++;
   if (!is_text) return add_line(u, content, err);
   json_t *text = json_loadb(content.data, content.len, JSON_DECODE_ANY, NULL);
   if (!text) return add_line(u, content, err);
@@ -221,6 +223,15 @@ static wh_status open_unpacked(unpack *u, const wh_quarantine_entry *entry, cons
   WH_TRY(u->file->type->truncate(u->file, 0, err));
   WH_TRY(wh_reject_folder_lines(e, entry->file, unpack_line, u, err));
   WH_TRY(flush(u, err));
+  const char *kept = wh_reject_folder(e, entry->file, u->arena);
+  if (!kept) return wh_fail_memory(err);
+  if (u->has_header && u->rows < entry->rows) {
+    return wh_fail(err, WH_ERR_DATA,
+                   "the quarantine of run %.*s is damaged: %llu of its %llu rows can be read. "
+                   "Nothing of it was sent. Look: %s",
+                   WH_STR_ARG(entry->run), (unsigned long long)u->rows,
+                   (unsigned long long)entry->rows, kept);
+  }
   if (u->has_header) return WH_OK;
   return wh_fail(err, WH_ERR_NOT_FOUND, "the rows of run %.*s are gone from the quarantine",
                  WH_STR_ARG(entry->run));

@@ -11,10 +11,10 @@ typedef struct rebuilding {
   const wh_pipeline *pipeline;
   wh_connection *to, *from;
   bool from_rows;
-  wh_arena *arena; // of the pipeline
+  wh_arena *arena; // reset for each thing that is found: there may be very many
   wh_rebuild_result *result;
   int64_t highest_order;
-  wh_cursor cursor;
+  wh_cursor cursor; // a time or a number: borrows nothing
 } rebuilding;
 
 static wh_status read_whole(wh_connection *c, const wh_object *object, wh_arena *arena, wh_str *ret,
@@ -75,6 +75,7 @@ static wh_status import_published(rebuilding *r, const wh_manifest *m, wh_error 
 
 static wh_status look_at_manifest(void *context, const wh_object *object, wh_error *err) {
   rebuilding *r = context;
+  wh_arena_reset(r->arena);
   wh_str text;
   WH_TRY(read_whole(r->to, object, r->arena, &text, err));
   wh_manifest manifest;
@@ -93,8 +94,7 @@ static wh_status rebuild_published(rebuilding *r, wh_error *err) {
   return ledger->type->set_cursor(ledger, r->pipeline->name, &r->cursor, err);
 }
 
-static wh_status import_mark(void *context, wh_str object, const wh_mark *mark, wh_error *err) {
-  rebuilding *r = context;
+static wh_status import_load(rebuilding *r, wh_str object, const wh_mark *mark, wh_error *err) {
   if (!mark->done) return WH_OK; // it is taken up where the mark says
   wh_run run = {.id = mark->run,
                 .pipeline = r->pipeline->name,
@@ -118,6 +118,13 @@ static wh_status import_mark(void *context, wh_str object, const wh_mark *mark, 
   if (r->from_rows || colon == object.len || at <= colon + 1) return WH_OK;
   return ledger->type->put_done(ledger, r->pipeline->name, wh_str_sub(object, colon + 1, at - 1),
                                 wh_str_sub(object, at, object.len), err);
+}
+
+static wh_status import_mark(void *context, wh_str object, const wh_mark *mark, wh_error *err) {
+  rebuilding *r = context;
+  wh_status status = import_load(r, object, mark, err);
+  wh_arena_reset(r->arena);
+  return status;
 }
 
 static wh_status rebuild_loaded(rebuilding *r, wh_error *err) {

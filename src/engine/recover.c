@@ -73,6 +73,7 @@ static wh_status adopt_object(wh_engine *engine, wh_run *run, wh_finish *finish,
 }
 
 typedef struct mark_search {
+  wh_arena *arena; // reset for each mark: there is one for every run
   wh_str run;
   bool done;
   wh_counts counts;
@@ -85,19 +86,22 @@ static wh_status find_mark(void *context, wh_str object, const wh_mark *mark, wh
     search->done = true;
     search->counts = mark->counts;
   }
+  wh_arena_reset(search->arena);
   return WH_OK;
 }
 
 // Rows of a database straight into a table: the mark in the target tells whether it committed.
 static wh_status adopt_load(wh_engine *engine, const wh_pipeline *pipeline, wh_run *run,
-                            wh_finish *finish, wh_arena *arena, wh_error *err) {
+                            wh_finish *finish, wh_error *err) {
   wh_str target = wh_str_sub(run->output, 0, wh_str_find(run->output, 0, ':'));
   const wh_connector *type = connector_of(engine, target);
   if (!type || !type->sink) return give_up_run(engine, run, GONE, err);
   wh_connection *c;
   WH_TRY(wh_config_connect(engine->config, target, &c, err));
-  mark_search search = {.run = run->id};
-  WH_TRY(c->type->sink->marks(c, pipeline->name, arena, find_mark, &search, err));
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, engine->mem);
+  mark_search search = {.arena = &arena, .run = run->id};
+  WH_TRY(c->type->sink->marks(c, pipeline->name, &arena, find_mark, &search, err));
   if (!search.done) return give_up_run(engine, run, "interrupted before it committed", err);
   run->counts = search.counts;
   return finish_adopted(engine, run, finish, err);
@@ -150,7 +154,7 @@ wh_status wh_run_recover(wh_engine *engine, const wh_pipeline *pipeline, wh_erro
     if (run->sealed.attempt.len)
       WH_TRY(adopt_object(engine, run, &finish, &arena, err));
     else
-      WH_TRY(adopt_load(engine, pipeline, run, &finish, &arena, err));
+      WH_TRY(adopt_load(engine, pipeline, run, &finish, err));
   }
   return discard_attempts(engine, pipeline, &left, err);
 }

@@ -64,6 +64,12 @@ static wh_status lines_row(wh_rejects *self, const wh_reject *reject, const wh_b
       row = at;
     }
   }
+  if (l->window && l->rows == batch) {
+    bool known;
+    WH_TRY(wh_window_reject(l->window, batch, row, &known, err));
+    l->known += known;
+    if (known) return WH_OK;
+  }
   write_head(&l->lines, reject, place);
   wh_buf_add_c(&l->lines, "\"data\":");
   write_row(&l->lines, batch, row);
@@ -93,6 +99,8 @@ void wh_reject_lines_clear(wh_reject_lines *l, const wh_batch *rows) {
   if (l->lines.cap > WH_BATCH_KEEP_BYTES) wh_buf_free(&l->lines);
   wh_buf_clear(&l->lines);
   l->count = 0;
+  l->window = NULL;
+  l->known = 0;
   l->last_row = 0;
   l->rows = rows;
 }
@@ -171,7 +179,7 @@ void wh_reject_file_close(wh_reject_file *f) {
   wh_buf_free(&f->header);
 }
 
-// --- reading them back ----------- --------------------------------------------------------------
+// --- reading them back --------------------------------------------------------------------------
 
 typedef struct part_list {
   uint64_t *parts;
@@ -230,6 +238,35 @@ static wh_status read_lines(wh_os *os, wh_mem *mem, const char *path, wh_reject_
   }
   wh_file_close(f);
   return status;
+}
+
+static wh_status remove_part(wh_reject_file *f, const char *folder, uint64_t number,
+                             wh_error *err) {
+  wh_str path =
+      wh_arena_printf(f->arena, "%s/part-%llu.ndjson", folder, (unsigned long long)number);
+  if (!path.data) return wh_fail_memory(err);
+  return f->engine->os->type->remove(f->engine->os, path.data, err);
+}
+
+wh_status wh_reject_file_resume(wh_reject_file *f, uint64_t rows_done, wh_error *err) {
+  f->part = rows_done;
+  char *folder = wh_reject_folder(f->engine, f->folder, f->arena);
+  if (!folder) return wh_fail_memory(err);
+  part_list parts = {.arena = f->arena};
+  wh_error inner = {0};
+  wh_status status = f->engine->os->type->list(f->engine->os, folder, add_part, &parts, &inner);
+  if (status == WH_ERR_NOT_FOUND) return WH_OK;
+  if (status != WH_OK) {
+    if (err) *err = inner;
+    return status;
+  }
+  bool any = false;
+  for (size_t i = 0; i < parts.count; i++) {
+    if (parts.parts[i] < rows_done) continue;
+    WH_TRY(remove_part(f, folder, parts.parts[i], err));
+    any = true;
+  }
+  return any ? f->engine->os->type->sync_dir(f->engine->os, folder, err) : WH_OK;
 }
 
 // Every line of every part, in order; each part begins with its header.

@@ -11,13 +11,15 @@
 
 #include "base/buf.h"
 #include "data/reject.h"
-#include "engine/engine.h"
+#include "engine/window.h"
 
 // Rejects of one batch, as lines. `rows` is the batch that was read: a row is quarantined as it was
 // read, so that it can be replayed from the beginning.
 typedef struct wh_reject_lines {
   wh_rejects rejects; // what codecs, steps and sinks get
   const wh_batch *rows;
+  wh_window *window;     // while rows go through the steps: knows what was rejected before; or NULL
+  uint64_t known;        // rows that were rejected by an earlier run, as they are: not again
   uint64_t skip_through; // rows up to this number were dealt with before a restart
   size_t text_max;
   wh_buf lines;
@@ -45,6 +47,9 @@ typedef struct wh_reject_file {
 wh_status wh_reject_file_init(wh_reject_file *file, wh_engine *engine, wh_str folder,
                               const wh_schema *schema, wh_str pipeline, wh_str run, wh_str object,
                               int64_t order, wh_arena *arena, wh_error *err);
+// Begins behind what earlier attempts have committed; what they wrote beyond that is removed, since
+// the same rows will come again, in parts that may begin elsewhere.
+wh_status wh_reject_file_resume(wh_reject_file *file, uint64_t rows_done, wh_error *err);
 wh_status wh_reject_file_add(wh_reject_file *file, const wh_reject_lines *lines, wh_error *err);
 // Makes the current part durable and begins the next one.
 wh_status wh_reject_file_next_part(wh_reject_file *file, uint64_t rows_done, wh_error *err);

@@ -145,10 +145,11 @@ static wh_status compare_with_manifest(const transfer *t, wh_error *err) {
 }
 
 // Chunks only where an object can be read again from where it stood, and where nothing is decided
-// at the end: a percentage, or rows that a step holds back.
+// at the end: a percentage, or rows that a step holds back. And only of an object that is known to
+// be whole: of a small one that was not read before, nothing is committed before its end was seen.
 static void choose_chunk(transfer *t) {
   t->chunk_rows = 0;
-  if (!t->out.verbs->checkpoint || t->in->is_rows) return;
+  if (!t->out.verbs->checkpoint || !t->in->is_proven) return;
   if (t->limit.given || wh_flow_holds_back(t->flow)) return;
   t->chunk_rows = (uint64_t)t->request->pipeline->chunk_rows;
 }
@@ -212,8 +213,7 @@ static wh_status open_parts(transfer *t, wh_error *err) {
                     : t->in->identity;
   WH_TRY(wh_reject_file_init(&t->rejects, e, folder, t->in->reader->schema, p->name, t->run->id,
                              from, t->out.load.order, t->arena, err));
-  t->rejects.part = t->mark.rows_done;
-  return WH_OK;
+  return wh_reject_file_resume(&t->rejects, t->mark.rows_done, err);
 }
 
 static void close_parts(transfer *t) {
@@ -226,7 +226,7 @@ static void close_parts(transfer *t) {
 
 static wh_status fill_cursor(transfer *t, wh_cursor *cursor, wh_finish *finish, wh_error *err) {
   wh_run_input *in = t->in;
-  if (!in->has_cursor || t->request->options->limit_rows) return WH_OK;
+  if (!in->has_cursor || in->skips || t->request->options->limit_rows) return WH_OK;
   WH_TRY(wh_window_finish(&in->window, &in->previous, t->arena, cursor, err));
   if (in->info.cursor_kind == WH_CURSOR_EXACT && in->bound.has_to) {
     *cursor = (wh_cursor){.found = true, .last = in->bound.to};

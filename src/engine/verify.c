@@ -12,6 +12,8 @@ typedef struct verification {
   void *context;
   wh_verify_result *result;
   wh_arena *arena; // reset for each run
+  wh_arena *runs;  // of the run that is looked at
+  bool replaced;   // the load that the table equals was seen (runs come newest first)
   wh_connection *to;
   bool to_rows;
 } verification;
@@ -111,7 +113,8 @@ static wh_status compare_versions(const comparison *c, const wh_batch *batch, si
     WH_TRY(wh_value_get(&batch->columns[c->newest_at], row, &here, err));
     *ret = wh_value_compare(&there, &here);
   }
-  if (*ret == 0 && c->has_order) {
+  // A row that a replacement left as it was keeps the order it had.
+  if (*ret == 0 && c->has_order && c->v->pipeline->write.mode != WH_WRITE_REPLACE) {
     int64_t order = wh_column_i64(&c->found.columns[c->schema->count], 0);
     *ret = order < c->order ? -1 : order > c->order;
   }
@@ -245,8 +248,20 @@ static bool split_identity(wh_str identity, wh_str *ret_key, wh_str *ret_version
   return true;
 }
 
+// With `replace` the table equals one object, the newest that was applied: what earlier ones
+// brought may rightly be gone. One that came too late has only superseded rows.
+static bool was_replaced(verification *v, const wh_run *run) {
+  if (v->pipeline->write.mode != WH_WRITE_REPLACE) return false;
+  if (v->replaced) return true;
+  const wh_counts *c = &run->counts;
+  bool late = c->superseded > 0 && c->superseded + c->filtered + c->quarantined == c->read;
+  v->replaced = !late;
+  return late;
+}
+
 static wh_status verify_load(verification *v, const wh_run *run, wh_error *err) {
   wh_str key, version;
+  if (was_replaced(v, run)) return WH_OK;
   if (v->pipeline->write.key.count == 0 || !split_identity(run->object, &key, &version)) {
     return WH_OK; // without a key there is nothing to look a row up by: the receipt and the mark
   }
@@ -254,12 +269,17 @@ static wh_status verify_load(verification *v, const wh_run *run, wh_error *err) 
   wh_error inner = {0};
   wh_status status =
       wh_input_open_object(v->engine, v->pipeline, key, version, v->arena, &in, &inner);
+  // Also finds the types of an object that has no manifest, where those that were pinned are lost.
+  if (status == WH_OK) status = wh_input_prove(&in, &inner);
+  bool damaged = status == WH_ERR_DATA;
   if (status == WH_OK) status = compare_object(v, run, &in, &inner);
   wh_input_close_run(&in);
-  if (status == WH_ERR_NOT_FOUND || status == WH_ERR_CHANGED) {
+  if (status == WH_ERR_NOT_FOUND || status == WH_ERR_CHANGED || damaged) {
     v->result->objects_wrong++;
     tell(v, "%.*s: %s, so what was loaded from it cannot be compared", WH_STR_ARG(run->object),
-         status == WH_ERR_NOT_FOUND ? "is gone" : "was replaced");
+         damaged                      ? "is damaged"
+         : status == WH_ERR_NOT_FOUND ? "is gone"
+                                      : "was replaced");
     return WH_OK;
   }
   if (status != WH_OK && err) *err = inner;
@@ -281,7 +301,9 @@ static wh_status verify_run(void *context, const wh_run *run, wh_error *err) {
     v->result->receipts_wrong++;
     tell(v, "the receipt of run %.*s does not add up", WH_STR_ARG(run->id));
   }
-  return v->to_rows ? verify_load(v, run, err) : verify_object(v, run, err);
+  WH_TRY(v->to_rows ? verify_load(v, run, err) : verify_object(v, run, err));
+  wh_arena_reset(v->runs); // there may be very many runs
+  return WH_OK;
 }
 
 wh_status wh_engine_verify(wh_engine *engine, const wh_pipeline *pipeline, wh_trouble trouble,
@@ -296,7 +318,8 @@ wh_status wh_engine_verify(wh_engine *engine, const wh_pipeline *pipeline, wh_tr
                     .trouble = trouble,
                     .context = context,
                     .result = ret,
-                    .arena = &arena};
+                    .arena = &arena,
+                    .runs = &runs};
   WH_TRY(wh_input_connect(engine, &pipeline->to, &v.to, &v.to_rows, err));
   ret->publishes = !v.to_rows;
   return engine->ledger->type->runs(engine->ledger, pipeline->name, WH_RUN_DONE, 0, &runs,

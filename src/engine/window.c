@@ -43,8 +43,10 @@ static int64_t minus(int64_t a, int64_t b) {
 
 // Rows below this will not be in the next window, whatever comes.
 static int64_t threshold(const wh_window *w) {
-  if (!w->any) return minus(w->clock, w->overlap);
-  return minus(w->highest < w->clock ? w->highest : w->clock, w->overlap);
+  int64_t last = w->any && w->highest < w->clock ? w->highest : w->clock;
+  int64_t start = minus(last, w->overlap);
+  if (w->step == 0 || start < INT64_MIN + w->step) return start;
+  return start - (start % w->step + w->step) % w->step;
 }
 
 static void forget_old(wh_window *w) {
@@ -89,18 +91,27 @@ static bool is_known(const wh_window *w, uint64_t hash) {
   return low < w->known_count && w->known[low] == hash;
 }
 
-// Notes the cursor value of each row that was read, whether or not it goes on.
-static wh_status note_highest(wh_window *w, const wh_column *cursor, size_t rows, wh_error *err) {
-  for (size_t i = 0; i < rows; i++) {
-    wh_value value;
-    int64_t at;
-    WH_TRY(wh_value_get(cursor, i, &value, err));
-    if (!position(&value, &at)) continue;
-    if (w->any && at <= w->highest) continue;
-    w->any = true;
-    w->highest = at;
-    w->highest_value = value;
+// Notes the cursor value of a row that was read, whether or not it goes on; *ret_at is where it
+// lies.
+static wh_status note_row(wh_window *w, const wh_column *cursor, size_t row, int64_t *ret_at,
+                          wh_error *err) {
+  wh_value value;
+  WH_TRY(wh_value_get(cursor, row, &value, err));
+  if (!position(&value, ret_at)) {
+    *ret_at = INT64_MAX;
+    return WH_OK;
   }
+  if (w->any && *ret_at <= w->highest) return WH_OK;
+  w->any = true;
+  w->highest = *ret_at;
+  w->highest_value = value;
+  return WH_OK;
+}
+
+static wh_status note_highest(wh_window *w, const wh_column *cursor, size_t rows, wh_error *err) {
+  int64_t at;
+  for (size_t i = 0; i < rows; i++)
+    WH_TRY(note_row(w, cursor, i, &at, err));
   return WH_OK;
 }
 
@@ -137,6 +148,20 @@ wh_status wh_window_pass(wh_window *w, const wh_batch *read, const wh_batch *out
   }
   *ret_unchanged = unchanged;
   return WH_OK;
+}
+
+// So that a rejected row is not taken for the same row when it was sent.
+#define REJECTED_SALT 0x9E3779B97F4A7C15u
+
+wh_status wh_window_reject(wh_window *w, const wh_batch *read, size_t row, bool *ret_known,
+                           wh_error *err) {
+  ptrdiff_t index = wh_schema_find(read->schema, w->cursor);
+  if (index < 0) return wh_fail(err, WH_ERR_BUG, "the cursor column was not read");
+  int64_t at;
+  WH_TRY(note_row(w, &read->columns[index], row, &at, err));
+  uint64_t hash = wh_row_hash(read, row) ^ REJECTED_SALT;
+  *ret_known = is_known(w, hash);
+  return at >= threshold(w) ? remember(w, at, hash, err) : WH_OK;
 }
 
 static int compare_hashes(const void *a, const void *b) {

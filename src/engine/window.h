@@ -10,6 +10,7 @@
 typedef struct wh_window {
   wh_mem *mem;
   wh_str cursor;         // source column
+  int64_t step;          // of the next start, which is rounded down to it: a day for dates; else 0
   int64_t overlap;       // in units of the cursor's type (microseconds for timestamps)
   int64_t clock;         // of the source, in the same units; INT64_MAX where it has no clock
   const uint64_t *known; // hashes that were sent, sorted; borrowed from the ledger's cursor
@@ -33,6 +34,10 @@ void wh_window_free(wh_window *w);
 // rows.
 wh_status wh_window_pass(wh_window *w, const wh_batch *read, const wh_batch *out, uint8_t *keep,
                          uint64_t *ret_unchanged, wh_error *err);
+// A row of `read` is rejected. *ret_known: it was before, as it is, and waits in the quarantine (or
+// was dropped from there); else it is remembered like a row that was sent.
+wh_status wh_window_reject(wh_window *w, const wh_batch *read, size_t row, bool *ret_known,
+                           wh_error *err);
 // The cursor to store: highest value, and the hashes of the rows at or above the next start.
 // `previous` is kept where this run saw nothing higher. Strings and hashes in the arena.
 wh_status wh_window_finish(wh_window *w, const wh_cursor *previous, wh_arena *arena, wh_cursor *ret,

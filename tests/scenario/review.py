@@ -241,4 +241,95 @@ def test_a_schedule_that_was_stopped_is_taken_up_again():
     assert not fired or not fired[0], f"it counts as fired at {fired}"
 
 
+def test_since_skips_nothing_for_good():
+    p = Project()
+    p.make_erp([order("A", at="2026-01-01 08:00:00Z")])
+    p.wherry("run")
+    p.add_orders([order("B", at="2026-03-01 08:00:00Z"), order("C", at="2026-05-01 08:00:00Z")])
+    p.wherry("run", "export-orders", "--since", "2026-04-01")
+    tap.equal(sorted(p.orders()), ["A", "C"])
+    p.wherry("run")
+    p.check_equal()
+
+
+def test_a_row_that_stays_bad_is_quarantined_once():
+    p = Project(config=EXPORT)
+    p.make_erp([order("A"), order("B", "Opne")])
+    tap.equal([line["rows_quarantined"] for line in p.wherry("run", "--json", code=3).lines()], [1, 0])
+    for _ in range(2):
+        again = p.wherry("run", "--json").lines()
+        tap.equal([(line["rows_read"], line["rows_unchanged"], line["rows_quarantined"]) for line in again], [(2, 2, 0)])
+    p.sql("erp", "UPDATE sales_order SET total = 3 WHERE order_number = 'B'")  # it is another row now
+    tap.equal([line["rows_quarantined"] for line in p.wherry("run", "--json", code=3).lines()], [1])
+
+
+EXPORT = """\
+version: 1
+connections:
+  erp: { type: sqlite, path: erp.db }
+  website: { type: sqlite, path: website.db }
+  lake: { type: local, path: lake }
+pipelines:
+  export-orders:
+    from: erp:sales_order
+    read: { cursor: updated_at }
+    columns: { OrderNumber: order_number, OrderStatus: status, Total: total, UpdatedAt: updated_at }
+    expect: { OrderStatus: { in: [Open] } }
+    to: lake:inbound/orders-{run}.json
+  import-orders:
+    when: new
+    from: lake:inbound/*.json
+    columns: all
+    to: website:orders
+    write: { mode: upsert, key: OrderNumber, newest_by: UpdatedAt }
+"""
+
+
+def test_a_row_that_a_step_held_back_can_be_replayed():
+    p = Project(config=EXPORT.replace("    columns: {", "    steps:\n      - dedupe: { key: [order_number], keep: last }\n"
+                                      "    columns: {"))
+    p.make_erp([order("A", "Opne"), order("B")])
+    p.wherry("run", code=3)
+    p.config((p.folder / "wherry.yaml").read_text().replace("[Open]", "[Open, Opne]"))
+    p.wherry("quarantine", "replay", "export-orders")
+    p.wherry("run")
+    p.sql("erp", "UPDATE sales_order SET status = 'Open'")  # what counts as the truth
+    tap.equal(sorted(p.orders()), ["A", "B"])
+    tap.equal(p.orders()["A"][:2], ("Opne", 10.0))
+
+
+def test_a_damaged_quarantine_is_not_thrown_away():
+    p = Project(config=EXPORT)
+    p.make_erp([order("A", "Opne"), order("B", "Opne")])
+    p.wherry("run", code=3)
+    part = next((p.folder / ".wherry/quarantine").glob("*/*/part-*.ndjson"))
+    part.write_text(part.read_text()[:-20] + "\n")
+    p.config((p.folder / "wherry.yaml").read_text().replace("[Open]", "[Open, Opne]"))
+    p.wherry("quarantine", "replay", "export-orders", code=None)
+    assert part.exists(), "the damaged part is gone, and with it a row"
+
+
+def test_a_cursor_of_dates_sends_yesterday_once():
+    p = Project(config=EXPORT.replace("cursor: updated_at", "cursor: day"))
+    p.sql("erp", "CREATE TABLE sales_order(order_number TEXT, status TEXT, total DECIMAL(12,2), day DATE, updated_at TIMESTAMP)")
+    p.sql("erp", "INSERT INTO sales_order VALUES ('A', 'Open', 1, '2026-03-01', '2026-03-01 08:00:00Z'), "
+                 "('B', 'Open', 1, '2026-03-02', '2026-03-02 08:00:00Z')")
+    p.wherry("run")
+    tap.equal([line["rows_written"] for line in p.wherry("run", "--json").lines()], [0])
+
+
+def test_verify_knows_what_a_replacement_took_away():
+    p = loading(mode="replace, key: n")
+    put(p, "lake/inbound/a.json", [{"n": 1}, {"n": 2}], age=120)
+    p.wherry("run")
+    put(p, "lake/inbound/b.json", [{"n": 2}, {"n": 3}], age=60)
+    p.wherry("run")
+    put(p, "lake/inbound/late.json", [{"n": 7}], age=90)
+    p.wherry("run")
+    tap.equal(numbers(p), [2, 3])
+    p.wherry("verify")
+    p.sql("website", "DELETE FROM orders WHERE n = 3")
+    tap.contains(p.wherry("verify", code=1).out + p.wherry("verify", code=1).err, "3 is missing")
+
+
 tap.run()

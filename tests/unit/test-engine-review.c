@@ -310,3 +310,112 @@ TEST(a_replay_publishes_once_whenever_it_is_killed) {
     }
   }
 }
+
+// --- loads in chunks ---------------------------------------------------------------------------
+
+#define LOAD(more)                                                                                 \
+  CONNECTIONS "pipelines:\n"                                                                       \
+              "  load:\n"                                                                          \
+              "    when: new\n"                                                                    \
+              "    from: drop:in/*.json\n"                                                         \
+              "    columns: all\n"                                                                 \
+              "    expect: { s: { in: [Open] } }\n"                                                \
+              "    to: website:t\n" more
+
+enum { LOAD_ROWS = 60, BAD_EVERY = 7 };
+
+static bool write_object(wh_os *os, int rows, bool is_whole) {
+  WH_CLEAN_BUF wh_buf text;
+  wh_buf_init(&text, &test_mem, 0);
+  for (int i = 0; i < rows; i++) {
+    wh_buf_printf(&text, "%s{\"n\": %d, \"s\": \"%s\"}", i ? ",\n" : "[", i,
+                  i % BAD_EVERY == 3 ? "Opne" : "Open");
+  }
+  wh_buf_add_c(&text, is_whole ? "]" : "");
+  bool ok = CHECK(wh_buf_add_char(&text, 0)) && write_file(os, "shop/drop/in/a.json", text.data);
+  sim_os_advance(os, 60ll * 1000000000);
+  return ok;
+}
+
+// Asks the engine to stop after so many batches.
+typedef struct stopper {
+  crossing *c;
+  int batches;
+} stopper;
+
+static void count_batches(void *context, const wh_progress *progress) {
+  (void)progress;
+  stopper *s = context;
+  sim_os_advance(s->c->os, 1000000000); // progress is told of now and then only
+  if (s->batches-- == 0) atomic_store(&s->c->stop, true);
+}
+
+static wh_status live_for(wh_os *os, int batches) {
+  crossing c;
+  wh_error err = {0};
+  wh_run_totals totals = {0};
+  wh_run_options options = {.hurry = true};
+  wh_status status = crossing_open(&c, os, &test_mem, &err);
+  stopper s = {&c, batches};
+  c.engine.watcher = (wh_watcher){.context = &s, .progress = count_batches};
+  if (status == WH_OK) status = wh_engine_run(&c.engine, NULL, 0, &options, &totals, &err);
+  crossing_close(&c);
+  return status;
+}
+
+static wh_status count_rejected(void *context, const wh_quarantine_entry *entry,
+                                const wh_rejected_row *row, wh_error *err) {
+  (void)entry, (void)row, (void)err;
+  ++*(uint64_t *)context;
+  return WH_OK;
+}
+
+static bool check_rejected(wh_os *os, uint64_t expected) {
+  crossing c;
+  uint64_t rows = 0;
+  bool ok =
+      CHECK_OK(crossing_open(&c, os, &test_mem, &test_err)) &&
+      CHECK_OK(wh_quarantine_rows(&c.engine, (wh_str){0}, count_rejected, &rows, &test_err)) &&
+      CHECK_EQ(rows, expected);
+  crossing_close(&c);
+  return ok;
+}
+
+// Killed at the nth change, then stopped after some batches, then left alone: chunks begin
+// elsewhere each time.
+TEST(each_bad_row_is_quarantined_once_wherever_chunks_begin) {
+  static const char config[] = LOAD("    chunk: 10\n    batch: 4\n");
+  for (uint64_t at = 60; at < 400; at += 3) {
+    for (int batches = 0; batches < 4; batches++) {
+      wh_os *os = start(test_seed() + at, config);
+      REQUIRE(os);
+      bool ok = write_object(os, LOAD_ROWS, true);
+      wh_run_totals totals;
+      sim_os_fail_at(os, at);
+      (void)live(os, &totals);
+      bool beyond = !sim_os_power_is_off(os);
+      sim_os_fail_at(os, 0);
+      sim_os_kill(os);
+      ok = ok && CHECK(live_for(os, batches) == WH_OK) && come_to_rest(os) &&
+           check_rejected(os, (LOAD_ROWS - 4 + BAD_EVERY) / BAD_EVERY);
+      sim_os_free(os);
+      if (!ok) test_note("killed at %llu, stopped after %d", (unsigned long long)at, batches);
+      if (!ok || beyond) return;
+    }
+  }
+}
+
+// Its end is missing, which is seen only when all of it was read.
+TEST(nothing_of_a_broken_object_is_committed_when_the_run_is_stopped) {
+  static const char config[] = LOAD("    batch: 100\n"); // more rows than types are told by
+  wh_os *os = start(test_seed(), config);
+  REQUIRE(os);
+  REQUIRE(write_object(os, 3000, false));
+  CHECK(live_for(os, 2) == WH_OK);
+  wh_error err = {0};
+  CHECK_OK(crossing_sql(os, "website",
+                        "CREATE TABLE IF NOT EXISTS t(n); CREATE TABLE none(x CHECK (x = 0));"
+                        "INSERT INTO none SELECT count(*) FROM t",
+                        &err));
+  sim_os_free(os);
+}

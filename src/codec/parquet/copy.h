@@ -7,13 +7,13 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { PARQUET_COPY_PIECE = 2048 };
+enum { PQ_COPY_PIECE = 2048 };
 
-static inline void parquet_copy(void *to, const void *from, size_t len) {
+static inline void pq_copy(void *to, const void *from, size_t len) {
   uint8_t *out = to;
   const uint8_t *in = from;
   while (len) {
-    size_t piece = len < PARQUET_COPY_PIECE ? len : PARQUET_COPY_PIECE;
+    size_t piece = len < PQ_COPY_PIECE ? len : PQ_COPY_PIECE;
     memcpy(out, in, piece);
     out += piece;
     in += piece;

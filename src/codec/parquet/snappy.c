@@ -29,13 +29,13 @@ static inline uint32_t load32(const uint8_t *p) {
 
 // --- Compression ---------------------------------------------------------------------------------
 
-size_t parquet_snappy_bound(size_t len) {
-  return 32 + len + len / 6 + PARQUET_SNAPPY_SLACK;
+size_t pq_snappy_bound(size_t len) {
+  return 32 + len + len / 6 + PQ_SNAPPY_SLACK;
 }
 
 // Of five bytes: matches of only four are seldom worth a copy of three.
 static inline uint32_t hash(uint64_t x) {
-  return (uint32_t)(((x << 24) * 889523592379ull) >> (64 - PARQUET_SNAPPY_BITS));
+  return (uint32_t)(((x << 24) * 889523592379ull) >> (64 - PQ_SNAPPY_BITS));
 }
 
 static uint8_t *put_varint(uint8_t *out, size_t x) {
@@ -62,7 +62,7 @@ static uint8_t *put_literal_tag(uint8_t *out, size_t len) {
 static uint8_t *put_literal(uint8_t *out, const uint8_t *from, size_t len) {
   if (len == 0) return out;
   out = put_literal_tag(out, len);
-  parquet_copy(out, from, len);
+  pq_copy(out, from, len);
   return out + len;
 }
 
@@ -153,7 +153,7 @@ static uint8_t *compress_body(uint16_t *table, const uint8_t *in, size_t len, ui
   }
 }
 
-size_t parquet_snappy_compress(parquet_snappy *state, const uint8_t *in, size_t len, uint8_t *out) {
+size_t pq_snappy_compress(pq_snappy *state, const uint8_t *in, size_t len, uint8_t *out) {
   uint8_t *body = put_varint(out, len);
   if (len == 0) return (size_t)(body - out);
   size_t one_literal = len + 1 + length_bytes(len - 1), size = 0;
@@ -178,7 +178,7 @@ static size_t get_varint(const uint8_t *in, size_t len, size_t *ret) {
   return 0;
 }
 
-bool parquet_snappy_length(const uint8_t *in, size_t len, size_t *ret) {
+bool pq_snappy_length(const uint8_t *in, size_t len, size_t *ret) {
   return get_varint(in, len, ret) != 0;
 }
 
@@ -211,7 +211,7 @@ static inline void copy_back(uint8_t *out, const uint8_t *out_end, size_t offset
   }
 }
 
-bool parquet_snappy_decompress(const uint8_t *in, size_t len, uint8_t *out, size_t out_len) {
+bool pq_snappy_decompress(const uint8_t *in, size_t len, uint8_t *out, size_t out_len) {
   size_t said;
   size_t n = get_varint(in, len, &said);
   if (n == 0 || said != out_len) return false;
@@ -234,7 +234,7 @@ bool parquet_snappy_decompress(const uint8_t *in, size_t len, uint8_t *out, size
         p += bytes;
       }
       if (count >= (size_t)(end - p) || count >= (size_t)(out_end - o)) return false;
-      parquet_copy(o, p, count + 1);
+      pq_copy(o, p, count + 1);
       o += count + 1;
       p += count + 1;
       continue;

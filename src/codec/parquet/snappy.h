@@ -11,22 +11,22 @@
 #include <stdint.h>
 
 enum {
-  PARQUET_SNAPPY_BITS = 14,
-  PARQUET_SNAPPY_SLACK = 32, // bytes that may be written behind what is needed
+  PQ_SNAPPY_BITS = 14,
+  PQ_SNAPPY_SLACK = 32, // bytes that may be written behind what is needed
 };
 
 // What the compressor remembers between calls: nothing that matters; it need not be initialised
 // more than once, with zeros.
-typedef struct parquet_snappy {
-  uint16_t table[1 << PARQUET_SNAPPY_BITS];
-} parquet_snappy;
+typedef struct pq_snappy {
+  uint16_t table[1 << PQ_SNAPPY_BITS];
+} pq_snappy;
 
 // Room that the output of `len` bytes must have; len < 2^32.
-size_t parquet_snappy_bound(size_t len);
+size_t pq_snappy_bound(size_t len);
 // Returns the compressed size.
-size_t parquet_snappy_compress(parquet_snappy *state, const uint8_t *in, size_t len, uint8_t *out);
+size_t pq_snappy_compress(pq_snappy *state, const uint8_t *in, size_t len, uint8_t *out);
 
 // The length that the data says it has when decompressed; false when it does not begin well.
-bool parquet_snappy_length(const uint8_t *in, size_t len, size_t *ret);
+bool pq_snappy_length(const uint8_t *in, size_t len, size_t *ret);
 // Exactly `out_len` bytes, or false. Writes nothing past out + out_len.
-bool parquet_snappy_decompress(const uint8_t *in, size_t len, uint8_t *out, size_t out_len);
+bool pq_snappy_decompress(const uint8_t *in, size_t len, uint8_t *out, size_t out_len);

@@ -106,6 +106,9 @@ typedef struct wh_codec_type {
   const wh_option *write_options;
   size_t read_options_size; // of the struct the table fills
   size_t write_options_size;
+  // What cannot be told option by option: words that exclude each other. NULL: nothing.
+  wh_status (*check_read)(const void *options, wh_error *err);
+  wh_status (*check_write)(const void *options, wh_error *err);
   // What a part should have so that it makes one good block; 0: no wish.
   size_t block_rows, block_bytes;
   // `given` NULL: infer. `options` NULL: the defaults.

@@ -1,6 +1,7 @@
 #include "engine/input.h"
 
 #include "engine/checksum.h"
+#include "engine/lanes.h"
 
 enum { MANIFEST_BYTES_MAX = 16 << 20 };
 
@@ -274,7 +275,8 @@ static wh_status read_manifest(wh_run_input *in, wh_error *err) {
 
 static wh_status open_reader(wh_run_input *in, wh_error *err) {
   wh_connection *c = in->connection;
-  const wh_codec_type *codec = wh_codec_by_key(in->object.key);
+  const wh_format *format = &in->pipeline->read.format;
+  const wh_codec_type *codec = format->codec ? format->codec : wh_codec_by_key(in->object.key);
   if (!codec) {
     return wh_fail(err, WH_ERR_USAGE,
                    "%.*s: no codec reads files with this ending. To move them as they are, say "
@@ -289,7 +291,11 @@ static wh_status open_reader(wh_run_input *in, wh_error *err) {
                               .batch_rows = (size_t)in->pipeline->batch_rows,
                               .threads = in->engine->single_thread ? 1 : 2,
                               .schema_may_widen = in->inferred};
-  return codec->open_reader(&context, in->stream, NULL, in->has_given ? &in->given : NULL,
+  const wh_codec_type *to = wh_codec_by_key(in->pipeline->to.thing);
+  if (in->pipeline->write.format.codec) to = in->pipeline->write.format.codec;
+  if (to) wh_lanes_part_size(in->engine, to, &context);
+  const void *options = codec == format->codec ? format->options : NULL;
+  return codec->open_reader(&context, in->stream, options, in->has_given ? &in->given : NULL,
                             &in->reader, err);
 }
 
@@ -396,7 +402,10 @@ static wh_status prove_framing(wh_run_input *in, wh_error *err) {
 wh_status wh_input_prove(wh_run_input *in, wh_error *err) {
   if (in->has_manifest) WH_TRY(wh_input_blame(in, prove_checksum(in, err), err));
   in->is_proven = true; // what fails below ends the run
-  if (in->tells_rows) return WH_OK;
+  return in->tells_rows ? WH_OK : wh_input_read_whole(in, err);
+}
+
+wh_status wh_input_read_whole(wh_run_input *in, wh_error *err) {
   for (;;) {
     wh_status status = prove_framing(in, err);
     if (status == WH_OK) return wh_input_reopen(in, err);

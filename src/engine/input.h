@@ -71,4 +71,7 @@ wh_status wh_input_widen(wh_run_input *in, wh_error *err);
 // framing and the types where there is none, so that nothing has to be taken back later. Leaves it
 // open at its start.
 wh_status wh_input_prove(wh_run_input *in, wh_error *err);
+// Reads the object once from its start, without using it, until the schema holds all of it; or
+// fails with what is wrong with it, and where. Leaves it open at its start.
+wh_status wh_input_read_whole(wh_run_input *in, wh_error *err);
 void wh_input_close_run(wh_run_input *in); // zeroed is fine

@@ -66,11 +66,19 @@ TEST(every_is_due_at_first_sight_and_then_in_its_rhythm) {
   shop_end(&s);
 }
 
-TEST(every_lasts_through_a_clock_that_is_set_back) {
+// A machine began with a wrong date, fired, and then learned the right one.
+TEST(a_clock_that_was_ahead_holds_nothing_up) {
   shop s;
   REQUIRE(start(&s, PIPELINE("{ every: 5m }")));
   fire(&s, "2026-11-21T09:00:00Z");
-  check_due(&s, "2026-11-21T08:00:00Z", "2026-11-21T09:05:00Z");
+  check_due(&s, "2026-11-21T08:59:00Z", "2026-11-21T09:05:00Z"); // a little is as it was
+  fire(&s, "2031-01-01T00:00:00Z");
+  check_due(&s, "2026-11-21T09:00:00Z", "2026-11-21T09:05:00Z");
+  check_due(&s, "2026-11-21T09:04:00Z", "2026-11-21T09:05:00Z");
+  shop_end(&s);
+  REQUIRE(start(&s, PIPELINE("{ cron: \"0 6 * * *\" }")));
+  fire(&s, "2031-01-01T06:00:00Z");
+  check_due(&s, "2026-11-21T09:00:00Z", "2026-11-22T06:00:00Z");
   shop_end(&s);
 }
 

@@ -377,6 +377,25 @@ TEST(an_export_that_is_stopped_publishes_nothing) {
   shop_end(&s);
 }
 
+// Rows in quarantine wait until a replay has come to its end.
+TEST(a_replay_that_is_stopped_leaves_the_rows_in_quarantine) {
+  shop s;
+  REQUIRE(shop_start(&s, LOAD("    expect: { s: { in: [Open] } }\n")));
+  REQUIRE(shop_write(&s, "drop/in/a.json", BAD_ROWS));
+  CHECK_EQ(shop_run(&s, "load", NULL), WH_OK);
+  CHECK_EQ(s.last.counts.quarantined, 1);
+  REQUIRE(shop_config(&s, LOAD("")) && shop_open(&s));
+  for (int again = 0; again < 2; again++) {
+    wh_run_totals totals = {0};
+    atomic_store(&s.c.stop, again == 0);
+    CHECK_OK(wh_quarantine_replay(&s.c.engine, shop_pipeline(&s, "load"), &totals, &test_err));
+    CHECK_EQ(totals.stopped, again == 0);
+    CHECK_EQ(totals.failed, 0);
+    CHECK_EQ(shop_ask(&s, "website", "SELECT count(*) FROM t"), 1 + again);
+  }
+  shop_end(&s);
+}
+
 // --- begin -------------------------------------------------------------------------------------
 
 TEST(begin_now_takes_what_comes_later) {

@@ -89,6 +89,10 @@ static wh_status bind_steps(wh_flow *f, wh_error *err) {
   if (p->read.timezone.len) {
     WH_TRY(wh_zone_open(engine->os, p->read.timezone, &f->arena, &context.zone, err));
   }
+  if (f->options.window) {
+    context.cursor = f->options.window->cursor;
+    context.clock_us = f->options.window->clock_us;
+  }
   size_t count = p->steps ? p->steps->count : 0;
   for (size_t i = 0; i < count; i++)
     WH_TRY(bind_one(f, &context, p->steps->items[i], err));

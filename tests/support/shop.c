@@ -1,6 +1,7 @@
 #include "shop.h"
 
 #include "base/sqlite_mem.h"
+#include "data/zone.h"
 #include "sim_os.h"
 #include "sim_vfs.h"
 
@@ -51,6 +52,21 @@ bool shop_write(shop *s, const char *path, const char *text) {
             CHECK_OK(wh_os_write_file(s->os, full, wh_str_of(text), false, &test_err));
   sim_os_advance(s->os, 60ll * 1000000000);
   return ok;
+}
+
+bool shop_zone(shop *s, const char *name) {
+  wh_os_real real;
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, &test_mem);
+  const char *path = wh_path_join(&arena, WH_ZONE_FOLDER, name);
+  wh_str data;
+  if (!CHECK_OK(wh_os_real_init(&real, &test_mem, &test_err))) return false;
+  wh_status status = wh_os_read_file(&real.base, path, WH_ZONE_FILE_MAX, &arena, &data, &test_err);
+  wh_os_real_free(&real);
+  if (status != WH_OK) test_skip("no time zone files (package tzdata)");
+  return status == WH_OK &&
+         CHECK_OK(wh_os_make_path(s->os, wh_path_folder(&arena, path), &test_err)) &&
+         CHECK_OK(wh_os_write_file(s->os, path, data, false, &test_err));
 }
 
 bool shop_sql(shop *s, const char *database, const char *sql) {

@@ -45,6 +45,8 @@ void shop_end(shop *s);
 bool shop_config(shop *s, const char *config); // for the lives that follow
 // A file under shop/, still for a minute.
 bool shop_write(shop *s, const char *path, const char *text);
+// Makes the real system's time zone known to the simulated one; skips the test where it has none.
+bool shop_zone(shop *s, const char *name);
 bool shop_sql(shop *s, const char *database, const char *sql);
 // The first value of the first row, or -1.
 int64_t shop_ask(shop *s, const char *database, const char *sql);

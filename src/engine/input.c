@@ -204,7 +204,9 @@ static wh_status set_range(wh_run_input *in, const wh_run_options *options, wh_e
   in->window.cursor = p->read.cursor;
   in->window.overlap = overlap;
   in->window.clock = wh_kind_is_int(type->kind) ? INT64_MAX : clock;
+  in->window.clock_us = in->bound.clock_us;
   if (type->kind == WH_DATE) in->window.step = 86400ll * 1000000;
+  if (type->kind == WH_TIMESTAMP) in->window.step = 1000000 / wh_unit_per_second(type->unit);
   if (in->previous.found && !options->has_since) {
     in->window.known = in->previous.window;
     in->window.known_count = in->previous.window_count;

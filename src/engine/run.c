@@ -400,7 +400,7 @@ wh_status wh_run_record_done(wh_engine *engine, wh_run *run, wh_finish *finish, 
 }
 
 void wh_run_record_failure(wh_engine *engine, wh_run *run, const wh_error *why) {
-  run->state = WH_RUN_FAILED;
+  run->state = why->status == WH_ERR_CANCELLED ? WH_RUN_STOPPED : WH_RUN_FAILED;
   run->finished_us = wh_now_us(engine->os);
   run->error = wh_str_of(why->text);
   wh_finish finish = {.run = run};

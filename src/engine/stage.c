@@ -39,6 +39,10 @@ static wh_status bind_steps(wh_stage *stage, wh_error *err) {
   if (p->read.timezone.len) {
     WH_TRY(wh_zone_open(engine->os, p->read.timezone, &stage->arena, &context.zone, err));
   }
+  if (stage->options.window) {
+    context.cursor = stage->options.window->cursor;
+    context.clock_us = stage->options.window->clock_us;
+  }
   size_t count = p->steps ? p->steps->count : 0;
   for (size_t i = 0; i < count; i++)
     WH_TRY(bind_one(stage, &context, p->steps->items[i], err));

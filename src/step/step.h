@@ -15,6 +15,8 @@ typedef struct wh_step_context {
   wh_os *os;
   wh_mem *mem;
   const wh_zone *zone;      // of the pipeline, for local times; NULL: none given
+  wh_str cursor;            // source column that holds the times of changes: its local times are
+  int64_t clock_us;         // settled by this clock (wh_cast_options); empty: none
   wh_str scratch;           // folder for state that spills to disk
   size_t state_limit_bytes; // of one step before it spills
 } wh_step_context;

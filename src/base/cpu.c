@@ -1,6 +1,7 @@
 #include "base/cpu.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 static _Atomic int limit = WH_CPU_AVX512;
 

@@ -367,7 +367,7 @@ static wh_status open_writer(const wh_codec_context *context, wh_output *out,
                              const wh_schema *schema, bool lines, wh_writer **ret, wh_error *err) {
   json_writer *w = wh_mem_alloc_zero(context->mem, sizeof *w);
   if (!w) return wh_fail_memory(err);
-  w->base = (wh_writer){writer_write, writer_finish, writer_close};
+  w->base = (wh_writer){.write = writer_write, .finish = writer_finish, .close = writer_close};
   w->mem = context->mem;
   w->out = out;
   w->lines = lines;

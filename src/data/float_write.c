@@ -1,0 +1,206 @@
+// Float to text, after R. Giulietti, "The Schubfach way to render doubles" (2021).
+//
+// The decimals that read back as v are those of an interval around it. Of the decimals with
+// exponent k, where 10^k is just smaller than the interval, at least one is inside; of those with
+// k + 1, at most one: so there are four candidates, two of each, and which are inside is decided
+// with v and the ends of the interval, each times 4 * 10^-k, as integers whose last bit says "and
+// something more" (round to odd).
+#include "data/float.h"
+#include "data/powers.h"
+
+#include <string.h>
+
+enum {
+  F64_BITS = 52, // stored ones
+  F32_BITS = 23,
+};
+
+// floor(e * log2(10)), floor(e * log10(2)), floor(log10(3/4 * 2^e)): exact for all exponents of
+// doubles.
+static inline int floor_log2_of_power10(int e) {
+  return e * 1741647 >> 19;
+}
+static inline int floor_log10_of_power2(int e) {
+  return e * 1262611 >> 22;
+}
+static inline int floor_log10_of_three_quarters(int e) {
+  return (e * 1262611 - 524031) >> 22;
+}
+
+// The least 128-bit significand that is not below 10^q.
+static inline wh_power power_above(int q) {
+  wh_power power = wh_power_of_ten(q);
+  if (q > 55) { // cut off in the table
+    power.low++;
+    power.high += power.low == 0;
+  }
+  return power;
+}
+
+static inline uint64_t scale_f64(wh_power power, uint64_t c) {
+  uint64_t low = (uint64_t)(((unsigned __int128)power.low * c) >> 64);
+  unsigned __int128 product = (unsigned __int128)power.high * c + low;
+  return (uint64_t)(product >> 64) | ((uint64_t)product > 1);
+}
+
+static inline uint64_t scale_f32(wh_power power, uint64_t c) {
+  uint64_t above = power.high + (power.low != 0);
+  unsigned __int128 product = (unsigned __int128)above * c;
+  return (uint64_t)(product >> 64) | ((uint32_t)(product >> 32) > 1);
+}
+
+static inline wh_float_digits strip_zeros(uint64_t digits, int exponent) {
+  while (digits % 100000000 == 0) {
+    digits /= 100000000;
+    exponent += 8;
+  }
+  if (digits % 10000 == 0) {
+    digits /= 10000;
+    exponent += 4;
+  }
+  if (digits % 100 == 0) {
+    digits /= 100;
+    exponent += 2;
+  }
+  if (digits % 10 == 0) {
+    digits /= 10;
+    exponent++;
+  }
+  return (wh_float_digits){digits, exponent};
+}
+
+// c * 2^q. `closer`: the float below is nearer than the one above (c is a power of two).
+static inline __attribute__((always_inline)) wh_float_digits
+shortest(uint64_t c, int q, bool closer, uint64_t (*scale)(wh_power power, uint64_t c)) {
+  int k = closer ? floor_log10_of_three_quarters(q) : floor_log10_of_power2(q);
+  int h = q + floor_log2_of_power10(-k) + 1;
+  wh_power power = power_above(-k);
+  uint64_t odd = c & 1; // the ends of the interval read back as an even float only
+  uint64_t lower = scale(power, (4 * c - 2 + closer) << h) + odd;
+  uint64_t middle = scale(power, 4 * c << h);
+  uint64_t upper = scale(power, (4 * c + 2) << h) - odd;
+  uint64_t s = middle / 4;
+  if (s >= 10) {
+    uint64_t ten = s / 10;
+    bool under = lower <= 40 * ten, over = 40 * ten + 40 <= upper;
+    if (under != over) return strip_zeros(ten + over, k + 1);
+  }
+  bool under = lower <= 4 * s, over = 4 * s + 4 <= upper;
+  if (under != over) return strip_zeros(s + over, k);
+  uint64_t half = 4 * s + 2;
+  bool up = middle > half || (middle == half && (s & 1));
+  return strip_zeros(s + up, k);
+}
+
+wh_float_digits wh_f64_shortest(double value) {
+  uint64_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  uint64_t stored = bits & ((UINT64_C(1) << F64_BITS) - 1);
+  int exponent = (int)(bits >> F64_BITS);
+  if (exponent == 0) return shortest(stored, -1074, false, scale_f64);
+  uint64_t c = stored | UINT64_C(1) << F64_BITS;
+  int q = exponent - 1075;
+  // An integer has its digits already.
+  if (q <= 0 && q >= -F64_BITS && (c & ((UINT64_C(1) << -q) - 1)) == 0)
+    return strip_zeros(c >> -q, 0);
+  return shortest(c, q, stored == 0 && exponent > 1, scale_f64);
+}
+
+wh_float_digits wh_f32_shortest(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  uint32_t stored = bits & ((1u << F32_BITS) - 1);
+  int exponent = (int)(bits >> F32_BITS);
+  if (exponent == 0) return shortest(stored, -149, false, scale_f32);
+  uint64_t c = stored | 1u << F32_BITS;
+  int q = exponent - 150;
+  if (q <= 0 && q >= -F32_BITS && (c & ((UINT64_C(1) << -q) - 1)) == 0)
+    return strip_zeros(c >> -q, 0);
+  return shortest(c, q, stored == 0 && exponent > 1, scale_f32);
+}
+
+// --- Text ----------------------------------------------------------------------------------------
+
+static inline int count_digits(uint64_t value) {
+  int count = 1;
+  for (; value >= 10000; value /= 10000)
+    count += 4;
+  return count + (value >= 10) + (value >= 100) + (value >= 1000);
+}
+
+static void put_digits(uint64_t value, int count, char *out) {
+  static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233"
+                              "34353637383940414243444546474849505152535455565758596061626364656667"
+                              "6869707172737475767778798081828384858687888990919293949596979899";
+  while (count >= 2) {
+    count -= 2;
+    memcpy(out + count, pairs + value % 100 * 2, 2);
+    value /= 100;
+  }
+  if (count) *out = (char)('0' + value);
+}
+
+// d.ddde+XX
+static size_t put_scientific(uint64_t digits, int count, int point, char *out) {
+  put_digits(digits, count, out + 1);
+  out[0] = out[1];
+  size_t n = 1;
+  if (count > 1) {
+    out[1] = '.';
+    n = (size_t)count + 1;
+  }
+  int exponent = point - 1;
+  out[n++] = 'e';
+  out[n++] = exponent < 0 ? '-' : '+';
+  exponent = exponent < 0 ? -exponent : exponent;
+  int width = exponent >= 100 ? 3 : 2;
+  put_digits((uint64_t)exponent, width, out + n);
+  return n + (size_t)width;
+}
+
+// The point stands behind so many digits, or before so many zeros.
+static size_t put_plain(uint64_t digits, int count, int point, char *out) {
+  if (point <= 0) {
+    memset(out, '0', (size_t)(2 - point));
+    out[1] = '.';
+    put_digits(digits, count, out + 2 - point);
+    return (size_t)(2 - point + count);
+  }
+  put_digits(digits, count, out);
+  if (point >= count) {
+    memset(out + count, '0', (size_t)(point - count));
+    return (size_t)point;
+  }
+  memmove(out + point + 1, out + point, (size_t)(count - point));
+  out[point] = '.';
+  return (size_t)count + 1;
+}
+
+// `plain`: digits that are written without exponent at least.
+static size_t put_float(wh_float_digits number, int plain, char *out) {
+  int count = count_digits(number.digits);
+  int point = count + number.exponent;
+  int most = count > plain ? count : plain;
+  if (point < -3 || point > most) return put_scientific(number.digits, count, point, out);
+  return put_plain(number.digits, count, point, out);
+}
+
+size_t wh_f64_format(double value, char out[WH_FLOAT_TEXT_MAX]) {
+  size_t sign = __builtin_signbit(value) != 0;
+  *out = '-';
+  if (value == 0) {
+    out[sign] = '0';
+    return sign + 1;
+  }
+  return sign + put_float(wh_f64_shortest(sign ? -value : value), 15, out + sign);
+}
+
+size_t wh_f32_format(float value, char out[WH_FLOAT_TEXT_MAX]) {
+  size_t sign = __builtin_signbit(value) != 0;
+  *out = '-';
+  if (value == 0) {
+    out[sign] = '0';
+    return sign + 1;
+  }
+  return sign + put_float(wh_f32_shortest(sign ? -value : value), 6, out + sign);
+}

@@ -92,7 +92,22 @@ shortest(uint64_t c, int q, bool closer, uint64_t (*scale)(wh_power power, uint6
   return strip_zeros(s + up, k);
 }
 
+// Most doubles in business data are amounts: m / 100 with m below 10^15. The quotient of two exact
+// integers is rounded as reading the text would be, so that equality proves that it reads back; and
+// of 15 digits or fewer there is only one number that does.
+static inline bool is_amount(double value, wh_float_digits *ret) {
+  if (!(value < 1e13)) return false;
+  uint64_t cents = (uint64_t)(value * 100 + 0.5);
+  if ((double)cents / 100 != value) return false;
+  *ret = (wh_float_digits){cents, -2};
+  for (; ret->exponent < 0 && ret->digits % 10 == 0; ret->exponent++)
+    ret->digits /= 10;
+  return true;
+}
+
 wh_float_digits wh_f64_shortest(double value) {
+  wh_float_digits amount;
+  if (is_amount(value, &amount) && amount.exponent < 0) return amount;
   uint64_t bits;
   memcpy(&bits, &value, sizeof bits);
   uint64_t stored = bits & ((UINT64_C(1) << F64_BITS) - 1);

@@ -54,10 +54,3 @@ typedef struct wh_float_digits {
 } wh_float_digits;
 wh_float_digits wh_f64_shortest(double value);
 wh_float_digits wh_f32_shortest(float value);
-
-// A finite float as text: plain where that is at most 15 digits wide (6 for a float32) or no wider
-// than its digits, and not below 0.0001; else with an exponent of at least two digits: 5, 0.25,
-// -0, 1e-05, 1.5e+20. No NUL. Returns the length.
-enum { WH_FLOAT_TEXT_MAX = 32 };
-size_t wh_f64_format(double value, char out[WH_FLOAT_TEXT_MAX]);
-size_t wh_f32_format(float value, char out[WH_FLOAT_TEXT_MAX]);

@@ -1,6 +1,7 @@
 #include "data/number.h"
 
 #include "data/float.h"
+#include "data/format.h"
 
 #include <math.h>
 
@@ -236,15 +237,15 @@ static bool write_special(double value, wh_buf *out, bool *ret_ok) {
 bool wh_f64_write(double value, wh_buf *out) {
   bool ok;
   if (write_special(value, out, &ok)) return ok;
-  char text[WH_FLOAT_TEXT_MAX];
-  return wh_buf_add(out, text, wh_f64_format(value, text));
+  char text[WH_FORMAT_F64_MAX];
+  return wh_buf_add(out, text, wh_format_f64_bare(value, text));
 }
 
 bool wh_f32_write(float value, wh_buf *out) {
   bool ok;
   if (write_special((double)value, out, &ok)) return ok;
-  char text[WH_FLOAT_TEXT_MAX];
-  return wh_buf_add(out, text, wh_f32_format(value, text));
+  char text[WH_FORMAT_F64_MAX];
+  return wh_buf_add(out, text, wh_format_f32_bare(value, text));
 }
 
 static bool parse_special(wh_str text, double *ret) {
@@ -271,7 +272,7 @@ static bool keeps_digits(wh_str text, double value, int least, int most) {
       whole == (__int128)value)
     return true;
   for (int digits = least; digits <= most; digits++) {
-    char rounded[WH_FLOAT_TEXT_MAX];
+    char rounded[WH_FORMAT_F64_MAX];
     snprintf(rounded, sizeof rounded, "%.*g", digits, value);
     if (wh_number_parse(wh_str_of(rounded), &got) && got.digits == want.digits &&
         got.exponent == want.exponent)

@@ -1,5 +1,6 @@
 // Floats as text, against the C library's, which is exact and slow.
 #include "data/float.h"
+#include "data/format.h"
 #include "data/number.h"
 #include "test.h"
 
@@ -275,14 +276,14 @@ static bool is_shortest(double value, bool narrow, const char *got) {
 }
 
 static bool writes_f64(double value) {
-  char text[WH_FLOAT_TEXT_MAX + 1];
-  text[wh_f64_format(value, text)] = 0;
+  char text[WH_FORMAT_F64_MAX + 1];
+  text[wh_format_f64_bare(value, text)] = 0;
   return is_shortest(value, false, text);
 }
 
 static bool writes_f32(float value) {
-  char text[WH_FLOAT_TEXT_MAX + 1];
-  text[wh_f32_format(value, text)] = 0;
+  char text[WH_FORMAT_F64_MAX + 1];
+  text[wh_format_f32_bare(value, text)] = 0;
   return is_shortest((double)value, true, text);
 }
 
@@ -364,15 +365,15 @@ TEST(random_bits_come_back) {
   for (uint64_t n = counts(1000000); n; n--) {
     uint64_t bits = test_random();
     double value = f64_of(bits), back;
-    char text[WH_FLOAT_TEXT_MAX];
+    char text[WH_FORMAT_F64_MAX];
     if (isfinite(value)) {
-      size_t len = wh_f64_format(value, text);
+      size_t len = wh_format_f64_bare(value, text);
       REQUIRE(len < sizeof text && wh_f64_parse(wh_str_n(text, len), &back));
       REQUIRE(same_f64(back, value));
     }
     float narrow = f32_of((uint32_t)bits), back_narrow;
     if (isfinite(narrow)) {
-      size_t len = wh_f32_format(narrow, text);
+      size_t len = wh_format_f32_bare(narrow, text);
       REQUIRE(len < sizeof text && wh_f32_parse(wh_str_n(text, len), &back_narrow));
       REQUIRE(same_f32(back_narrow, narrow));
     }
@@ -383,8 +384,8 @@ TEST(short_decimals_are_written_as_printf_does) {
   for (uint64_t n = counts(200000); n; n--) {
     double value = (double)(int64_t)(test_random() >> test_random_below(64)) /
                    wh_f64_powers[test_random_below(23)];
-    char text[WH_FLOAT_TEXT_MAX + 1], want[64];
-    text[wh_f64_format(value, text)] = 0;
+    char text[WH_FORMAT_F64_MAX + 1], want[64];
+    text[wh_format_f64_bare(value, text)] = 0;
     for (int digits = 15; digits <= 17; digits++) {
       snprintf(want, sizeof want, "%.*g", digits, value);
       if (strtod(want, NULL) == value) break;
@@ -413,12 +414,12 @@ TEST(the_form_of_floats) {
                {-1.5e-300, "-1.5e-300"},
                {5e-324, "5e-324"}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    char text[WH_FLOAT_TEXT_MAX];
-    CHECK_STR(wh_str_n(text, wh_f64_format(cases[i].value, text)), wh_str_of(cases[i].text));
+    char text[WH_FORMAT_F64_MAX];
+    CHECK_STR(wh_str_n(text, wh_format_f64_bare(cases[i].value, text)), wh_str_of(cases[i].text));
   }
-  char text[WH_FLOAT_TEXT_MAX];
-  CHECK_STR(wh_str_n(text, wh_f32_format(0.1f, text)), WH_STR("0.1"));
-  CHECK_STR(wh_str_n(text, wh_f32_format(16777216.0f, text)), WH_STR("16777216"));
-  CHECK_STR(wh_str_n(text, wh_f32_format(1e6f, text)), WH_STR("1e+06"));
-  CHECK_STR(wh_str_n(text, wh_f32_format(-3.4028235e38f, text)), WH_STR("-3.4028235e+38"));
+  char text[WH_FORMAT_F64_MAX];
+  CHECK_STR(wh_str_n(text, wh_format_f32_bare(0.1f, text)), WH_STR("0.1"));
+  CHECK_STR(wh_str_n(text, wh_format_f32_bare(16777216.0f, text)), WH_STR("16777216"));
+  CHECK_STR(wh_str_n(text, wh_format_f32_bare(1e6f, text)), WH_STR("1e+06"));
+  CHECK_STR(wh_str_n(text, wh_format_f32_bare(-3.4028235e38f, text)), WH_STR("-3.4028235e+38"));
 }

@@ -152,6 +152,15 @@ static wh_status open_watch(service *s, size_t index, wh_connection *c, wh_error
   return WH_OK;
 }
 
+// `begin: now` means the start of the service, not when the schedule is first due.
+static void look_first(service *s, const wh_pipeline *p) {
+  uint64_t fresh;
+  int64_t settle_us;
+  wh_error err = {0};
+  wh_status status = wh_engine_scan(s->engine, p, &fresh, &settle_us, &err);
+  if (status != WH_OK) wh_log_error(WH_LOG_WARN, "begin", &err); // the first run looks again
+}
+
 static wh_status add_duty(service *s, const wh_pipeline *p, wh_error *err) {
   if (p->when.kind == WH_WHEN_HAND) return WH_OK;
   if (s->duty_count == PIPELINES_MAX) {
@@ -164,6 +173,7 @@ static wh_status add_duty(service *s, const wh_pipeline *p, wh_error *err) {
   bool is_rows;
   WH_TRY(wh_input_connect(s->engine, &p->from, &c, &is_rows, err));
   d->objects = !is_rows;
+  if (d->objects && p->begin_now) look_first(s, p);
   if (p->when.kind != WH_WHEN_NEW) return wh_engine_next_due(s->engine, p, &d->due_us, err);
   return open_watch(s, index, c, err); // due at once: list what came while nobody watched
 }

@@ -332,4 +332,18 @@ def test_verify_knows_what_a_replacement_took_away():
     tap.contains(p.wherry("verify", code=1).out + p.wherry("verify", code=1).err, "3 is missing")
 
 
+def test_begin_now_with_a_schedule_skips_what_is_there():
+    p = Project(config=LOAD.format(mode="upsert, key: n", path="website.db", attempts=5)
+                .replace("when: new", "when: { cron: '0 0 1 1 *' }\n    begin: now"))
+    put(p, "lake/inbound/a.json", [{"n": 1}])
+    p.wherry("status", code=None)
+    process = p.start("up")
+    time.sleep(1)
+    process.send_signal(signal.SIGTERM)
+    tap.equal(process.wait(60), 0, process.stdout.read())
+    put(p, "lake/inbound/b.json", [{"n": 2}])
+    p.wherry("run")
+    tap.equal(numbers(p), [2])
+
+
 tap.run()

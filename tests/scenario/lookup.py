@@ -498,7 +498,7 @@ def test_a_taken_address_and_a_strange_configuration_are_told():
     tap.contains(Server(folder=folder, lookup="      logo: logo.png\n").error, "is neither SVG nor PNG")
     tap.contains(Server(lookup="      logo: absent.svg\n").error, "lookup order-status: logo: ")
     bad = CONFIG.format(key=KEY, listen="127.0.0.1:0", serve="", lookup="").replace("Carrier]", "found]")
-    tap.contains(Server(config=bad).error, "the answer has a field 'found' of its own")
+    tap.contains(Server(config=bad).error, "the answer has a word 'found' of its own")
 
 
 def test_ipv6():

@@ -46,7 +46,8 @@ typedef struct service {
   pthread_mutex_t mutex;
   pthread_cond_t work;
   bool stopping;
-  int changed_fd; // a worker has finished: the main thread looks again
+  int64_t tick_ns; // monotonic; when the watcher was last told
+  int changed_fd;  // a worker has finished: the main thread looks again
   pthread_t threads[WORKERS];
   size_t thread_count;
 } service;
@@ -229,6 +230,8 @@ static void wait_for_something(service *s, int64_t until_us) {
     if (wait_ms < 0) wait_ms = 0;
     if (wait_ms > RESCAN_US / 1000) wait_ms = RESCAN_US / 1000; // the wall clock may be set
   }
+  bool ticks = s->engine->watcher.tick;
+  if (ticks && (wait_ms < 0 || wait_ms > WH_TICK_US / 1000)) wait_ms = WH_TICK_US / 1000;
   int ready = poll(fds, s->watch_count + 2, (int)wait_ms);
   if (ready <= 0) return;
   uint64_t ignored;
@@ -236,6 +239,14 @@ static void wait_for_something(service *s, int64_t until_us) {
   for (size_t i = 0; i < s->watch_count; i++) {
     if (fds[i + 2].revents) drain_watch(s, &s->watches[i]);
   }
+}
+
+static void tick(service *s) {
+  const wh_watcher *w = &s->engine->watcher;
+  int64_t now_ns = s->engine->os->type->monotonic_ns(s->engine->os);
+  if (!w->tick || (s->tick_ns && now_ns - s->tick_ns < WH_TICK_US * 1000ll)) return;
+  s->tick_ns = now_ns;
+  w->tick(w->context);
 }
 
 static wh_status start_workers(service *s, wh_error *err) {
@@ -270,8 +281,10 @@ static wh_status serve(service *s, const wh_str *names, size_t count, wh_error *
     WH_TRY(add_duty(s, p, err));
   }
   WH_TRY(start_workers(s, err));
-  while (!wh_engine_stopping(s->engine))
+  while (!wh_engine_stopping(s->engine)) {
+    tick(s);
     wait_for_something(s, dispatch(s));
+  }
   return WH_OK;
 }
 

@@ -193,6 +193,15 @@ wh_server_counts wh_server_count(const wh_server *s) {
   };
 }
 
+wh_server_counts wh_server_count_lookup(const wh_server *s, size_t lookup) {
+  const wh_desk *desk = &s->desks[lookup];
+  return (wh_server_counts){
+      .asked = atomic_load(&desk->asked),
+      .found = atomic_load(&desk->found),
+      .limited = atomic_load(&desk->limited),
+  };
+}
+
 void wh_server_refresh(wh_server *s) {
   pthread_mutex_lock(&s->mutex);
   s->refresh = true;

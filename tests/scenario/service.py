@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import time
+import urllib.error
 import urllib.request
 
 import tap
@@ -198,8 +199,35 @@ serve:
         url = re.search(rb"http://[0-9.:]+", line).group().decode()
         tap.equal(urllib.request.urlopen(url + "/healthz").status, 200)
         tap.contains(urllib.request.urlopen(url + "/order-status").read().decode(), "<form")
+        # Another process sees it.
+        status = p.wherry("status").out
+        tap.contains(status, f"lookup          ok        {url}/order-status   not asked today")
+        assert re.search(r"ledger [0-9.]+ .?B, memory [0-9]+ of 64 MiB, up [0-9]+ s\n", status), status
+        for _ in range(3):
+            try:
+                urllib.request.urlopen(url + "/order-status", b"OrderNumber=A&OrderStatus=Open")
+            except urllib.error.HTTPError as no:
+                tap.equal(no.code, 404)
+        wait_for("three questions", lambda: "   3 asked today" in p.wherry("status").out)
     finally:
         stop(up)
+    status = p.wherry("status").out
+    tap.contains(status, "lookup          stopped   /order-status   3 asked today   start it with: wherry up")
+    assert "memory" not in status and "not running" not in status, status
+
+
+def test_a_service_that_was_killed_is_not_running():
+    p = Project()
+    p.make_erp([order("A")])
+    up = until_up(p.start("up"))
+    service = p.wherry("status", "--json").lines()[-1]
+    tap.equal((service["service"], service["pid"]), ("up", up.pid))
+    up.kill()
+    up.wait()
+    tap.contains(p.wherry("status").out, "not running: the service ended at ")
+    tap.equal(p.wherry("status", "--json").lines()[-1]["service"], "gone")
+    stop(until_up(p.start("up")))
+    tap.equal([l for l in p.wherry("status", "--json").lines() if "service" in l], [])
 
 
 tap.run()

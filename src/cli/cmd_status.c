@@ -74,10 +74,10 @@ static void print_health(const wh_cli *cli, const health *h, int width, int64_t 
   if (h->stats.quarantined_rows)
     printf("   %s in quarantine", wh_format_count(h->stats.quarantined_rows).s);
   putchar('\n');
-  if (h->has_run && h->last.state == WH_RUN_FAILED)
-    printf("      %.*s\n", WH_STR_ARG(h->last.error));
-  else if (h->dead_error.len)
+  if (h->dead_error.len)
     printf("      %.*s\n", WH_STR_ARG(h->dead_error));
+  else if (h->has_run && h->last.state == WH_RUN_FAILED)
+    printf("      %.*s\n", WH_STR_ARG(h->last.error));
 }
 
 static void print_health_json(wh_cli *cli, const health *h) {

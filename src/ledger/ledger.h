@@ -87,6 +87,7 @@ typedef struct wh_work {
   wh_str version;
   int64_t order;      // what decides who comes first; not who wins
   uint32_t attempts;  // failures so far, and this try
+  uint32_t takes;     // received in a row without an outcome, and this time
   int64_t visible_us; // hidden until then
   wh_str error;       // of the last attempt
   bool dead;
@@ -216,6 +217,8 @@ typedef struct wh_ledger_type {
                        wh_work *ret, wh_error *err);
   // Hidden until now + hidden_us, whatever it was before. WH_ERR_STALE: it is done or dead.
   wh_status (*extend)(wh_ledger *l, uint64_t work, int64_t hidden_us, wh_error *err);
+  // It got on, or was put down on purpose: earlier takes do not count any more.
+  wh_status (*forgive)(wh_ledger *l, uint64_t work, wh_error *err);
   // Makes visible what was received and neither done nor failed since; with the lease held, whoever
   // received it is gone. `delayed_too`: also what waits for a retry.
   wh_status (*reclaim)(wh_ledger *l, wh_str pipeline, bool delayed_too, wh_error *err);

@@ -154,6 +154,7 @@ wh_status ledger_put_done(wh_ledger *l, wh_str pipeline, wh_str key, wh_str vers
 wh_status ledger_receive(wh_ledger *l, wh_str pipeline, int64_t hidden_us, wh_arena *arena,
                          wh_work *ret, wh_error *err);
 wh_status ledger_extend(wh_ledger *l, uint64_t work, int64_t hidden_us, wh_error *err);
+wh_status ledger_forgive(wh_ledger *l, uint64_t work, wh_error *err);
 wh_status ledger_reclaim(wh_ledger *l, wh_str pipeline, bool delayed_too, wh_error *err);
 wh_status ledger_fail_work(wh_ledger *l, uint64_t work, uint32_t attempts, bool definite,
                            int64_t delay_us, wh_str error, bool *ret_dead, wh_error *err);

@@ -45,6 +45,7 @@ static const wh_ledger_type sqlite_type = {
     .put_done = ledger_put_done,
     .receive = ledger_receive,
     .extend = ledger_extend,
+    .forgive = ledger_forgive,
     .reclaim = ledger_reclaim,
     .fail = ledger_fail_work,
     .done = ledger_done,

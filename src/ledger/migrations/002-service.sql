@@ -19,7 +19,5 @@ CREATE TABLE asked (
   limited INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- How often in a row the object was taken by a process that ended without an outcome, and how far
--- it had come when it was last taken.
+-- How often in a row the object was taken without an outcome: whoever took it was killed.
 ALTER TABLE work ADD COLUMN takes INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE work ADD COLUMN progress INTEGER NOT NULL DEFAULT 0;

@@ -30,6 +30,10 @@ static wh_status keep_dead(void *context, const wh_work *work, wh_error *err) {
   return WH_OK;
 }
 
+static bool is_stopped(const health *h) {
+  return h->has_run && h->last.state == WH_RUN_STOPPED;
+}
+
 static wh_status look(wh_cli *cli, const wh_pipeline *p, health *h, wh_error *err) {
   *h = (health){.pipeline = p, .due_us = INT64_MAX};
   wh_ledger *l = cli->ledger;
@@ -41,7 +45,7 @@ static wh_status look(wh_cli *cli, const wh_pipeline *p, health *h, wh_error *er
   }
   if (h->stats.dead || (h->has_run && h->last.state == WH_RUN_FAILED))
     h->word = "failed";
-  else if (h->stats.quarantined_rows || h->stats.waiting)
+  else if (h->stats.quarantined_rows || h->stats.waiting || is_stopped(h))
     h->word = "waiting";
   else
     h->word = h->has_run ? "ok" : "idle";
@@ -76,7 +80,7 @@ static void print_health(const wh_cli *cli, const health *h, int width, int64_t 
   putchar('\n');
   if (h->dead_error.len)
     printf("      %.*s\n", WH_STR_ARG(h->dead_error));
-  else if (h->has_run && h->last.state == WH_RUN_FAILED)
+  else if (is_stopped(h) || (h->has_run && h->last.state == WH_RUN_FAILED))
     printf("      %.*s\n", WH_STR_ARG(h->last.error));
 }
 
@@ -126,7 +130,7 @@ static void say_what_to_do(wh_cli *cli, const health *all, size_t count) {
 
 static wh_exit status(wh_cli *cli, const wh_args *args) {
   (void)args;
-  if (!wh_cli_engine(cli)) return WH_EXIT_USAGE;
+  if (!wh_cli_engine(cli)) return cli->refused;
   size_t count = cli->config->pipeline_count;
   health *all = WH_NEW_ARRAY(&cli->arena, count, health);
   wh_error err = {0};
@@ -202,7 +206,7 @@ static wh_exit runs(wh_cli *cli, const wh_args *args) {
   if (given && !wh_str_to_u64(wh_str_of(given), &limit)) {
     return wh_cli_usage(cli, "--limit needs a number, not '%s'", given);
   }
-  if (!wh_cli_engine(cli)) return WH_EXIT_USAGE;
+  if (!wh_cli_engine(cli)) return cli->refused;
   wh_error err = {0};
   const wh_pipeline *p = NULL;
   if (args->count && wh_config_find_pipeline(cli->config, args->words[0], &p, &err) != WH_OK) {
@@ -235,7 +239,7 @@ const wh_command wh_cmd_runs = {
 // --- receipt -----------------------------------------------------------------------------------
 
 static wh_exit receipt(wh_cli *cli, const wh_args *args) {
-  if (!wh_cli_engine(cli)) return WH_EXIT_USAGE;
+  if (!wh_cli_engine(cli)) return cli->refused;
   wh_error err = {0};
   wh_run run;
   if (cli->ledger->type->run_get(cli->ledger, args->words[0], &cli->arena, &run, &err) != WH_OK) {

@@ -1,10 +1,17 @@
 // Codecs: bytes <-> batches. One `const wh_codec_type` each, listed in codec/registry.c.
 //
-// A reader gets a schema or infers one. An inferred schema is a promise for the whole object: when
-// a later value does not fit, `next` fails with WH_ERR_WIDEN, and `schema` of the failed reader is
-// already the wider one with which the engine opens the object again. When the schema was given, a
-// row that does not fit goes to `rejects` and the reader goes on.
-// Errors in the framing fail with WH_ERR_DATA and place.
+// Reading. A reader gets a schema or infers one. An inferred schema is a promise for the whole
+// object: when a later value does not fit, `next` goes on to the end without giving out rows, fails
+// with WH_ERR_WIDEN, and `schema` of the failed reader is then one that holds everything it saw,
+// with which the engine opens the object again. When the schema was given, a row that does not fit
+// goes to `rejects` and the reader goes on. Errors in the framing fail with WH_ERR_DATA and place.
+//
+// Writing. Rows are encoded into blocks (a row group, a stretch of text), and blocks are appended
+// to the file in order.
+//
+// Threads. A reader, an encoder and a writer are each used by one thread at a time. Where a codec
+// can cut its objects into parts (`next_part`), each part's reader may run in a thread of its own,
+// beside an encoder of its own; only the appending is done in order, by one thread.
 #pragma once
 
 #include "base/option.h"
@@ -21,12 +28,32 @@ typedef struct wh_codec_context {
   int threads;            // that the codec may use inside
   bool schema_may_widen;  // the given schema was inferred from earlier objects: what does not fit
                           // it is WH_ERR_WIDEN, as if it had been inferred here
+  // The only columns that are wanted, by name; NULL: all. The schema of a reader that can leave
+  // columns out has then no others; names that the object has not are passed over. Borrowed while
+  // the reader is opened.
+  const wh_str *wanted;
+  size_t wanted_count;
+  // About how much of a file one part, or one block, should be: rows at most, and bytes in memory
+  // at most. 0: as the codec likes.
+  size_t part_rows, part_bytes;
 } wh_codec_context;
+
+// Where a part's reader begins and ends, and how much stood between.
+typedef struct wh_part {
+  uint64_t index; // counts from 0
+  uint64_t from;  // position of its first row, in units of the codec that grow
+  uint64_t to;    // behind its last row; known once `next` has met the end
+  uint64_t rows;  // that it has seen so far, rejected ones too
+  uint64_t lines; // that it has passed so far; 0 where there are no lines
+} wh_part;
 
 typedef struct wh_reader wh_reader;
 struct wh_reader {
   const wh_schema *schema; // of the batches; owned by the reader
   bool schema_inferred;
+  // What was found out about how the object is written, for a person: "delimiter ';', 98% sure".
+  // Empty: there was nothing to find out. Owned by the reader.
+  wh_str found;
   uint64_t bytes_read; // of the input, so far
   bool paused;         // by `next`: there is more, though the batch may have no rows (see there)
   // Fills the batch, which the caller initialised with `schema` and has reset. Leaves it with no
@@ -34,11 +61,42 @@ struct wh_reader {
   // (WH_BATCH_BYTES_DEFAULT): then `paused` is set.
   wh_status (*next)(wh_reader *reader, wh_batch *batch, wh_rejects *rejects, wh_error *err);
   void (*close)(wh_reader *reader); // frees it, not the input
+
+  // Opens a reader over the next part of the object; WH_ERR_END: there are no more. NULL: it can
+  // only be read from its start. For a reader whose `next` was not called, and is not from then on.
+  // A part's reader has the same schema, counts rows (and lines, where there are) from 1, and is
+  // closed before this one. It reads through the input's read_at.
+  wh_status (*next_part)(wh_reader *reader, wh_reader **ret, wh_error *err);
+  wh_part part; // of a part's reader
+  // Where a part begins may be a guess, which holds when it is where the part before it ended.
+  // Where it was wrong, this makes the part begin at `from`, afresh. NULL: it is no guess.
+  wh_status (*restart_part)(wh_reader *part, uint64_t from, wh_error *err);
+};
+
+// Rows, encoded. Belongs to whoever holds it; freed with wh_block_free.
+typedef struct wh_block wh_block;
+struct wh_block {
+  uint64_t rows;
+  size_t bytes; // that it will add to the file, about
+  void (*free)(wh_block *block);
+};
+
+// Makes blocks of rows.
+typedef struct wh_encoder wh_encoder;
+struct wh_encoder {
+  bool full; // the rows so far make a block of the size that files of this kind should have
+  wh_status (*add)(wh_encoder *encoder, const wh_batch *batch, wh_error *err);
+  // The rows since the last one as a block; NULL when there were none.
+  wh_status (*take)(wh_encoder *encoder, wh_block **ret, wh_error *err);
+  void (*close)(wh_encoder *encoder); // frees it
 };
 
 typedef struct wh_writer wh_writer;
 struct wh_writer {
   wh_status (*write)(wh_writer *writer, const wh_batch *batch, wh_error *err);
+  // Appends a block that an encoder of the same codec, options and schema made; `write` is not
+  // called on such a writer. The block stays the caller's.
+  wh_status (*append)(wh_writer *writer, wh_block *block, wh_error *err);
   wh_status (*finish)(wh_writer *writer, wh_error *err); // footer; nothing is complete before
   void (*close)(wh_writer *writer);                      // frees it, not the output
 };
@@ -51,11 +109,18 @@ typedef struct wh_codec_type {
   const wh_option *write_options;
   size_t read_options_size; // of the struct the table fills
   size_t write_options_size;
+  // What cannot be told option by option: words that exclude each other. NULL: nothing.
+  wh_status (*check_read)(const void *options, wh_error *err);
+  wh_status (*check_write)(const void *options, wh_error *err);
+  // What a part should have so that it makes one good block; 0: no wish.
+  size_t block_rows, block_bytes;
   // `given` NULL: infer. `options` NULL: the defaults.
   wh_status (*open_reader)(const wh_codec_context *context, wh_input *in, const void *options,
                            const wh_schema *given, wh_reader **ret, wh_error *err);
   wh_status (*open_writer)(const wh_codec_context *context, wh_output *out, const void *options,
                            const wh_schema *schema, wh_writer **ret, wh_error *err);
+  wh_status (*open_encoder)(const wh_codec_context *context, const void *options,
+                            const wh_schema *schema, wh_encoder **ret, wh_error *err);
 } wh_codec_type;
 
 extern const wh_codec_type *const wh_codecs[]; // NULL-terminated
@@ -68,4 +133,10 @@ static inline void wh_reader_close(wh_reader *r) {
 }
 static inline void wh_writer_close(wh_writer *w) {
   if (w) w->close(w);
+}
+static inline void wh_encoder_close(wh_encoder *e) {
+  if (e) e->close(e);
+}
+static inline void wh_block_free(wh_block *b) {
+  if (b) b->free(b);
 }

@@ -66,7 +66,7 @@ typedef struct wh_csv_read_options {
   int64_t footer;    // rows at the end to leave out
   wh_str_list nulls; // spellings of NULL besides the empty field
   wh_str thousands;  // empty: none; one ASCII character
-  wh_str decimal;    // empty: "."; one ASCII character
+  wh_str decimal;    // empty: sniffed; one ASCII character
   int encoding;      // wh_csv_encoding
   bool trim;         // blanks and tabs around unquoted fields do not count
   bool text;         // infer no types: every column is text

@@ -386,6 +386,21 @@ static double seconds(void) {
   return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
+// What most files are like: 64 KiB of them.
+TEST(usual_work) {
+  maker m = {.delimiter = WH_STR(";"), .quote = '"', .end = "\n", .columns = 10};
+  wh_buf_init(&m.text, &test_mem, 0);
+  for (int i = 0; i < m.columns; i++)
+    m.kinds[i] = i % 5;
+  put_table(&m, true, 1500);
+  csv_dialect d;
+  double begun = seconds();
+  CHECK_OK(sniff(&wh_csv_read_defaults, wh_buf_str(&m.text), true, &d));
+  test_note("%zu bytes took %.1f ms", m.text.len, (seconds() - begun) * 1e3);
+  CHECK(sure > 0.95);
+  wh_buf_free(&m.text);
+}
+
 // Samples that keep every candidate alive, and random bytes; far more than is looked at.
 TEST(bounded_work) {
   enum { BYTES = 1 << 20 };

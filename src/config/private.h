@@ -84,12 +84,18 @@ void wh_load_serve(wh_loader *l, const wh_node *node);
 bool wh_load_address(wh_loader *l, const wh_node *node, const char *owner, wh_address *ret);
 // A pattern of objects that can match something.
 void wh_load_pattern(wh_loader *l, const wh_address *address, const char *owner);
+// The codec of objects at an address, by `type` of `format` or by their ending, and its options.
+void wh_load_format(wh_loader *l, const wh_address *address, const wh_node *format, bool reads,
+                    const char *pipeline, wh_format *ret);
 void wh_load_when(wh_loader *l, const wh_node *node, const char *owner, wh_when *ret);
 // The zone that `timezone` of a map names must be one that the system knows.
 void wh_load_zone(wh_loader *l, const wh_node *map, const char *owner, wh_str name);
 // The gate of a pipeline; `to` is the connection the columns go to, or NULL.
 void wh_load_columns(wh_loader *l, wh_pipeline *p, const wh_node *node, const char *owner,
                      const wh_connection_info *to);
+// The steps and expectations of a pipeline, as far as they can be judged without data; after its
+// columns.
+void wh_load_content(wh_loader *l, const wh_pipeline *p, const char *owner);
 // What can be known only of all pipelines together.
 void wh_load_triggers(wh_loader *l);
 

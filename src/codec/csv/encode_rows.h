@@ -11,7 +11,7 @@
 //
 // Text is copied while it is looked at. Most of it needs no quotes; where it does, it is written
 // again.
-#include "data/digits.h"
+#include "data/put.h"
 #include "data/format.h"
 
 #include <math.h>

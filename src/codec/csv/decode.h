@@ -17,6 +17,7 @@ typedef struct csv_column {
   wh_str name;
   wh_type type;
   bool nullable;
+  wh_class privacy;
   bool inferred;   // `shape` says what was seen; what is not of the type is to widen it
   uint32_t source; // field of a row; CSV_NO_SOURCE: the file has no such column, all is NULL
   csv_shape shape;

@@ -132,6 +132,7 @@ static wh_status add_given(csv_table *t, const wh_field *field, const uint32_t *
   csv_column c = {.name = field->name,
                   .type = field->type,
                   .nullable = field->nullable,
+                  .privacy = field->privacy,
                   .source = source ? *source : CSV_NO_SOURCE};
   if (!source && !field->nullable) {
     return wh_fail(err, WH_ERR_DATA, "the file has no column '%.*s', which must have a value",
@@ -144,8 +145,11 @@ static wh_status add_given(csv_table *t, const wh_field *field, const uint32_t *
 }
 
 static void add_found(csv_table *t, uint32_t source) {
-  t->columns[t->count++] =
-      (csv_column){.name = t->names[source], .nullable = true, .inferred = true, .source = source};
+  t->columns[t->count++] = (csv_column){.name = t->names[source],
+                                        .nullable = true,
+                                        .privacy = WH_INTERNAL,
+                                        .inferred = true,
+                                        .source = source};
 }
 
 // Without a header the columns are those of the schema, one after the other, unless that was
@@ -216,7 +220,7 @@ wh_status csv_table_schema(const csv_table *table, uint32_t count, wh_arena *are
     fields[i] = (wh_field){.name = c->name,
                            .type = c->inferred ? csv_shape_type(&c->shape) : c->type,
                            .nullable = c->nullable,
-                           .privacy = WH_INTERNAL};
+                           .privacy = c->privacy};
     if (!c->inferred) WH_TRY(wh_type_copy(&c->type, arena, &fields[i].type, err));
   }
   *ret = (wh_schema){.count = count, .fields = fields};

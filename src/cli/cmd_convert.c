@@ -100,6 +100,10 @@ static void print_result(wh_cli *cli, const wh_convert *request, const wh_conver
       wh_buf_add_c(&line, ",\"rejected\":");
       wh_buf_add_json(&line, done->rejects);
     }
+    if (done->found.len) {
+      wh_buf_add_c(&line, ",\"format\":");
+      wh_buf_add_json(&line, done->found);
+    }
     wh_buf_add_c(&line, ",\"schema\":");
     wh_schema_write_json(&done->schema, &line);
     wh_buf_add_char(&line, '}');
@@ -109,6 +113,7 @@ static void print_result(wh_cli *cli, const wh_convert *request, const wh_conver
   wh_say(cli, "%s   %s %s   %s -> %s   %s", request->out, wh_format_count(n->written).s,
          wh_plural(n->written, "row", "rows"), wh_format_bytes(done->bytes_read).s,
          wh_format_bytes(done->bytes_written).s, wh_format_seconds(elapsed_us).s);
+  if (done->found.len) wh_say(cli, "It was read as %.*s.", WH_STR_ARG(done->found));
   if (n->quarantined) {
     wh_say(cli, "%s %s rejected. Why: %.*s", wh_format_count(n->quarantined).s,
            wh_plural(n->quarantined, "row was", "rows were"), WH_STR_ARG(done->rejects));

@@ -51,6 +51,9 @@ typedef struct wh_reader wh_reader;
 struct wh_reader {
   const wh_schema *schema; // of the batches; owned by the reader
   bool schema_inferred;
+  // What was found out about how the object is written, for a person: "delimiter ';', 98% sure".
+  // Empty: there was nothing to find out. Owned by the reader.
+  wh_str found;
   uint64_t bytes_read; // of the input, so far
   bool paused;         // by `next`: there is more, though the batch may have no rows (see there)
   // Fills the batch, which the caller initialised with `schema` and has reset. Leaves it with no

@@ -239,6 +239,7 @@ static wh_status run(conversion *c, wh_converted *ret, wh_error *err) {
   }
   ret->bytes_read = c->in.reader->bytes_read;
   if (c->in_parts && ret->bytes_read > c->in.bytes_total) ret->bytes_read = c->in.bytes_total;
+  ret->found = wh_arena_str(c->arena, c->in.reader->found);
   ret->bytes_written = c->out.base.written;
   ret->counts = c->counts;
   ret->schema = c->schema;

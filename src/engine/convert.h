@@ -15,6 +15,7 @@ typedef struct wh_converted {
   uint64_t bytes_read, bytes_written;
   wh_str rejects; // path of the file with the rejected rows; empty: there are none
   wh_schema schema;
+  wh_str found; // out about how `in` is written; empty: there was nothing to find out
 } wh_converted;
 
 // Types are inferred, and widened where a later value needs it. Rejected rows go to

@@ -43,6 +43,35 @@ static bool is_needed(const wh_pipeline *p, wh_str column) {
   return mentions(p->steps, column);
 }
 
+// All words in a tree of options, behind those that are in `words`; NULL: only counts them.
+static size_t words_of(const wh_node *node, wh_str *words, size_t count) {
+  if (!node) return count;
+  if (node->kind == WH_NODE_SCALAR) {
+    if (words) words[count] = node->text;
+    return count + 1;
+  }
+  for (size_t i = 0; i < node->count; i++) {
+    bool map = node->kind == WH_NODE_MAP;
+    if (map) count = words_of(node->entries[i].key, words, count);
+    count = words_of(map ? node->entries[i].value : node->items[i], words, count);
+  }
+  return count;
+}
+
+// The columns that an object's reader has to give, as far as they can be known before it is opened:
+// those that cross, and whatever a step may name.
+static wh_status choose_wanted(wh_run_input *in, wh_error *err) {
+  const wh_pipeline *p = in->pipeline;
+  if (p->gate.all || in->tells_rows) return WH_OK; // all, or the manifest's hash is of all
+  size_t count = p->gate.count + words_of(p->steps, NULL, 0);
+  in->wanted = WH_NEW_ARRAY(in->arena, count ? count : 1, wh_str);
+  if (!in->wanted) return wh_fail_memory(err);
+  for (size_t i = 0; i < p->gate.count; i++)
+    in->wanted[i] = p->gate.columns[i].from;
+  in->wanted_count = words_of(p->steps, in->wanted, p->gate.count);
+  return WH_OK;
+}
+
 // Keeps of the source's schema what is needed, in `fetched` and the query.
 static wh_status choose_columns(wh_run_input *in, wh_error *err) {
   const wh_schema *all = &in->info.schema;
@@ -292,7 +321,9 @@ static wh_status open_reader(wh_run_input *in, wh_error *err) {
                                   (size_t)in->engine->config->memory_bytes / WH_ROW_SHARE_OF_MEMORY,
                               .batch_rows = (size_t)in->pipeline->batch_rows,
                               .threads = in->engine->single_thread ? 1 : 2,
-                              .schema_may_widen = in->inferred};
+                              .schema_may_widen = in->inferred,
+                              .wanted = in->wanted,
+                              .wanted_count = in->wanted_count};
   const wh_codec_type *to = wh_codec_by_key(in->pipeline->to.thing);
   if (in->pipeline->write.format.codec) to = in->pipeline->write.format.codec;
   if (to) wh_lanes_part_size(in->engine, to, &context);
@@ -335,7 +366,8 @@ wh_status wh_input_widen(wh_run_input *in, wh_error *err) {
 }
 
 wh_status wh_input_open_object(wh_engine *engine, const wh_pipeline *p, wh_str key, wh_str version,
-                               wh_arena *arena, wh_run_input *ret, wh_error *err) {
+                               bool every_column, wh_arena *arena, wh_run_input *ret,
+                               wh_error *err) {
   *ret = (wh_run_input){.engine = engine, .pipeline = p, .arena = arena};
   bool is_rows;
   WH_TRY(wh_input_connect(engine, &p->from, &ret->connection, &is_rows, err));
@@ -361,6 +393,7 @@ wh_status wh_input_open_object(wh_engine *engine, const wh_pipeline *p, wh_str k
     wh_ledger *ledger = engine->ledger;
     WH_TRY(ledger->type->pinned(ledger, p->name, arena, &ret->has_given, &ret->given, err));
   }
+  if (!every_column) WH_TRY(choose_wanted(ret, err));
   return wh_input_blame(ret, open_reader(ret, err), err);
 }
 

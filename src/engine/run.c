@@ -381,8 +381,8 @@ static wh_status notice_new_columns(wh_engine *engine, const wh_run_input *in, w
 static wh_status open_input(wh_engine *engine, const wh_run_request *r, wh_arena *arena,
                             wh_run_input *in, wh_error *err) {
   if (r->work) {
-    return wh_input_open_object(engine, r->pipeline, r->work->key, r->work->version, arena, in,
-                                err);
+    return wh_input_open_object(engine, r->pipeline, r->work->key, r->work->version, false, arena,
+                                in, err);
   }
   WH_TRY(wh_input_open_rows(engine, r->pipeline, r->options, arena, in, err));
   return notice_new_columns(engine, in, err);

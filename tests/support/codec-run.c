@@ -105,6 +105,7 @@ static wh_status read_batches(codec_run *run, wh_reader *reader, wh_writer *writ
   for (;;) {
     wh_batch_reset(batch);
     WH_TRY(reader->next(reader, batch, &rejects.base, err));
+    if (batch->rows == 0 && reader->paused) continue;
     if (batch->rows == 0) return writer ? writer->finish(writer, err) : WH_OK;
     if (writer) WH_TRY(writer->write(writer, batch, err));
     run->row_count += batch->rows;

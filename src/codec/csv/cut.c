@@ -465,7 +465,7 @@ wh_status csv_cut_init(csv_cut *cut, wh_mem *mem, const csv_dialect *dialect, ui
 void csv_cut_free(csv_cut *cut) {
   wh_mem_free(cut->mem, cut->ends, cut->ends_cap * sizeof *cut->ends);
   if (cut->starts)
-    wh_mem_free(cut->mem, cut->starts, (cut->rows_cap + 1) * 2 * sizeof *cut->starts);
+    wh_mem_free(cut->mem, cut->starts, (cut->rows_cap + 1) * 3 * sizeof *cut->starts);
   *cut = (csv_cut){0};
 }
 

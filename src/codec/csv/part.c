@@ -92,7 +92,9 @@ static wh_status guess_start(csv_reader *whole, uint64_t nominal, uint64_t *ret,
 
 static wh_status restart_part(wh_reader *part, uint64_t from, wh_error *err) {
   csv_reader *r = (csv_reader *)part;
+  const csv_table *table = &r->whole->table;
   (void)err;
+  memcpy(r->table.columns, table->columns, table->count * sizeof *table->columns);
   csv_feed_seek(&r->feed, from);
   r->pos = 0;
   r->row = r->line = 0;
@@ -131,6 +133,7 @@ static csv_reader *new_part(csv_reader *whole) {
   r->context = whole->context;
   r->dialect = whole->dialect;
   r->in = whole->in;
+  r->whole = whole;
   r->schema = whole->schema;
   r->widens = whole->widens;
   wh_arena_init(&r->arena, r->mem);

@@ -80,8 +80,7 @@ static size_t until_here(const csv_reader *r) {
   return r->until - base < SIZE_MAX ? (size_t)(r->until - base) : SIZE_MAX;
 }
 
-// One cut of what is in the window. *ret_end: nothing is left of the input.
-static wh_status cut_once(csv_reader *r, bool *ret_end, wh_error *err) {
+wh_status csv_reader_cut_window(csv_reader *r, bool *ret_end, wh_error *err) {
   csv_cut *cut = &r->cut;
   size_t until = until_here(r);
   csv_cut_run(cut, r->feed.data, r->pos, r->feed.len, until, r->feed.ended);
@@ -110,7 +109,7 @@ wh_status csv_reader_cut(csv_reader *r, wh_error *err) {
   if (!r->feed.ended && r->feed.len - r->pos < r->feed.window / 4) WH_TRY(more(r, err));
   for (;;) {
     bool end;
-    WH_TRY(cut_once(r, &end, err));
+    WH_TRY(csv_reader_cut_window(r, &end, err));
     if (cut->rows || cut->bad_count) return WH_OK;
     bool moved = cut->next > r->pos;
     csv_reader_pass(r);

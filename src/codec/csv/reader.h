@@ -43,6 +43,7 @@ typedef struct csv_reader {
   uint64_t part_next;            // where the next part begins, about
   uint64_t part_count;
   size_t part_bytes;
+  const struct csv_reader *whole; // of a part's reader
 } csv_reader;
 
 // open.c
@@ -54,6 +55,8 @@ wh_status csv_reader_next(wh_reader *reader, wh_batch *batch, wh_rejects *reject
 void csv_reader_close(wh_reader *reader);
 // Cuts the next rows; WH_ERR_END when there are none. csv_reader_pass goes behind them.
 wh_status csv_reader_cut(csv_reader *r, wh_error *err);
+// One cut of what is in the window. *ret_end: nothing is left of the input behind it.
+wh_status csv_reader_cut_window(csv_reader *r, bool *ret_end, wh_error *err);
 void csv_reader_pass(csv_reader *r);
 // Where a byte of the window stands; `start` is where its record begins, `line` how many line ends
 // the cut has before that, `row` how many rows.

@@ -38,7 +38,8 @@ wh_status csv_infer_sample(csv_reader *r, wh_error *err) {
   size_t begin = r->pos, bytes = 0;
   uint64_t line = r->line;
   while (r->row < WH_CSV_SAMPLE_ROWS) {
-    csv_cut_run(&r->cut, r->feed.data, r->pos, r->feed.len, SIZE_MAX, r->feed.ended);
+    bool end;
+    WH_TRY(csv_reader_cut_window(r, &end, err));
     if (r->cut.rows + r->cut.bad_count == 0) break;
     csv_decoder_begin(&r->decoder, &r->cut, r->feed.data);
     WH_TRY(infer_cut(r, err));

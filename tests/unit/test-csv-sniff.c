@@ -198,7 +198,7 @@ TEST(how_sure) {
 static void check_encoding(wh_str bytes, bool at_end, wh_csv_encoding want, size_t want_bom,
                            int line) {
   size_t bom = 99;
-  bool ok = CHECK_EQ(csv_sniff_encoding(bytes.data, bytes.len, at_end, &bom), want) &
+  bool ok = CHECK_EQ(csv_sniff_encoding(bytes.data, bytes.len, at_end, &bom), want) &&
             CHECK_EQ(bom, want_bom);
   if (!ok) test_note("in line %d", line);
 }

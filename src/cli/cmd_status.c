@@ -129,7 +129,7 @@ static void say_what_to_do(wh_cli *cli, const health *all, size_t count) {
 
 static wh_exit status(wh_cli *cli, const wh_args *args) {
   (void)args;
-  if (!wh_cli_engine(cli)) return WH_EXIT_USAGE;
+  if (!wh_cli_engine(cli)) return cli->refused;
   size_t count = cli->config->pipeline_count;
   health *all = WH_NEW_ARRAY(&cli->arena, count, health);
   wh_error err = {0};
@@ -209,7 +209,7 @@ static wh_exit runs(wh_cli *cli, const wh_args *args) {
   if (given && !wh_str_to_u64(wh_str_of(given), &limit)) {
     return wh_cli_usage(cli, "--limit needs a number, not '%s'", given);
   }
-  if (!wh_cli_engine(cli)) return WH_EXIT_USAGE;
+  if (!wh_cli_engine(cli)) return cli->refused;
   wh_error err = {0};
   const wh_pipeline *p = NULL;
   if (args->count && wh_config_find_pipeline(cli->config, args->words[0], &p, &err) != WH_OK) {
@@ -242,7 +242,7 @@ const wh_command wh_cmd_runs = {
 // --- receipt -----------------------------------------------------------------------------------
 
 static wh_exit receipt(wh_cli *cli, const wh_args *args) {
-  if (!wh_cli_engine(cli)) return WH_EXIT_USAGE;
+  if (!wh_cli_engine(cli)) return cli->refused;
   wh_error err = {0};
   wh_run run;
   if (cli->ledger->type->run_get(cli->ledger, args->words[0], &cli->arena, &run, &err) != WH_OK) {

@@ -81,7 +81,7 @@ static wh_status check_names(const wh_cli *cli, const wh_args *args, wh_error *e
 
 static wh_exit up(wh_cli *cli, const wh_args *args) {
   wh_engine *engine = wh_cli_engine(cli);
-  if (!engine) return WH_EXIT_USAGE;
+  if (!engine) return cli->refused;
   wh_log_setup(wh_args_has(args, "--verbose") ? WH_LOG_DEBUG : WH_LOG_INFO,
                cli->json || cli->config->log_json, NULL, NULL);
   up_view view = {.cli = cli};

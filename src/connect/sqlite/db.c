@@ -196,7 +196,8 @@ wh_status wh_sqlite_fail(wh_sqlite_db *db, int rc, wh_error *err, const char *do
     snprintf(more, sizeof more, " (waited %.3g s). Somebody else holds the database; try again",
              (double)db->wait_us / 1e6);
   else if (status == WH_ERR_NO_SPACE)
-    snprintf(more, sizeof more, ". There is no space left; nothing of it was kept");
+    snprintf(more, sizeof more,
+             ". No space left: nothing of it was kept, and it goes on when there is room");
   else if (rc == SQLITE_READONLY_ROLLBACK || rc == SQLITE_READONLY_RECOVERY)
     snprintf(more, sizeof more, ". It was not closed properly: let its owner open it once");
   else if (rc == SQLITE_TOOBIG && db->connection->row_limit_bytes)

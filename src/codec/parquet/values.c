@@ -20,7 +20,7 @@ void pq_scratch_free(pq_scratch *scratch) {
   *scratch = (pq_scratch){0};
 }
 
-wh_status pq_values_short(const pq_values *values, wh_error *err) {
+wh_status pq_values_short(const pq_page_values *values, wh_error *err) {
   return wh_fail(err, WH_ERR_DATA, "its values end after %llu of them, or are damaged there",
                  (unsigned long long)values->given);
 }
@@ -30,17 +30,17 @@ wh_status pq_values_room(wh_column *column, size_t count, size_t bytes, wh_error
   return wh_column_grow(column, count, extra, err);
 }
 
-static wh_status wrong_encoding(const pq_values *v, wh_error *err) {
+static wh_status wrong_encoding(const pq_page_values *v, wh_error *err) {
   return wh_fail(err, WH_ERR_DATA, "%s values cannot have the encoding %d (%s)",
                  pq_type_name(v->leaf->element->type), (int)v->encoding,
                  pq_encoding_name((int32_t)v->encoding));
 }
 
-static wh_status begin_dictionary(pq_values *v, wh_error *err) {
+static wh_status begin_dictionary(pq_page_values *v, wh_error *err) {
   if (!v->dictionary) return wh_fail(err, WH_ERR_DATA, "it needs a dictionary, and there is none");
   if (v->leaf->element->type == PQ_BOOLEAN) return wrong_encoding(v, err);
   unsigned width = v->at < v->end ? *v->at : 0;
-  if (width > PQ_RLE_WIDTH_MAX) {
+  if (width > PQ_INDEX_WIDTH_MAX) {
     return wh_fail(err, WH_ERR_DATA, "its dictionary indices have %u bits", width);
   }
   if (v->at < v->end) v->at++;
@@ -50,7 +50,7 @@ static wh_status begin_dictionary(pq_values *v, wh_error *err) {
 }
 
 // Encodings.md: booleans carry their length in front in both kinds of pages.
-static wh_status begin_rle(pq_values *v, wh_error *err) {
+static wh_status begin_rle(pq_page_values *v, wh_error *err) {
   if (v->leaf->element->type != PQ_BOOLEAN) return wrong_encoding(v, err);
   size_t there = (size_t)(v->end - v->at);
   if (there == 0) {
@@ -64,7 +64,7 @@ static wh_status begin_rle(pq_values *v, wh_error *err) {
   return WH_OK;
 }
 
-static wh_status begin_delta(pq_values *v, wh_error *err) {
+static wh_status begin_delta(pq_page_values *v, wh_error *err) {
   int32_t type = v->leaf->element->type;
   if (type != PQ_INT32 && type != PQ_INT64) return wrong_encoding(v, err);
   if (v->at == v->end) return WH_OK;
@@ -72,7 +72,7 @@ static wh_status begin_delta(pq_values *v, wh_error *err) {
   return wh_fail(err, WH_ERR_DATA, "the head of its delta encoding is damaged");
 }
 
-static wh_status begin_split(pq_values *v, wh_error *err) {
+static wh_status begin_split(pq_page_values *v, wh_error *err) {
   size_t width = v->leaf->value_bytes, there = (size_t)(v->end - v->at);
   if (width == 0 || v->leaf->element->type == PQ_INT96) return wrong_encoding(v, err);
   if (there % width) {
@@ -83,16 +83,16 @@ static wh_status begin_split(pq_values *v, wh_error *err) {
   return WH_OK;
 }
 
-wh_status pq_values_begin(pq_values *values, const pq_node *leaf, wh_cpu cpu, int32_t encoding,
+wh_status pq_values_begin(pq_page_values *values, const pq_node *leaf, wh_cpu cpu, int32_t encoding,
                           const uint8_t *data, size_t len, const pq_dictionary *dictionary,
                           wh_buf *last, wh_error *err) {
-  *values = (pq_values){.leaf = leaf,
-                        .encoding = (pq_encoding)encoding,
-                        .cpu = cpu,
-                        .at = data,
-                        .end = data + len,
-                        .dictionary = dictionary,
-                        .last = last};
+  *values = (pq_page_values){.leaf = leaf,
+                             .encoding = (pq_encoding)encoding,
+                             .cpu = cpu,
+                             .at = data,
+                             .end = data + len,
+                             .dictionary = dictionary,
+                             .last = last};
   int32_t type = leaf->element->type;
   switch (values->encoding) {
   case PQ_PLAIN:
@@ -123,7 +123,7 @@ wh_status pq_values_begin(pq_values *values, const pq_node *leaf, wh_cpu cpu, in
   }
 }
 
-static void join_split(pq_values *v, size_t count, uint8_t *out) {
+static void join_split(pq_page_values *v, size_t count, uint8_t *out) {
   size_t width = v->leaf->value_bytes;
   const uint8_t *from = v->at + v->given;
   if (width == 4) {
@@ -142,7 +142,7 @@ static void join_split(pq_values *v, size_t count, uint8_t *out) {
 }
 
 // Fixed-length values that were written as texts.
-static wh_status fixed_from_texts(pq_values *v, size_t count, pq_scratch *s, wh_error *err) {
+static wh_status fixed_from_texts(pq_page_values *v, size_t count, pq_scratch *s, wh_error *err) {
   wh_column *texts = &s->binary;
   size_t width = v->leaf->value_bytes;
   wh_column_reset(texts);
@@ -158,7 +158,7 @@ static wh_status fixed_from_texts(pq_values *v, size_t count, pq_scratch *s, wh_
 }
 
 // Where the next `count` values of fixed width stand. They may be put at `out` meanwhile.
-static wh_status fixed_values(pq_values *v, size_t count, uint8_t *out, pq_scratch *s,
+static wh_status fixed_values(pq_page_values *v, size_t count, uint8_t *out, pq_scratch *s,
                               const uint8_t **ret, wh_error *err) {
   size_t width = v->leaf->value_bytes, got = count;
   *ret = out;
@@ -187,7 +187,7 @@ static wh_status fixed_values(pq_values *v, size_t count, uint8_t *out, pq_scrat
   return WH_OK;
 }
 
-static wh_status read_fixed(pq_values *v, size_t count, wh_column *column, pq_scratch *s,
+static wh_status read_fixed(pq_page_values *v, size_t count, wh_column *column, pq_scratch *s,
                             pq_misfits *misfits, wh_error *err) {
   const uint8_t *from;
   size_t width = v->leaf->value_bytes;
@@ -201,14 +201,14 @@ static wh_status read_fixed(pq_values *v, size_t count, wh_column *column, pq_sc
   return WH_OK;
 }
 
-static wh_status read_bits(pq_values *v, size_t count, wh_column *column, wh_error *err) {
+static wh_status read_bits(pq_page_values *v, size_t count, wh_column *column, wh_error *err) {
   size_t got = pq_rle_bits(&v->rle, column->values, column->length, count);
   if (got == count) return WH_OK;
   v->given += got;
   return pq_values_short(v, err);
 }
 
-static wh_status read_texts(pq_values *v, size_t count, wh_column *column, pq_scratch *s,
+static wh_status read_texts(pq_page_values *v, size_t count, wh_column *column, pq_scratch *s,
                             pq_misfits *misfits, wh_error *err) {
   if (v->leaf->convert == PQ_DECIMAL) {
     wh_column_reset(&s->binary);
@@ -219,12 +219,12 @@ static wh_status read_texts(pq_values *v, size_t count, wh_column *column, pq_sc
   return v->leaf->convert == PQ_TEXT ? pq_check_utf8(column, count, misfits, err) : WH_OK;
 }
 
-static bool through_dictionary(const pq_values *v) {
+static bool through_dictionary(const pq_page_values *v) {
   return v->encoding == PQ_RLE_DICTIONARY || v->encoding == PQ_PLAIN_DICTIONARY;
 }
 
-wh_status pq_values_read(pq_values *values, size_t count, wh_column *column, pq_scratch *scratch,
-                         pq_misfits *misfits, wh_error *err) {
+wh_status pq_values_read(pq_page_values *values, size_t count, wh_column *column,
+                         pq_scratch *scratch, pq_misfits *misfits, wh_error *err) {
   if (count == 0) return WH_OK;
   if (values->leaf->convert == PQ_NOTHING) {
     return wh_fail(err, WH_ERR_DATA, "its type says that all is NULL, and it has values");
@@ -243,7 +243,7 @@ wh_status pq_values_read(pq_values *values, size_t count, wh_column *column, pq_
   return status;
 }
 
-static wh_status skip_fixed(pq_values *v, size_t count, pq_scratch *s, wh_error *err) {
+static wh_status skip_fixed(pq_page_values *v, size_t count, pq_scratch *s, wh_error *err) {
   const uint8_t *from;
   size_t width = v->leaf->value_bytes;
   if (v->encoding == PQ_BYTE_STREAM_SPLIT) {
@@ -255,7 +255,7 @@ static wh_status skip_fixed(pq_values *v, size_t count, pq_scratch *s, wh_error 
   return got == count ? WH_OK : pq_values_short(v, err);
 }
 
-wh_status pq_values_skip(pq_values *values, size_t count, pq_scratch *scratch, wh_error *err) {
+wh_status pq_values_skip(pq_page_values *values, size_t count, pq_scratch *scratch, wh_error *err) {
   if (count == 0) return WH_OK;
   wh_status status = WH_OK;
   if (through_dictionary(values) || values->leaf->convert == PQ_BIT) {

@@ -5,9 +5,9 @@
 // rows and then counts them (pq_values_place).
 #pragma once
 
-#include "codec/parquet/delta.h"
+#include "codec/parquet/delta_read.h"
 #include "codec/parquet/misfit.h"
-#include "codec/parquet/rle.h"
+#include "codec/parquet/rle_read.h"
 #include "codec/parquet/schema_read.h"
 #include "data/batch.h"
 
@@ -22,7 +22,7 @@ typedef struct pq_dictionary {
   pq_misfits misfits; // of its entries
 } pq_dictionary;
 
-typedef struct pq_values {
+typedef struct pq_page_values {
   const pq_node *leaf;
   pq_encoding encoding;
   wh_cpu cpu;
@@ -35,7 +35,7 @@ typedef struct pq_values {
   const pq_dictionary *dictionary;
   size_t max_text; // bytes that one value may have, where few may expand to many; 0: no danger
   wh_buf *last;    // DELTA_BYTE_ARRAY: the value before
-} pq_values;
+} pq_page_values;
 
 // Room for values on their way. Any leaf's; nothing stays in it between calls.
 typedef struct pq_scratch {
@@ -56,15 +56,15 @@ static inline size_t pq_step(const pq_node *leaf) {
 
 // Begins with the values section of a page. `dictionary` NULL: the chunk has none. `last` is kept
 // from page to page and is the caller's.
-wh_status pq_values_begin(pq_values *values, const pq_node *leaf, wh_cpu cpu, int32_t encoding,
+wh_status pq_values_begin(pq_page_values *values, const pq_node *leaf, wh_cpu cpu, int32_t encoding,
                           const uint8_t *data, size_t len, const pq_dictionary *dictionary,
                           wh_buf *last, wh_error *err);
 // Appends the next `count` (<= pq_step) values densely. WH_ERR_DATA where there are fewer.
 // Values that the column's type cannot hold are noted in `misfits` by their dense number, and
 // something harmless stands in their place.
-wh_status pq_values_read(pq_values *values, size_t count, wh_column *column, pq_scratch *scratch,
-                         pq_misfits *misfits, wh_error *err);
-wh_status pq_values_skip(pq_values *values, size_t count, pq_scratch *scratch, wh_error *err);
+wh_status pq_values_read(pq_page_values *values, size_t count, wh_column *column,
+                         pq_scratch *scratch, pq_misfits *misfits, wh_error *err);
+wh_status pq_values_skip(pq_page_values *values, size_t count, pq_scratch *scratch, wh_error *err);
 
 // Gives the `dense` values behind column->length their places among `slots`, as the bits (from 0)
 // say; the others become NULL. `bits` NULL: dense == slots. Then counts them.
@@ -82,15 +82,15 @@ wh_status pq_convert_texts(const pq_node *leaf, const wh_column *from, size_t co
 wh_status pq_check_utf8(wh_column *column, size_t count, pq_misfits *misfits, wh_error *err);
 
 // values_text.c
-wh_status pq_texts_read(pq_values *values, size_t count, wh_column *column, wh_error *err);
-wh_status pq_texts_skip(pq_values *values, size_t count, wh_error *err);
+wh_status pq_texts_read(pq_page_values *values, size_t count, wh_column *column, wh_error *err);
+wh_status pq_texts_skip(pq_page_values *values, size_t count, wh_error *err);
 // DELTA_BYTE_ARRAY and DELTA_LENGTH_BYTE_ARRAY: finds where the bytes begin.
-wh_status pq_texts_begin(pq_values *values, wh_error *err);
+wh_status pq_texts_begin(pq_page_values *values, wh_error *err);
 
 // values_gather.c: through the dictionary.
-wh_status pq_gather(pq_values *values, size_t count, wh_column *column, pq_misfits *misfits,
+wh_status pq_gather(pq_page_values *values, size_t count, wh_column *column, pq_misfits *misfits,
                     wh_error *err);
 // "the page's values end after 17 of them"
-wh_status pq_values_short(const pq_values *values, wh_error *err);
+wh_status pq_values_short(const pq_page_values *values, wh_error *err);
 // Room for `count` dense values and `bytes` of text, with PQ_SLACK bytes to spare.
 wh_status pq_values_room(wh_column *column, size_t count, size_t bytes, wh_error *err);

@@ -77,7 +77,8 @@ static wh_status note_misfits(const pq_dictionary *d, const uint32_t *indices, s
   return WH_OK;
 }
 
-static wh_status bad_index(const pq_values *v, const uint32_t *indices, size_t n, wh_error *err) {
+static wh_status bad_index(const pq_page_values *v, const uint32_t *indices, size_t n,
+                           wh_error *err) {
   size_t count = v->dictionary->values.length, i = 0;
   while (i + 1 < n && indices[i] < count)
     i++;
@@ -85,7 +86,7 @@ static wh_status bad_index(const pq_values *v, const uint32_t *indices, size_t n
                  indices[i], count);
 }
 
-wh_status pq_gather(pq_values *values, size_t count, wh_column *column, pq_misfits *misfits,
+wh_status pq_gather(pq_page_values *values, size_t count, wh_column *column, pq_misfits *misfits,
                     wh_error *err) {
   const pq_dictionary *d = values->dictionary;
   uint32_t indices[BLOCK];

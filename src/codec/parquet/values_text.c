@@ -8,14 +8,14 @@ static wh_status damaged_lengths(wh_error *err) {
   return wh_fail(err, WH_ERR_DATA, "the lengths of its texts are damaged");
 }
 
-static wh_status too_long(const pq_values *v, uint64_t len, wh_error *err) {
+static wh_status too_long(const pq_page_values *v, uint64_t len, wh_error *err) {
   return wh_fail(err, WH_ERR_DATA, "its value %llu says it has %llu bytes, more than are left",
                  (unsigned long long)v->given + 1, (unsigned long long)len);
 }
 
 // DELTA_BYTE_ARRAY: short suffixes may stand for long values. The longest tells how many values
 // may be taken at once.
-static bool find_longest(pq_values *v) {
+static bool find_longest(pq_page_values *v) {
   pq_delta prefixes = v->prefixes, suffixes = v->delta;
   uint32_t a[BLOCK], b[BLOCK];
   for (size_t n; (n = pq_delta_u32(&prefixes, a, BLOCK));) {
@@ -29,7 +29,7 @@ static bool find_longest(pq_values *v) {
   return true;
 }
 
-wh_status pq_texts_begin(pq_values *values, wh_error *err) {
+wh_status pq_texts_begin(pq_page_values *values, wh_error *err) {
   if (values->at == values->end) return WH_OK;
   size_t len = (size_t)(values->end - values->at);
   if (values->encoding == PQ_DELTA_BYTE_ARRAY) {
@@ -49,7 +49,7 @@ wh_status pq_texts_begin(pq_values *values, wh_error *err) {
 
 // The texts stand one behind the other, each with its length in front. Short ones are copied by
 // whole words.
-static wh_status read_plain(pq_values *v, size_t count, wh_column *column, wh_error *err) {
+static wh_status read_plain(pq_page_values *v, size_t count, wh_column *column, wh_error *err) {
   size_t used = (size_t)column->offsets[column->length];
   size_t limit = column->bytes_cap - PQ_SLACK;
   int32_t *offsets = column->offsets + column->length;
@@ -82,7 +82,7 @@ static wh_status read_plain(pq_values *v, size_t count, wh_column *column, wh_er
   return WH_OK;
 }
 
-static wh_status read_lengths(pq_values *v, pq_delta *delta, uint32_t *out, size_t n,
+static wh_status read_lengths(pq_page_values *v, pq_delta *delta, uint32_t *out, size_t n,
                               wh_error *err) {
   if (pq_delta_u32(delta, out, n) < n) return pq_values_short(v, err);
   for (size_t i = 0; i < n; i++)
@@ -90,7 +90,8 @@ static wh_status read_lengths(pq_values *v, pq_delta *delta, uint32_t *out, size
   return WH_OK;
 }
 
-static wh_status read_with_lengths(pq_values *v, size_t count, wh_column *column, wh_error *err) {
+static wh_status read_with_lengths(pq_page_values *v, size_t count, wh_column *column,
+                                   wh_error *err) {
   uint32_t lengths[BLOCK];
   for (size_t done = 0; done < count;) {
     size_t n = count - done < BLOCK ? count - done : BLOCK;
@@ -115,7 +116,7 @@ static wh_status read_with_lengths(pq_values *v, size_t count, wh_column *column
 
 // One value: the front of the one before, which stands at `before` of the column's bytes (or in
 // `last`, for the first), and a suffix.
-static wh_status join_value(pq_values *v, wh_str before, uint32_t prefix, uint32_t suffix,
+static wh_status join_value(pq_page_values *v, wh_str before, uint32_t prefix, uint32_t suffix,
                             size_t used, wh_column *column, wh_error *err) {
   if (prefix > before.len) {
     return wh_fail(err, WH_ERR_DATA,
@@ -129,7 +130,8 @@ static wh_status join_value(pq_values *v, wh_str before, uint32_t prefix, uint32
   return WH_OK;
 }
 
-static wh_status read_with_prefixes(pq_values *v, size_t count, wh_column *column, wh_error *err) {
+static wh_status read_with_prefixes(pq_page_values *v, size_t count, wh_column *column,
+                                    wh_error *err) {
   uint32_t prefixes[BLOCK], suffixes[BLOCK];
   size_t have = (size_t)column->offsets[column->length];
   bool first = true;
@@ -156,7 +158,7 @@ static wh_status read_with_prefixes(pq_values *v, size_t count, wh_column *colum
   return wh_buf_check(v->last, err);
 }
 
-wh_status pq_texts_read(pq_values *values, size_t count, wh_column *column, wh_error *err) {
+wh_status pq_texts_read(pq_page_values *values, size_t count, wh_column *column, wh_error *err) {
   WH_TRY(pq_values_room(column, count, 0, err));
   if (values->encoding == PQ_PLAIN) return read_plain(values, count, column, err);
   if (values->encoding == PQ_DELTA_LENGTH_BYTE_ARRAY)
@@ -164,7 +166,7 @@ wh_status pq_texts_read(pq_values *values, size_t count, wh_column *column, wh_e
   return read_with_prefixes(values, count, column, err);
 }
 
-static wh_status skip_plain(pq_values *v, size_t count, wh_error *err) {
+static wh_status skip_plain(pq_page_values *v, size_t count, wh_error *err) {
   for (size_t i = 0; i < count; i++) {
     if (v->end - v->at < LENGTH_BYTES) {
       v->given += i;
@@ -178,7 +180,7 @@ static wh_status skip_plain(pq_values *v, size_t count, wh_error *err) {
   return WH_OK;
 }
 
-static wh_status skip_lengths(pq_values *v, size_t count, wh_error *err) {
+static wh_status skip_lengths(pq_page_values *v, size_t count, wh_error *err) {
   uint32_t lengths[BLOCK];
   for (size_t done = 0; done < count;) {
     size_t n = count - done < BLOCK ? count - done : BLOCK;
@@ -193,7 +195,7 @@ static wh_status skip_lengths(pq_values *v, size_t count, wh_error *err) {
 }
 
 // Each value needs the one before, so only `last` is kept up.
-static wh_status skip_prefixes(pq_values *v, size_t count, wh_error *err) {
+static wh_status skip_prefixes(pq_page_values *v, size_t count, wh_error *err) {
   for (size_t i = 0; i < count; i++) {
     uint32_t prefix, suffix;
     WH_TRY(read_lengths(v, &v->prefixes, &prefix, 1, err));
@@ -208,7 +210,7 @@ static wh_status skip_prefixes(pq_values *v, size_t count, wh_error *err) {
   return WH_OK;
 }
 
-wh_status pq_texts_skip(pq_values *values, size_t count, wh_error *err) {
+wh_status pq_texts_skip(pq_page_values *values, size_t count, wh_error *err) {
   if (values->encoding == PQ_PLAIN) return skip_plain(values, count, err);
   if (values->encoding == PQ_DELTA_LENGTH_BYTE_ARRAY) return skip_lengths(values, count, err);
   return skip_prefixes(values, count, err);

@@ -1,4 +1,4 @@
-#include "codec/parquet/delta.h"
+#include "codec/parquet/delta_read.h"
 
 enum { VARINT_BYTES = 10, BLOCK = 256 };
 

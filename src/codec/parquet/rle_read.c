@@ -1,4 +1,4 @@
-#include "codec/parquet/rle.h"
+#include "codec/parquet/rle_read.h"
 
 enum { VARINT_BYTES = 5, BLOCK = 256 };
 

@@ -1,4 +1,4 @@
-#include "codec/parquet/bits.h"
+#include "codec/parquet/unpack.h"
 
 #include <stdbool.h>
 #ifdef __x86_64__

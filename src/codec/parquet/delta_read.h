@@ -1,7 +1,7 @@
 // DELTA_BINARY_PACKED (Encodings.md): integers as bit-packed differences, in blocks of miniblocks.
 #pragma once
 
-#include "codec/parquet/bits.h"
+#include "codec/parquet/unpack.h"
 
 typedef struct pq_delta {
   const uint8_t *at, *end; // of the next block, or the miniblock behind the one in hand

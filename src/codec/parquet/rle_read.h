@@ -4,9 +4,9 @@
 // None fails: each says how many values there were. PQ_SLACK bytes behind the data are readable.
 #pragma once
 
-#include "codec/parquet/bits.h"
+#include "codec/parquet/unpack.h"
 
-enum { PQ_RLE_WIDTH_MAX = 32 };
+enum { PQ_INDEX_WIDTH_MAX = 32 };
 
 typedef struct pq_rle {
   const uint8_t *at, *end; // of the next run's head
@@ -19,7 +19,7 @@ typedef struct pq_rle {
   wh_cpu cpu;
 } pq_rle;
 
-// Width 0..PQ_RLE_WIDTH_MAX.
+// Width 0..PQ_INDEX_WIDTH_MAX.
 void pq_rle_init(pq_rle *rle, wh_cpu cpu, const uint8_t *data, size_t len, unsigned width);
 void pq_rle_init_legacy(pq_rle *rle, const uint8_t *data, size_t len, unsigned width);
 

@@ -114,6 +114,7 @@ static void print_plan(const wh_cli *cli, const wh_plan *plan, wh_arena *arena) 
     printf("  there     %s %s\n", wh_format_count(plan->waiting).s,
            wh_plural(plan->waiting, "object", "objects"));
   }
+  if (plan->format.len) printf("  format    %.*s\n", WH_STR_ARG(plan->format));
   if (p->raw)
     puts("  crosses   objects as they are, every byte");
   else if (!plan->described)
@@ -148,6 +149,7 @@ static void write_json(const wh_plan *plan, wh_buf *out) {
     wh_buf_printf(out, ",\"cursor\":\"%s\"",
                   plan->cursor_kind == WH_CURSOR_EXACT ? "exact" : "windowed");
   }
+  if (plan->format.len) add_text(out, "format", plan->format);
   wh_buf_add_c(out, ",\"crosses\":[");
   for (size_t i = 0; i < plan->cross_count; i++) {
     const wh_plan_column *c = &plan->crosses[i];

@@ -29,6 +29,10 @@ static wh_status keep_dead(void *context, const wh_work *work, wh_error *err) {
   return WH_OK;
 }
 
+static bool is_stopped(const health *h) {
+  return h->has_run && h->last.state == WH_RUN_STOPPED;
+}
+
 static wh_status look(wh_cli *cli, const wh_pipeline *p, health *h, wh_error *err) {
   *h = (health){.pipeline = p, .due_us = INT64_MAX};
   wh_ledger *l = cli->ledger;
@@ -40,7 +44,7 @@ static wh_status look(wh_cli *cli, const wh_pipeline *p, health *h, wh_error *er
   }
   if (h->stats.dead || (h->has_run && h->last.state == WH_RUN_FAILED))
     h->word = "failed";
-  else if (h->stats.quarantined_rows || h->stats.waiting)
+  else if (h->stats.quarantined_rows || h->stats.waiting || is_stopped(h))
     h->word = "waiting";
   else
     h->word = h->has_run ? "ok" : "idle";
@@ -73,7 +77,7 @@ static void print_health(const wh_cli *cli, const health *h, int width, int64_t 
   if (h->stats.quarantined_rows)
     printf("   %s in quarantine", wh_format_count(h->stats.quarantined_rows).s);
   putchar('\n');
-  if (h->has_run && h->last.state == WH_RUN_FAILED)
+  if (is_stopped(h) || (h->has_run && h->last.state == WH_RUN_FAILED))
     printf("      %.*s\n", WH_STR_ARG(h->last.error));
   else if (h->dead_error.len)
     printf("      %.*s\n", WH_STR_ARG(h->dead_error));

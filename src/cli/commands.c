@@ -1,17 +1,29 @@
 #include "cli/commands.h"
 
 const wh_command *const wh_commands[] = {
-    &wh_cmd_init,       &wh_cmd_discover,
-    &wh_cmd_add,        &wh_cmd_check,
-    &wh_cmd_plan,       &wh_cmd_run,
-    &wh_cmd_up,         &wh_cmd_status,
-    &wh_cmd_runs,       &wh_cmd_quarantine,
-    &wh_cmd_receipt,    &wh_cmd_verify,
-    &wh_cmd_versions,   &wh_cmd_restore,
-    &wh_cmd_secret,     &wh_cmd_schema,
-    &wh_cmd_ledger,     &wh_cmd_help,
-    &wh_cmd_completion, &wh_cmd_man,
-    &wh_cmd_docs,       NULL,
+    &wh_cmd_init,
+    &wh_cmd_discover,
+    &wh_cmd_add,
+    &wh_cmd_check,
+    &wh_cmd_plan,
+    &wh_cmd_run,
+    &wh_cmd_up,
+    &wh_cmd_status,
+    &wh_cmd_runs,
+    &wh_cmd_quarantine,
+    &wh_cmd_receipt,
+    &wh_cmd_verify,
+    &wh_cmd_versions,
+    &wh_cmd_restore,
+    &wh_cmd_convert,
+    &wh_cmd_secret,
+    &wh_cmd_schema,
+    &wh_cmd_ledger,
+    &wh_cmd_help,
+    &wh_cmd_completion,
+    &wh_cmd_man,
+    &wh_cmd_docs,
+    NULL,
 };
 
 const wh_command_group wh_command_groups[] = {
@@ -20,6 +32,7 @@ const wh_command_group wh_command_groups[] = {
     {"Move", &wh_cmd_run},
     {"See what happened", &wh_cmd_status},
     {"Prove it, and go back", &wh_cmd_receipt},
+    {"Files by themselves", &wh_cmd_convert},
     {"Set up and explain", &wh_cmd_secret},
     {0},
 };

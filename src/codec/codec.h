@@ -51,6 +51,9 @@ typedef struct wh_reader wh_reader;
 struct wh_reader {
   const wh_schema *schema; // of the batches; owned by the reader
   bool schema_inferred;
+  // What was found out about how the object is written, for a person: "delimiter ';', 98% sure".
+  // Empty: there was nothing to find out. Owned by the reader.
+  wh_str found;
   uint64_t bytes_read; // of the input, so far
   bool paused;         // by `next`: there is more, though the batch may have no rows (see there)
   // Fills the batch, which the caller initialised with `schema` and has reset. Leaves it with no
@@ -106,6 +109,9 @@ typedef struct wh_codec_type {
   const wh_option *write_options;
   size_t read_options_size; // of the struct the table fills
   size_t write_options_size;
+  // What cannot be told option by option: words that exclude each other. NULL: nothing.
+  wh_status (*check_read)(const void *options, wh_error *err);
+  wh_status (*check_write)(const void *options, wh_error *err);
   // What a part should have so that it makes one good block; 0: no wish.
   size_t block_rows, block_bytes;
   // `given` NULL: infer. `options` NULL: the defaults.

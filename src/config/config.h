@@ -6,6 +6,7 @@
 // find, not only the first.
 #pragma once
 
+#include "codec/codec.h"
 #include "config/keyring.h"
 #include "connect/connect.h"
 #include "step/expect.h"
@@ -68,12 +69,18 @@ typedef struct wh_when {
 
 // --- pipelines ---------------------------------------------------------------------------------
 
+// How objects are read or written: a codec, and its options.
+typedef struct wh_format {
+  const wh_codec_type *codec; // NULL: each object's by its ending, with its defaults
+  const void *options;        // of the codec's reader or writer
+} wh_format;
+
 typedef struct wh_read {
   wh_str query;
   wh_str cursor;
-  int64_t overlap_us;    // default 10 minutes
-  wh_str timezone;       // of local timestamps in the source; empty: not given
-  const wh_node *format; // options of the codec's reader; NULL: none
+  int64_t overlap_us; // default 10 minutes
+  wh_str timezone;    // of local timestamps in the source; empty: not given
+  wh_format format;
 } wh_read;
 
 typedef struct wh_write {
@@ -81,7 +88,7 @@ typedef struct wh_write {
   wh_str_list key;
   wh_str newest_by;
   bool side_table; // `order: side-table`
-  const wh_node *format;
+  wh_format format;
 } wh_write;
 
 typedef struct wh_pipeline {
@@ -177,6 +184,11 @@ struct wh_config {
   size_t error_count;
   struct wh_config_private *own;
 };
+
+// Options of a codec as a YAML map, from elsewhere than wherry.yaml: `type` names the codec, else
+// the ending of `path` does; none of both: codec NULL.
+wh_status wh_format_parse(wh_str yaml, bool reads, wh_str path, wh_arena *arena, wh_format *ret,
+                          wh_error *err);
 
 // Returns WH_OK even with problems of content (look at error_count); fails when there is no file
 // (WH_ERR_NOT_FOUND: the text says to run `wherry init`), it is no YAML, or memory runs out.

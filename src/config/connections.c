@@ -129,7 +129,7 @@ void wh_load_connections(wh_loader *l, const wh_node *node) {
 // --- afterwards ----------------------------------------------------------------------------------
 
 size_t wh_config_connection_count(const wh_config *config) {
-  return config->own->connection_count;
+  return config->own ? config->own->connection_count : 0; // none of its own: made for one file
 }
 
 const wh_connection_info *wh_config_connection_info(const wh_config *config, size_t i) {

@@ -90,32 +90,44 @@ const wh_option wh_pipeline_options[] = {
      .help = "whether objects that are there at first sight count"},
     {0}};
 
+// `read` as it is written.
+typedef struct read_words {
+  wh_read read;
+  const wh_node *format;
+} read_words;
+
 const wh_option wh_read_options[] = {
     {.name = "query",
      .type = WH_OPTION_TEXT,
-     .offset = offsetof(wh_read, query),
+     .offset = offsetof(read_words, read.query),
      .help = "a SELECT instead of a table; `from` then names the connection alone"},
     {.name = "cursor",
      .type = WH_OPTION_TEXT,
-     .offset = offsetof(wh_read, cursor),
+     .offset = offsetof(read_words, read.cursor),
      .help = "column that grows with every change, so that a run reads only what is new"},
     {.name = "overlap",
      .type = WH_OPTION_DURATION,
-     .offset = offsetof(wh_read, overlap_us),
+     .offset = offsetof(read_words, read.overlap_us),
      .def = "10m",
      .min = 0,
      .max = 366ll * 86400 * 1000000,
      .help = "how far a windowed cursor reads back for rows that were committed late"},
     {.name = "timezone",
      .type = WH_OPTION_TEXT,
-     .offset = offsetof(wh_read, timezone),
+     .offset = offsetof(read_words, read.timezone),
      .help = "of local times in the source, such as Europe/London"},
+    {.name = "format",
+     .type = WH_OPTION_NODE,
+     .offset = offsetof(read_words, format),
+     .shape = "{ type: codec, option: value, ... }",
+     .help = "of the objects: options of their codec, which their ending names unless `type` does"},
     {0}};
 
 typedef struct write_words {
   int mode, order;
   wh_str_list key;
   wh_str newest_by;
+  const wh_node *format;
 } write_words;
 
 const wh_option wh_write_options[] = {
@@ -140,6 +152,11 @@ const wh_option wh_write_options[] = {
      .def = "column",
      .help =
          "where a table keeps the order of its rows: a column of its own, or a table beside it"},
+    {.name = "format",
+     .type = WH_OPTION_NODE,
+     .offset = offsetof(write_words, format),
+     .shape = "{ type: codec, option: value, ... }",
+     .help = "of the object: options of its codec, which its ending names unless `type` does"},
     {0}};
 
 // A pipeline while it is checked.
@@ -150,6 +167,7 @@ typedef struct checker {
   const wh_node *node;
   pipeline_words words;
   const wh_connection_info *from, *to; // NULL: not known
+  const wh_node *read_format, *write_format;
 } checker;
 
 __attribute__((format(printf, 3, 4))) static void problem(const checker *c, const wh_node *node,
@@ -181,39 +199,12 @@ static bool writes_objects(const checker *c) {
 
 // --- from and read -------------------------------------------------------------------------------
 
-// The ending that every object has, whatever stands for the wildcards or names in front of it;
-// empty when it is not fixed.
-static wh_str fixed_ending(wh_str thing) {
-  size_t at = thing.len;
-  while (at > 0 && !strchr("/*?]}", thing.data[at - 1])) {
-    if (thing.data[--at] == '.') return wh_str_sub(thing, at, thing.len);
-  }
-  return (wh_str){0};
-}
-
-static void check_codec(const checker *c, const wh_address *address, const char *word,
-                        const char *verb) {
-  wh_str ending = fixed_ending(address->thing);
-  if (c->p->raw || ending.len < 2 ||
-      wh_codec_by_key(wh_arena_printf(c->l->arena, "x%.*s", WH_SHOWN(ending))))
-    return;
-  char list[256];
-  size_t len = 0;
-  list[0] = 0;
-  for (size_t i = 0; wh_codecs[i]; i++) {
-    for (const char *const *e = wh_codecs[i]->extensions; *e && len < sizeof list; e++) {
-      int n = snprintf(list + len, sizeof list - len, "%s%s", len ? ", " : "", *e);
-      len += n > 0 ? (size_t)n : 0;
-    }
-  }
-  problem(c, address->node, "%s: no format that Wherry %s ends in '%.*s'. There are: %s", word,
-          verb, WH_SHOWN(ending), list);
-}
-
 static void check_from_objects(const checker *c) {
   const wh_node *node = c->p->from.node;
   wh_str name = c->from->name;
-  check_codec(c, &c->p->from, "from", "reads");
+  if (!c->p->raw) {
+    wh_load_format(c->l, &c->p->from, c->read_format, true, c->owner, &c->p->read.format);
+  }
   if (c->p->from.thing.len == 0) {
     problem(c, node, "from: %.*s holds objects. Say which, such as %.*s:inbound/**/*.json",
             WH_SHOWN(name), WH_SHOWN(name));
@@ -248,6 +239,7 @@ static void check_from_rows(const checker *c) {
         WH_SHOWN(name));
   }
   refuse(c, c->node, "begin", "is for objects, and `from` reads a database");
+  refuse(c, c->words.read, "format", "is for objects, and `from` reads a database");
 }
 
 static void check_from(checker *c) {
@@ -269,7 +261,10 @@ static void check_from(checker *c) {
 
 static void load_read(checker *c) {
   const char *owner = wh_load_owner(c->l, "%s: read", c->owner);
-  wh_load_options(c->l, wh_read_options, c->words.read, NULL, owner, false, &c->p->read);
+  read_words words = {0};
+  wh_load_options(c->l, wh_read_options, c->words.read, NULL, owner, false, &words);
+  c->p->read = words.read;
+  c->read_format = words.format;
   if (given(c->words.read)) wh_load_zone(c->l, c->words.read, owner, c->p->read.timezone);
 }
 
@@ -285,10 +280,10 @@ static void check_to_objects(const checker *c) {
   }
   wh_error why = {0};
   bool good = wh_template_check(c->p->to.thing, c->p->raw, &why) == WH_OK;
-  if (good)
-    check_codec(c, &c->p->to, "to", "writes");
-  else
+  if (!good)
     problem(c, node, "to: %s", why.text);
+  else if (!c->p->raw)
+    wh_load_format(c->l, &c->p->to, c->write_format, false, c->owner, &c->p->write.format);
   static const char *const words[] = {"mode", "key", "newest_by", "order"};
   for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
     refuse(c, c->words.write, words[i], "is for tables, and `to` writes objects");
@@ -327,6 +322,7 @@ static void check_key_columns(const checker *c) {
 
 static void check_to_rows(const checker *c) {
   const wh_write *write = &c->p->write;
+  refuse(c, c->words.write, "format", "is for objects, and `to` writes a table");
   if (c->p->to.thing.len == 0) {
     problem(c, c->p->to.node, "to: name a table, such as %.*s:orders", WH_SHOWN(c->to->name));
   }
@@ -372,6 +368,7 @@ static void load_write(checker *c) {
   write_words words = {0};
   wh_load_options(c->l, wh_write_options, c->words.write, NULL,
                   wh_load_owner(c->l, "%s: write", c->owner), true, &words);
+  c->write_format = words.format;
   c->p->write = (wh_write){
       .mode = (wh_write_mode)words.mode,
       .key = words.key,

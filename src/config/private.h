@@ -84,6 +84,9 @@ void wh_load_serve(wh_loader *l, const wh_node *node);
 bool wh_load_address(wh_loader *l, const wh_node *node, const char *owner, wh_address *ret);
 // A pattern of objects that can match something.
 void wh_load_pattern(wh_loader *l, const wh_address *address, const char *owner);
+// The codec of objects at an address, by `type` of `format` or by their ending, and its options.
+void wh_load_format(wh_loader *l, const wh_address *address, const wh_node *format, bool reads,
+                    const char *pipeline, wh_format *ret);
 void wh_load_when(wh_loader *l, const wh_node *node, const char *owner, wh_when *ret);
 // The zone that `timezone` of a map names must be one that the system knows.
 void wh_load_zone(wh_loader *l, const wh_node *map, const char *owner, wh_str name);

@@ -10,6 +10,12 @@ typedef struct wh_cast_options {
   const wh_zone *zone;   // local <-> zoned timestamps, date text without zone; NULL: refuse
   const wh_str *formats; // date and time patterns to try before ISO 8601 (data/time_format.h)
   size_t format_count;
+  // For the times of changes, where only their order counts: a local time that exists twice is the
+  // later instant that is not after `clock_us` (the clock of whoever wrote it, when it was read),
+  // one that exists never is the instant of the jump. Then a row that changes gets a time that is
+  // not before any that it had: whatever it had was not after the clock of that reading.
+  bool settle_local;
+  int64_t clock_us;
 } wh_cast_options;
 
 // Whether a cast between the types exists at all:
@@ -24,8 +30,7 @@ typedef struct wh_cast_options {
 //  - bool and the integers 0 and 1;
 //  - times and timestamps of different units; date and timestamp at midnight;
 //  - timestamps without a zone and instants, through `zone`: a local time that exists twice or
-//  never
-//    fails, in both directions;
+//    never fails, in both directions (but see settle_local);
 //  - lists and structs item by item; struct fields go by name, one that the source has not must be
 //    nullable, and none is dropped.
 bool wh_cast_possible(const wh_type *from, const wh_type *to);

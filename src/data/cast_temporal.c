@@ -33,24 +33,41 @@ static wh_status out_of_range(wh_cast *cast, wh_unit unit, wh_str shown) {
   return fail(cast, "is out of range in ", unit_word(unit), shown);
 }
 
+// Of the two instants of a local time: see wh_cast_options.
+static int64_t settle(const wh_cast *cast, int64_t first_s, int64_t second_s) {
+  return second_s <= floor_div(cast->options->clock_us, 1000000) ? second_s : first_s;
+}
+
 // A wall-clock time to the instant, in the same unit; the zone decides, once.
-static wh_status local_to_utc(wh_cast *cast, int64_t local, wh_unit unit, int64_t *ret) {
+static wh_status local_to_utc(wh_cast *cast, int64_t local, wh_unit unit, bool may_settle,
+                              int64_t *ret) {
   if (!cast->options->zone) {
     return fail(cast, "does not say its zone, and no timezone is given", "",
                 show_local(cast, local, unit));
   }
   int64_t per_second = wh_unit_per_second(unit), first, second;
   int64_t local_s = floor_div(local, per_second);
+  int64_t shift = 0;
+  may_settle = may_settle && cast->options->settle_local;
   switch (wh_zone_to_utc(cast->options->zone, local_s, &first, &second)) {
   case WH_LOCAL_TWICE:
+    if (may_settle) {
+      shift = settle(cast, first, second) - local_s;
+      break;
+    }
     return fail(cast, "exists twice in ", zone_name(cast), show_local(cast, local, unit));
   case WH_LOCAL_NEVER:
+    if (may_settle) {
+      local = local_s * per_second; // the jump itself, without a fraction of the second
+      shift = first - local_s;
+      break;
+    }
     return fail(cast, "does not exist in ", zone_name(cast), show_local(cast, local, unit));
   case WH_LOCAL_ONCE:
+    shift = first - local_s;
     break;
   }
-  int64_t shift = (first - local_s) * per_second;
-  if (__builtin_add_overflow(local, shift, ret))
+  if (__builtin_add_overflow(local, shift * per_second, ret))
     return out_of_range(cast, unit, show_local(cast, local, unit));
   return WH_OK;
 }
@@ -67,7 +84,7 @@ static wh_status utc_to_local(wh_cast *cast, int64_t utc, wh_unit unit, int64_t 
   if (__builtin_add_overflow(utc, offset_s * per_second, &local))
     return out_of_range(cast, unit, show_local(cast, utc, unit));
   // One that exists twice could not go back.
-  WH_TRY(local_to_utc(cast, local, unit, &back));
+  WH_TRY(local_to_utc(cast, local, unit, false, &back));
   *ret = local;
   return WH_OK;
 }
@@ -90,7 +107,7 @@ static wh_status cast_timestamp(wh_cast *cast, const wh_column *in, size_t row, 
   if (in->type.zoned && !out->type.zoned)
     WH_TRY(utc_to_local(cast, value, from, &value));
   else if (!in->type.zoned && out->type.zoned)
-    WH_TRY(local_to_utc(cast, value, from, &value));
+    WH_TRY(local_to_utc(cast, value, from, true, &value));
   if (wh_unit_convert(value, from, to, &value)) return add(cast, out, value);
   return fail(cast, to < from ? "is finer than " : "is out of range in ", unit_word(to),
               wh_cast_show(cast, in, row));
@@ -103,7 +120,7 @@ static wh_status cast_date_timestamp(wh_cast *cast, const wh_column *in, size_t 
   int64_t value;
   if (!wh_unit_convert(wh_column_i64(in, row) * DAY_S, WH_UNIT_S, unit, &value))
     return out_of_range(cast, unit, wh_cast_show(cast, in, row));
-  if (out->type.zoned) WH_TRY(local_to_utc(cast, value, unit, &value));
+  if (out->type.zoned) WH_TRY(local_to_utc(cast, value, unit, true, &value));
   return add(cast, out, value);
 }
 
@@ -165,7 +182,7 @@ static wh_status cast_text_timestamp(wh_cast *cast, const wh_column *in, size_t 
   if (iso.has_zone && !out->type.zoned)
     WH_TRY(utc_to_local(cast, value, unit, &value));
   else if (!iso.has_zone && out->type.zoned)
-    WH_TRY(local_to_utc(cast, value, unit, &value));
+    WH_TRY(local_to_utc(cast, value, unit, true, &value));
   return add(cast, out, value);
 }
 

@@ -1,7 +1,8 @@
 // Fitting rows to a table that is there already. JSON has no times and only binary fractions, so a
-// foreign file writes them as text, or as a double, where the table keeps a time or a decimal. They are
-// converted where each value survives exactly; a row where it does not is rejected. Anything else (text for a whole number,
-// a time without its zone) is left as it is, for the sink to take or to refuse.
+// foreign file writes them as text, or as a double, where the table keeps a time or a decimal. They
+// are converted where each value survives exactly; a row where it does not is rejected. Anything
+// else (text for a whole number, a time without its zone) is left as it is, for the sink to take or
+// to refuse.
 #pragma once
 
 #include "engine/flow.h"

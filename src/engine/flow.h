@@ -1,8 +1,12 @@
 // The data path of a run: reader -> steps -> gate -> expectations -> (window), one batch at a time,
 // with at most WH_FLOW_SLOTS batches in flight. The reading side runs in a thread of its own, so
 // that reading and writing overlap; with engine->single_thread everything happens in `next`.
+//
+// Where an object is read in parts and written in blocks (wh_flow_encode), several such paths run
+// side by side, each with its own reader, steps and encoder: see engine/lanes.h.
 #pragma once
 
+#include "codec/codec.h"
 #include "engine/rejects.h"
 #include "engine/window.h"
 
@@ -10,13 +14,22 @@ typedef struct wh_flow wh_flow;
 
 // One batch on its way, with what became of the rows it was read from.
 typedef struct wh_flow_item {
-  wh_batch *batch;           // rows that go on to the sink; may be empty
+  wh_batch *batch;           // rows that go on to the sink; may be empty. NULL: see block
+  wh_block *block;           // with wh_flow_encode: the rows, encoded; NULL: none
   wh_reject_lines *rejected; // rows that stay; the sink's rejects are added here
   wh_counts counts;          // read, filtered, unchanged (window) of this batch
   uint64_t rows_through;     // number of the last row that was read for it
   uint64_t hash_read;        // sum of the row hashes of what was read; only with options.hash_read
   uint64_t hash_out;         // of what goes on; only with options.hash_out
 } wh_flow_item;
+
+// How the rows are written into objects. Borrowed as long as the flow.
+typedef struct wh_encoding {
+  const wh_codec_type *codec;
+  const void *options; // of its writer; NULL: the defaults
+  const wh_schema *schema;
+  wh_codec_context context;
+} wh_encoding;
 
 typedef struct wh_flow_options {
   wh_engine *engine;
@@ -31,6 +44,9 @@ typedef struct wh_flow_options {
 wh_status wh_flow_open(const wh_flow_options *options, wh_flow **ret, wh_error *err);
 // Adds a gate behind what is bound, before the start. The gate is copied where it has to last.
 wh_status wh_flow_add_gate(wh_flow *flow, const wh_gate *gate, wh_error *err);
+// Before the start: the rows are wanted as blocks of this encoding, if that can be done. True when
+// it will be.
+bool wh_flow_encode(wh_flow *flow, const wh_encoding *encoding);
 // Begins to read. Rows up to number `skip_through`, which an earlier attempt has behind it, pass
 // through the steps (whose state needs them) and are neither counted nor rejected nor given out.
 wh_status wh_flow_start(wh_flow *flow, uint64_t skip_through, wh_error *err);

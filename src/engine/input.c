@@ -1,6 +1,7 @@
 #include "engine/input.h"
 
 #include "engine/checksum.h"
+#include "engine/lanes.h"
 
 enum { MANIFEST_BYTES_MAX = 16 << 20 };
 
@@ -40,6 +41,35 @@ static bool is_needed(const wh_pipeline *p, wh_str column) {
     if (wh_str_eq(p->gate.columns[i].from, column)) return true;
   }
   return mentions(p->steps, column);
+}
+
+// All words in a tree of options, behind those that are in `words`; NULL: only counts them.
+static size_t words_of(const wh_node *node, wh_str *words, size_t count) {
+  if (!node) return count;
+  if (node->kind == WH_NODE_SCALAR) {
+    if (words) words[count] = node->text;
+    return count + 1;
+  }
+  for (size_t i = 0; i < node->count; i++) {
+    bool map = node->kind == WH_NODE_MAP;
+    if (map) count = words_of(node->entries[i].key, words, count);
+    count = words_of(map ? node->entries[i].value : node->items[i], words, count);
+  }
+  return count;
+}
+
+// The columns that an object's reader has to give, as far as they can be known before it is opened:
+// those that cross, and whatever a step may name.
+static wh_status choose_wanted(wh_run_input *in, wh_error *err) {
+  const wh_pipeline *p = in->pipeline;
+  if (p->gate.all || in->tells_rows) return WH_OK; // all, or the manifest's hash is of all
+  size_t count = p->gate.count + words_of(p->steps, NULL, 0);
+  in->wanted = WH_NEW_ARRAY(in->arena, count ? count : 1, wh_str);
+  if (!in->wanted) return wh_fail_memory(err);
+  for (size_t i = 0; i < p->gate.count; i++)
+    in->wanted[i] = p->gate.columns[i].from;
+  in->wanted_count = words_of(p->steps, in->wanted, p->gate.count);
+  return WH_OK;
 }
 
 // Keeps of the source's schema what is needed, in `fetched` and the query.
@@ -203,7 +233,9 @@ static wh_status set_range(wh_run_input *in, const wh_run_options *options, wh_e
   in->window.cursor = p->read.cursor;
   in->window.overlap = overlap;
   in->window.clock = wh_kind_is_int(type->kind) ? INT64_MAX : clock;
+  in->window.clock_us = in->bound.clock_us;
   if (type->kind == WH_DATE) in->window.step = 86400ll * 1000000;
+  if (type->kind == WH_TIMESTAMP) in->window.step = 1000000 / wh_unit_per_second(type->unit);
   if (in->previous.found && !options->has_since) {
     in->window.known = in->previous.window;
     in->window.known_count = in->previous.window_count;
@@ -274,7 +306,8 @@ static wh_status read_manifest(wh_run_input *in, wh_error *err) {
 
 static wh_status open_reader(wh_run_input *in, wh_error *err) {
   wh_connection *c = in->connection;
-  const wh_codec_type *codec = wh_codec_by_key(in->object.key);
+  const wh_format *format = &in->pipeline->read.format;
+  const wh_codec_type *codec = format->codec ? format->codec : wh_codec_by_key(in->object.key);
   if (!codec) {
     return wh_fail(err, WH_ERR_USAGE,
                    "%.*s: no codec reads files with this ending. To move them as they are, say "
@@ -288,8 +321,14 @@ static wh_status open_reader(wh_run_input *in, wh_error *err) {
                                   (size_t)in->engine->config->memory_bytes / WH_ROW_SHARE_OF_MEMORY,
                               .batch_rows = (size_t)in->pipeline->batch_rows,
                               .threads = in->engine->single_thread ? 1 : 2,
-                              .schema_may_widen = in->inferred};
-  return codec->open_reader(&context, in->stream, NULL, in->has_given ? &in->given : NULL,
+                              .schema_may_widen = in->inferred,
+                              .wanted = in->wanted,
+                              .wanted_count = in->wanted_count};
+  const wh_codec_type *to = wh_codec_by_key(in->pipeline->to.thing);
+  if (in->pipeline->write.format.codec) to = in->pipeline->write.format.codec;
+  if (to) wh_lanes_part_size(in->engine, to, &context);
+  const void *options = codec == format->codec ? format->options : NULL;
+  return codec->open_reader(&context, in->stream, options, in->has_given ? &in->given : NULL,
                             &in->reader, err);
 }
 
@@ -327,7 +366,8 @@ wh_status wh_input_widen(wh_run_input *in, wh_error *err) {
 }
 
 wh_status wh_input_open_object(wh_engine *engine, const wh_pipeline *p, wh_str key, wh_str version,
-                               wh_arena *arena, wh_run_input *ret, wh_error *err) {
+                               bool every_column, wh_arena *arena, wh_run_input *ret,
+                               wh_error *err) {
   *ret = (wh_run_input){.engine = engine, .pipeline = p, .arena = arena};
   bool is_rows;
   WH_TRY(wh_input_connect(engine, &p->from, &ret->connection, &is_rows, err));
@@ -353,6 +393,7 @@ wh_status wh_input_open_object(wh_engine *engine, const wh_pipeline *p, wh_str k
     wh_ledger *ledger = engine->ledger;
     WH_TRY(ledger->type->pinned(ledger, p->name, arena, &ret->has_given, &ret->given, err));
   }
+  if (!every_column) WH_TRY(choose_wanted(ret, err));
   return wh_input_blame(ret, open_reader(ret, err), err);
 }
 
@@ -396,7 +437,10 @@ static wh_status prove_framing(wh_run_input *in, wh_error *err) {
 wh_status wh_input_prove(wh_run_input *in, wh_error *err) {
   if (in->has_manifest) WH_TRY(wh_input_blame(in, prove_checksum(in, err), err));
   in->is_proven = true; // what fails below ends the run
-  if (in->tells_rows) return WH_OK;
+  return in->tells_rows ? WH_OK : wh_input_read_whole(in, err);
+}
+
+wh_status wh_input_read_whole(wh_run_input *in, wh_error *err) {
   for (;;) {
     wh_status status = prove_framing(in, err);
     if (status == WH_OK) return wh_input_reopen(in, err);

@@ -35,6 +35,8 @@ typedef struct wh_run_input {
   bool at_fault;   // it failed for what the object is: another try would end the same way
   bool tells_rows; // the manifest knows the rows; that of a file moved as it is may not
   bool inferred;   // the schema comes from the object itself, or from earlier ones (pinned)
+  wh_str *wanted;  // columns; NULL: all
+  size_t wanted_count;
   wh_schema given; // from the manifest, pinned, or widened
   bool has_given;
 } wh_run_input;
@@ -51,9 +53,11 @@ wh_status wh_input_describe(wh_engine *engine, const wh_pipeline *pipeline, wh_a
 wh_status wh_input_open_rows(wh_engine *engine, const wh_pipeline *pipeline,
                              const wh_run_options *options, wh_arena *arena, wh_run_input *ret,
                              wh_error *err);
+// `every_column`: also those that go nowhere.
 // WH_ERR_NOT_FOUND: the object is gone. WH_ERR_CHANGED: the key holds another version now.
 wh_status wh_input_open_object(wh_engine *engine, const wh_pipeline *pipeline, wh_str key,
-                               wh_str version, wh_arena *arena, wh_run_input *ret, wh_error *err);
+                               wh_str version, bool every_column, wh_arena *arena,
+                               wh_run_input *ret, wh_error *err);
 // The manifest beside an object, if there is one that speaks of an object of this size.
 wh_status wh_input_manifest(wh_connection *c, const wh_object *object, wh_arena *arena,
                             bool *ret_found, wh_manifest *ret, wh_error *err);
@@ -71,4 +75,7 @@ wh_status wh_input_widen(wh_run_input *in, wh_error *err);
 // framing and the types where there is none, so that nothing has to be taken back later. Leaves it
 // open at its start.
 wh_status wh_input_prove(wh_run_input *in, wh_error *err);
+// Reads the object once from its start, without using it, until the schema holds all of it; or
+// fails with what is wrong with it, and where. Leaves it open at its start.
+wh_status wh_input_read_whole(wh_run_input *in, wh_error *err);
 void wh_input_close_run(wh_run_input *in); // zeroed is fine

@@ -14,6 +14,8 @@ typedef struct wh_run_output wh_run_output;
 typedef struct wh_output_verbs {
   // Before the flow starts. Sets out->mark: what an earlier attempt has done.
   wh_status (*open)(wh_run_output *out, const wh_schema *schema, wh_error *err);
+  // How its objects are encoded; for a flow that can do it. NULL: they are rows of a table.
+  wh_status (*encoding)(wh_run_output *out, const wh_encoding **ret, wh_error *err);
   wh_status (*write)(wh_run_output *out, wh_flow_item *item, wh_counts *counts, wh_error *err);
   // Commits what was written so far, to go on from there after a crash. NULL: has none.
   wh_status (*checkpoint)(wh_run_output *out, const wh_mark *mark, wh_error *err);

@@ -1,5 +1,6 @@
 // Rows into one object: written under a name of its own, hashed on the way, sealed, published.
 #include "base/crypto.h"
+#include "engine/lanes.h"
 #include "engine/output.h"
 #include "engine/publish.h"
 
@@ -11,7 +12,7 @@ typedef struct hashing_output {
 } hashing_output;
 
 struct wh_object_output {
-  const wh_schema *schema;
+  wh_encoding encoding;
   wh_str key, attempt;
   wh_upload *upload;
   hashing_output hashing;
@@ -39,11 +40,29 @@ static void split_name(wh_str key, wh_str *ret_name, wh_str *ret_ext) {
   *ret_ext = dot > 1 ? wh_str_sub(name, dot, name.len) : (wh_str){0};
 }
 
+static wh_status choose_encoding(wh_run_output *out, const wh_schema *schema, wh_error *err) {
+  struct wh_object_output *o = out->object;
+  const wh_format *format = &out->pipeline->write.format;
+  const wh_codec_type *codec = format->codec ? format->codec : wh_codec_by_key(o->key);
+  if (!codec) {
+    return wh_fail(err, WH_ERR_USAGE, "%.*s: no codec writes files with this ending",
+                   WH_STR_ARG(o->key));
+  }
+  o->encoding = (wh_encoding){.codec = codec, .options = format->options, .schema = schema};
+  wh_codec_context *context = &o->encoding.context;
+  *context = (wh_codec_context){.os = out->engine->os,
+                                .mem = out->engine->mem,
+                                .row_limit_bytes = (size_t)out->engine->config->memory_bytes /
+                                                   WH_ROW_SHARE_OF_MEMORY,
+                                .threads = 1};
+  wh_lanes_part_size(out->engine, codec, context);
+  return WH_OK;
+}
+
 static wh_status object_open(wh_run_output *out, const wh_schema *schema, wh_error *err) {
   struct wh_object_output *o = WH_NEW(out->arena, struct wh_object_output);
   if (!o) return wh_fail_memory(err);
   out->object = o;
-  o->schema = schema;
   wh_template_values values = {.start_us = out->run->started_us,
                                .run = out->run->id,
                                .pipeline = out->pipeline->name,
@@ -52,38 +71,41 @@ static wh_status object_open(wh_run_output *out, const wh_schema *schema, wh_err
   if (!out->input->is_rows) split_name(out->input->object.key, &values.name, &values.ext);
   WH_TRY(wh_template_expand(out->pipeline->to.thing, &values, out->arena, &o->key, err));
   o->attempt = wh_arena_printf(out->arena, "%.*s-0", WH_STR_ARG(out->run->id));
-  return o->attempt.data ? WH_OK : wh_fail_memory(err);
+  if (!o->attempt.data) return wh_fail_memory(err);
+  return choose_encoding(out, schema, err);
+}
+
+static wh_status object_encoding(wh_run_output *out, const wh_encoding **ret, wh_error *err) {
+  (void)err;
+  *ret = &out->object->encoding;
+  return WH_OK;
 }
 
 static wh_status start_writing(wh_run_output *out, wh_error *err) {
   struct wh_object_output *o = out->object;
-  const wh_codec_type *codec = wh_codec_by_key(o->key);
-  if (!codec) {
-    return wh_fail(err, WH_ERR_USAGE, "%.*s: no codec writes files with this ending",
-                   WH_STR_ARG(o->key));
-  }
   WH_TRY(out->connection->type->store->create(out->connection, o->attempt, &o->upload, err));
   WH_TRY(wh_sha256_init(&o->hashing.sha, err));
   o->has_sha = true;
   o->hashing.output.write = hashing_write;
   o->hashing.to = &o->upload->output;
-  wh_codec_context context = {.os = out->engine->os,
-                              .mem = out->engine->mem,
-                              .row_limit_bytes = (size_t)out->engine->config->memory_bytes /
-                                                 WH_ROW_SHARE_OF_MEMORY,
-                              .threads = 1};
-  return codec->open_writer(&context, &o->hashing.output, NULL, o->schema, &o->writer, err);
+  const wh_encoding *e = &o->encoding;
+  return e->codec->open_writer(&e->context, &o->hashing.output, e->options, e->schema, &o->writer,
+                               err);
 }
 
 static wh_status object_write(wh_run_output *out, wh_flow_item *item, wh_counts *counts,
                               wh_error *err) {
   struct wh_object_output *o = out->object;
-  if (item->batch->rows == 0) return WH_OK;
+  uint64_t rows = item->batch ? item->batch->rows : item->block ? item->block->rows : 0;
+  if (rows == 0) return WH_OK;
   if (!o->writer) WH_TRY(start_writing(out, err));
-  WH_TRY(o->writer->write(o->writer, item->batch, err));
-  o->rows += item->batch->rows;
+  if (item->batch)
+    WH_TRY(o->writer->write(o->writer, item->batch, err));
+  else
+    WH_TRY(o->writer->append(o->writer, item->block, err));
+  o->rows += rows;
   o->row_hash += item->hash_out;
-  counts->written += item->batch->rows;
+  counts->written += rows;
   return WH_OK;
 }
 
@@ -91,11 +113,10 @@ static wh_status write_manifest(const wh_run_output *out, const wh_run *run,
                                 const wh_finish *finish, wh_str sha256, wh_buf *text,
                                 wh_error *err) {
   const struct wh_object_output *o = out->object;
-  const wh_codec_type *codec = wh_codec_by_key(o->key);
   wh_manifest manifest = {.key = o->key,
                           .pipeline = run->pipeline,
                           .run = run->id,
-                          .codec = wh_str_of(codec->name),
+                          .codec = wh_str_of(o->encoding.codec->name),
                           .sha256 = sha256,
                           .cursor_from = run->cursor_from,
                           .cursor_to = run->cursor_to,
@@ -105,7 +126,7 @@ static wh_status write_manifest(const wh_run_output *out, const wh_run *run,
                           .bytes = o->hashing.output.written,
                           .row_hash = o->row_hash,
                           .created_us = run->started_us,
-                          .schema = *o->schema};
+                          .schema = *o->encoding.schema};
   if (finish->cursor) {
     manifest.has_cursor = true;
     manifest.cursor_last = finish->cursor->last;
@@ -183,6 +204,7 @@ static void object_close(wh_run_output *out) {
 
 const wh_output_verbs wh_output_object = {
     .open = object_open,
+    .encoding = object_encoding,
     .write = object_write,
     .complete = object_complete,
     .close = object_close,

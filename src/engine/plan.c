@@ -108,9 +108,11 @@ static wh_status describe_objects(planning *p, wh_error *err) {
   p->plan->waiting = n.count;
   if (p->pipeline->raw) return WH_OK;
   if (n.count == 0) return describe_by_upstream(p, err);
-  WH_TRY(wh_input_open_object(p->engine, p->pipeline, n.key, n.version, p->arena, &p->in, err));
+  WH_TRY(
+      wh_input_open_object(p->engine, p->pipeline, n.key, n.version, true, p->arena, &p->in, err));
   p->plan->described = true;
-  return WH_OK;
+  p->plan->format = wh_arena_str(p->arena, p->in.reader->found);
+  return p->plan->format.data || !p->in.reader->found.len ? WH_OK : wh_fail_memory(err);
 }
 
 static wh_status describe_rows(planning *p, wh_error *err) {

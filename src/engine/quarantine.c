@@ -285,6 +285,7 @@ static wh_status replay_entry(replay *r, const wh_quarantine_entry *entry, wh_er
   if (path) WH_IGNORE(e->os->type->remove(e->os, path, &ignored));
   wh_buf_free(&u.out);
   if (!run.id.len) return status;
+  if (run.state == WH_RUN_STOPPED) return WH_OK; // its rows still wait
   r->totals->runs++;
   if (run.state != WH_RUN_DONE) r->totals->failed++;
   r->totals->rows_quarantined += run.counts.quarantined;
@@ -330,9 +331,11 @@ wh_status wh_quarantine_replay(wh_engine *engine, const wh_pipeline *pipeline,
   wh_status status = wh_run_recover(engine, pipeline, err);
   if (status == WH_OK) status = collect_entries(&r, err);
   for (size_t i = 0; status == WH_OK && i < r.count; i++) {
+    if (wh_engine_stopping(engine)) break;
     const wh_quarantine_entry *entry = &r.entries[i];
     status = r.is_replayed[i] ? drop_entry(engine, entry, err) : replay_entry(&r, entry, err);
   }
+  if (wh_engine_stopping(engine)) totals->stopped = true;
   ledger->type->release(ledger, &lease);
   return status;
 }

@@ -9,16 +9,18 @@ enum { READ_BYTES = 64 * 1024 };
 
 // --- lines -------------------------------------------------------------------------------------
 
-static bool write_head(wh_buf *out, const wh_reject *reject, wh_place place) {
+static void write_head(wh_reject_lines *l, const wh_reject *reject, wh_place place) {
+  wh_buf *out = &l->lines;
   wh_buf_add_c(out, "{\"rule\":");
   wh_buf_add_json(out, reject->rule);
   wh_buf_add_c(out, ",\"column\":");
   wh_buf_add_json(out, reject->column);
   wh_buf_add_c(out, ",\"reason\":");
   wh_buf_add_json(out, reject->reason);
-  return wh_buf_printf(out, ",\"row\":%llu,\"line\":%llu,\"at\":%llu,\"byte\":%llu,",
-                       (unsigned long long)place.row, (unsigned long long)place.line,
-                       (unsigned long long)place.column, (unsigned long long)place.byte);
+  wh_reject_number number = {.at = out->len, .row = place.row, .line = place.line};
+  wh_buf_add(&l->numbers, &number, sizeof number);
+  wh_buf_printf(out, ",\"at\":%llu,\"byte\":%llu,", (unsigned long long)place.column,
+                (unsigned long long)place.byte);
 }
 
 static bool write_row(wh_buf *out, const wh_batch *batch, size_t row) {
@@ -70,11 +72,12 @@ static wh_status lines_row(wh_rejects *self, const wh_reject *reject, const wh_b
     l->known += known;
     if (known) return WH_OK;
   }
-  write_head(&l->lines, reject, place);
+  write_head(l, reject, place);
   wh_buf_add_c(&l->lines, "\"data\":");
   write_row(&l->lines, batch, row);
   wh_buf_add_c(&l->lines, "}\n");
   l->count++;
+  WH_TRY(wh_buf_check(&l->numbers, err));
   return wh_buf_check(&l->lines, err);
 }
 
@@ -82,22 +85,25 @@ static wh_status lines_raw(wh_rejects *self, const wh_reject *reject, wh_str tex
   wh_reject_lines *l = (wh_reject_lines *)self;
   if (reject->place.row > l->last_row) l->last_row = reject->place.row;
   if (reject->place.row && reject->place.row <= l->skip_through) return WH_OK;
-  write_head(&l->lines, reject, reject->place);
+  write_head(l, reject, reject->place);
   wh_buf_add_c(&l->lines, "\"text\":");
   wh_buf_add_json(&l->lines, wh_str_sub(text, 0, wh_utf8_cut(text, l->text_max)));
   wh_buf_add_c(&l->lines, "}\n");
   l->count++;
+  WH_TRY(wh_buf_check(&l->numbers, err));
   return wh_buf_check(&l->lines, err);
 }
 
 void wh_reject_lines_init(wh_reject_lines *l, wh_mem *mem, size_t text_max) {
   *l = (wh_reject_lines){.rejects = {.row = lines_row, .raw = lines_raw}, .text_max = text_max};
   wh_buf_init(&l->lines, mem, 0);
+  wh_buf_init(&l->numbers, mem, 0);
 }
 
 void wh_reject_lines_clear(wh_reject_lines *l, const wh_batch *rows) {
   if (l->lines.cap > WH_BATCH_KEEP_BYTES) wh_buf_free(&l->lines);
   wh_buf_clear(&l->lines);
+  wh_buf_clear(&l->numbers);
   l->count = 0;
   l->window = NULL;
   l->known = 0;
@@ -105,8 +111,38 @@ void wh_reject_lines_clear(wh_reject_lines *l, const wh_batch *rows) {
   l->rows = rows;
 }
 
+wh_status wh_reject_lines_move(wh_reject_lines *to, wh_reject_lines *from, wh_error *err) {
+  const wh_reject_number *numbers = (const wh_reject_number *)from->numbers.data;
+  for (uint64_t i = 0; i < from->count; i++) {
+    wh_reject_number number = numbers[i];
+    number.at += to->lines.len;
+    wh_buf_add(&to->numbers, &number, sizeof number);
+  }
+  wh_buf_add(&to->lines, from->lines.data, from->lines.len);
+  to->count += from->count;
+  wh_reject_lines_clear(from, NULL);
+  WH_TRY(wh_buf_check(&to->numbers, err));
+  return wh_buf_check(&to->lines, err);
+}
+
+wh_status wh_reject_lines_write(const wh_reject_lines *l, wh_buf *out, wh_error *err) {
+  const wh_reject_number *numbers = (const wh_reject_number *)l->numbers.data;
+  size_t from = 0;
+  for (uint64_t i = 0; i < l->count; i++) {
+    const wh_reject_number *n = &numbers[i];
+    wh_buf_add(out, l->lines.data + from, n->at - from);
+    from = n->at;
+    wh_buf_printf(out, ",\"row\":%llu,\"line\":%llu",
+                  (unsigned long long)(n->row ? n->row + l->base_row : 0),
+                  (unsigned long long)(n->line ? n->line + l->base_line : 0));
+  }
+  wh_buf_add(out, l->lines.data + from, l->lines.len - from);
+  return wh_buf_check(out, err);
+}
+
 void wh_reject_lines_free(wh_reject_lines *l) {
   wh_buf_free(&l->lines);
+  wh_buf_free(&l->numbers);
 }
 
 // --- part files --------------------------------------------------------------------------------
@@ -156,8 +192,11 @@ static wh_status open_part(wh_reject_file *f, wh_error *err) {
 wh_status wh_reject_file_add(wh_reject_file *f, const wh_reject_lines *l, wh_error *err) {
   if (l->count == 0) return WH_OK;
   if (!f->file) WH_TRY(open_part(f, err));
-  WH_TRY(f->file->type->write_at(f->file, f->at, l->lines.data, l->lines.len, err));
-  f->at += l->lines.len;
+  WH_CLEAN_BUF wh_buf text;
+  wh_buf_init(&text, f->engine->mem, 0);
+  WH_TRY(wh_reject_lines_write(l, &text, err));
+  WH_TRY(f->file->type->write_at(f->file, f->at, text.data, text.len, err));
+  f->at += text.len;
   f->rows += l->count;
   return WH_OK;
 }

@@ -22,14 +22,26 @@ typedef struct wh_reject_lines {
   uint64_t known;        // rows that were rejected by an earlier run, as they are: not again
   uint64_t skip_through; // rows up to this number were dealt with before a restart
   size_t text_max;
-  wh_buf lines;
+  wh_buf lines;   // without the numbers of row and line
+  wh_buf numbers; // a wh_reject_number a line
   uint64_t count;
-  uint64_t last_row; // highest row number among them, skipped ones too
+  uint64_t last_row;  // highest row number among them, skipped ones too
+  uint64_t base_row;  // what to add to their numbers: rows and lines in front of the part of the
+  uint64_t base_line; // object that they were read from
 } wh_reject_lines;
+
+typedef struct wh_reject_number {
+  size_t at; // where in `lines` the numbers belong
+  uint64_t row, line;
+} wh_reject_number;
 
 // `text_max`: bytes that are kept of what never became a row.
 void wh_reject_lines_init(wh_reject_lines *lines, wh_mem *mem, size_t text_max);
 void wh_reject_lines_clear(wh_reject_lines *lines, const wh_batch *rows);
+// Adds those of `from`, and clears it.
+wh_status wh_reject_lines_move(wh_reject_lines *to, wh_reject_lines *from, wh_error *err);
+// As they stand in the file: with the numbers.
+wh_status wh_reject_lines_write(const wh_reject_lines *lines, wh_buf *out, wh_error *err);
 void wh_reject_lines_free(wh_reject_lines *lines);
 
 typedef struct wh_reject_file {

@@ -20,6 +20,8 @@ typedef struct transfer {
   uint64_t hash_read;
   uint64_t chunk_rows; // 0: all at once
   wh_expect_limit limit;
+  bool in_parts; // the flow reads the object in parts, each of which knows only itself
+  bool reader_failed;
   int64_t last_progress_us, last_alive_us;
 } transfer;
 
@@ -114,9 +116,10 @@ static wh_status consume(transfer *t, wh_error *err) {
     wh_flow_item *item;
     wh_status status = wh_flow_next(t->flow, &item, err);
     if (status == WH_ERR_END) return WH_OK;
-    if (status != WH_OK && status != WH_ERR_WIDEN && wh_flow_reader_failed(t->flow))
-      return wh_input_blame(t->in, status, err);
-    WH_TRY(status);
+    if (status != WH_OK) {
+      t->reader_failed = status != WH_ERR_WIDEN && wh_flow_reader_failed(t->flow);
+      return t->reader_failed && !t->in_parts ? wh_input_blame(t->in, status, err) : status;
+    }
     status = take_item(t, item, err);
     wh_flow_release(t->flow, item);
     WH_TRY(status);
@@ -157,6 +160,11 @@ static void choose_chunk(transfer *t) {
 static wh_status prove_if_large(transfer *t, wh_error *err) {
   wh_run_input *in = t->in;
   if (in->is_rows) return WH_OK;
+  wh_connection *to;
+  bool to_rows;
+  WH_TRY(wh_input_connect(t->engine, &t->request->pipeline->to, &to, &to_rows, err));
+  // What becomes an object is seen by nobody before all was read, and compared with the manifest.
+  if (!to_rows && (in->tells_rows || !in->has_manifest)) return WH_OK;
   // An object with a manifest proves its content against it; one checksum pass keeps a damaged
   // file from being loaded in part. A foreign object needs a whole reading for the same.
   bool whole = in->object.size / 2 <= (uint64_t)t->request->pipeline->chunk_rows;
@@ -178,7 +186,7 @@ static wh_status open_parts(transfer *t, wh_error *err) {
                              .gate = &gate,
                              .reader = t->in->reader,
                              .window = t->in->has_cursor ? &t->in->window : NULL,
-                             .hash_read = !t->in->is_rows,
+                             .hash_read = !t->in->is_rows && (to_rows || t->in->tells_rows),
                              .hash_out = !to_rows};
   WH_TRY(wh_flow_open(&options, &t->flow, err));
   wh_crossing *crossings;
@@ -202,6 +210,11 @@ static wh_status open_parts(transfer *t, wh_error *err) {
   t->mark.time_us = t->out.load.now_us;
   t->rows_committed = t->mark.rows_done;
   choose_chunk(t);
+  if (!t->in->is_rows && t->out.verbs->encoding && t->mark.rows_done == 0) {
+    const wh_encoding *encoding;
+    WH_TRY(t->out.verbs->encoding(&t->out, &encoding, err));
+    t->in_parts = wh_flow_encode(t->flow, encoding);
+  }
   wh_str folder = t->mark.rejects;
   if (folder.len == 0) {
     folder = wh_arena_printf(t->arena, "%.*s/%.*s", WH_STR_ARG(p->name), WH_STR_ARG(t->run->id));
@@ -254,7 +267,8 @@ static wh_status complete(transfer *t, wh_error *err) {
   t->mark.done = true;
   run->counts = t->mark.counts;
   run->row_hash = t->mark.row_hash;
-  run->bytes_read = t->in->reader->bytes_read;
+  run->bytes_read = t->in->reader->bytes_read; // parts may overlap a little
+  if (t->in_parts && run->bytes_read > t->in->bytes_total) run->bytes_read = t->in->bytes_total;
   run->rejects = t->mark.rejects;
   run->finished_us = wh_now_us(t->engine->os);
   wh_cursor cursor;
@@ -300,6 +314,18 @@ static wh_status record_loaded(transfer *t, wh_error *err) {
   return wh_run_record_done(t->engine, run, &finish, err);
 }
 
+// A part of the object did not fit or is wrong, but what the whole needs, or where in it the fault
+// is, shows only from its start. The attempt is over: nothing of it is kept.
+static wh_status read_again(transfer *t, wh_status why, wh_error *err) {
+  wh_error fault = {0};
+  WH_TRY(wh_input_reopen(t->in, err));
+  wh_status status = wh_input_read_whole(t->in, &fault);
+  if (status == WH_OK && why == WH_ERR_WIDEN) return why;
+  if (status == WH_OK) return wh_input_blame(t->in, why, err);
+  if (err) *err = fault;
+  return status;
+}
+
 static wh_status attempt(transfer *t, wh_error *err) {
   wh_status status = open_parts(t, err);
   if (status == WH_OK && t->out.mark.done) {
@@ -310,7 +336,9 @@ static wh_status attempt(transfer *t, wh_error *err) {
     if (status == WH_OK) status = complete(t, err);
   }
   close_parts(t);
-  return status;
+  if (!t->in_parts) return status;
+  if (status != WH_ERR_WIDEN && !(t->reader_failed && wh_input_is_final(status))) return status;
+  return read_again(t, status, err);
 }
 
 wh_status wh_run_transfer(wh_engine *engine, const wh_run_request *request, wh_run_input *in,
@@ -322,7 +350,7 @@ wh_status wh_run_transfer(wh_engine *engine, const wh_run_request *request, wh_r
     if (status != WH_ERR_WIDEN) return status;
     // An inferred type was too narrow. Nothing of this attempt is committed (larger objects were
     // read whole before): read again with the wider one.
-    WH_TRY(wh_input_widen(in, err));
+    if (!t.in_parts) WH_TRY(wh_input_widen(in, err));
     t = (transfer){.engine = engine, .request = request, .arena = arena, .run = run, .in = in};
   }
 }
@@ -353,8 +381,8 @@ static wh_status notice_new_columns(wh_engine *engine, const wh_run_input *in, w
 static wh_status open_input(wh_engine *engine, const wh_run_request *r, wh_arena *arena,
                             wh_run_input *in, wh_error *err) {
   if (r->work) {
-    return wh_input_open_object(engine, r->pipeline, r->work->key, r->work->version, arena, in,
-                                err);
+    return wh_input_open_object(engine, r->pipeline, r->work->key, r->work->version, false, arena,
+                                in, err);
   }
   WH_TRY(wh_input_open_rows(engine, r->pipeline, r->options, arena, in, err));
   return notice_new_columns(engine, in, err);
@@ -372,7 +400,7 @@ wh_status wh_run_record_done(wh_engine *engine, wh_run *run, wh_finish *finish, 
 }
 
 void wh_run_record_failure(wh_engine *engine, wh_run *run, const wh_error *why) {
-  run->state = WH_RUN_FAILED;
+  run->state = why->status == WH_ERR_CANCELLED ? WH_RUN_STOPPED : WH_RUN_FAILED;
   run->finished_us = wh_now_us(engine->os);
   run->error = wh_str_of(why->text);
   wh_finish finish = {.run = run};

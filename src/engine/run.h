@@ -33,7 +33,8 @@ wh_status wh_run_recover(wh_engine *engine, const wh_pipeline *pipeline, wh_erro
 // Ends the run in the ledger as done, with all that `finish` says. A failure leaves run->state.
 wh_status wh_run_record_done(wh_engine *engine, wh_run *run, wh_finish *finish, wh_error *err);
 
-// Marks the run as failed in the ledger, with why; whatever fails then is left to recovery.
+// Marks the run as failed in the ledger, with why, or as stopped where that is why; whatever fails
+// then is left to recovery.
 void wh_run_record_failure(wh_engine *engine, wh_run *run, const wh_error *why);
 
 // Puts an object into the queue, if it is still; else the next scan finds it. `arena` is for

@@ -1,6 +1,8 @@
 // When a pipeline is due, from its schedule and from when it last was.
 #include "engine/engine.h"
 
+#define CLOCK_WAS_AHEAD_US (3600ll * 1000000) // by so much: it was wrong, and has been set right
+
 enum { CATCH_UP_GRACE_US = 60 * 1000000 }; // a start so late still counts as on time
 
 static wh_status cron_due(wh_engine *engine, const wh_pipeline *p, int64_t fired, int64_t now,
@@ -44,6 +46,11 @@ wh_status wh_engine_next_due(wh_engine *engine, const wh_pipeline *p, int64_t *r
   int64_t now = wh_now_us(engine->os);
   int64_t fired;
   WH_TRY(engine->ledger->type->fired(engine->ledger, p->name, &fired, err));
+  if (fired > now && fired - now > CLOCK_WAS_AHEAD_US) {
+    // Else the pipeline would stand still until that time has come.
+    fired = now;
+    WH_TRY(engine->ledger->type->set_fired(engine->ledger, p->name, fired, err));
+  }
   switch (p->when.kind) {
   case WH_WHEN_EVERY: {
     int64_t every = p->when.every_us;

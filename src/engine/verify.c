@@ -268,7 +268,7 @@ static wh_status verify_load(verification *v, const wh_run *run, wh_error *err) 
   wh_run_input in = {0};
   wh_error inner = {0};
   wh_status status =
-      wh_input_open_object(v->engine, v->pipeline, key, version, v->arena, &in, &inner);
+      wh_input_open_object(v->engine, v->pipeline, key, version, true, v->arena, &in, &inner);
   // Also finds the types of an object that has no manifest, where those that were pinned are lost.
   if (status == WH_OK) status = wh_input_prove(&in, &inner);
   bool damaged = status == WH_ERR_DATA;

@@ -10,9 +10,11 @@
 typedef struct wh_window {
   wh_mem *mem;
   wh_str cursor;         // source column
-  int64_t step;          // of the next start, which is rounded down to it: a day for dates; else 0
+  int64_t step;          // of the next start, which is rounded down to it, in microseconds: a day
+                         // for dates, the unit of timestamps; 0 or 1 where nothing is rounded
   int64_t overlap;       // in units of the cursor's type (microseconds for timestamps)
   int64_t clock;         // of the source, in the same units; INT64_MAX where it has no clock
+  int64_t clock_us;      // the same clock in UTC
   const uint64_t *known; // hashes that were sent, sorted; borrowed from the ledger's cursor
   size_t known_count;
   // what this run saw

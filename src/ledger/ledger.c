@@ -10,12 +10,14 @@ const char *wh_run_state_name(wh_run_state state) {
     return "done";
   case WH_RUN_FAILED:
     return "failed";
+  case WH_RUN_STOPPED:
+    return "stopped";
   }
   return "unknown";
 }
 
 bool wh_run_state_parse(wh_str name, wh_run_state *ret) {
-  for (wh_run_state state = WH_RUN_RUNNING; state <= WH_RUN_FAILED; state++) {
+  for (wh_run_state state = WH_RUN_RUNNING; state <= WH_RUN_STOPPED; state++) {
     if (!wh_str_is(name, wh_run_state_name(state))) continue;
     *ret = state;
     return true;

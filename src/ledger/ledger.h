@@ -31,6 +31,7 @@ typedef enum wh_run_state {
   WH_RUN_SEALED,  // the attempt is complete: a restart publishes it
   WH_RUN_DONE,
   WH_RUN_FAILED,
+  WH_RUN_STOPPED, // asked to stop: what its chunks committed counts, the rest is for the next run
 } wh_run_state;
 const char *wh_run_state_name(wh_run_state state); // "running" ...
 bool wh_run_state_parse(wh_str name, wh_run_state *ret);
@@ -117,7 +118,7 @@ typedef struct wh_lease {
 
 // What a finished run changes, all in one transaction.
 typedef struct wh_finish {
-  const wh_run *run;                     // state done or failed, receipt numbers
+  const wh_run *run;                     // state done, failed or stopped; receipt numbers
   const wh_cursor *cursor;               // NULL: unchanged
   uint64_t work;                         // queue entry that is done by it; 0: none
   const wh_quarantine_entry *quarantine; // NULL: nothing rejected
@@ -160,11 +161,11 @@ typedef struct wh_ledger_type {
   // the state it is to end in. WH_ERR_NOT_FOUND: not sealed.
   wh_status (*run_sealed_finish)(wh_ledger *l, wh_str run, wh_arena *arena, wh_finish *ret,
                                  wh_error *err);
-  // Ends a run: state done or failed. What was sealed for it is dropped; only what is in `finish`
-  // holds. Once more with the same state changes nothing (WH_OK). WH_ERR_STALE: it ended in the
-  // other state, or it was not sealed and a newer epoch than finish->run->epoch holds the pipeline;
-  // whoever finishes the unsealed run of another sets the epoch of its own lease. Saying that a run
-  // failed is always allowed. id, pipeline, order and started_us of a run never change.
+  // Ends a run: state done, failed or stopped. What was sealed for it is dropped; only what is in
+  // `finish` holds. Once more with the same state changes nothing (WH_OK). WH_ERR_STALE: it ended
+  // in the another state, or it was not sealed and a newer epoch than finish->run->epoch holds the
+  // pipeline; whoever finishes the unsealed run of another sets the epoch of its own lease. Saying
+  // that a run failed is always allowed. id, pipeline, order and started_us of a run never change.
   wh_status (*run_finish)(wh_ledger *l, const wh_finish *finish, wh_error *err);
   // `id` may be an unambiguous prefix. WH_ERR_NOT_FOUND, WH_ERR_USAGE (ambiguous, too short).
   wh_status (*run_get)(wh_ledger *l, wh_str id, wh_arena *arena, wh_run *ret, wh_error *err);

@@ -8,6 +8,10 @@
 // --- sealing
 // ---------------------------------------------------------------------------------------
 
+static bool has_ended(wh_run_state state) {
+  return state == WH_RUN_DONE || state == WH_RUN_FAILED || state == WH_RUN_STOPPED;
+}
+
 // The state and pipeline of a run as they stand. WH_ERR_NOT_FOUND.
 static wh_status read_state(ledger *l, wh_str run, wh_run_state *ret, wh_error *err) {
   LEDGER_QUERY q;
@@ -89,7 +93,7 @@ static wh_status seal(ledger *l, const wh_run *run, const wh_finish *finish, wh_
   wh_run_state state;
   WH_TRY(read_state(l, run->id, &state, err));
   WH_TRY(ledger_check_epoch(l, run->pipeline, run->epoch, err));
-  if (state == WH_RUN_DONE || state == WH_RUN_FAILED) {
+  if (has_ended(state)) {
     return wh_fail(err, WH_ERR_STALE, "run %.*s has ended already", WH_STR_ARG(run->id));
   }
   WH_TRY(ledger_forget_sealed(l, run->pipeline, run->id, err));
@@ -197,7 +201,7 @@ static wh_status finish(ledger *l, const wh_finish *f, wh_error *err) {
   WH_TRY(read_state(l, run->id, &before, err));
   // The same finish again, after a commit whose outcome was not known: all of it is there.
   if (before == run->state) return WH_OK;
-  if (before == WH_RUN_DONE || before == WH_RUN_FAILED) {
+  if (has_ended(before)) {
     return wh_fail(err, WH_ERR_STALE, "run %.*s has ended already, as %s", WH_STR_ARG(run->id),
                    wh_run_state_name(before));
   }
@@ -215,7 +219,7 @@ static wh_status finish(ledger *l, const wh_finish *f, wh_error *err) {
 }
 
 wh_status ledger_run_finish(wh_ledger *base, const wh_finish *f, wh_error *err) {
-  assert(f->run->state == WH_RUN_DONE || f->run->state == WH_RUN_FAILED);
+  assert(has_ended(f->run->state));
   LEDGER_LOCK l = ledger_lock(base);
   WH_TRY(ledger_begin(l, err));
   return ledger_end(l, finish(l, f, err), err);

@@ -107,8 +107,10 @@ static wh_status read_column(cast_step *self, const wh_node *name, const wh_node
   cast_column *cast = WH_NEW(&frame->arena, cast_column);
   if (!cast) return wh_fail_memory(err);
   WH_TRY(wh_column_by_node(&frame->schema, name, "cast", &cast->at, err));
-  cast->options.zone = self->context->zone;
   wh_field *field = &frame->fields[cast->at];
+  cast->options.zone = self->context->zone;
+  cast->options.settle_local = wh_str_eq(field->name, self->context->cursor);
+  cast->options.clock_us = self->context->clock_us;
   self->columns[cast->at] = cast;
   if (value->kind != WH_NODE_MAP) return read_type(self, value, field, err);
   for (size_t i = 0; i < value->count; i++) {

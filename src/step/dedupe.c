@@ -201,6 +201,7 @@ static wh_status dedupe_bind(const wh_step_context *context, const wh_node *opti
   dedupe_step *self = NULL;
   WH_TRY(wh_frame_new(context, sizeof *self, in, &self, err));
   self->frame.step.close = dedupe_close;
+  self->frame.step.remembers = true;
   wh_buf_init(&self->bytes, context->mem, WH_SPOOL_RECORD_MAX);
   wh_status status = read_options(self, options, err);
   if (status == WH_OK) status = open_state(self, context, err);

@@ -219,6 +219,7 @@ static wh_status bind_rules(expect_step *self, const wh_step_context *context, c
   b.unique = true;
   WH_TRY(read_columns(&b, rules, err));
   size_t uniques = self->count - self->unique_from;
+  self->frame.step.remembers = uniques > 0;
   for (size_t i = self->unique_from; i < self->count; i++) {
     size_t share = context->state_limit_bytes / uniques;
     WH_TRY(wh_unique_open(&self->rules[i], context, share, err));

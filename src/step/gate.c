@@ -154,7 +154,9 @@ static wh_status set_cast(binding *b, crossing *c, const wh_gate_column *column,
   wh_schema copied;
   WH_TRY(wh_schema_copy(&(wh_schema){1, &lone}, arena, &copied, err));
   c->is_cast = true;
-  c->options = (wh_cast_options){.zone = b->context->zone};
+  c->options = (wh_cast_options){.zone = b->context->zone,
+                                 .settle_local = wh_str_eq(from->name, b->context->cursor),
+                                 .clock_us = b->context->clock_us};
   field->type = copied.fields[0].type;
   return WH_OK;
 }

@@ -15,6 +15,8 @@ typedef struct wh_step_context {
   wh_os *os;
   wh_mem *mem;
   const wh_zone *zone;      // of the pipeline, for local times; NULL: none given
+  wh_str cursor;            // source column that holds the times of changes: its local times are
+  int64_t clock_us;         // settled by this clock (wh_cast_options); empty: none
   wh_str scratch;           // folder for state that spills to disk
   size_t state_limit_bytes; // of one step before it spills
 } wh_step_context;
@@ -23,6 +25,7 @@ typedef struct wh_step wh_step;
 struct wh_step {
   const wh_schema *schema; // of what it gives; owned by the step
   uint64_t rows_filtered;  // dropped on purpose so far
+  bool remembers; // rows: what becomes of one depends on those before it, so that all must pass here
   // `in` has the schema that bind saw; `out` is initialised with `schema` and reset. Rejected and
   // filtered rows are left out. `out` may borrow from `in`, never from the step: it stays valid
   // while `in` does, also when the next batch is pushed. `rejects` NULL: rejected rows are only

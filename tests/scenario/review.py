@@ -332,4 +332,84 @@ def test_verify_knows_what_a_replacement_took_away():
     tap.contains(p.wherry("verify", code=1).out + p.wherry("verify", code=1).err, "3 is missing")
 
 
+def rows_of(number, count=30000):
+    """A file's content at its `number`th writing: every order, each time newer."""
+    return "".join(json.dumps({"n": n, "v": number, "at": f"2026-11-20T08:00:{number:02}Z"}) + "\n" for n in range(count))
+
+
+OVERWRITTEN = "upsert, key: n, newest_by: at"
+
+
+def versions(p):
+    try:
+        return p.sql("website", "SELECT v, count(*) FROM orders GROUP BY v ORDER BY v")
+    except sqlite3.OperationalError:
+        return []
+
+
+def test_an_object_overwritten_while_it_is_loaded_ends_as_its_last_version():
+    p = loading(mode=OVERWRITTEN)
+    p.config((p.folder / "wherry.yaml").read_text() + "    chunk: 2000\n")
+    inbound = p.folder / "lake/inbound"
+    inbound.mkdir(parents=True)
+    path = inbound / "a.ndjson"
+    last = 6
+    contents = [rows_of(number) for number in range(last + 1)]
+    process = None
+    for number in range(1, last + 1):
+        if number % 2:  # another file takes the name; the bytes that are being read stay as they are
+            put(p, "next", contents[number]).rename(path)
+        else:  # the very bytes that are being read
+            put(p, "lake/inbound/a.ndjson", contents[number])
+        if process:
+            tap.equal(process.wait(60), 0, process.stdout.read())
+            process.stdout.close()
+        seen = versions(p)
+        process = p.start("run")
+        while process.poll() is None and versions(p) == seen:  # until it is in the middle of it
+            time.sleep(0.005)
+    tap.equal(process.wait(60), 0, process.stdout.read())
+    process.stdout.close()
+    p.wherry("run")
+    tap.equal(versions(p), [(last, 30000)])
+    status = p.wherry("status", "--json").lines()[0]
+    tap.equal((status["dead"], status["waiting"]), (0, 0))
+    # what was loaded from the earlier bytes cannot be compared any more; the rows can
+    tap.contains(p.wherry("verify", code=None).out, "30,000 equal, 0 newer, 0 older, 0 missing")
+
+
+def test_an_object_overwritten_with_other_bytes_of_its_size_and_time_is_another():
+    p = loading(mode="upsert, key: n")
+    path = put(p, "lake/inbound/a.json", [{"n": 1, "s": "a"}])
+    p.wherry("run")
+    at = path.stat().st_mtime_ns
+    put(p, "next", [{"n": 1, "s": "b"}])
+    os.utime(p.folder / "next", ns=(at, at))
+    (p.folder / "next").rename(path)
+    p.wherry("run")
+    tap.equal(p.sql("website", "SELECT s FROM orders"), [("b",)])
+
+
+def test_an_object_that_is_gone_before_it_is_loaded_is_told_of_once():
+    p = loading()
+    p.sql("website", "CREATE TABLE other(x)")
+    gone = put(p, "lake/inbound/a.json", [{"n": 1}])
+    put(p, "lake/inbound/b.json", [{"n": 2}])
+    with sqlite3.connect(p.folder / "website.db", isolation_level=None) as db:
+        db.execute("BEGIN EXCLUSIVE")
+        p.wherry("run", code=1)  # both wait for another try
+        gone.unlink()
+        db.execute("ROLLBACK")
+    failed = p.wherry("run", code=1)
+    tap.contains(failed.err, "a.json")
+    tap.equal(numbers(p), [2])
+    for _ in range(2):
+        tap.equal(p.wherry("run", "--json").lines(), [])  # it is not tried again
+    status = p.wherry("status", "--json", code=1).lines()[0]
+    tap.equal((status["dead"], status["waiting"]), (1, 0))
+    put(p, "lake/inbound/a.json", [{"n": 3}])  # and when it comes back
+    p.wherry("run")
+    tap.equal(numbers(p), [2, 3])
+
+
 tap.run()

@@ -180,7 +180,18 @@ TEST(casts_through_a_zone) {
   check_cast("date", "2026-07-01", "timestamp[us,UTC]", "2026-06-30T23:00:00Z");
   check_cast("string", "2026-07-01 12:00", "timestamp[us,UTC]", "2026-07-01T11:00:00Z");
   check_cast("string", "2026-07-01T11:00:00Z", "timestamp[us]", "2026-07-01T12:00:00");
-  options.zone = NULL;
+  // Times of changes: the later instant that has come, and the jump.
+  options.settle_local = true;
+  options.clock_us = 1792891799ll * 1000000 + 999999; // 2026-10-25T01:29:59.999999Z
+  check_cast("timestamp[us]", "2026-10-25T01:30:00", "timestamp[us,UTC]", "2026-10-25T00:30:00Z");
+  check_cast("timestamp[us]", "2026-10-25T01:29:59.5", "timestamp[us,UTC]",
+             "2026-10-25T01:29:59.5Z");
+  check_cast("string", "2026-10-25 01:10:00", "timestamp[ns,UTC]", "2026-10-25T01:10:00Z");
+  check_cast("timestamp[s]", "2026-10-25T02:00:00", "timestamp[us,UTC]", "2026-10-25T02:00:00Z");
+  check_cast("timestamp[us]", "2026-03-29T01:30:00.5", "timestamp[us,UTC]", "2026-03-29T01:00:00Z");
+  check_cast("timestamp[us,UTC]", "2026-10-25T00:30:00Z", "timestamp[us]",
+             "!'2026-10-25T01:30:00' exists twice in Europe/London");
+  options = (wh_cast_options){0};
 }
 
 TEST(casts_follow_formats) {

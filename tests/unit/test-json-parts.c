@@ -1,9 +1,9 @@
 // The parts of the JSON codec by themselves, the corpora, and what is written is read back.
 #include "codec-run.h"
-#include "codec/json/format.h"
 #include "codec/json/json.h"
 #include "codec/json/number.h"
 #include "codec/json/scan.h"
+#include "data/format.h"
 #include "data/rowhash.h"
 #include "data/temporal.h"
 #include "data/value.h"
@@ -191,10 +191,10 @@ TEST(doubles_are_written_and_read_back) {
   static const double special[] = {0.0,  -0.0,    5e-324,     DBL_MIN, DBL_MAX,         -DBL_MAX,
                                    1e15, 1e16,    1e21,       1e22,    0x1p53,          0x1p63,
                                    0.1,  1.0 / 3, 123456.789, 1e-7,    99999999999999.9};
-  char text[JSON_F64_MAX];
+  char text[WH_FORMAT_F64_MAX];
   for (int i = 0; i < 20000; i++) {
     double value = (size_t)i < sizeof special / sizeof *special ? special[i] : random_double();
-    size_t n = json_format_f64(value, text);
+    size_t n = wh_format_f64(value, text);
     double back;
     json_number number;
     CHECK(n < sizeof text && json_number_parse(text, text + n, &number));
@@ -217,21 +217,21 @@ TEST(doubles_are_written_and_read_back) {
 }
 
 TEST(floats_are_written_and_read_back) {
-  char text[JSON_F64_MAX];
+  char text[WH_FORMAT_F64_MAX];
   for (int i = 0; i < 20000; i++) {
     uint32_t bits = (uint32_t)test_random();
     float value, back;
     memcpy(&value, &bits, sizeof value);
     if (!isfinite(value)) continue;
-    size_t n = json_format_f32(value, text);
+    size_t n = wh_format_f32(value, text);
     CHECK(wh_f32_parse(wh_str_n(text, n), &back));
     if (!CHECK(memcmp(&back, &value, sizeof value) == 0)) test_note("%.*s", (int)n, text);
   }
 }
 
 static void check_decimal(__int128 value, int scale, const char *want) {
-  char text[JSON_DECIMAL_MAX];
-  size_t n = json_format_decimal(value, scale, text);
+  char text[WH_FORMAT_DECIMAL_MAX];
+  size_t n = wh_format_decimal(value, scale, text);
   CHECK_STR(wh_str_n(text, n), wh_str_of(want));
 }
 

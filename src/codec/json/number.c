@@ -1,6 +1,6 @@
 #include "codec/json/number.h"
 
-#include "codec/json/format.h"
+#include "data/format.h"
 
 enum { DIGITS_IN_WORD = 19 };
 
@@ -79,8 +79,8 @@ bool json_number_survives_f64(wh_str text, const json_number *number, double val
   wh_number want, back;
   if (!wh_number_parse(text, &want) || want.overlong) return false;
   if (want.digits > 99999999999999999) return false; // no double is written with 18 digits
-  char shortest[JSON_F64_MAX];
-  size_t len = json_format_f64(value, shortest);
+  char shortest[WH_FORMAT_F64_MAX];
+  size_t len = wh_format_f64(value, shortest);
   return wh_number_parse(wh_str_n(shortest, len), &back) && want.digits == back.digits &&
          want.exponent == back.exponent;
 }

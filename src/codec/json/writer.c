@@ -1,8 +1,8 @@
 #include "codec/json/writer.h"
 
 #include "base/buf.h"
-#include "codec/json/format.h"
 #include "data/base64.h"
+#include "data/format.h"
 #include "data/number.h"
 #include "data/temporal.h"
 
@@ -36,7 +36,7 @@ typedef struct json_writer {
   json_key *keys;
   wh_arena arena;
   wh_buf scratch; // for what is formatted by the data layer
-  json_day day;
+  wh_format_day day;
   char *buffer;
   size_t used;
   wh_error *err; // of the call in hand
@@ -191,15 +191,15 @@ static bool put_temporal(json_writer *w, const wh_column *c, size_t row) {
   size_t n;
   switch (c->type.kind) {
   case WH_DATE:
-    n = json_format_date(&w->day, value, out);
+    n = wh_format_date(&w->day, value, out);
     if (n == 0) return put_scratch(w, wh_iso_write_date(value, &w->scratch));
     break;
   case WH_TIME:
-    n = json_format_time(value, per_second, out);
+    n = wh_format_time(value, per_second, out);
     if (n == 0) return put_scratch(w, wh_iso_write_time(value, c->type.unit, &w->scratch));
     break;
   default:
-    n = json_format_timestamp(&w->day, value, per_second, c->type.zoned, out);
+    n = wh_format_timestamp(&w->day, value, per_second, c->type.zoned, out);
     if (n == 0) {
       if (too_far(w, c, value)) return false;
       return put_scratch(w,
@@ -221,9 +221,9 @@ static void put_float(json_writer *w, const wh_column *c, size_t row) {
     memcpy(out, name, n);
     w->used += n;
   } else if (c->type.kind == WH_FLOAT32) {
-    w->used += json_format_f32((float)value, out);
+    w->used += wh_format_f32((float)value, out);
   } else {
-    w->used += json_format_f64(value, out);
+    w->used += wh_format_f64(value, out);
   }
 }
 
@@ -277,14 +277,14 @@ static bool put_value(json_writer *w, const json_key *key, const wh_column *c, s
     w->used += wh_column_bool(c, row) ? 4 : 5;
     return true;
   case WH_UINT64:
-    w->used += json_format_u64(wh_column_u64(c, row), out);
+    w->used += wh_format_u64(wh_column_u64(c, row), out);
     return true;
   case WH_FLOAT32:
   case WH_FLOAT64:
     put_float(w, c, row);
     return true;
   case WH_DECIMAL:
-    w->used += json_format_decimal(wh_column_decimal(c, row), c->type.scale, out);
+    w->used += wh_format_decimal(wh_column_decimal(c, row), c->type.scale, out);
     return true;
   case WH_DATE:
   case WH_TIME:
@@ -299,7 +299,7 @@ static bool put_value(json_writer *w, const json_key *key, const wh_column *c, s
   case WH_STRUCT:
     return put_members(w, key->fields, c->children, c->child_count, row);
   default:
-    w->used += json_format_i64(wh_column_i64(c, row), out);
+    w->used += wh_format_i64(wh_column_i64(c, row), out);
     return true;
   }
 }

@@ -199,7 +199,8 @@ wh_status wh_sqlite_open_reader(wh_connection *c, const wh_source_query *query,
   if (!r) return wh_fail_memory(err);
   r->base = (wh_reader){.next = reader_next, .close = reader_close};
   r->limit = query->limit_rows;
-  r->batch_rows = or_default(c->batch_rows, WH_BATCH_ROWS_DEFAULT, WH_BATCH_ROWS_MAX);
+  size_t batch_rows = query->batch_rows ? query->batch_rows : c->batch_rows;
+  r->batch_rows = or_default(batch_rows, WH_BATCH_ROWS_DEFAULT, WH_BATCH_ROWS_MAX);
   r->batch_bytes = or_default(c->batch_bytes, WH_BATCH_BYTES_DEFAULT, WH_BATCH_BYTES_MAX);
   wh_arena_init(&r->arena, c->mem);
   wh_buf_init(&r->raw, c->mem, 0);

@@ -15,7 +15,7 @@ CREATE TABLE pipeline (
   fired_us INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 
--- state: 0 running, 1 sealed, 2 done, 3 failed.
+-- state: 0 running, 1 sealed, 2 done, 3 failed, 4 stopped.
 CREATE TABLE run (
   id               TEXT NOT NULL PRIMARY KEY,
   pipeline         TEXT NOT NULL,
@@ -23,7 +23,7 @@ CREATE TABLE run (
   started_us       INTEGER NOT NULL,
   object           TEXT NOT NULL,
   epoch            INTEGER NOT NULL,
-  state            INTEGER NOT NULL CHECK (state BETWEEN 0 AND 3),
+  state            INTEGER NOT NULL CHECK (state BETWEEN 0 AND 4),
   finished_us      INTEGER NOT NULL,
   rows_read        INTEGER NOT NULL,
   rows_written     INTEGER NOT NULL,

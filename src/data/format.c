@@ -1,4 +1,4 @@
-#include "codec/json/format.h"
+#include "data/format.h"
 
 #include "data/temporal.h"
 
@@ -10,7 +10,7 @@ static const char pairs[] = "000102030405060708091011121314151617181920212223242
                             "34353637383940414243444546474849505152535455565758596061626364656667"
                             "6869707172737475767778798081828384858687888990919293949596979899";
 
-size_t json_format_u64(uint64_t value, char *out) {
+size_t wh_format_u64(uint64_t value, char *out) {
   char digits[20];
   size_t at = sizeof digits;
   while (value >= 100) {
@@ -28,10 +28,10 @@ size_t json_format_u64(uint64_t value, char *out) {
   return sizeof digits - at;
 }
 
-size_t json_format_i64(int64_t value, char *out) {
-  if (value >= 0) return json_format_u64((uint64_t)value, out);
+size_t wh_format_i64(int64_t value, char *out) {
+  if (value >= 0) return wh_format_u64((uint64_t)value, out);
   *out = '-';
-  return 1 + json_format_u64(0 - (uint64_t)value, out + 1);
+  return 1 + wh_format_u64(0 - (uint64_t)value, out + 1);
 }
 
 // Digits with a point before the last `scale` of them.
@@ -63,7 +63,7 @@ static size_t format_short(double value, char *out) {
     uint64_t m = (uint64_t)(scaled + 0.5);
     if ((double)m / powers[k] != value) continue;
     char digits[20];
-    size_t count = json_format_u64(m, digits);
+    size_t count = wh_format_u64(m, digits);
     if (k) return put_point(digits, count, k, out);
     memcpy(out, digits, count);
     memcpy(out + count, ".0", 2); // stays a number with a fraction for whoever infers types
@@ -80,7 +80,7 @@ static size_t with_fraction(const char *text, size_t len, char *out) {
   return len + 2;
 }
 
-size_t json_format_f64(double value, char *out) {
+size_t wh_format_f64(double value, char *out) {
   if (value == 0) {
     memcpy(out, "-0.0", 4);
     if (signbit(value)) return 4;
@@ -92,7 +92,7 @@ size_t json_format_f64(double value, char *out) {
   double magnitude = fabs(value);
   size_t n = format_short(magnitude, out + sign);
   if (n) return sign + n;
-  char text[JSON_F64_MAX];
+  char text[WH_FORMAT_F64_MAX];
   // In the normal range 15 digits at most are needed for a text of 15 digits to come back.
   for (int digits = magnitude < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
     int len = snprintf(text, sizeof text, "%.*g", digits, magnitude);
@@ -105,9 +105,9 @@ size_t json_format_f64(double value, char *out) {
   return 0; // not reached: 17 digits always do
 }
 
-size_t json_format_f32(float value, char *out) {
-  char text[JSON_F64_MAX];
-  if (value == 0) return json_format_f64((double)value, out);
+size_t wh_format_f32(float value, char *out) {
+  char text[WH_FORMAT_F64_MAX];
+  if (value == 0) return wh_format_f64((double)value, out);
   for (int digits = fabsf(value) < FLT_MIN ? 1 : 6; digits <= 9; digits++) {
     int len = snprintf(text, sizeof text, "%.*g", digits, (double)value);
     double back;
@@ -120,7 +120,7 @@ size_t json_format_f32(float value, char *out) {
   return 0;
 }
 
-size_t json_format_decimal(__int128 unscaled, int scale, char *out) {
+size_t wh_format_decimal(__int128 unscaled, int scale, char *out) {
   size_t sign = unscaled < 0;
   if (sign) *out = '-';
   unsigned __int128 rest = sign ? 0 - (unsigned __int128)unscaled : (unsigned __int128)unscaled;
@@ -129,14 +129,14 @@ size_t json_format_decimal(__int128 unscaled, int scale, char *out) {
   // Nineteen digits at a time, so that the slow 128 bit division happens at most twice.
   while (rest > UINT64_MAX) {
     char low[20];
-    size_t n = json_format_u64((uint64_t)(rest % 10000000000000000000ull), low);
+    size_t n = wh_format_u64((uint64_t)(rest % 10000000000000000000ull), low);
     rest /= 10000000000000000000ull;
     memset(digits + at - 19, '0', 19);
     memcpy(digits + at - n, low, n);
     at -= 19;
   }
   char high[20];
-  size_t n = json_format_u64((uint64_t)rest, high);
+  size_t n = wh_format_u64((uint64_t)rest, high);
   memcpy(digits + at - n, high, n);
   at -= n;
   if (scale) return sign + put_point(digits + at, sizeof digits - at, (size_t)scale, out + sign);
@@ -148,7 +148,7 @@ static void put_pair(char *out, int32_t value) {
   memcpy(out, pairs + value * 2, 2);
 }
 
-size_t json_format_date(json_day *cache, int64_t days, char *out) {
+size_t wh_format_date(wh_format_day *cache, int64_t days, char *out) {
   enum { FIRST_DAY = -719162, LAST_DAY = 2932896 }; // 0001-01-01, 9999-12-31
   if (!cache->known || cache->day != days) {
     if (days < FIRST_DAY || days > LAST_DAY) return 0;
@@ -166,7 +166,7 @@ size_t json_format_date(json_day *cache, int64_t days, char *out) {
   return 10;
 }
 
-size_t json_format_time(int64_t value, int64_t per_second, char *out) {
+size_t wh_format_time(int64_t value, int64_t per_second, char *out) {
   int64_t seconds = value / per_second, fraction = value % per_second;
   if (value < 0 || seconds >= 86400) return 0;
   int32_t s = (int32_t)seconds;
@@ -186,18 +186,18 @@ size_t json_format_time(int64_t value, int64_t per_second, char *out) {
   return n;
 }
 
-size_t json_format_timestamp(json_day *cache, int64_t value, int64_t per_second, bool zoned,
-                             char *out) {
+size_t wh_format_timestamp(wh_format_day *cache, int64_t value, int64_t per_second, bool zoned,
+                           char *out) {
   const int64_t day = 86400 * per_second;
   int64_t days = value / day, rest = value % day;
   if (rest < 0) {
     days--;
     rest += day;
   }
-  size_t n = json_format_date(cache, days, out);
+  size_t n = wh_format_date(cache, days, out);
   if (n == 0) return 0;
   out[n++] = 'T';
-  n += json_format_time(rest, per_second, out + n);
+  n += wh_format_time(rest, per_second, out + n);
   if (zoned) out[n++] = 'Z';
   return n;
 }

@@ -1,0 +1,281 @@
+#include "engine/convert.h"
+
+#include "connect/local/local.h"
+#include "engine/input.h"
+#include "engine/lanes.h"
+
+enum { PROGRESS_INTERVAL_US = 100 * 1000 };
+
+// A file that takes its name when it is whole.
+typedef struct file_output {
+  wh_output base;
+  wh_file *file;
+  char *path, *temporary;
+} file_output;
+
+typedef struct conversion {
+  wh_engine *engine;
+  const wh_convert *request;
+  wh_arena *arena;
+  wh_pipeline pipeline;
+  wh_connection from;
+  wh_local_options from_options;
+  wh_run_input in;
+  wh_encoding encoding;
+  wh_schema schema; // of the rows; a copy
+  wh_flow *flow;
+  bool in_parts, reader_failed;
+  wh_writer *writer;
+  file_output out, rejects;
+  wh_counts counts;
+  int64_t last_progress_us;
+} conversion;
+
+// --- files -------------------------------------------------------------------------------------
+
+static wh_status file_write(wh_output *base, const void *data, size_t len, wh_error *err) {
+  file_output *o = (file_output *)base;
+  WH_TRY(o->file->type->write_at(o->file, o->base.written, data, len, err));
+  o->base.written += len;
+  return WH_OK;
+}
+
+static wh_status file_create(conversion *c, file_output *o, wh_error *err) {
+  wh_os *os = c->engine->os;
+  *o = (file_output){.base = {.write = file_write}, .path = o->path};
+  wh_str name = wh_path_name(wh_str_of(o->path));
+  wh_str temporary = wh_arena_printf(c->arena, "%s%.*s", WH_TEMPORARY_PREFIX, WH_STR_ARG(name));
+  char *folder = wh_path_folder(c->arena, o->path);
+  if (!temporary.data || !folder) return wh_fail_memory(err);
+  o->temporary = wh_path_join(c->arena, folder, temporary.data);
+  if (!o->temporary) return wh_fail_memory(err);
+  WH_TRY(
+      wh_os_open(os, o->temporary, WH_OPEN_READ | WH_OPEN_WRITE | WH_OPEN_CREATE, &o->file, err));
+  return o->file->type->truncate(o->file, 0, err);
+}
+
+static wh_status file_publish(conversion *c, file_output *o, wh_error *err) {
+  wh_os *os = c->engine->os;
+  WH_TRY(o->file->type->sync(o->file, err));
+  wh_file_close(o->file);
+  o->file = NULL;
+  WH_TRY(os->type->rename(os, o->temporary, o->path, err));
+  o->temporary = NULL;
+  char *folder = wh_path_folder(c->arena, o->path);
+  return folder ? os->type->sync_dir(os, folder, err) : wh_fail_memory(err);
+}
+
+static void file_abandon(conversion *c, file_output *o) {
+  wh_error ignored = {0};
+  wh_file_close(o->file);
+  o->file = NULL;
+  if (o->temporary) WH_IGNORE(c->engine->os->type->remove(c->engine->os, o->temporary, &ignored));
+  o->temporary = NULL;
+}
+
+// --- the ends ----------------------------------------------------------------------------------
+
+static const wh_codec_type *codec_of(const wh_format *format, const char *path) {
+  return format->codec ? format->codec : wh_codec_by_key(wh_path_name(wh_str_of(path)));
+}
+
+static wh_status fail_codec(const char *path, const char *verb, wh_error *err) {
+  return wh_fail(err, WH_ERR_USAGE,
+                 "%s: no codec %s files with this ending. Name one with --%s type=NAME", path, verb,
+                 verb[0] == 'r' ? "read" : "write");
+}
+
+static wh_status open_input(conversion *c, wh_error *err) {
+  const wh_convert *r = c->request;
+  c->from_options.path = wh_str_of(wh_path_folder(c->arena, r->in));
+  if (!c->from_options.path.data) return wh_fail_memory(err);
+  c->from = (wh_connection){.name = WH_STR("in"),
+                            .type = &wh_connector_local,
+                            .options = &c->from_options,
+                            .os = c->engine->os,
+                            .mem = c->engine->mem};
+  c->pipeline = (wh_pipeline){.name = WH_STR("convert"),
+                              .read.format = r->read,
+                              .write.format = r->write,
+                              .to.thing = wh_path_name(wh_str_of(r->out)),
+                              .gate.all = true};
+  c->in = (wh_run_input){.engine = c->engine,
+                         .pipeline = &c->pipeline,
+                         .arena = c->arena,
+                         .connection = &c->from,
+                         .inferred = true};
+  wh_str key = wh_path_name(wh_str_of(r->in));
+  WH_TRY(c->from.type->store->stat(&c->from, key, c->arena, &c->in.object, err));
+  c->in.bytes_total = c->in.object.size;
+  return wh_input_reopen(&c->in, err);
+}
+
+static wh_status open_output(conversion *c, wh_error *err) {
+  WH_TRY(file_create(c, &c->out, err));
+  const wh_encoding *e = &c->encoding;
+  return e->codec->open_writer(&e->context, &c->out.base, e->options, e->schema, &c->writer, err);
+}
+
+static wh_status open_flow(conversion *c, wh_error *err) {
+  wh_flow_options options = {.engine = c->engine,
+                             .pipeline = &c->pipeline,
+                             .gate = &c->pipeline.gate,
+                             .reader = c->in.reader};
+  WH_TRY(wh_flow_open(&options, &c->flow, err));
+  WH_TRY(wh_schema_copy(wh_flow_schema(c->flow), c->arena, &c->schema, err));
+  c->encoding =
+      (wh_encoding){.codec = codec_of(&c->request->write, c->request->out),
+                    .options = c->request->write.options,
+                    .schema = &c->schema,
+                    .context = {.os = c->engine->os,
+                                .mem = c->engine->mem,
+                                .row_limit_bytes = (size_t)c->engine->config->memory_bytes /
+                                                   WH_ROW_SHARE_OF_MEMORY,
+                                .threads = 1}};
+  wh_lanes_part_size(c->engine, c->encoding.codec, &c->encoding.context);
+  c->in_parts = wh_flow_encode(c->flow, &c->encoding);
+  return WH_OK;
+}
+
+// --- the loop ----------------------------------------------------------------------------------
+
+static void show_progress(conversion *c, bool at_end) {
+  const wh_watcher *w = &c->engine->watcher;
+  int64_t now = c->engine->os->type->monotonic_ns(c->engine->os) / 1000;
+  if (!w->progress || (!at_end && now - c->last_progress_us < PROGRESS_INTERVAL_US)) return;
+  c->last_progress_us = now;
+  wh_progress progress = {.pipeline = c->pipeline.name,
+                          .object = c->in.object.key,
+                          .rows = c->counts.read,
+                          .bytes = c->in.reader->bytes_read,
+                          .bytes_total = c->in.bytes_total};
+  w->progress(w->context, &progress);
+}
+
+static wh_status keep_rejects(conversion *c, const wh_flow_item *item, wh_error *err) {
+  if (item->rejected->count == 0) return WH_OK;
+  if (!c->rejects.file) WH_TRY(file_create(c, &c->rejects, err));
+  WH_CLEAN_BUF wh_buf text;
+  wh_buf_init(&text, c->engine->mem, 0);
+  WH_TRY(wh_reject_lines_write(item->rejected, &text, err));
+  c->counts.quarantined += item->rejected->count;
+  return wh_output_write(&c->rejects.base, text.data, text.len, err);
+}
+
+static wh_status take_item(conversion *c, wh_flow_item *item, wh_error *err) {
+  c->counts.read += item->counts.read;
+  c->counts.filtered += item->counts.filtered;
+  WH_TRY(keep_rejects(c, item, err));
+  if (item->block) {
+    c->counts.written += item->block->rows;
+    return c->writer->append(c->writer, item->block, err);
+  }
+  if (!item->batch || item->batch->rows == 0) return WH_OK;
+  c->counts.written += item->batch->rows;
+  return c->writer->write(c->writer, item->batch, err);
+}
+
+static wh_status consume(conversion *c, wh_error *err) {
+  for (;;) {
+    const atomic_bool *stop = c->engine->stop;
+    if (stop && atomic_load(stop)) return wh_fail(err, WH_ERR_CANCELLED, "stopped");
+    wh_flow_item *item;
+    wh_status status = wh_flow_next(c->flow, &item, err);
+    if (status == WH_ERR_END) break;
+    if (status != WH_OK) {
+      c->reader_failed = wh_flow_reader_failed(c->flow);
+      return status;
+    }
+    status = take_item(c, item, err);
+    wh_flow_release(c->flow, item);
+    WH_TRY(status);
+    show_progress(c, false);
+  }
+  WH_TRY(c->writer->finish(c->writer, err));
+  show_progress(c, true);
+  return WH_OK;
+}
+
+static wh_status attempt(conversion *c, wh_error *err) {
+  c->counts = (wh_counts){0};
+  c->reader_failed = false;
+  wh_status status = open_flow(c, err);
+  if (status == WH_OK) status = open_output(c, err);
+  if (status == WH_OK) status = wh_flow_start(c->flow, 0, err);
+  if (status == WH_OK) status = consume(c, err);
+  wh_flow_close(c->flow);
+  c->flow = NULL;
+  wh_writer_close(c->writer);
+  c->writer = NULL;
+  return status;
+}
+
+// An inferred type was too narrow, or the file is wrong somewhere. A part of a file knows only
+// itself: what the whole needs, or where the fault is, shows when it is read from its start.
+static wh_status look_again(conversion *c, wh_status why, wh_error *err) {
+  if (why != WH_ERR_WIDEN && !c->reader_failed) return why;
+  if (!c->in_parts) {
+    return why == WH_ERR_WIDEN ? wh_input_widen(&c->in, err) : wh_input_blame(&c->in, why, err);
+  }
+  if (why != WH_ERR_WIDEN && !wh_input_is_final(why)) return why;
+  wh_error fault = {0};
+  WH_TRY(wh_input_reopen(&c->in, err));
+  wh_status status = wh_input_read_whole(&c->in, &fault);
+  if (status == WH_OK && why == WH_ERR_WIDEN) return WH_OK;
+  if (status == WH_OK) return wh_input_blame(&c->in, why, err);
+  if (err) *err = fault;
+  return status;
+}
+
+static wh_status run(conversion *c, wh_converted *ret, wh_error *err) {
+  WH_TRY(open_input(c, err));
+  for (;;) {
+    wh_status status = attempt(c, err);
+    if (status == WH_OK) break;
+    file_abandon(c, &c->out);
+    file_abandon(c, &c->rejects);
+    WH_TRY(look_again(c, status, err));
+    if (status != WH_ERR_WIDEN) return status;
+  }
+  ret->bytes_read = c->in.reader->bytes_read;
+  if (c->in_parts && ret->bytes_read > c->in.bytes_total) ret->bytes_read = c->in.bytes_total;
+  ret->found = wh_arena_str(c->arena, c->in.reader->found);
+  ret->bytes_written = c->out.base.written;
+  ret->counts = c->counts;
+  ret->schema = c->schema;
+  if (c->rejects.file) {
+    ret->rejects = wh_str_of(c->rejects.path);
+    WH_TRY(file_publish(c, &c->rejects, err));
+  }
+  return file_publish(c, &c->out, err);
+}
+
+static wh_status check_request(conversion *c, wh_error *err) {
+  const wh_convert *r = c->request;
+  if (!codec_of(&r->read, r->in)) return fail_codec(r->in, "reads", err);
+  if (!codec_of(&r->write, r->out)) return fail_codec(r->out, "writes", err);
+  bool there;
+  WH_TRY(wh_os_exists(c->engine->os, r->out, &there, err));
+  if (there && !r->replace) {
+    return wh_fail(err, WH_ERR_USAGE, "%s is there already. To replace it: --force", r->out);
+  }
+  c->out.path = wh_arena_cstr(c->arena, wh_str_of(r->out));
+  wh_str rejects = wh_arena_printf(c->arena, "%s.rejected.ndjson", r->out);
+  if (!c->out.path || !rejects.data) return wh_fail_memory(err);
+  c->rejects.path = wh_arena_cstr(c->arena, rejects);
+  return c->rejects.path ? WH_OK : wh_fail_memory(err);
+}
+
+wh_status wh_engine_convert(wh_engine *engine, const wh_convert *request, wh_arena *arena,
+                            wh_converted *ret, wh_error *err) {
+  conversion *c = WH_NEW(arena, conversion);
+  if (!c) return wh_fail_memory(err);
+  *c = (conversion){.engine = engine, .request = request, .arena = arena};
+  *ret = (wh_converted){0};
+  wh_status status = check_request(c, err);
+  if (status == WH_OK) status = run(c, ret, err);
+  wh_input_close_run(&c->in);
+  file_abandon(c, &c->out);
+  file_abandon(c, &c->rejects);
+  return status;
+}

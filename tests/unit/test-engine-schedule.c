@@ -1,0 +1,193 @@
+// When a pipeline is due.
+#include "shop.h"
+#include "sim_os.h"
+
+#include "data/temporal.h"
+
+#define PIPELINE(when)                                                                             \
+  SHOP_CONNECTIONS                                                                                 \
+  "  p:\n    when: " when "\n    from: erp:t\n    columns: all\n    to: lake:out/{run}.json\n"
+
+static int64_t at(const char *text) {
+  wh_iso iso;
+  if (!CHECK(wh_iso_parse(wh_str_of(text), &iso))) return 0;
+  return wh_us_from_civil(&iso.civil) - (int64_t)iso.offset_s * 1000000;
+}
+
+// The time of day goes on by a little with every call of the system: what is due "now" is due
+// within the second.
+static void check_due(shop *s, const char *now, const char *want) {
+  sim_os_set_now(s->os, at(now) * 1000);
+  int64_t due;
+  if (!CHECK_OK(wh_engine_next_due(&s->c.engine, shop_pipeline(s, "p"), &due, &test_err))) return;
+  int64_t wanted = want ? at(want) : INT64_MAX;
+  if (due >= wanted && due - wanted < 1000000) return;
+  WH_CLEAN_BUF wh_buf text;
+  wh_buf_init(&text, &test_mem, 0);
+  wh_iso_write_timestamp(due, WH_UNIT_US, true, &text);
+  test_note("at %s it is due at %.*s, expected %s", now, WH_STR_ARG(wh_buf_str(&text)),
+            want ? want : "never");
+  CHECK(false);
+}
+
+static void fire(shop *s, const char *due) {
+  CHECK_OK(s->c.ledger->type->set_fired(s->c.ledger, WH_STR("p"), at(due), &test_err));
+}
+
+static bool start(shop *s, const char *config) {
+  return shop_start(s, config) && shop_open(s);
+}
+
+TEST(by_hand_and_new_have_no_time) {
+  shop s;
+  REQUIRE(start(&s, SHOP_CONNECTIONS
+                "  p:\n    from: erp:t\n    columns: all\n    to: lake:out/{run}.json\n"));
+  check_due(&s, "2026-11-21T09:00:00Z", NULL);
+  shop_end(&s);
+  REQUIRE(start(&s, SHOP_CONNECTIONS "  p:\n    when: new\n    from: drop:*.json\n"
+                                     "    columns: all\n    to: lake:out/{run}.json\n"));
+  check_due(&s, "2026-11-21T09:00:00Z", NULL);
+  shop_end(&s);
+}
+
+TEST(every_is_due_at_first_sight_and_then_in_its_rhythm) {
+  shop s;
+  REQUIRE(start(&s, PIPELINE("{ every: 5m }")));
+  check_due(&s, "2026-11-21T09:00:00Z", "2026-11-21T09:00:00Z");
+  fire(&s, "2026-11-21T09:00:00Z");
+  check_due(&s, "2026-11-21T09:00:00Z", "2026-11-21T09:05:00Z");
+  check_due(&s, "2026-11-21T09:04:59Z", "2026-11-21T09:05:00Z");
+  check_due(&s, "2026-11-21T09:05:00Z", "2026-11-21T09:05:00Z");
+  check_due(&s, "2026-11-21T09:07:00Z", "2026-11-21T09:05:00Z"); // late, and due at once
+  // After a long pause once, at the last point of the rhythm.
+  check_due(&s, "2026-11-23T12:34:00Z", "2026-11-23T12:30:00Z");
+  fire(&s, "2026-11-23T12:30:00Z");
+  check_due(&s, "2026-11-23T12:34:00Z", "2026-11-23T12:35:00Z");
+  shop_end(&s);
+}
+
+// A machine began with a wrong date, fired, and then learned the right one.
+TEST(a_clock_that_was_ahead_holds_nothing_up) {
+  shop s;
+  REQUIRE(start(&s, PIPELINE("{ every: 5m }")));
+  fire(&s, "2026-11-21T09:00:00Z");
+  check_due(&s, "2026-11-21T08:59:00Z", "2026-11-21T09:05:00Z"); // a little is as it was
+  fire(&s, "2031-01-01T00:00:00Z");
+  check_due(&s, "2026-11-21T09:00:00Z", "2026-11-21T09:05:00Z");
+  check_due(&s, "2026-11-21T09:04:00Z", "2026-11-21T09:05:00Z");
+  shop_end(&s);
+  REQUIRE(start(&s, PIPELINE("{ cron: \"0 6 * * *\" }")));
+  fire(&s, "2031-01-01T06:00:00Z");
+  check_due(&s, "2026-11-21T09:00:00Z", "2026-11-22T06:00:00Z");
+  shop_end(&s);
+}
+
+TEST(cron_waits_for_its_first_time) {
+  shop s;
+  REQUIRE(start(&s, PIPELINE("{ cron: \"0 6 * * *\" }")));
+  check_due(&s, "2026-11-21T09:00:00Z", "2026-11-22T06:00:00Z"); // this morning was not missed
+  check_due(&s, "2026-11-22T05:59:59Z", "2026-11-22T06:00:00Z");
+  check_due(&s, "2026-11-22T06:00:00Z", "2026-11-22T06:00:00Z");
+  check_due(&s, "2026-11-22T06:00:30Z", "2026-11-22T06:00:00Z");
+  fire(&s, "2026-11-22T06:00:00Z");
+  check_due(&s, "2026-11-22T06:00:30Z", "2026-11-23T06:00:00Z");
+  // The service that saw it first is gone: the next one knows when that was.
+  shop_close(&s);
+  REQUIRE(shop_open(&s));
+  check_due(&s, "2026-11-22T06:00:30Z", "2026-11-23T06:00:00Z");
+  shop_end(&s);
+}
+
+TEST(cron_follows_its_time_zone) {
+  shop s;
+  REQUIRE(start(&s, PIPELINE("{ cron: \"0 6 * * *\", timezone: \"+05:30\" }")));
+  check_due(&s, "2026-11-21T09:00:00Z", "2026-11-22T00:30:00Z");
+  shop_end(&s);
+}
+
+static bool start_in_london(shop *s, const char *config) {
+  if (!shop_start(s, SHOP_CONNECTIONS)) return false;
+  if (shop_zone(s, "Europe/London") && shop_config(s, config)) return shop_open(s);
+  shop_end(s); // skipped
+  return false;
+}
+
+// Clocks go forward at 01:00 UTC on 29 March 2026: 01:30 does not exist that day.
+TEST(cron_when_clocks_go_forward) {
+  shop s;
+  if (!start_in_london(&s, PIPELINE("{ cron: \"30 1 * * *\", timezone: Europe/London }"))) return;
+  check_due(&s, "2026-03-27T12:00:00Z", "2026-03-28T01:30:00Z");
+  fire(&s, "2026-03-28T01:30:00Z");
+  check_due(&s, "2026-03-28T12:00:00Z", "2026-03-29T01:00:00Z"); // at the jump
+  fire(&s, "2026-03-29T01:00:00Z");
+  check_due(&s, "2026-03-29T01:00:01Z", "2026-03-30T00:30:00Z");
+  fire(&s, "2026-03-30T00:30:00Z");
+  check_due(&s, "2026-03-30T12:00:00Z", "2026-03-31T00:30:00Z");
+  shop_end(&s);
+}
+
+// And back at 01:00 UTC on 25 October: 01:30 comes twice.
+TEST(cron_when_clocks_go_back) {
+  shop s;
+  if (!start_in_london(&s, PIPELINE("{ cron: \"30 1 * * *\", timezone: Europe/London }"))) return;
+  fire(&s, "2026-10-24T00:30:00Z");
+  check_due(&s, "2026-10-24T12:00:00Z", "2026-10-25T00:30:00Z");
+  fire(&s, "2026-10-25T00:30:00Z");
+  check_due(&s, "2026-10-25T01:30:00Z", "2026-10-26T01:30:00Z"); // once
+  shop_end(&s);
+  if (!start_in_london(&s, PIPELINE("{ cron: \"30 * * * *\", timezone: Europe/London }"))) return;
+  fire(&s, "2026-10-25T00:30:00Z");
+  check_due(&s, "2026-10-25T00:31:00Z", "2026-10-25T01:30:00Z"); // every hour means every hour
+  shop_end(&s);
+}
+
+TEST(catch_up_last_is_one_run_for_all_that_was_missed) {
+  shop s;
+  REQUIRE(start(&s, PIPELINE("{ cron: \"0 6 * * *\", catch_up: last }")));
+  fire(&s, "2026-11-21T06:00:00Z");
+  check_due(&s, "2026-11-24T09:00:00Z", "2026-11-24T06:00:00Z");
+  fire(&s, "2026-11-24T06:00:00Z");
+  check_due(&s, "2026-11-24T09:00:00Z", "2026-11-25T06:00:00Z");
+  shop_end(&s);
+  REQUIRE(start(&s, PIPELINE("{ cron: \"0 6 * * *\" }"))); // and what is done by default
+  fire(&s, "2026-11-21T06:00:00Z");
+  check_due(&s, "2026-11-24T09:00:00Z", "2026-11-24T06:00:00Z");
+  shop_end(&s);
+}
+
+TEST(catch_up_none_leaves_out_what_was_missed) {
+  shop s;
+  REQUIRE(start(&s, PIPELINE("{ cron: \"0 6 * * *\", catch_up: none }")));
+  fire(&s, "2026-11-21T06:00:00Z");
+  check_due(&s, "2026-11-24T09:00:00Z", "2026-11-25T06:00:00Z");
+  check_due(&s, "2026-11-24T06:00:59Z", "2026-11-24T06:00:00Z"); // only just: that is on time
+  check_due(&s, "2026-11-24T06:01:01Z", "2026-11-25T06:00:00Z");
+  shop_end(&s);
+}
+
+TEST(catch_up_all_takes_them_one_by_one) {
+  shop s;
+  REQUIRE(start(&s, PIPELINE("{ cron: \"0 6 * * *\", catch_up: all }")));
+  fire(&s, "2026-11-21T06:00:00Z");
+  check_due(&s, "2026-11-24T09:00:00Z", "2026-11-22T06:00:00Z");
+  fire(&s, "2026-11-22T06:00:00Z");
+  check_due(&s, "2026-11-24T09:00:00Z", "2026-11-23T06:00:00Z");
+  fire(&s, "2026-11-23T06:00:00Z");
+  check_due(&s, "2026-11-24T09:00:00Z", "2026-11-24T06:00:00Z");
+  fire(&s, "2026-11-24T06:00:00Z");
+  check_due(&s, "2026-11-24T09:00:00Z", "2026-11-25T06:00:00Z");
+  shop_end(&s);
+}
+
+// Missed over both switches: the last one, where it really was.
+TEST(catch_up_counts_over_a_switch) {
+  shop s;
+  if (!start_in_london(
+          &s, PIPELINE("{ cron: \"30 1 * * *\", timezone: Europe/London, catch_up: last }")))
+    return;
+  fire(&s, "2026-03-20T01:30:00Z");
+  check_due(&s, "2026-03-29T12:00:00Z", "2026-03-29T01:00:00Z");
+  check_due(&s, "2026-10-25T12:00:00Z", "2026-10-25T00:30:00Z");
+  check_due(&s, "2026-10-26T12:00:00Z", "2026-10-26T01:30:00Z");
+  shop_end(&s);
+}

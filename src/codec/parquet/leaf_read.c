@@ -1,12 +1,14 @@
 // The chunk and the page in hand. What is read of them: leaf_rows.c.
 #include "codec/parquet/leaf_read.h"
 
+#include "codec/parquet/file.h"
 #include "codec/parquet/leaf_page.h"
 
 wh_status pq_leaf_init(pq_leaf_reader *leaf, const pq_node *node, pq_shared *shared, size_t window,
                        wh_error *err) {
   *leaf = (pq_leaf_reader){.node = node, .shared = shared};
-  leaf->simple = node->slot_rep == 0 && node->def <= 1;
+  const pq_node *columns = shared->tree->columns;
+  leaf->simple = node >= columns && node < columns + shared->tree->count;
   pq_pages_init(&leaf->pages, shared->mem, shared->in, shared->decompressor, window);
   wh_arena_init(&leaf->arena, shared->mem);
   wh_buf_init(&leaf->last, shared->mem, 0);
@@ -169,25 +171,31 @@ wh_status pq_leaf_seek(pq_leaf_reader *leaf, uint64_t row, wh_error *err) {
   return WH_OK;
 }
 
-static wh_status bad_chunk(const pq_leaf_reader *leaf, const char *what, int64_t value,
-                           wh_error *err) {
-  WH_IGNORE(wh_fail(err, WH_ERR_DATA, "the footer says that %s %lld", what, (long long)value));
-  return pq_leaf_blame(leaf, false, WH_ERR_DATA, err);
-}
+// Some writers forgot the dictionary's header when they counted a chunk's bytes.
+enum { CHUNK_BYTES_FORGOTTEN = 100 };
 
 // Where the chunk's pages begin and end. Some writers say that a dictionary stands at 0: they have
 // none.
 static wh_status chunk_range(pq_leaf_reader *leaf, const pq_column_meta *m, uint64_t data_end,
-                             uint64_t *ret_from, uint64_t *ret_to, wh_error *err) {
+                             uint64_t *ret_from, uint64_t *ret_to, uint64_t *ret_most,
+                             wh_error *err) {
   int64_t from = m->data_page;
   if (PQ_HAS(m, PQ_META_DICTIONARY_PAGE) && m->dictionary_page > 0 && m->dictionary_page < from)
     from = m->dictionary_page;
-  if (from < PQ_MAGIC_BYTES || (uint64_t)from > data_end)
-    return bad_chunk(leaf, "its pages begin at byte", from, err);
-  if (m->compressed_size < 0 || (uint64_t)m->compressed_size > data_end - (uint64_t)from)
-    return bad_chunk(leaf, "the bytes it has are", m->compressed_size, err);
+  uint64_t most =
+      from >= PQ_MAGIC_BYTES && (uint64_t)from <= data_end ? data_end - (uint64_t)from : 0;
+  if (m->compressed_size <= 0 || (uint64_t)m->compressed_size > most) {
+    wh_status status =
+        wh_fail(err, WH_ERR_DATA,
+                "the footer says that it has %lld bytes from byte %lld on; the "
+                "file's data ends at byte %llu",
+                (long long)m->compressed_size, (long long)from, (unsigned long long)data_end);
+    return pq_leaf_blame(leaf, false, status, err);
+  }
   *ret_from = (uint64_t)from;
   *ret_to = (uint64_t)from + (uint64_t)m->compressed_size;
+  *ret_most =
+      *ret_to + CHUNK_BYTES_FORGOTTEN < data_end ? *ret_to + CHUNK_BYTES_FORGOTTEN : data_end;
   return WH_OK;
 }
 
@@ -211,16 +219,20 @@ static wh_status check_chunk(pq_leaf_reader *leaf, const pq_column_chunk *chunk,
            (leaf->node->slot_rep == 0 && (uint64_t)m->values != rows))
     status = wh_fail(err, WH_ERR_DATA, "it has %lld values, its row group has %llu rows",
                      (long long)m->values, (unsigned long long)rows);
+  else if (rows >
+           (uint64_t)(m->compressed_size < 0 ? 0 : m->compressed_size) * PQ_ROWS_PER_BYTE_MAX)
+    status = wh_fail(err, WH_ERR_DATA, "its row group has %llu rows, more than its %lld bytes hold",
+                     (unsigned long long)rows, (long long)m->compressed_size);
   return pq_leaf_blame(leaf, false, status, err);
 }
 
 wh_status pq_leaf_open(pq_leaf_reader *leaf, const pq_column_chunk *chunk, uint64_t rows,
                        uint64_t from, uint64_t data_end, const pq_offset_index *index,
                        wh_error *err) {
-  uint64_t begin, end;
+  uint64_t begin, end, most;
   WH_TRY(check_chunk(leaf, chunk, rows, err));
-  WH_TRY(chunk_range(leaf, &chunk->meta, data_end, &begin, &end, err));
-  pq_pages_open(&leaf->pages, begin, end, chunk->meta.compression);
+  WH_TRY(chunk_range(leaf, &chunk->meta, data_end, &begin, &end, &most, err));
+  pq_pages_open(&leaf->pages, begin, end, most, chunk->meta.compression);
   leaf->values_total = (uint64_t)chunk->meta.values;
   leaf->values_seen = 0;
   leaf->seen_all_pages = true;

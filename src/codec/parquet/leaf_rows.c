@@ -189,7 +189,7 @@ static wh_status read_levels(pq_leaf_reader *leaf, size_t rows, size_t budget, w
     uint64_t begun = leaf->rows;
     size_t count = levels_of_rows(leaf, step_of(leaf, budget), rows, &begun), slots, dense;
     if (count == 0) return WH_OK;
-    if (begun == 0) return first_in_list(err);
+    if (leaf->rows == 0 && leaf->block[PQ_LEVELS_BLOCK + leaf->block_at]) return first_in_list(err);
     slots_of_levels(leaf, count, &slots, &dense);
     WH_TRY(read_slots(leaf, slots, dense, dense == slots ? NULL : leaf->shared->bits, column, err));
     WH_TRY(keep_levels(leaf, count, err));
@@ -285,7 +285,7 @@ static wh_status skip_levels(pq_leaf_reader *leaf, uint64_t rows, wh_error *err)
     uint64_t was = begun;
     size_t count = levels_of_rows(leaf, pq_step(leaf->node), rows, &begun), slots, dense;
     if (count == 0) return WH_OK;
-    if (leaf->rows_at == 0 && begun == 0) return first_in_list(err);
+    if (was == 0 && leaf->block[PQ_LEVELS_BLOCK + leaf->block_at]) return first_in_list(err);
     slots_of_levels(leaf, count, &slots, &dense);
     WH_TRY(pq_values_skip(&leaf->values, dense, &leaf->shared->scratch, err));
     leaf->block_at += count;

@@ -76,7 +76,7 @@ wh_status pq_nest_build(const pq_node *node, pq_leaf_reader *const *leaves, wh_c
   if (node->shape == PQ_LEAF) return WH_OK;
   const pq_levels *l = &leaves[node->first_leaf]->levels;
   size_t slots = count_slots(node, l);
-  WH_TRY(wh_column_grow(column, slots, 0, err));
+  WH_TRY(wh_column_grow(column, slots ? slots : 1, 0, err)); // offsets begin with a row
   if (node->shape == PQ_LIST)
     WH_TRY(build_list(node, leaves, l, column, err));
   else

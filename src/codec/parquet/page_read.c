@@ -18,9 +18,11 @@ void pq_pages_free(pq_pages *pages) {
   *pages = (pq_pages){0};
 }
 
-void pq_pages_open(pq_pages *pages, uint64_t from, uint64_t to, int32_t compression) {
+void pq_pages_open(pq_pages *pages, uint64_t from, uint64_t to, uint64_t most,
+                   int32_t compression) {
   pages->at = from;
   pages->end = to;
+  pages->most = most;
   pages->compression = compression;
   pages->number = 0;
   pages->raw_len = 0;
@@ -58,7 +60,7 @@ static wh_status fetch(pq_pages *p, uint64_t at, size_t want, const uint8_t **re
   p->raw_from = at;
   p->raw_len = keep;
   size_t need = p->peeking || want > p->window ? want : p->window;
-  if (need > p->end - at) need = (size_t)(p->end - at);
+  if (need > p->most - at) need = (size_t)(p->most - at);
   WH_TRY(grow(p->mem, &p->raw, &p->raw_cap, need + PQ_SLACK, keep, err));
   WH_TRY(p->in->read_at(p->in, at + keep, p->raw + keep, need - keep, err));
   p->bytes_read += need - keep;
@@ -75,10 +77,10 @@ static wh_status check_sizes(pq_pages *p, wh_error *err) {
     return wh_fail(err, WH_ERR_DATA, "its header says that it has %d bytes, %d decompressed",
                    h->compressed_size, h->uncompressed_size);
   }
-  if ((uint64_t)h->compressed_size > p->end - p->body_at) {
+  if ((uint64_t)h->compressed_size > p->most - p->body_at) {
     return wh_fail(err, WH_ERR_DATA,
                    "its header says that it has %d bytes; the column has %llu left",
-                   h->compressed_size, (unsigned long long)(p->end - p->body_at));
+                   h->compressed_size, (unsigned long long)(p->most - p->body_at));
   }
   if (h->uncompressed_size > PQ_PAGE_BYTES_MAX) {
     return wh_fail(err, WH_ERR_LIMIT, "it has %d bytes decompressed; at most %d can be read",
@@ -118,8 +120,8 @@ wh_status pq_pages_next(pq_pages *p, wh_error *err) {
   bool is_short = true;
   for (size_t want = HEADER_FIRST_BYTES; is_short; want *= 4) {
     if (want > PQ_PAGE_HEADER_BYTES_MAX) want = PQ_PAGE_HEADER_BYTES_MAX;
-    bool all = want >= p->end - p->at;
-    if (all) want = (size_t)(p->end - p->at);
+    bool all = want >= p->most - p->at;
+    if (all) want = (size_t)(p->most - p->at);
     const uint8_t *data;
     WH_TRY(fetch(p, p->at, want, &data, err));
     pq_cursor cursor = pq_cursor_over(wh_str_n((const char *)data, want), p->at, "its header");

@@ -22,8 +22,9 @@ typedef struct pq_pages {
   size_t window;
   uint64_t bytes_read; // of the input, since init
 
-  uint64_t end; // of the chunk in the file
-  uint64_t at;  // of the next header
+  uint64_t end;  // of the chunk in the file: no header begins from there on,
+  uint64_t most; // and no body reaches past there
+  uint64_t at;   // of the next header
   int32_t compression;
   bool peeking; // only headers are wanted: read no more than they take
 
@@ -49,8 +50,8 @@ typedef struct pq_body {
 void pq_pages_init(pq_pages *pages, wh_mem *mem, wh_input *in, pq_decompressor *decompressor,
                    size_t window);
 void pq_pages_free(pq_pages *pages); // zeroed is fine
-// Begins with a chunk: bytes [from, to) of the file.
-void pq_pages_open(pq_pages *pages, uint64_t from, uint64_t to, int32_t compression);
+// Begins with a chunk: bytes [from, to) of the file, up to `most` for its last page.
+void pq_pages_open(pq_pages *pages, uint64_t from, uint64_t to, uint64_t most, int32_t compression);
 // Goes to the page whose header stands at `at`.
 void pq_pages_seek(pq_pages *pages, uint64_t at);
 // The header of the next page; WH_ERR_END behind the last. What is between two headers is passed

@@ -4,10 +4,10 @@
 #include "codec/parquet/file.h"
 #include "codec/parquet/leaf_page.h"
 
-wh_status pq_leaf_init(pq_leaf_reader *leaf, const pq_node *node, pq_shared *shared, size_t window,
-                       wh_error *err) {
+wh_status pq_leaf_init(pq_leaf_reader *leaf, const pq_tree_node *node, pq_shared *shared,
+                       size_t window, wh_error *err) {
   *leaf = (pq_leaf_reader){.node = node, .shared = shared};
-  const pq_node *columns = shared->tree->columns;
+  const pq_tree_node *columns = shared->tree->columns;
   leaf->simple = node >= columns && node < columns + shared->tree->count;
   pq_pages_init(&leaf->pages, shared->mem, shared->in, shared->decompressor, window);
   wh_arena_init(&leaf->arena, shared->mem);
@@ -111,7 +111,7 @@ static void begin_levels(pq_rle *rle, wh_cpu cpu, const uint8_t *data, size_t le
 
 wh_status pq_leaf_load_page(pq_leaf_reader *leaf, wh_error *err) {
   const pq_page_header *h = &leaf->pages.header;
-  const pq_node *node = leaf->node;
+  const pq_tree_node *node = leaf->node;
   wh_cpu cpu = leaf->shared->cpu;
   int32_t encoding = h->type == PQ_DATA_PAGE ? h->data.encoding : h->data2.encoding;
   uint64_t values = (uint64_t)pq_pages_values(&leaf->pages);

@@ -34,7 +34,7 @@ typedef struct pq_levels {
 } pq_levels;
 
 typedef struct pq_leaf_reader {
-  const pq_node *node;
+  const pq_tree_node *node;
   pq_shared *shared;
   pq_pages pages;
   bool simple;
@@ -68,8 +68,8 @@ typedef struct pq_leaf_reader {
   pq_misfits carry_misfits; // in the chunk's arena
 } pq_leaf_reader;
 
-wh_status pq_leaf_init(pq_leaf_reader *leaf, const pq_node *node, pq_shared *shared, size_t window,
-                       wh_error *err);
+wh_status pq_leaf_init(pq_leaf_reader *leaf, const pq_tree_node *node, pq_shared *shared,
+                       size_t window, wh_error *err);
 void pq_leaf_free(pq_leaf_reader *leaf); // zeroed is fine
 
 // Begins with a chunk of `rows` rows, at row `from` of it. What the chunk says about itself is

@@ -1,7 +1,7 @@
 #include "codec/parquet/nest.h"
 
-wh_status pq_nest_each(const pq_node *node, wh_column *column, pq_nest_visit visit, void *context,
-                       wh_error *err) {
+wh_status pq_nest_each(const pq_tree_node *node, wh_column *column, pq_nest_visit visit,
+                       void *context, wh_error *err) {
   if (node->shape == PQ_LEAF) return visit(context, node, column, err);
   for (size_t i = 0; i < node->child_count; i++)
     WH_TRY(pq_nest_each(&node->children[i], &column->children[i], visit, context, err));
@@ -16,18 +16,18 @@ static wh_status need_validity(wh_column *c, wh_error *err) {
   return WH_OK;
 }
 
-static inline bool begins_slot(const pq_node *node, const pq_levels *l, size_t i) {
+static inline bool begins_slot(const pq_tree_node *node, const pq_levels *l, size_t i) {
   return l->rep[i] <= node->slot_rep && l->def[i] >= node->slot_def;
 }
 
-static size_t count_slots(const pq_node *node, const pq_levels *l) {
+static size_t count_slots(const pq_tree_node *node, const pq_levels *l) {
   size_t slots = 0;
   for (size_t i = 0; i < l->count; i++)
     slots += begins_slot(node, l, i);
   return slots;
 }
 
-static wh_status add_validity(const pq_node *node, const pq_levels *l, wh_column *c,
+static wh_status add_validity(const pq_tree_node *node, const pq_levels *l, wh_column *c,
                               wh_error *err) {
   size_t slot = 0;
   for (size_t i = 0; i < l->count; i++) {
@@ -42,12 +42,12 @@ static wh_status add_validity(const pq_node *node, const pq_levels *l, wh_column
   return WH_OK;
 }
 
-static wh_status does_not_fit(const pq_node *node, wh_error *err) {
+static wh_status does_not_fit(const pq_tree_node *node, wh_error *err) {
   return wh_fail(err, WH_ERR_DATA, "the values inside '%.*s' do not agree on how many there are",
                  WH_STR_ARG(node->field.name));
 }
 
-static wh_status build_struct(const pq_node *node, pq_leaf_reader *const *leaves, size_t slots,
+static wh_status build_struct(const pq_tree_node *node, pq_leaf_reader *const *leaves, size_t slots,
                               wh_column *column, wh_error *err) {
   for (size_t i = 0; i < node->child_count; i++) {
     WH_TRY(pq_nest_build(&node->children[i], leaves, &column->children[i], err));
@@ -56,9 +56,9 @@ static wh_status build_struct(const pq_node *node, pq_leaf_reader *const *leaves
   return WH_OK;
 }
 
-static wh_status build_list(const pq_node *node, pq_leaf_reader *const *leaves, const pq_levels *l,
-                            wh_column *column, wh_error *err) {
-  const pq_node *item = node->children;
+static wh_status build_list(const pq_tree_node *node, pq_leaf_reader *const *leaves,
+                            const pq_levels *l, wh_column *column, wh_error *err) {
+  const pq_tree_node *item = node->children;
   size_t slots = 0, items = 0;
   if (l->count > WH_COLUMN_VALUES_MAX)
     return wh_fail(err, WH_ERR_LIMIT, "a list has too many items");
@@ -71,7 +71,7 @@ static wh_status build_list(const pq_node *node, pq_leaf_reader *const *leaves, 
   return column->children[0].length == items ? WH_OK : does_not_fit(node, err);
 }
 
-wh_status pq_nest_build(const pq_node *node, pq_leaf_reader *const *leaves, wh_column *column,
+wh_status pq_nest_build(const pq_tree_node *node, pq_leaf_reader *const *leaves, wh_column *column,
                         wh_error *err) {
   if (node->shape == PQ_LEAF) return WH_OK;
   const pq_levels *l = &leaves[node->first_leaf]->levels;

@@ -17,9 +17,9 @@ static bool is_wanted(const wh_codec_context *c, wh_str name) {
   return false;
 }
 
-static wh_status check_readable(const planning *p, const pq_node *column) {
+static wh_status check_readable(const planning *p, const pq_tree_node *column) {
   for (uint32_t l = column->first_leaf; l < column->first_leaf + column->leaf_count; l++) {
-    const pq_node *leaf = p->file->tree.leaves[l];
+    const pq_tree_node *leaf = p->file->tree.leaves[l];
     if (!leaf->refused) continue;
     return wh_fail(p->err, WH_ERR_TYPE, "column %.*s cannot be read: %s. Leave it out of columns",
                    WH_STR_ARG(column->field.name), leaf->refused);
@@ -27,14 +27,14 @@ static wh_status check_readable(const planning *p, const pq_node *column) {
   return WH_OK;
 }
 
-static wh_status add_column(planning *p, const pq_node *column) {
+static wh_status add_column(planning *p, const pq_tree_node *column) {
   WH_TRY(check_readable(p, column));
   p->plan->nodes[p->plan->count++] = column;
   p->plan->leaf_count += column->leaf_count;
   return WH_OK;
 }
 
-static size_t find_node(const pq_plan *plan, const pq_node *node) {
+static size_t find_node(const pq_plan *plan, const pq_tree_node *node) {
   for (size_t i = 0; i < plan->count; i++)
     if (plan->nodes[i] == node) return i;
   return PQ_NO_COLUMN;
@@ -171,7 +171,7 @@ wh_status pq_plan_make(pq_file *file, const wh_codec_context *context,
   if (plan->context.batch_rows == 0) plan->context.batch_rows = WH_BATCH_ROWS_DEFAULT;
   if (plan->context.batch_rows > WH_BATCH_ROWS_MAX) plan->context.batch_rows = WH_BATCH_ROWS_MAX;
   WH_TRY(pq_where_make(options->where, &file->tree, arena, &plan->where, err));
-  plan->nodes = WH_NEW_ARRAY(arena, file->tree.count, const pq_node *);
+  plan->nodes = WH_NEW_ARRAY(arena, file->tree.count, const pq_tree_node *);
   if (!plan->nodes) return wh_fail_memory(err);
   for (size_t i = 0; i < file->tree.count; i++) {
     if (is_wanted(context, file->tree.columns[i].field.name))

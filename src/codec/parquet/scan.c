@@ -50,7 +50,7 @@ static wh_status open_group(pq_scan *scan, wh_error *err) {
   scan->group_to = end < scan->to ? end : scan->to;
   bool may = true;
   if (plan->where.count) WH_TRY(pq_where_group(&plan->where, plan->file, scan->group, &may, err));
-  scan->ranges = (pq_ranges){0};
+  scan->ranges = (pq_row_ranges){0};
   if (may) {
     WH_TRY(pq_where_pages(&plan->where, plan->file, scan->group, scan->at - g->first_row,
                           scan->group_to - g->first_row, &scan->arena, &scan->ranges, err));
@@ -74,7 +74,7 @@ static wh_status next_rows(pq_scan *scan, uint64_t *ret_rows, wh_error *err) {
   while (scan->at < scan->to) {
     if (!scan->group_open) WH_TRY(open_group(scan, err));
     uint64_t first = scan->plan->file->groups[scan->group].first_row;
-    const pq_range *range = &scan->ranges.items[scan->range];
+    const pq_row_range *range = &scan->ranges.items[scan->range];
     if (scan->range == scan->ranges.count) {
       scan->at = scan->group_to;
       scan->group_open = false;
@@ -98,7 +98,8 @@ typedef struct finding {
   size_t at;
 } finding;
 
-static wh_status find_column(void *context, const pq_node *leaf, wh_column *column, wh_error *err) {
+static wh_status find_column(void *context, const pq_tree_node *leaf, wh_column *column,
+                             wh_error *err) {
   (void)leaf;
   (void)err;
   finding *f = context;
@@ -213,7 +214,7 @@ static wh_status init_leaves(pq_scan *scan, wh_error *err) {
   scan->columns = wh_mem_alloc_zero(plan->mem, plan->leaf_count * sizeof *scan->columns);
   if (!scan->leaves || !scan->by_leaf || !scan->columns) return wh_fail_memory(err);
   for (size_t i = 0; i < plan->count; i++) {
-    const pq_node *column = plan->nodes[i];
+    const pq_tree_node *column = plan->nodes[i];
     for (uint32_t l = column->first_leaf; l < column->first_leaf + column->leaf_count; l++) {
       pq_leaf_reader *leaf = &scan->leaves[at++];
       WH_TRY(pq_leaf_init(leaf, plan->file->tree.leaves[l], &scan->shared,

@@ -19,7 +19,7 @@ typedef struct pq_plan {
   wh_codec_context context;
   size_t count; // columns read: those shown, then those that only conditions need
   size_t shown;
-  const pq_node **nodes;
+  const pq_tree_node **nodes;
   wh_schema read;   // their types in the file
   wh_schema schema; // of the batches
   bool casts;       // columns are given types of their own: `read` and `schema` differ
@@ -40,12 +40,12 @@ typedef struct pq_scan {
   wh_column **columns;      // of `leaves`, in the batch in hand
   bool group_open;
   size_t group;
-  uint64_t group_to;   // row of the file behind the last one wanted of the group
-  pq_ranges ranges;    // of the group, in its rows: what the pages' statistics left
-  size_t range;        // in hand
-  size_t rows_next;    // how many rows a batch should have
-  wh_arena arena;      // of the group
-  wh_batch read, kept; // plan->read; plan->schema
+  uint64_t group_to;    // row of the file behind the last one wanted of the group
+  pq_row_ranges ranges; // of the group, in its rows: what the pages' statistics left
+  size_t range;         // in hand
+  size_t rows_next;     // how many rows a batch should have
+  wh_arena arena;       // of the group
+  wh_batch read, kept;  // plan->read; plan->schema
   bool has_read, has_kept;
 } pq_scan;
 

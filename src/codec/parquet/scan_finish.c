@@ -35,7 +35,7 @@ static wh_status reject(finishing *f, size_t row, wh_str column, wh_str rule, wh
 static wh_status reject_misfits(finishing *f, wh_error *err) {
   const pq_plan *plan = f->scan->plan;
   for (size_t i = 0; i < plan->count; i++) {
-    const pq_node *node = plan->nodes[i];
+    const pq_tree_node *node = plan->nodes[i];
     for (uint32_t l = node->first_leaf; l < node->first_leaf + node->leaf_count; l++) {
       const pq_leaf_reader *leaf = f->scan->by_leaf[l];
       for (const pq_misfit *m = leaf->misfits.first; m; m = m->next) {

@@ -39,19 +39,19 @@ static wh_unit unit_of(const pq_logical_unit *unit) {
   return PQ_HAS(unit, PQ_UNIT_MS) ? WH_UNIT_MS : PQ_HAS(unit, PQ_UNIT_US) ? WH_UNIT_US : WH_UNIT_NS;
 }
 
-static void set_type(pq_node *node, wh_kind kind, pq_convert convert) {
+static void set_type(pq_tree_node *node, wh_kind kind, pq_convert convert) {
   node->field.type = wh_type_of(kind);
   node->convert = convert;
 }
 
-static void set_temporal(pq_node *node, wh_kind kind, pq_convert convert, wh_unit unit,
+static void set_temporal(pq_tree_node *node, wh_kind kind, pq_convert convert, wh_unit unit,
                          bool zoned) {
   set_type(node, kind, convert);
   node->field.type.unit = unit;
   node->field.type.zoned = zoned;
 }
 
-static bool set_decimal(pq_node *node) {
+static bool set_decimal(pq_tree_node *node) {
   const pq_schema_element *e = node->element;
   int32_t precision = 0, scale = 0;
   if (has_logical(e, PQ_LOGICAL_DECIMAL)) {
@@ -97,7 +97,7 @@ static wh_kind annotated_int(const pq_schema_element *e) {
   return WH_NULL;
 }
 
-static void set_int(pq_node *node, size_t bytes) {
+static void set_int(pq_tree_node *node, size_t bytes) {
   wh_kind kind = annotated_int(node->element);
   size_t width = wh_kind_width(kind);
   if (width == bytes || (width && bytes == 4 && width < 4))
@@ -108,7 +108,7 @@ static void set_int(pq_node *node, size_t bytes) {
     set_type(node, bytes == 4 ? WH_INT32 : WH_INT64, PQ_AS_IS);
 }
 
-static void set_int32(pq_node *node) {
+static void set_int32(pq_tree_node *node) {
   const pq_schema_element *e = node->element;
   node->value_bytes = 4;
   if (has_logical(e, PQ_LOGICAL_DATE) || has_converted(e, PQ_CONVERTED_DATE))
@@ -121,7 +121,7 @@ static void set_int32(pq_node *node) {
     set_int(node, 4);
 }
 
-static void set_int64(pq_node *node) {
+static void set_int64(pq_tree_node *node) {
   const pq_schema_element *e = node->element;
   node->value_bytes = 8;
   if (has_logical(e, PQ_LOGICAL_TIMESTAMP)) {
@@ -141,7 +141,7 @@ static void set_int64(pq_node *node) {
   }
 }
 
-static void set_fixed(pq_node *node) {
+static void set_fixed(pq_tree_node *node) {
   const pq_schema_element *e = node->element;
   if (e->type_length <= 0) {
     node->refused = "its values have no length";
@@ -160,7 +160,7 @@ static void set_fixed(pq_node *node) {
     set_type(node, WH_BINARY, PQ_BYTES);
 }
 
-static wh_status set_leaf(making *m, pq_node *node) {
+static wh_status set_leaf(making *m, pq_tree_node *node) {
   const pq_schema_element *e = node->element;
   set_type(node, WH_BINARY, PQ_BYTES);
   switch ((pq_type)e->type) {
@@ -199,7 +199,7 @@ static wh_status set_leaf(making *m, pq_node *node) {
   return WH_OK;
 }
 
-static wh_status make_node(making *m, above up, bool as_item, pq_node *ret);
+static wh_status make_node(making *m, above up, bool as_item, pq_tree_node *ret);
 
 static wh_status next_element(making *m, const pq_schema_element **ret) {
   if (m->at >= m->count) return bad_schema(m, "a group has fewer members than it says");
@@ -220,7 +220,7 @@ static wh_status next_element(making *m, const pq_schema_element **ret) {
 }
 
 // The struct's type out of its children's fields.
-static wh_status set_struct_type(making *m, pq_node *node) {
+static wh_status set_struct_type(making *m, pq_tree_node *node) {
   wh_field *fields = WH_NEW_ARRAY(m->arena, node->child_count, wh_field);
   if (!fields) return wh_fail_memory(m->err);
   for (size_t i = 0; i < node->child_count; i++)
@@ -231,11 +231,11 @@ static wh_status set_struct_type(making *m, pq_node *node) {
   return WH_OK;
 }
 
-static wh_status make_members(making *m, above up, pq_node *node) {
+static wh_status make_members(making *m, above up, pq_tree_node *node) {
   size_t count = (size_t)node->element->children;
   node->shape = PQ_STRUCT;
   if (count == 0) return bad_schema(m, "a group has no members");
-  node->children = WH_NEW_ARRAY(m->arena, count, pq_node);
+  node->children = WH_NEW_ARRAY(m->arena, count, pq_tree_node);
   if (!node->children) return wh_fail_memory(m->err);
   node->child_count = count;
   for (size_t i = 0; i < count; i++)
@@ -244,10 +244,10 @@ static wh_status make_members(making *m, above up, pq_node *node) {
 }
 
 // The node around one item, which begins where a level says that the list has one.
-static wh_status make_list(making *m, pq_node *node) {
+static wh_status make_list(making *m, pq_tree_node *node) {
   node->shape = PQ_LIST;
   node->child_count = 1;
-  node->children = WH_NEW(m->arena, pq_node);
+  node->children = WH_NEW(m->arena, pq_tree_node);
   return node->children ? WH_OK : wh_fail_memory(m->err);
 }
 
@@ -281,12 +281,12 @@ static bool repeated_is_item(making *m, const pq_schema_element *list,
 }
 
 // The annotated group stands in node->element, `up.def` is of the list itself.
-static wh_status make_annotated_list(making *m, above up, pq_node *node) {
+static wh_status make_annotated_list(making *m, above up, pq_tree_node *node) {
   const pq_schema_element *repeated;
   WH_TRY(make_list(m, node));
   WH_TRY(next_element(m, &repeated));
   if (repeated->repetition != PQ_REPEATED) return bad_schema(m, "a list has no repeated member");
-  pq_node *item = node->children;
+  pq_tree_node *item = node->children;
   above inner = below_repeated(up);
   if (is_map(node->element) || repeated_is_item(m, node->element, repeated)) {
     m->at--;
@@ -305,7 +305,7 @@ static bool is_collection(making *m, const pq_schema_element *e) {
 }
 
 // What the node holds when it is no repeated one, or an item of the list that it makes.
-static wh_status make_content(making *m, above up, pq_node *node) {
+static wh_status make_content(making *m, above up, pq_tree_node *node) {
   const pq_schema_element *e = node->element;
   node->first_leaf = m->tree->leaf_count;
   node->slot_rep = up.rep;
@@ -324,7 +324,7 @@ static wh_status make_content(making *m, above up, pq_node *node) {
 }
 
 // `as_item`: the element is repeated, and the list around it stands already.
-static wh_status make_node(making *m, above up, bool as_item, pq_node *ret) {
+static wh_status make_node(making *m, above up, bool as_item, pq_tree_node *ret) {
   const pq_schema_element *e;
   if (up.depth > WH_NESTING_MAX) {
     return wh_fail(m->err, WH_ERR_LIMIT, "the schema nests deeper than %d levels", WH_NESTING_MAX);
@@ -391,8 +391,8 @@ wh_status pq_tree_make(const pq_structs *elements, const pq_schema_options *opti
     return wh_fail(err, WH_ERR_LIMIT, "the file has %zu columns; at most %d can be read",
                    tree.count, WH_COLUMNS_MAX);
   }
-  tree.columns = WH_NEW_ARRAY(arena, tree.count, pq_node);
-  tree.leaves = WH_NEW_ARRAY(arena, m.count, pq_node *);
+  tree.columns = WH_NEW_ARRAY(arena, tree.count, pq_tree_node);
+  tree.leaves = WH_NEW_ARRAY(arena, m.count, pq_tree_node *);
   if (!tree.columns || !tree.leaves) return wh_fail_memory(err);
   for (size_t i = 0; i < tree.count; i++)
     WH_TRY(make_node(&m, (above){0}, false, &tree.columns[i]));
@@ -404,14 +404,14 @@ wh_status pq_tree_make(const pq_structs *elements, const pq_schema_options *opti
 
 // The schema's elements from the root down to the leaf's: those whose members hold it.
 wh_str pq_leaf_path(const pq_tree *tree, uint32_t leaf, wh_arena *arena) {
-  const pq_node *target = tree->leaves[leaf];
+  const pq_tree_node *target = tree->leaves[leaf];
   wh_str path = {0};
-  const pq_node *nodes = tree->columns;
+  const pq_tree_node *nodes = tree->columns;
   for (size_t count = tree->count; count;) {
     size_t i = 0;
     while (i + 1 < count && nodes[i].first_leaf + nodes[i].leaf_count <= leaf)
       i++;
-    const pq_node *node = &nodes[i];
+    const pq_tree_node *node = &nodes[i];
     bool item = path.data && wh_str_is(node->field.name, "item");
     if (!item) {
       path = path.data ? wh_arena_printf(arena, "%.*s.%.*s", WH_STR_ARG(path),

@@ -43,8 +43,8 @@ typedef enum pq_convert {
   PQ_UNIT_SECONDS, // int64 milliseconds to seconds
 } pq_convert;
 
-typedef struct pq_node pq_node;
-struct pq_node {
+typedef struct pq_tree_node pq_tree_node;
+struct pq_tree_node {
   wh_field field;
   pq_shape shape;
   uint8_t slot_rep; // a level with rep <= slot_rep and def >= slot_def begins a slot of this node:
@@ -52,7 +52,7 @@ struct pq_node {
   uint8_t def;      // from which on the slot is not NULL
   uint32_t first_leaf, leaf_count; // of the file; those of a node stand together
   size_t child_count;
-  pq_node *children; // list: one, the item
+  pq_tree_node *children; // list: one, the item
   const pq_schema_element *element;
   pq_convert convert;   // leaf
   uint32_t value_bytes; // leaf: width of a physical value; 0 for byte arrays and booleans
@@ -61,9 +61,9 @@ struct pq_node {
 
 typedef struct pq_tree {
   size_t count; // columns
-  pq_node *columns;
+  pq_tree_node *columns;
   uint32_t leaf_count;
-  pq_node **leaves;
+  pq_tree_node **leaves;
 } pq_tree;
 
 typedef struct pq_schema_options {

@@ -83,9 +83,9 @@ static wh_status begin_split(pq_page_values *v, wh_error *err) {
   return WH_OK;
 }
 
-wh_status pq_values_begin(pq_page_values *values, const pq_node *leaf, wh_cpu cpu, int32_t encoding,
-                          const uint8_t *data, size_t len, const pq_dictionary *dictionary,
-                          wh_buf *last, wh_error *err) {
+wh_status pq_values_begin(pq_page_values *values, const pq_tree_node *leaf, wh_cpu cpu,
+                          int32_t encoding, const uint8_t *data, size_t len,
+                          const pq_dictionary *dictionary, wh_buf *last, wh_error *err) {
   *values = (pq_page_values){.leaf = leaf,
                              .encoding = (pq_encoding)encoding,
                              .cpu = cpu,

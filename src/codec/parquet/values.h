@@ -23,7 +23,7 @@ typedef struct pq_dictionary {
 } pq_dictionary;
 
 typedef struct pq_page_values {
-  const pq_node *leaf;
+  const pq_tree_node *leaf;
   pq_encoding encoding;
   wh_cpu cpu;
   const uint8_t *at, *end; // of what is plain, and of delta-encoded texts' bytes
@@ -49,16 +49,16 @@ wh_status pq_scratch_init(pq_scratch *scratch, wh_mem *mem, const pq_tree *tree,
 void pq_scratch_free(pq_scratch *scratch); // zeroed is fine
 
 // How many values one call may take: fewer where each is long.
-static inline size_t pq_step(const pq_node *leaf) {
+static inline size_t pq_step(const pq_tree_node *leaf) {
   size_t most = leaf->value_bytes ? WH_BATCH_BYTES_DEFAULT / leaf->value_bytes : PQ_VALUES_MAX;
   return most < 1 ? 1 : most < PQ_VALUES_MAX ? most : PQ_VALUES_MAX;
 }
 
 // Begins with the values section of a page. `dictionary` NULL: the chunk has none. `last` is kept
 // from page to page and is the caller's.
-wh_status pq_values_begin(pq_page_values *values, const pq_node *leaf, wh_cpu cpu, int32_t encoding,
-                          const uint8_t *data, size_t len, const pq_dictionary *dictionary,
-                          wh_buf *last, wh_error *err);
+wh_status pq_values_begin(pq_page_values *values, const pq_tree_node *leaf, wh_cpu cpu,
+                          int32_t encoding, const uint8_t *data, size_t len,
+                          const pq_dictionary *dictionary, wh_buf *last, wh_error *err);
 // Appends the next `count` (<= pq_step) values densely. WH_ERR_DATA where there are fewer.
 // Values that the column's type cannot hold are noted in `misfits` by their dense number, and
 // something harmless stands in their place.
@@ -72,10 +72,10 @@ wh_status pq_values_place(wh_column *column, size_t slots, size_t dense, const u
                           wh_error *err);
 
 // values_convert.c: `count` physical values of fixed width, which stand at `from`.
-wh_status pq_convert_fixed(const pq_node *leaf, const uint8_t *from, size_t count,
+wh_status pq_convert_fixed(const pq_tree_node *leaf, const uint8_t *from, size_t count,
                            wh_column *column, pq_misfits *misfits, wh_error *err);
 // Texts of any length that stand for numbers.
-wh_status pq_convert_texts(const pq_node *leaf, const wh_column *from, size_t count,
+wh_status pq_convert_texts(const pq_tree_node *leaf, const wh_column *from, size_t count,
                            wh_column *column, pq_misfits *misfits, wh_error *err);
 // Text columns: the `count` dense values, of which the first begins at the end of the last row,
 // are UTF-8; those that are not become misfits.

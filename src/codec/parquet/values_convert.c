@@ -40,8 +40,8 @@ static wh_status narrow(const uint8_t *from, size_t count, wh_column *c, pq_misf
   return WH_OK;
 }
 
-static wh_status take_time(const pq_node *leaf, const uint8_t *from, size_t count, wh_column *c,
-                           pq_misfits *misfits, wh_error *err) {
+static wh_status take_time(const pq_tree_node *leaf, const uint8_t *from, size_t count,
+                           wh_column *c, pq_misfits *misfits, wh_error *err) {
   static const int64_t per_second[] = {
       [WH_UNIT_S] = 1, [WH_UNIT_MS] = 1000, [WH_UNIT_US] = 1000000, [WH_UNIT_NS] = 1000000000};
   int64_t day = 86400 * per_second[c->type.unit];
@@ -95,8 +95,8 @@ static wh_status big_decimal(wh_column *c, size_t i, const uint8_t *at, size_t l
   return WH_OK;
 }
 
-static wh_status take_decimal(const pq_node *leaf, const uint8_t *from, size_t count, wh_column *c,
-                              pq_misfits *misfits, wh_error *err) {
+static wh_status take_decimal(const pq_tree_node *leaf, const uint8_t *from, size_t count,
+                              wh_column *c, pq_misfits *misfits, wh_error *err) {
   __int128 limit = wh_pow10(c->type.precision);
   size_t width = leaf->value_bytes;
   for (size_t i = 0; i < count; i++, from += width) {
@@ -117,20 +117,16 @@ static wh_status take_int96(const uint8_t *from, size_t count, wh_column *c, pq_
     int64_t nanos = (int64_t)pq_load64(from),
             days = (int64_t)(int32_t)pq_load32(from + 8) - JULIAN_1970;
     int64_t value;
-    bool fits;
-    if (c->type.unit == WH_UNIT_NS) {
-      fits = !__builtin_mul_overflow(days, micros_per_day * NANOS_PER_MICRO, &value) &&
-             !__builtin_add_overflow(value, nanos, &value);
-    } else {
-      // Days are 32 bit: their microseconds always fit.
-      fits = nanos % NANOS_PER_MICRO == 0;
-      value = days * micros_per_day + nanos / NANOS_PER_MICRO;
-    }
+    bool ns = c->type.unit == WH_UNIT_NS;
+    int64_t per_day = ns ? micros_per_day * NANOS_PER_MICRO : micros_per_day;
+    bool fits = (ns || nanos % NANOS_PER_MICRO == 0) &&
+                !__builtin_mul_overflow(days, per_day, &value) &&
+                !__builtin_add_overflow(value, ns ? nanos : nanos / NANOS_PER_MICRO, &value);
     if (!fits) {
       WH_TRY(pq_misfit_note(misfits, i, err, "day %lld and %lld ns: %s", (long long)days,
                             (long long)nanos,
-                            c->type.unit == WH_UNIT_NS ? "out of the range of timestamp[ns]"
-                                                       : "finer than timestamp[us]"));
+                            ns ? "out of the range of timestamp[ns]"
+                               : "finer than timestamp[us], or out of its range"));
       value = 0;
     }
     store(c, i, &value);
@@ -182,8 +178,8 @@ static wh_status take_uuid(const uint8_t *from, size_t count, wh_column *c, wh_e
   return WH_OK;
 }
 
-static wh_status take_bytes(const pq_node *leaf, const uint8_t *from, size_t count, wh_column *c,
-                            wh_error *err) {
+static wh_status take_bytes(const pq_tree_node *leaf, const uint8_t *from, size_t count,
+                            wh_column *c, wh_error *err) {
   size_t width = leaf->value_bytes;
   WH_TRY(pq_values_room(c, count, count * width, err));
   int32_t *offsets = c->offsets + c->length;
@@ -205,7 +201,7 @@ static wh_status take_seconds(const uint8_t *from, size_t count, wh_column *c, p
   return WH_OK;
 }
 
-wh_status pq_convert_fixed(const pq_node *leaf, const uint8_t *from, size_t count,
+wh_status pq_convert_fixed(const pq_tree_node *leaf, const uint8_t *from, size_t count,
                            wh_column *column, pq_misfits *misfits, wh_error *err) {
   switch (leaf->convert) {
   case PQ_NARROW:
@@ -230,7 +226,7 @@ wh_status pq_convert_fixed(const pq_node *leaf, const uint8_t *from, size_t coun
   }
 }
 
-wh_status pq_convert_texts(const pq_node *leaf, const wh_column *from, size_t count,
+wh_status pq_convert_texts(const pq_tree_node *leaf, const wh_column *from, size_t count,
                            wh_column *column, pq_misfits *misfits, wh_error *err) {
   (void)leaf;
   __int128 limit = wh_pow10(column->type.precision);

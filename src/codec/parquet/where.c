@@ -2,13 +2,13 @@
 
 #include "codec/parquet/unpack.h"
 
-static const pq_node *find_column(const pq_tree *tree, wh_str name) {
+static const pq_tree_node *find_column(const pq_tree *tree, wh_str name) {
   for (size_t i = 0; i < tree->count; i++)
     if (wh_str_eq(tree->columns[i].field.name, name)) return &tree->columns[i];
   return NULL;
 }
 
-static wh_status read_bound(const wh_node *node, const pq_node *column, wh_arena *arena,
+static wh_status read_bound(const wh_node *node, const pq_tree_node *column, wh_arena *arena,
                             bool *ret_has, wh_value *ret, wh_error *err) {
   *ret_has = false;
   if (node->kind != WH_NODE_SCALAR) {
@@ -27,7 +27,7 @@ static wh_status read_bound(const wh_node *node, const pq_node *column, wh_arena
   return WH_OK;
 }
 
-static bool comparable(const pq_node *column) {
+static bool comparable(const pq_tree_node *column) {
   return column->shape == PQ_LEAF && column->field.type.kind != WH_NULL;
 }
 

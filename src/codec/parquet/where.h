@@ -13,7 +13,7 @@
 typedef struct pq_condition {
   wh_str column;
   size_t index; // of the columns that are read
-  const pq_node *node;
+  const pq_tree_node *node;
   bool has_from, has_to;
   wh_value from, to;
 } pq_condition;
@@ -24,13 +24,13 @@ typedef struct pq_where {
 } pq_where;
 
 // Rows of a row group that may fulfil the conditions: ranges in order, apart from each other.
-typedef struct pq_range {
+typedef struct pq_row_range {
   uint64_t from, to;
-} pq_range;
-typedef struct pq_ranges {
-  pq_range *items;
+} pq_row_range;
+typedef struct pq_row_ranges {
+  pq_row_range *items;
   size_t count, cap;
-} pq_ranges;
+} pq_row_ranges;
 
 // Reads `where: { column: [from, to] }` against the columns of the file. The arena keeps it.
 // WH_ERR_USAGE where a column does not exist, is nested, or a bound is no value of its type.
@@ -43,6 +43,6 @@ wh_status pq_where_group(const pq_where *where, const pq_file *file, size_t grou
 // The ranges of the group's rows that may, by the statistics of its pages, inside [from, to). In
 // the arena.
 wh_status pq_where_pages(const pq_where *where, const pq_file *file, size_t group, uint64_t from,
-                         uint64_t to, wh_arena *arena, pq_ranges *ret, wh_error *err);
+                         uint64_t to, wh_arena *arena, pq_row_ranges *ret, wh_error *err);
 // Clears the bits of the rows that do not fulfil all.
 void pq_where_rows(const pq_where *where, const wh_batch *batch, uint8_t *keep);

@@ -1,12 +1,12 @@
 // What the statistics and filters of a file say about ranges of rows, without reading them.
-#include "codec/parquet/bloom.h"
+#include "codec/parquet/bloom_read.h"
 #include "codec/parquet/values.h"
 #include "codec/parquet/where.h"
 
 // The value that statistics hold, in their plain form; *ret_is is false where it cannot be one.
 // The column is scratch of the node's type.
-static wh_status plain_value(const pq_node *node, wh_str bytes, wh_column *column, wh_arena *arena,
-                             bool *ret_is, wh_value *ret, wh_error *err) {
+static wh_status plain_value(const pq_tree_node *node, wh_str bytes, wh_column *column,
+                             wh_arena *arena, bool *ret_is, wh_value *ret, wh_error *err) {
   *ret_is = false;
   pq_misfits misfits = {.arena = arena};
   size_t width = node->value_bytes;
@@ -51,7 +51,7 @@ typedef struct judging {
 } judging;
 
 // Whether the order that min and max were found by is that of values here. INT96 has none.
-static bool has_order(const pq_file *file, const pq_node *node) {
+static bool has_order(const pq_file *file, const pq_tree_node *node) {
   if (node->convert == PQ_INT96_TIME || node->convert == PQ_NOTHING) return false;
   if (PQ_HAS(node->element, PQ_ELEMENT_CONVERTED) &&
       node->element->converted == PQ_CONVERTED_INTERVAL) {
@@ -64,7 +64,7 @@ static bool has_order(const pq_file *file, const pq_node *node) {
 }
 
 // Those that older writers compared as signed numbers or bytes.
-static bool old_order_is_right(const pq_node *node) {
+static bool old_order_is_right(const pq_tree_node *node) {
   int32_t type = node->element->type;
   bool number = type == PQ_INT32 || type == PQ_INT64 || type == PQ_FLOAT || type == PQ_DOUBLE;
   wh_kind kind = node->field.type.kind;
@@ -140,7 +140,7 @@ wh_status pq_where_group(const pq_where *where, const pq_file *file, size_t grou
   return status;
 }
 
-static wh_status add_range(pq_ranges *ranges, uint64_t from, uint64_t to, wh_arena *arena,
+static wh_status add_range(pq_row_ranges *ranges, uint64_t from, uint64_t to, wh_arena *arena,
                            wh_error *err) {
   if (from >= to) return WH_OK;
   if (ranges->count && ranges->items[ranges->count - 1].to == from) {
@@ -149,20 +149,20 @@ static wh_status add_range(pq_ranges *ranges, uint64_t from, uint64_t to, wh_are
   }
   if (ranges->count == ranges->cap) {
     size_t cap = ranges->cap ? ranges->cap * 2 : 8;
-    pq_range *items = WH_NEW_ARRAY(arena, cap, pq_range);
+    pq_row_range *items = WH_NEW_ARRAY(arena, cap, pq_row_range);
     if (!items) return wh_fail_memory(err);
     if (ranges->count) memcpy(items, ranges->items, ranges->count * sizeof *items);
     ranges->items = items;
     ranges->cap = cap;
   }
-  ranges->items[ranges->count++] = (pq_range){from, to};
+  ranges->items[ranges->count++] = (pq_row_range){from, to};
   return WH_OK;
 }
 
 // The rows of `in` that are in pages which may have some in the condition's range.
 static wh_status cut_by_pages(judging *j, const pq_condition *c, size_t group,
-                              const pq_column_chunk *chunk, const pq_ranges *in, wh_arena *arena,
-                              pq_ranges *out) {
+                              const pq_column_chunk *chunk, const pq_row_ranges *in,
+                              wh_arena *arena, pq_row_ranges *out) {
   pq_offset_index offsets;
   pq_column_index index;
   bool found = false;
@@ -173,7 +173,7 @@ static wh_status cut_by_pages(judging *j, const pq_condition *c, size_t group,
   WH_TRY(
       pq_column_index_load(j->file, chunk, offsets.pages.count, &j->arena, &found, &index, j->err));
   if (!found) return WH_OK;
-  *out = (pq_ranges){0};
+  *out = (pq_row_ranges){0};
   const pq_page_location *pages = offsets.pages.items;
   size_t at = 0;
   for (size_t p = 0; p < offsets.pages.count && at < in->count; p++) {
@@ -195,13 +195,13 @@ static wh_status cut_by_pages(judging *j, const pq_condition *c, size_t group,
 }
 
 static wh_status cut_all(judging *j, const pq_where *where, size_t group, wh_arena *arena,
-                         pq_ranges *ranges) {
+                         pq_row_ranges *ranges) {
   pq_chunk_walk walk = {0};
   for (uint32_t leaf = 0; ranges->count && leaf < j->file->tree.leaf_count; leaf++) {
     pq_column_chunk chunk;
     WH_TRY(pq_chunk_next(j->file, group, &walk, &j->arena, &chunk, j->err));
     for (size_t i = 0; i < where->count; i++) {
-      pq_ranges left;
+      pq_row_ranges left;
       if (where->conditions[i].node->first_leaf != leaf) continue;
       WH_TRY(cut_by_pages(j, &where->conditions[i], group, &chunk, ranges, arena, &left));
       *ranges = left;
@@ -211,8 +211,8 @@ static wh_status cut_all(judging *j, const pq_where *where, size_t group, wh_are
 }
 
 wh_status pq_where_pages(const pq_where *where, const pq_file *file, size_t group, uint64_t from,
-                         uint64_t to, wh_arena *arena, pq_ranges *ret, wh_error *err) {
-  pq_ranges ranges = {0};
+                         uint64_t to, wh_arena *arena, pq_row_ranges *ret, wh_error *err) {
+  pq_row_ranges ranges = {0};
   WH_TRY(add_range(&ranges, from, to, arena, err));
   wh_status status = WH_OK;
   if (where->count) {

@@ -1,4 +1,4 @@
-#include "codec/parquet/bloom.h"
+#include "codec/parquet/bloom_read.h"
 
 #include "codec/parquet/unpack.h"
 
@@ -37,7 +37,7 @@ static bool uuid_bytes(wh_str text, uint8_t out[UUID_BYTES]) {
 }
 
 // The value's plain form, of which filters hold the hash. False: there is none to be had.
-static bool plain_bytes(const pq_node *node, const wh_value *value, uint8_t out[UUID_BYTES],
+static bool plain_bytes(const pq_tree_node *node, const wh_value *value, uint8_t out[UUID_BYTES],
                         wh_str *ret) {
   if (node->convert == PQ_TEXT || node->convert == PQ_BYTES) {
     *ret = value->as.s;
@@ -85,7 +85,7 @@ static wh_status read_header(const pq_file *file, const pq_column_meta *m, wh_ar
   return WH_OK;
 }
 
-wh_status pq_bloom_may(const pq_file *file, const pq_column_chunk *chunk, const pq_node *node,
+wh_status pq_bloom_may(const pq_file *file, const pq_column_chunk *chunk, const pq_tree_node *node,
                        const wh_value *value, wh_arena *arena, bool *ret_may, wh_error *err) {
   uint8_t plain[UUID_BYTES], block[BLOCK_BYTES];
   wh_str bytes;

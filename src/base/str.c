@@ -64,8 +64,10 @@ bool wh_str_split(wh_str *rest, char sep, wh_str *ret_piece) {
   if (!rest->data) return false;
   size_t at = wh_str_find(*rest, 0, sep);
   *ret_piece = wh_str_n(rest->data, at);
-  if (at == rest->len) *rest = (wh_str){0};
-  else *rest = wh_str_n(rest->data + at + 1, rest->len - at - 1);
+  if (at == rest->len)
+    *rest = (wh_str){0};
+  else
+    *rest = wh_str_n(rest->data + at + 1, rest->len - at - 1);
   return true;
 }
 
@@ -115,10 +117,11 @@ static bool is_json_number(wh_str s) {
   return i == s.len;
 }
 
-bool wh_str_to_f64(wh_str s, double *ret) {
-  enum { NUMBER_MAX = 1100 }; // longer texts exist, but carry no more of a double
+enum { NUMBER_MAX = 1100 }; // longer texts exist, but carry no more of a double
+
+// The text as strtod takes it, and the locale to take it in; false: it is not JSON's.
+static bool number_text(wh_str s, char text[NUMBER_MAX + 1], locale_t *ret_locale) {
   if (s.len == 0 || s.len > NUMBER_MAX || !is_json_number(s)) return false;
-  char text[NUMBER_MAX + 1];
   memcpy(text, s.data, s.len);
   text[s.len] = 0;
   static locale_t c_locale;
@@ -132,7 +135,25 @@ bool wh_str_to_f64(wh_str s, double *ret) {
       locale = expected;
     }
   }
+  *ret_locale = locale;
+  return true;
+}
+
+bool wh_str_to_f64(wh_str s, double *ret) {
+  char text[NUMBER_MAX + 1];
+  locale_t locale;
+  if (!number_text(s, text, &locale)) return false;
   double value = strtod_l(text, NULL, locale);
+  if (isinf(value)) return false;
+  *ret = value;
+  return true;
+}
+
+bool wh_str_to_f32(wh_str s, float *ret) {
+  char text[NUMBER_MAX + 1];
+  locale_t locale;
+  if (!number_text(s, text, &locale)) return false;
+  float value = strtof_l(text, NULL, locale);
   if (isinf(value)) return false;
   *ret = value;
   return true;

@@ -46,6 +46,7 @@ bool wh_str_to_u64(wh_str s, uint64_t *ret);
 bool wh_str_to_i64(wh_str s, int64_t *ret);
 // Exactly rounded, locale-independent; accepts what JSON accepts for a number.
 bool wh_str_to_f64(wh_str s, double *ret);
+bool wh_str_to_f32(wh_str s, float *ret);
 
 // Length of the longest valid UTF-8 prefix (RFC 3629: no surrogates, no overlong forms).
 size_t wh_utf8_valid_prefix(wh_str s);

@@ -226,7 +226,7 @@ static wh_exit plan_one(wh_cli *cli, const wh_pipeline *p, crossing_list *list, 
 
 static wh_exit plan(wh_cli *cli, const wh_args *args) {
   wh_engine *engine = wh_cli_engine(cli);
-  if (!engine) return WH_EXIT_USAGE;
+  if (!engine) return cli->refused;
   wh_error err = {0};
   crossing_list *list = NULL;
   if (wh_args_has(args, "--lock")) {

@@ -85,7 +85,7 @@ typedef struct wh_batch {
 // Takes buffers from the accountant when rows come; init itself may fail for the column array.
 // On failure the batch is empty and may be freed.
 wh_status wh_batch_init(wh_batch *batch, wh_mem *mem, const wh_schema *schema, wh_error *err);
-void wh_batch_free(wh_batch *batch);  // zeroed is fine
+void wh_batch_free(wh_batch *batch); // zeroed is fine
 // No rows, drops borrowed views, resets the arena. Keeps its capacity, but not the room that large
 // rows took (WH_BATCH_KEEP_BYTES).
 void wh_batch_reset(wh_batch *batch);

@@ -1,151 +1,118 @@
 #include "data/format.h"
 
+#include "data/digits.h"
+#include "data/float.h"
 #include "data/temporal.h"
 
-#include <float.h>
-#include <math.h>
-#include <stdio.h>
-
-static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233"
-                            "34353637383940414243444546474849505152535455565758596061626364656667"
-                            "6869707172737475767778798081828384858687888990919293949596979899";
-
 size_t wh_format_u64(uint64_t value, char *out) {
-  char digits[20];
-  size_t at = sizeof digits;
-  while (value >= 100) {
-    at -= 2;
-    memcpy(digits + at, pairs + value % 100 * 2, 2);
-    value /= 100;
-  }
-  if (value >= 10) {
-    at -= 2;
-    memcpy(digits + at, pairs + value * 2, 2);
-  } else {
-    digits[--at] = (char)('0' + value);
-  }
-  memcpy(out, digits + at, sizeof digits - at);
-  return sizeof digits - at;
+  return wh_digits_put(value, out);
 }
 
 size_t wh_format_i64(int64_t value, char *out) {
-  if (value >= 0) return wh_format_u64((uint64_t)value, out);
+  size_t sign = value < 0;
   *out = '-';
-  return 1 + wh_format_u64(0 - (uint64_t)value, out + 1);
+  return sign + wh_digits_put(sign ? 0 - (uint64_t)value : (uint64_t)value, out + sign);
 }
 
-// Digits with a point before the last `scale` of them.
-static size_t put_point(const char *digits, size_t count, size_t scale, char *out) {
-  size_t n = 0;
+// A point before the last `scale` of `count` digits, with zeros where there are too few.
+static size_t put_point(char *digits, size_t count, size_t scale) {
   if (count <= scale) {
-    out[n++] = '0';
-    out[n++] = '.';
-    for (size_t i = count; i < scale; i++)
-      out[n++] = '0';
-    memcpy(out + n, digits, count);
-    return n + count;
+    size_t zeros = scale - count + 1; // one before the point
+    memmove(digits + zeros + 1, digits, count);
+    memset(digits, '0', zeros + 1);
+    digits[1] = '.';
+    return scale + 2;
   }
-  memcpy(out, digits, count - scale);
-  n = count - scale;
-  out[n++] = '.';
-  memcpy(out + n, digits + count - scale, scale);
-  return n + scale;
+  char *point = digits + count - scale;
+  if (scale <= 8) { // one move of a fixed size
+    uint64_t rest;
+    memcpy(&rest, point, sizeof rest);
+    memcpy(point + 1, &rest, sizeof rest);
+  } else {
+    memmove(point + 1, point, scale);
+  }
+  *point = '.';
+  return count + 1;
 }
 
-// Most doubles in business data are short decimals: m / 10^k with m below 10^15. Dividing exact
-// integers by an exact power of ten rounds exactly, so the test proves that the text reads back as
-// the value; 15 digits identify a double, so with the least k it is the shortest.
-static size_t format_short(double value, char *out) {
-  static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9};
-  for (unsigned k = 0; k < sizeof powers / sizeof *powers; k++) {
-    double scaled = value * powers[k];
-    if (scaled >= 1e15) return 0;
-    uint64_t m = (uint64_t)(scaled + 0.5);
-    if ((double)m / powers[k] != value) continue;
-    char digits[20];
-    size_t count = wh_format_u64(m, digits);
-    if (k) return put_point(digits, count, k, out);
-    memcpy(out, digits, count);
-    memcpy(out + count, ".0", 2); // stays a number with a fraction for whoever infers types
-    return count + 2;
+// d.ddde+XX
+static size_t put_exponent(char *digits, size_t count, int exponent) {
+  size_t n = count;
+  if (count > 1) n = put_point(digits, count, count - 1);
+  digits[n++] = 'e';
+  digits[n++] = exponent < 0 ? '-' : '+';
+  uint32_t size = (uint32_t)(exponent < 0 ? -exponent : exponent);
+  if (size >= 100) {
+    digits[n++] = (char)('0' + size / 100);
+    size %= 100;
   }
-  return 0;
+  wh_digits_put_two(size, digits + n);
+  return n + 2;
 }
 
-// "%e" text as JSON takes it already; but integers that printf writes without point get one.
-static size_t with_fraction(const char *text, size_t len, char *out) {
-  memcpy(out, text, len);
-  if (memchr(text, '.', len) || memchr(text, 'e', len)) return len;
-  memcpy(out + len, ".0", 2);
-  return len + 2;
+// `plain`: as many digits are written without exponent at least.
+static size_t put_float(wh_float_digits number, int plain, bool fraction, char *out) {
+  int count = (int)wh_digits_put(number.digits, out);
+  int point = count + number.exponent;
+  if (point < -3 || point > (count > plain ? count : plain))
+    return put_exponent(out, (size_t)count, point - 1);
+  if (number.exponent < 0) return put_point(out, (size_t)count, (size_t)-number.exponent);
+  memset(out + count, '0', (size_t)number.exponent);
+  if (!fraction) return (size_t)point;
+  memcpy(out + point, ".0", 2);
+  return (size_t)point + 2;
+}
+
+static inline size_t format_f64(double value, bool fraction, char *out) {
+  size_t sign = __builtin_signbit(value) != 0;
+  *out = '-';
+  if (value == 0) {
+    memcpy(out + sign, "0.0", 3);
+    return sign + (fraction ? 3 : 1);
+  }
+  return sign + put_float(wh_f64_shortest(sign ? -value : value), 15, fraction, out + sign);
+}
+
+static inline size_t format_f32(float value, bool fraction, char *out) {
+  size_t sign = __builtin_signbit(value) != 0;
+  *out = '-';
+  if (value == 0) return format_f64((double)value, fraction, out);
+  return sign + put_float(wh_f32_shortest(sign ? -value : value), 6, fraction, out + sign);
 }
 
 size_t wh_format_f64(double value, char *out) {
-  if (value == 0) {
-    memcpy(out, "-0.0", 4);
-    if (signbit(value)) return 4;
-    memcpy(out, "0.0", 3);
-    return 3;
-  }
-  size_t sign = value < 0;
-  if (sign) *out = '-';
-  double magnitude = fabs(value);
-  size_t n = format_short(magnitude, out + sign);
-  if (n) return sign + n;
-  char text[WH_FORMAT_F64_MAX];
-  // In the normal range 15 digits at most are needed for a text of 15 digits to come back.
-  for (int digits = magnitude < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
-    int len = snprintf(text, sizeof text, "%.*g", digits, magnitude);
-    double back;
-    if (digits < 17 && (!wh_str_to_f64(wh_str_n(text, (size_t)len), &back) || back != magnitude)) {
-      continue;
-    }
-    return sign + with_fraction(text, (size_t)len, out + sign);
-  }
-  return 0; // not reached: 17 digits always do
+  return format_f64(value, true, out);
 }
 
 size_t wh_format_f32(float value, char *out) {
-  char text[WH_FORMAT_F64_MAX];
-  if (value == 0) return wh_format_f64((double)value, out);
-  for (int digits = fabsf(value) < FLT_MIN ? 1 : 6; digits <= 9; digits++) {
-    int len = snprintf(text, sizeof text, "%.*g", digits, (double)value);
-    double back;
-    if (digits < 9 &&
-        (!wh_str_to_f64(wh_str_n(text, (size_t)len), &back) || (float)back != value)) {
-      continue;
-    }
-    return with_fraction(text, (size_t)len, out);
-  }
-  return 0;
+  return format_f32(value, true, out);
+}
+
+size_t wh_format_f64_bare(double value, char *out) {
+  return format_f64(value, false, out);
+}
+
+size_t wh_format_f32_bare(float value, char *out) {
+  return format_f32(value, false, out);
+}
+
+// Nineteen digits at a time, so that the slow 128 bit division happens at most twice.
+static size_t put_wide(unsigned __int128 value, char *out) {
+  const uint64_t unit = 10000000000000000000u;
+  if (value <= UINT64_MAX) return wh_digits_put((uint64_t)value, out);
+  size_t n = put_wide(value / unit, out);
+  uint64_t low = (uint64_t)(value % unit);
+  for (uint64_t rank = unit / 10; rank > low && rank > 1; rank /= 10)
+    out[n++] = '0';
+  return n + wh_digits_put(low, out + n);
 }
 
 size_t wh_format_decimal(__int128 unscaled, int scale, char *out) {
   size_t sign = unscaled < 0;
-  if (sign) *out = '-';
-  unsigned __int128 rest = sign ? 0 - (unsigned __int128)unscaled : (unsigned __int128)unscaled;
-  char digits[40];
-  size_t at = sizeof digits;
-  // Nineteen digits at a time, so that the slow 128 bit division happens at most twice.
-  while (rest > UINT64_MAX) {
-    char low[20];
-    size_t n = wh_format_u64((uint64_t)(rest % 10000000000000000000ull), low);
-    rest /= 10000000000000000000ull;
-    memset(digits + at - 19, '0', 19);
-    memcpy(digits + at - n, low, n);
-    at -= 19;
-  }
-  char high[20];
-  size_t n = wh_format_u64((uint64_t)rest, high);
-  memcpy(digits + at - n, high, n);
-  at -= n;
-  if (scale) return sign + put_point(digits + at, sizeof digits - at, (size_t)scale, out + sign);
-  memcpy(out + sign, digits + at, sizeof digits - at);
-  return sign + sizeof digits - at;
-}
-
-static void put_pair(char *out, int32_t value) {
-  memcpy(out, pairs + value * 2, 2);
+  *out = '-';
+  unsigned __int128 size = sign ? 0 - (unsigned __int128)unscaled : (unsigned __int128)unscaled;
+  size_t n = put_wide(size, out + sign);
+  return sign + (scale ? put_point(out + sign, n, (size_t)scale) : n);
 }
 
 size_t wh_format_date(wh_format_day *cache, int64_t days, char *out) {
@@ -154,10 +121,10 @@ size_t wh_format_date(wh_format_day *cache, int64_t days, char *out) {
     if (days < FIRST_DAY || days > LAST_DAY) return 0;
     wh_civil c;
     wh_civil_from_days(days, &c);
-    put_pair(cache->text, c.year / 100);
-    put_pair(cache->text + 2, c.year % 100);
-    put_pair(cache->text + 5, c.month);
-    put_pair(cache->text + 8, c.day);
+    wh_digits_put_two((uint32_t)c.year / 100, cache->text);
+    wh_digits_put_two((uint32_t)c.year % 100, cache->text + 2);
+    wh_digits_put_two((uint32_t)c.month, cache->text + 5);
+    wh_digits_put_two((uint32_t)c.day, cache->text + 8);
     cache->text[4] = cache->text[7] = '-';
     cache->day = days;
     cache->known = true;
@@ -166,38 +133,75 @@ size_t wh_format_date(wh_format_day *cache, int64_t days, char *out) {
   return 10;
 }
 
-size_t wh_format_time(int64_t value, int64_t per_second, char *out) {
-  int64_t seconds = value / per_second, fraction = value % per_second;
-  if (value < 0 || seconds >= 86400) return 0;
-  int32_t s = (int32_t)seconds;
-  put_pair(out, s / 3600);
-  out[2] = ':';
-  put_pair(out + 3, s / 60 % 60);
-  out[5] = ':';
-  put_pair(out + 6, s % 60);
-  if (fraction == 0) return 8;
-  out[8] = '.';
-  size_t n = 9;
-  while (fraction) {
-    fraction *= 10;
-    out[n++] = (char)('0' + fraction / per_second);
-    fraction %= per_second;
-  }
-  return n;
+// Nanoseconds as .f without zeros at the end.
+static inline size_t put_nanos(uint32_t nanos, char *out) {
+  uint64_t digits = wh_digits_eight(nanos / 10); // the ninth by itself
+  *out = '.';
+  uint64_t text = digits | WH_DIGITS_ZEROS;
+  memcpy(out + 1, &text, sizeof text);
+  if (nanos % 10 == 0) return 9 - (size_t)__builtin_clzll(digits) / 8;
+  out[9] = (char)('0' + nanos % 10);
+  return 10;
 }
 
-size_t wh_format_timestamp(wh_format_day *cache, int64_t value, int64_t per_second, bool zoned,
-                           char *out) {
+// `per_second` is a constant where this is inlined, and the divisions are multiplications.
+static inline __attribute__((always_inline)) size_t put_time(uint64_t value, uint64_t per_second,
+                                                             char *out) {
+  uint32_t seconds = (uint32_t)(value / per_second), minutes = seconds / 60;
+  uint32_t fraction = (uint32_t)(value % per_second);
+  wh_digits_put_two(minutes / 60, out);
+  out[2] = ':';
+  wh_digits_put_two(minutes % 60, out + 3);
+  out[5] = ':';
+  wh_digits_put_two(seconds % 60, out + 6);
+  if (fraction == 0) return 8;
+  return 8 + put_nanos(fraction * (uint32_t)(1000000000 / per_second), out + 8);
+}
+
+size_t wh_format_time(int64_t value, int64_t per_second, char *out) {
+  if (value < 0 || value >= 86400 * per_second) return 0;
+  switch (per_second) {
+  case 1:
+    return put_time((uint64_t)value, 1, out);
+  case 1000:
+    return put_time((uint64_t)value, 1000, out);
+  case 1000000:
+    return put_time((uint64_t)value, 1000000, out);
+  default:
+    return put_time((uint64_t)value, 1000000000, out);
+  }
+}
+
+static inline __attribute__((always_inline)) size_t
+put_timestamp(wh_format_day *cache, int64_t value, int64_t per_second, char *out) {
   const int64_t day = 86400 * per_second;
   int64_t days = value / day, rest = value % day;
   if (rest < 0) {
     days--;
     rest += day;
   }
-  size_t n = wh_format_date(cache, days, out);
-  if (n == 0) return 0;
-  out[n++] = 'T';
-  n += wh_format_time(rest, per_second, out + n);
-  if (zoned) out[n++] = 'Z';
-  return n;
+  if (wh_format_date(cache, days, out) == 0) return 0;
+  out[10] = 'T';
+  return 11 + put_time((uint64_t)rest, (uint64_t)per_second, out + 11);
+}
+
+size_t wh_format_timestamp(wh_format_day *cache, int64_t value, int64_t per_second, bool zoned,
+                           char *out) {
+  size_t n;
+  switch (per_second) {
+  case 1:
+    n = put_timestamp(cache, value, 1, out);
+    break;
+  case 1000:
+    n = put_timestamp(cache, value, 1000, out);
+    break;
+  case 1000000:
+    n = put_timestamp(cache, value, 1000000, out);
+    break;
+  default:
+    n = put_timestamp(cache, value, 1000000000, out);
+  }
+  if (n == 0 || !zoned) return n;
+  out[n] = 'Z';
+  return n + 1;
 }

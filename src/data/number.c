@@ -1,5 +1,8 @@
 #include "data/number.h"
 
+#include "data/float.h"
+#include "data/format.h"
+
 #include <math.h>
 
 enum {
@@ -221,60 +224,28 @@ bool wh_decimal_write(__int128 unscaled, int scale, wh_buf *out) {
   return wh_buf_add(out, at, (size_t)(end - at));
 }
 
-// Up to 9 decimal places and 15 digits, the usual case, without printf: a quotient of two exact
-// integers is rounded as reading the text would round it, so equality proves the round trip; and
-// 15 digits always survive a double, so this is what %.15g would write.
-static bool write_short(double value, wh_buf *out) {
-  double scaled = value;
-  double unit = 1;
-  for (int places = 0; places <= 9; places++, unit *= 10) {
-    scaled = nearbyint(value * unit);
-    if (fabs(scaled) >= 1e15) return false;
-    if (scaled / unit != value) continue;
-    if (places && fabs(value) < 1e-4) return false; // %g turns to exponents there
-    wh_decimal_write((__int128)scaled, places, out);
-    return true;
-  }
-  return false;
-}
-
 static bool write_special(double value, wh_buf *out, bool *ret_ok) {
   if (isnan(value))
     *ret_ok = wh_buf_add_c(out, "NaN");
   else if (isinf(value))
     *ret_ok = wh_buf_add_c(out, value < 0 ? "-Infinity" : "Infinity");
-  else if (value == 0)
-    *ret_ok = wh_buf_add_c(out, signbit(value) ? "-0" : "0");
   else
     return false;
   return true;
 }
 
-enum { FLOAT_TEXT_MAX = 32 };
-
 bool wh_f64_write(double value, wh_buf *out) {
   bool ok;
   if (write_special(value, out, &ok)) return ok;
-  if (write_short(value, out)) return !out->failed;
-  char text[FLOAT_TEXT_MAX];
-  for (int digits = 15; digits <= 17; digits++) {
-    snprintf(text, sizeof text, "%.*g", digits, value);
-    double again;
-    if (wh_str_to_f64(wh_str_of(text), &again) && again == value) break;
-  }
-  return wh_buf_add_c(out, text);
+  char text[WH_FORMAT_F64_MAX];
+  return wh_buf_add(out, text, wh_format_f64_bare(value, text));
 }
 
 bool wh_f32_write(float value, wh_buf *out) {
   bool ok;
   if (write_special((double)value, out, &ok)) return ok;
-  char text[FLOAT_TEXT_MAX];
-  for (int digits = 6; digits <= 9; digits++) {
-    snprintf(text, sizeof text, "%.*g", digits, (double)value);
-    float again;
-    if (wh_f32_parse(wh_str_of(text), &again) && again == value) break;
-  }
-  return wh_buf_add_c(out, text);
+  char text[WH_FORMAT_F64_MAX];
+  return wh_buf_add(out, text, wh_format_f32_bare(value, text));
 }
 
 static bool parse_special(wh_str text, double *ret) {
@@ -301,7 +272,7 @@ static bool keeps_digits(wh_str text, double value, int least, int most) {
       whole == (__int128)value)
     return true;
   for (int digits = least; digits <= most; digits++) {
-    char rounded[FLOAT_TEXT_MAX];
+    char rounded[WH_FORMAT_F64_MAX];
     snprintf(rounded, sizeof rounded, "%.*g", digits, value);
     if (wh_number_parse(wh_str_of(rounded), &got) && got.digits == want.digits &&
         got.exponent == want.exponent)
@@ -310,47 +281,28 @@ static bool keeps_digits(wh_str text, double value, int least, int most) {
   return false;
 }
 
-static bool is_whole(wh_str text) {
-  for (size_t i = 0; i < text.len; i++)
-    if (text.data[i] == '.' || text.data[i] == 'e' || text.data[i] == 'E') return false;
-  return true;
-}
-
-// Nearest double, whatever is lost.
-static bool parse_nearest(wh_str text, double *ret) {
-  if (wh_str_to_f64(text, ret)) return true;
-  // A form that JSON has not: its value in one that it has.
-  wh_number number;
-  if (!wh_number_parse(text, &number) || number.overlong) return false;
-  char digits[INT_TEXT_MAX], *end = digits + sizeof digits;
-  char *at = put_digits(end, number.digits);
-  char plain[INT_TEXT_MAX + 16];
-  int n = snprintf(plain, sizeof plain, "%s%.*se%d", number.negative ? "-" : "", (int)(end - at),
-                   at, (int)number.exponent);
-  return wh_str_to_f64(wh_str_n(plain, (size_t)n), ret);
-}
-
 bool wh_f64_parse(wh_str text, double *ret) {
   double value;
-  if (parse_special(text, ret)) return true;
-  if (!parse_nearest(text, &value)) return false;
-  if (fabs(value) > 0x1p53 - 1 && is_whole(text) && !keeps_digits(text, value, 15, 17))
-    return false;
+  wh_float_text scanned;
+  if (!wh_float_scan(text.data, text.len, &scanned)) return parse_special(text, ret);
+  if (!wh_float_to_f64(&scanned, text, &value)) return false;
+  if (scanned.whole && fabs(value) > 0x1p53 - 1 && !keeps_digits(text, value, 15, 17)) return false;
   *ret = value;
   return true;
 }
 
 bool wh_f32_parse(wh_str text, float *ret) {
-  double value;
-  if (parse_special(text, &value)) {
-    *ret = (float)value;
+  float value;
+  double special;
+  wh_float_text scanned;
+  if (!wh_float_scan(text.data, text.len, &scanned)) {
+    if (!parse_special(text, &special)) return false;
+    *ret = (float)special;
     return true;
   }
-  if (!parse_nearest(text, &value)) return false;
-  float narrow = (float)value;
-  if (isinf(narrow)) return false;
-  if (fabsf(narrow) > 0x1p24f - 1 && is_whole(text) && !keeps_digits(text, (double)narrow, 6, 9))
+  if (!wh_float_to_f32(&scanned, text, &value)) return false;
+  if (scanned.whole && fabsf(value) > 0x1p24f - 1 && !keeps_digits(text, (double)value, 6, 9))
     return false;
-  *ret = narrow;
+  *ret = value;
   return true;
 }

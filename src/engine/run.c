@@ -20,6 +20,7 @@ typedef struct transfer {
   uint64_t hash_read;
   uint64_t chunk_rows; // 0: all at once
   wh_expect_limit limit;
+  bool forgiven; // earlier takes of the object
   bool in_parts; // the flow reads the object in parts, each of which knows only itself
   bool reader_failed;
   int64_t last_progress_us, last_alive_us;
@@ -104,7 +105,11 @@ static wh_status checkpoint(transfer *t, wh_error *err) {
   WH_TRY(settle_rejects(t, err));
   WH_TRY(t->out.verbs->checkpoint(&t->out, &t->mark, err));
   t->rows_committed = t->mark.rows_done;
-  return WH_OK;
+  const wh_work *work = t->request->work;
+  if (!work || work->takes < 2 || t->forgiven) return WH_OK;
+  t->forgiven = true; // those before were killed, but not by what is read now
+  wh_ledger *ledger = t->engine->ledger;
+  return ledger->type->forgive(ledger, work->id, err);
 }
 
 static wh_status consume(transfer *t, wh_error *err) {

@@ -30,6 +30,11 @@ typedef struct codec_run {
   bool quiet;                      // do not write the rows down
   bool keep_schema;                // a copy of the schema in `wider` also without WH_ERR_WIDEN
   const wh_codec_type *copy_codec; // not NULL: what was read is written with it to `copy`
+  const void *copy_options;
+  size_t part_bytes;    // not 0: read in parts of about so many, each closed before the next
+  size_t block_bytes;   // not 0: the copy is written in blocks of about so many
+  const wh_str *wanted; // columns; NULL: all
+  size_t wanted_count;
 
   wh_buf rows;    // a JSON object a line
   wh_buf rejects; // "rule column @row:line:column:byte reason: text" a line
@@ -40,6 +45,8 @@ typedef struct codec_run {
   size_t row_count;
   size_t reject_count;
   uint64_t sum; // of row hashes
+  size_t part_count;
+  uint64_t base_row, base_line; // in front of the part in hand
 } codec_run;
 
 void codec_run_init(codec_run *run, wh_mem *mem, const wh_codec_type *codec);

@@ -53,7 +53,7 @@ TEST(values_are_read_and_written) {
   check_text("float64", "-0.0", "-0");
   check_text("float64", "5", "5");
   check_text("float64", "1e21", "1e+21");
-  check_text("float64", "5e-324", "4.94065645841247e-324");
+  check_text("float64", "5e-324", "5e-324");
   check_text("float64", "NaN", "NaN");
   check_text("float64", "-Infinity", "-Infinity");
   check_text("float64", "+.5", "0.5");

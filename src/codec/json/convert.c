@@ -101,7 +101,10 @@ static bool convert_number(json_decoder *d, json_slot *slot, wh_column *column, 
       return wh_column_add_i64(column, whole, d->err) == WH_OK || json_append_failed(d);
     }
     if (!by_text(d, slot, column, token, at)) return false;
-    if (slot->shape) slot->shape->inexact = true;
+    if (slot->shape) {
+      slot->shape->inexact = true; // it is the least of 64 bit
+      slot->shape->whole = slot->shape->whole > 19 ? slot->shape->whole : 19;
+    }
     return true;
   default:
     return json_misfit(d, slot, at, "a number");

@@ -32,23 +32,51 @@ static bool add_escaped(json_decoder *d, wh_column *c, const json_value *value) 
   return true;
 }
 
-// What inference must know of the numbers that it did not see itself.
-static inline void note_int(json_slot *slot, int64_t value) {
-  if (slot->shape && (value > JSON_F64_WHOLE_MAX || value < -JSON_F64_WHOLE_MAX)) {
-    slot->shape->inexact = true;
+// What inference must know of the numbers that it did not see itself: exactly what
+// json_number_extent would say of them.
+static void note_whole(json_slot *slot, uint64_t size) {
+  uint8_t count = 0;
+  uint64_t from = 1;
+  for (; size >= from && count < 19; count++)
+    from *= 10;
+  if (size >= from) {
+    count++;
+    from = UINT64_MAX;
   }
+  if (count > slot->shape->whole) slot->shape->whole = count;
+  slot->whole_from = from;
+}
+
+static inline void note_int(json_slot *slot, int64_t value) {
+  if (!slot->shape) return;
+  uint64_t size = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+  if (__builtin_expect(size >= slot->whole_from, 0)) note_whole(slot, size);
+  if (size > (uint64_t)JSON_F64_WHOLE_MAX) slot->shape->inexact = true;
+}
+
+static void note_more(json_shape *shape, const json_number *number) {
+  uint64_t digits = number->digits;
+  int exponent = number->exponent, count = 0;
+  if (digits == 0) return;
+  for (; digits % 10 == 0; digits /= 10)
+    exponent++;
+  for (; digits; digits /= 10)
+    count++;
+  int scale = exponent < 0 ? -exponent : 0;
+  int whole = count + exponent;
+  if (scale > shape->scale)
+    shape->scale = (uint8_t)(scale < JSON_MANY_DIGITS ? scale : JSON_MANY_DIGITS);
+  if (whole > shape->whole)
+    shape->whole = (uint8_t)(whole < JSON_MANY_DIGITS ? whole : JSON_MANY_DIGITS);
 }
 
 static inline void note_float(json_slot *slot, const json_number *number) {
   json_shape *shape = slot->shape;
   if (!shape) return;
-  // No less than what is needed; zeros at the ends count here.
-  int scale = number->exponent < 0 ? -number->exponent : 0;
-  int whole = number->count + number->exponent;
-  if (scale > shape->scale)
-    shape->scale = (uint8_t)(scale < JSON_MANY_DIGITS ? scale : JSON_MANY_DIGITS);
-  if (whole > shape->whole)
-    shape->whole = (uint8_t)(whole < JSON_MANY_DIGITS ? whole : JSON_MANY_DIGITS);
+  // As written, with zeros at the ends: usually no more than is known already.
+  if (__builtin_expect(
+          -number->exponent > shape->scale || number->count + number->exponent > shape->whole, 0))
+    note_more(shape, number);
 }
 
 static bool decode_int(json_decoder *d, json_slot *slot, wh_column *column, wh_str token) {

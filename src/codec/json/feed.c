@@ -146,6 +146,12 @@ wh_status json_feed_start(json_feed *feed, wh_error *err) {
   return WH_OK;
 }
 
+wh_status json_feed_start_at(json_feed *feed, uint64_t base, wh_error *err) {
+  WH_TRY(json_feed_more(feed, 0, err));
+  feed->base = feed->mark_line_start = base;
+  return WH_OK;
+}
+
 void json_feed_rewind(json_feed *feed, size_t pos) {
   json_feed_seek(feed, pos);
   feed->mark = feed->mark_line_start = pos;

@@ -75,6 +75,8 @@ void json_feed_close(json_feed *feed); // zeroed is fine
 // Takes the first bytes in and stands behind the byte order mark, if there is one. WH_ERR_DATA for
 // UTF-16 and UTF-32.
 wh_status json_feed_start(json_feed *feed, wh_error *err);
+// The same for an input that is the rest of one, from byte `base` on, which begins a line.
+wh_status json_feed_start_at(json_feed *feed, uint64_t base, wh_error *err);
 // Goes back to `pos` of the first window, which was never moved.
 void json_feed_rewind(json_feed *feed, size_t pos);
 

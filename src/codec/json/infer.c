@@ -299,6 +299,7 @@ wh_status json_shape_merge(json_shape *into, const json_shape *from, wh_arena *a
   if (!from->seen || into->seen == JSON_SEEN_FIXED) return WH_OK;
   if (!into->seen) into->first = from->first;
   into->seen = from->seen;
+  into->fixed = from->fixed;
   join_numbers(into, from);
   WH_TRY(merge_members(into, from, arena, err));
   if (!from->item) return WH_OK;

@@ -5,13 +5,31 @@
 
 static_assert((int)WH_JSON_DEPTH_MAX == (int)JSON_DEPTH_MAX);
 
+// What a part that becomes text should be: as much as a lane writes in a blink.
+enum { BLOCK_BYTES = 4 << 20 };
+
+static const char *const nulls_words[] = {"keep", "omit", NULL};
+
+static const wh_option write_options[] = {
+    {.name = "nulls",
+     .type = WH_OPTION_ENUM,
+     .offset = offsetof(wh_json_write_options, nulls),
+     .choices = nulls_words,
+     .def = "keep",
+     .help = "omit: leave out the keys of values that are NULL"},
+    {0}};
+
 const wh_codec_type wh_codec_json = {
     .name = "json",
     .help = "JSON: an array of objects",
     .extensions = (const char *const[]){".json", NULL},
     .read_options_size = sizeof(wh_json_read_options),
     .open_reader = json_open_reader,
+    .write_options = write_options,
+    .write_options_size = sizeof(wh_json_write_options),
+    .block_bytes = BLOCK_BYTES,
     .open_writer = json_open_writer,
+    .open_encoder = json_open_encoder,
 };
 
 const wh_codec_type wh_codec_ndjson = {
@@ -20,5 +38,9 @@ const wh_codec_type wh_codec_ndjson = {
     .extensions = (const char *const[]){".ndjson", ".jsonl", NULL},
     .read_options_size = sizeof(wh_json_read_options),
     .open_reader = json_open_lines,
+    .write_options = write_options,
+    .write_options_size = sizeof(wh_json_write_options),
+    .block_bytes = BLOCK_BYTES,
     .open_writer = json_open_lines_writer,
+    .open_encoder = json_open_lines_encoder,
 };

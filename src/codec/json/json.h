@@ -37,6 +37,13 @@ typedef struct wh_json_read_options {
   wh_json_unknown unknown; // what a key without a column does
 } wh_json_read_options;
 
+typedef enum wh_json_nulls { WH_JSON_NULLS_KEEP, WH_JSON_NULLS_OMIT } wh_json_nulls;
+
+// The write options of both codecs.
+typedef struct wh_json_write_options {
+  int nulls; // wh_json_nulls
+} wh_json_write_options;
+
 extern const wh_codec_type wh_codec_json;
 extern const wh_codec_type wh_codec_ndjson;
 

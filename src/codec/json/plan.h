@@ -12,9 +12,10 @@ typedef struct json_slot {
   wh_str name; // readable up to the next multiple of 8 bytes
   wh_type type;
   bool nullable;
-  uint64_t object;   // number of the object that had it last: a key that stands twice is found
-  json_plan *fields; // struct: its fields. list: one, the item
-  json_shape *shape; // what inference knows of it; NULL: the schema is not going to be widened
+  uint64_t object;     // number of the object that had it last: a key that stands twice is found
+  json_plan *fields;   // struct: its fields. list: one, the item
+  json_shape *shape;   // what inference knows of it; NULL: the schema is not going to be widened
+  uint64_t whole_from; // integers from here on have more digits than `shape` says
 } json_slot;
 
 struct json_plan {

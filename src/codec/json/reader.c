@@ -1,4 +1,4 @@
-#include "codec/json/reader.h"
+#include "codec/json/parts.h"
 
 static bool look_decode(json_reader *r, void *context) {
   wh_batch *batch = context;
@@ -59,18 +59,41 @@ static wh_status reader_next(wh_reader *reader, wh_batch *batch, wh_rejects *rej
     status = read_row(r, batch, rejects, err);
     if (status != WH_OK) break;
   }
-  reader->bytes_read = json_feed_consumed(&r->feed);
+  uint64_t at = json_feed_consumed(&r->feed);
+  reader->bytes_read = at - reader->part.from;
   reader->paused = !end;
+  if (r->parts && status == WH_OK) {
+    reader->part.rows = r->feed.row;
+    reader->part.lines = json_feed_mark(&r->feed, r->feed.pos).line - 1;
+    if (end) reader->part.to = at;
+  }
   return status;
 }
 
 static void reader_close(wh_reader *reader) {
   json_reader *r = (json_reader *)reader;
+  json_parts_close(r->own_parts);
   json_feed_close(&r->feed);
   wh_arena_free(&r->decoder.scratch);
   wh_arena_free(&r->row_arena);
   wh_arena_free(&r->arena);
-  wh_mem_free(r->mem, r, sizeof *r);
+  wh_mem_free(r->mem, r, r->size);
+}
+
+void json_reader_init(json_reader *r, const wh_codec_context *context, bool lines) {
+  r->mem = context->mem;
+  r->size = sizeof *r;
+  r->lines = lines;
+  r->batch_rows = context->batch_rows ? context->batch_rows : WH_BATCH_ROWS_DEFAULT;
+  if (r->batch_rows > WH_BATCH_ROWS_MAX) r->batch_rows = WH_BATCH_ROWS_MAX;
+  r->base = (wh_reader){.schema = &r->schema, .next = reader_next, .close = reader_close};
+  wh_arena_init(&r->arena, context->mem);
+  wh_arena_init(&r->row_arena, context->mem);
+  wh_arena_init(&r->decoder.scratch, context->mem);
+  r->decoder.feed = &r->feed;
+  r->decoder.err = &r->failure;
+  r->sample_bytes = context->row_limit_bytes < WH_JSON_SAMPLE_BYTES ? context->row_limit_bytes
+                                                                    : WH_JSON_SAMPLE_BYTES;
 }
 
 static wh_status set_schema(json_reader *r, const wh_schema *given, bool may_widen,
@@ -93,19 +116,8 @@ static wh_status open_reader(const wh_codec_context *context, wh_input *in, cons
   const wh_json_read_options *o = options;
   json_reader *r = wh_mem_alloc_zero(context->mem, sizeof *r);
   if (!r) return wh_fail_memory(err);
-  r->mem = context->mem;
-  r->lines = lines;
-  r->batch_rows = context->batch_rows ? context->batch_rows : WH_BATCH_ROWS_DEFAULT;
-  if (r->batch_rows > WH_BATCH_ROWS_MAX) r->batch_rows = WH_BATCH_ROWS_MAX;
-  r->base = (wh_reader){
-      .schema = &r->schema, .schema_inferred = !given, .next = reader_next, .close = reader_close};
-  wh_arena_init(&r->arena, context->mem);
-  wh_arena_init(&r->row_arena, context->mem);
-  wh_arena_init(&r->decoder.scratch, context->mem);
-  r->decoder.feed = &r->feed;
-  r->decoder.err = &r->failure;
-  r->sample_bytes = context->row_limit_bytes < WH_JSON_SAMPLE_BYTES ? context->row_limit_bytes
-                                                                    : WH_JSON_SAMPLE_BYTES;
+  json_reader_init(r, context, lines);
+  r->base.schema_inferred = !given;
   wh_status status =
       json_feed_open(&r->feed, context->mem, in, context->row_limit_bytes, lines, err);
   if (status == WH_OK) status = json_feed_start(&r->feed, err);
@@ -113,6 +125,7 @@ static wh_status open_reader(const wh_codec_context *context, wh_input *in, cons
     status = set_schema(r, given, context->schema_may_widen,
                         o ? o->unknown : WH_JSON_UNKNOWN_DEFAULT, err);
   }
+  if (status == WH_OK && lines) status = json_parts_open(r, context, in, err);
   if (status != WH_OK) {
     reader_close(&r->base);
     return status;
@@ -146,6 +159,7 @@ wh_status wh_json_validate(wh_mem *mem, wh_input *in, size_t limit_bytes, wh_err
   json_reader *r = wh_mem_alloc_zero(mem, sizeof *r);
   if (!r) return wh_fail_memory(err);
   r->mem = mem;
+  r->size = sizeof *r;
   wh_status status = json_feed_open(&r->feed, mem, in, limit_bytes, false, err);
   if (status == WH_OK) status = json_feed_start(&r->feed, err);
   if (status == WH_OK) {

@@ -15,9 +15,14 @@ typedef enum json_state {
   JSON_DONE,
 } json_state;
 
+typedef struct json_parts json_parts; // parts.h
+
 typedef struct json_reader {
   wh_reader base;
   wh_mem *mem;
+  size_t size;           // of what the reader is the first member of
+  json_parts *parts;     // of which this is one; NULL: it is no part
+  json_parts *own_parts; // that it can be read in
   json_feed feed;
   json_decoder decoder;
   size_t batch_rows;
@@ -40,6 +45,9 @@ typedef struct json_reader {
 } json_reader;
 
 // reader.c
+
+// All that needs no memory.
+void json_reader_init(json_reader *reader, const wh_codec_context *context, bool lines);
 wh_status json_open_reader(const wh_codec_context *context, wh_input *in, const void *options,
                            const wh_schema *given, wh_reader **ret, wh_error *err);
 wh_status json_open_lines(const wh_codec_context *context, wh_input *in, const void *options,
@@ -74,3 +82,8 @@ wh_status json_widen_sample(json_reader *reader, wh_error *err);
 // wider, after looking at all rows that follow. WH_OK when it does not: feed->fault then says why
 // the row is to be rejected.
 wh_status json_widen_row(json_reader *reader, wh_error *err);
+// Looks at all rows that follow. Those that go together with reader->shape make it wider, the
+// others are left out: they are rejected when they are read.
+wh_status json_widen_rest(json_reader *reader, wh_error *err);
+// WH_ERR_WIDEN for the row in hand.
+wh_status json_widen_fail(const json_fault *fault, wh_place place, wh_error *err);

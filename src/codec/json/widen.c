@@ -1,6 +1,6 @@
 // Inference over many rows: the sample at the beginning, and everything that is left once a row
 // did not fit, so that one more pass over the input is enough.
-#include "codec/json/reader.h"
+#include "codec/json/parts.h"
 
 static bool look_shape(json_reader *r, void *context) {
   (void)context;
@@ -59,15 +59,13 @@ wh_status json_widen_sample(json_reader *reader, wh_error *err) {
   return WH_OK;
 }
 
-static wh_status fail_widen(const json_fault *fault, wh_place place, wh_error *err) {
+wh_status json_widen_fail(const json_fault *fault, wh_place place, wh_error *err) {
   return wh_fail_at(err, WH_ERR_WIDEN, place,
                     "row %llu does not fit the types of the rows before it: %s",
                     (unsigned long long)place.row, fault->reason);
 }
 
-// Rows that go together with those before make the schema wider, the others are left out: they
-// are rejected when they are read.
-static wh_status widen_rest(json_reader *r, wh_error *err) {
+wh_status json_widen_rest(json_reader *r, wh_error *err) {
   for (;;) {
     bool end;
     json_conflict conflict;
@@ -83,6 +81,7 @@ static wh_status widen_rest(json_reader *r, wh_error *err) {
 }
 
 wh_status json_widen_row(json_reader *reader, wh_error *err) {
+  if (reader->parts) return json_parts_widen(reader, err);
   json_feed *feed = &reader->feed;
   json_fault fault = feed->fault;
   wh_place place = json_feed_place(feed, fault.at);
@@ -97,8 +96,8 @@ wh_status json_widen_row(json_reader *reader, wh_error *err) {
   WH_TRY(json_shape_merge(reader->shape, reader->row_shape, &reader->arena, err));
   WH_TRY(json_shape_schema(reader->shape, &reader->arena, &reader->wider, err));
   if (wh_schema_eq(&reader->wider, &reader->schema)) return WH_OK;
-  WH_TRY(widen_rest(reader, err));
+  WH_TRY(json_widen_rest(reader, err));
   WH_TRY(json_shape_schema(reader->shape, &reader->arena, &reader->wider, err));
   reader->base.schema = &reader->wider;
-  return fail_widen(&fault, place, err);
+  return json_widen_fail(&fault, place, err);
 }

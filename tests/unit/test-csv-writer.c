@@ -3,7 +3,7 @@
 #include "codec-run.h"
 #include "codec/csv/writer.h"
 #include "codec/text_block.h"
-#include "data/digits.h"
+#include "data/put.h"
 #include "data/temporal.h"
 #include "data/value.h"
 #include "random_batch.h"

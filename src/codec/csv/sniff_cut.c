@@ -32,11 +32,14 @@ static const char *closing_quote(const sniff_cut *cut, const char *at, const cha
 
 // Up to the delimiter, line end or end; *bad is set when a quote stands before it.
 static const char *field_end(const sniff_cut *cut, const char *at, const char *end, bool *bad) {
-  while (at < end && *at != '\n' && *at != '\r' && !at_delimiter(cut, at, end)) {
-    if (cut->quote && *at == cut->quote) *bad = true;
-    at++;
+  const char first = cut->delimiter_len ? cut->delimiter[0] : '\n';
+  const char quote = cut->quote ? cut->quote : '\n';
+  for (;; at++) {
+    while (at < end && *at != '\n' && *at != '\r' && *at != first && *at != quote)
+      at++;
+    if (at == end || *at == '\n' || *at == '\r' || at_delimiter(cut, at, end)) return at;
+    *bad |= *at == quote;
   }
-  return at;
 }
 
 bool sniff_next(sniff_cursor *cursor, sniff_cell *ret) {

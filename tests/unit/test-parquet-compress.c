@@ -95,14 +95,16 @@ TEST(snappy_takes_the_examples_of_its_description) {
       {"\x08\x00x\x0D\x01", 5, "xxxxxxxx"},
       {"\x08\x00x\x0D\x02", 5, NULL}, // before the start
       {"\x08\x00x\x0D\x00", 5, NULL},
-      {"\x04\x0C" "abcd", 6, "abcd"},
+      {"\x04\x0C"
+       "abcd",
+       6, "abcd"},
       {"\x04\xF0\x03"
        "abcd",
        7, "abcd"}, // a length with more bytes than it needs
       {"\x04\xFC\x03\x00\x00\x00"
        "abcd",
        10, "abcd"},
-      {"\x04\x0C" 
+      {"\x04\x0C"
        "abc",
        5, NULL},
       {"\x05\x0C"

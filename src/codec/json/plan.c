@@ -15,11 +15,38 @@ json_slot *json_plan_find(const json_plan *plan, wh_str name) {
   return NULL;
 }
 
-static wh_status make(const wh_field *fields, size_t count, json_shape *shape, wh_arena *arena,
-                      json_plan **ret, wh_error *err);
+static wh_status make(const wh_field *fields, size_t count, const json_keep *keep,
+                      json_shape *shape, wh_arena *arena, json_plan **ret, wh_error *err);
 
-static wh_status make_slot(const wh_field *field, json_shape *shape, wh_arena *arena,
-                           json_slot *slot, wh_error *err) {
+static bool must_escape(wh_str name) {
+  for (size_t i = 0; i < name.len; i++) {
+    unsigned char c = (unsigned char)name.data[i];
+    if (c < 0x20 || c == '"' || c == '\\') return true;
+  }
+  return false;
+}
+
+static wh_status make_key(json_slot *slot, wh_arena *arena, wh_error *err) {
+  size_t len = slot->name.len + 3;
+  if (must_escape(slot->name) || len >= UINT32_MAX) {
+    static const char none[JSON_KEY_BLOCK] = "\1"; // which begins no key
+    slot->key = none;
+    slot->key_mask = 1;
+    return WH_OK;
+  }
+  char *text = wh_arena_alloc(arena, len + JSON_KEY_BLOCK);
+  if (!text) return wh_fail_memory(err);
+  text[0] = '"';
+  memcpy(text + 1, slot->name.data, slot->name.len);
+  memcpy(text + len - 2, "\":", 2);
+  slot->key = text;
+  slot->key_len = (uint32_t)len;
+  slot->key_mask = len < JSON_KEY_BLOCK ? (UINT32_C(1) << len) - 1 : UINT32_MAX;
+  return WH_OK;
+}
+
+static wh_status make_slot(const wh_field *field, const json_keep *keep, json_shape *shape,
+                           wh_arena *arena, json_slot *slot, wh_error *err) {
   // wh_arena_alloc zeroes, so that the padding is there.
   char *name = wh_arena_alloc(arena, field->name.len + 8);
   if (!name) return wh_fail_memory(err);
@@ -28,8 +55,10 @@ static wh_status make_slot(const wh_field *field, json_shape *shape, wh_arena *a
                       .type = field->type,
                       .nullable = field->nullable,
                       .shape = shape};
+  WH_TRY(make_key(slot, arena, err));
   if (field->type.kind == WH_STRUCT) {
-    return make(field->type.fields, field->type.field_count, shape, arena, &slot->fields, err);
+    return make(field->type.fields, field->type.field_count, keep ? keep->fields : NULL, shape,
+                arena, &slot->fields, err);
   }
   if (field->type.kind != WH_LIST) return WH_OK;
   json_plan *plan = WH_NEW(arena, json_plan);
@@ -41,11 +70,12 @@ static wh_status make_slot(const wh_field *field, json_shape *shape, wh_arena *a
     if (!shape->item && !(shape->item = WH_NEW(arena, json_shape))) return wh_fail_memory(err);
     item = shape->item;
   }
-  return make_slot(&field->type.fields[0], item, arena, plan->slots, err);
+  return make_slot(&field->type.fields[0], keep ? keep->fields : NULL, item, arena, plan->slots,
+                   err);
 }
 
-static wh_status make(const wh_field *fields, size_t count, json_shape *shape, wh_arena *arena,
-                      json_plan **ret, wh_error *err) {
+static wh_status make(const wh_field *fields, size_t count, const json_keep *keep,
+                      json_shape *shape, wh_arena *arena, json_plan **ret, wh_error *err) {
   json_plan *plan = WH_NEW(arena, json_plan);
   if (!plan) return wh_fail_memory(err);
   plan->count = (uint32_t)count;
@@ -54,11 +84,17 @@ static wh_status make(const wh_field *fields, size_t count, json_shape *shape, w
     plan->mask = plan->mask * 2 + 1;
   plan->slots = WH_NEW_ARRAY(arena, count, json_slot);
   plan->table = WH_NEW_ARRAY(arena, plan->mask + 1, uint32_t);
-  if (!plan->slots || !plan->table) return wh_fail_memory(err);
+  plan->order = WH_NEW_ARRAY(arena, count, json_slot *);
+  plan->seen = WH_NEW_ARRAY(arena, count, uint32_t);
+  if (!plan->slots || !plan->table || !plan->order || !plan->seen) return wh_fail_memory(err);
   for (size_t i = 0; i < count; i++) {
+    json_slot *slot = &plan->slots[i];
     // A shape's members stand in the order of the fields that were made of it.
     json_shape *member = shape ? shape->members[i].shape : NULL;
-    WH_TRY(make_slot(&fields[i], member, arena, &plan->slots[i], err));
+    WH_TRY(make_slot(&fields[i], keep ? &keep[i] : NULL, member, arena, slot, err));
+    slot->column = keep && !keep[i].some ? -1 : (int32_t)plan->wanted++;
+    slot->rank = (uint32_t)i;
+    plan->order[i] = slot;
     uint32_t at = hash_name(fields[i].name) & plan->mask;
     while (plan->table[at])
       at = (at + 1) & plan->mask;
@@ -68,7 +104,22 @@ static wh_status make(const wh_field *fields, size_t count, json_shape *shape, w
   return WH_OK;
 }
 
-wh_status json_plan_make(const wh_schema *schema, json_shape *shape, wh_arena *arena,
-                         json_plan **ret, wh_error *err) {
-  return make(schema->fields, schema->count, shape, arena, ret, err);
+wh_status json_plan_make(const wh_schema *schema, const json_keep *keep, json_shape *shape,
+                         wh_arena *arena, json_plan **ret, wh_error *err) {
+  return make(schema->fields, schema->count, keep, shape, arena, ret, err);
+}
+
+void json_plan_learn(json_plan *plan, uint32_t seen_count) {
+  // Those that were not there come last, in the order that they had.
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < seen_count; i++)
+    plan->slots[plan->seen[i]].rank = UINT32_MAX;
+  for (uint32_t i = 0; i < plan->count; i++) {
+    if (plan->order[i]->rank != UINT32_MAX)
+      plan->seen[seen_count + count++] = (uint32_t)(plan->order[i] - plan->slots);
+  }
+  for (uint32_t i = 0; i < plan->count; i++) {
+    plan->order[i] = &plan->slots[plan->seen[i]];
+    plan->order[i]->rank = i;
+  }
 }

@@ -1,3 +1,4 @@
+#include "codec/json/fast.h"
 #include "codec/json/parts.h"
 
 static bool look_decode(json_reader *r, void *context) {
@@ -46,6 +47,40 @@ static wh_status read_row(json_reader *r, wh_batch *batch, wh_rejects *rejects, 
   return reject_row(r, rejects, err);
 }
 
+enum {
+  FAST_ROWS = 64, // until their bytes are counted
+  FAST_FEW = 8,   // rows, for which a guess was hardly worth while
+  FAST_WAIT_MAX = 1000,
+};
+
+// Guesses that are wrong again and again cost more than they save.
+static void count_guess(json_reader *r, size_t rows, size_t most) {
+  if (rows == most) {
+    r->fast_penalty /= 2;
+  } else {
+    r->fast_wait = 1 + r->fast_penalty;
+    if (rows >= FAST_FEW)
+      r->fast_penalty /= 2;
+    else if (r->fast_penalty < FAST_WAIT_MAX)
+      r->fast_penalty = 2 * r->fast_penalty + 1;
+  }
+}
+
+// As many rows as a guess takes: perhaps none, and then the next one goes by the index.
+static size_t guess_rows(json_reader *r, wh_batch *batch) {
+  if (!r->fast_row) return 0;
+  if (r->fast_wait) {
+    r->fast_wait--;
+    return 0;
+  }
+  size_t most = r->batch_rows - batch->rows, few = FAST_ROWS * 64 / (r->schema.count + 1);
+  if (few > FAST_ROWS) few = FAST_ROWS;
+  if (most > few) most = few ? few : 1;
+  size_t rows = json_fast_rows(r, batch, most);
+  count_guess(r, rows, most);
+  return rows;
+}
+
 static wh_status reader_next(wh_reader *reader, wh_batch *batch, wh_rejects *rejects,
                              wh_error *err) {
   json_reader *r = (json_reader *)reader;
@@ -54,6 +89,7 @@ static wh_status reader_next(wh_reader *reader, wh_batch *batch, wh_rejects *rej
   r->rejected_bytes = 0;
   while (!wh_batch_full(batch, r->batch_rows, WH_BATCH_BYTES_DEFAULT) &&
          r->rejected_bytes < WH_BATCH_BYTES_DEFAULT) {
+    if (guess_rows(r, batch)) continue;
     status = json_frame_next(r, &end, err);
     if (status != WH_OK || end) break;
     status = read_row(r, batch, rejects, err);
@@ -87,6 +123,7 @@ void json_reader_init(json_reader *r, const wh_codec_context *context, bool line
   r->batch_rows = context->batch_rows ? context->batch_rows : WH_BATCH_ROWS_DEFAULT;
   if (r->batch_rows > WH_BATCH_ROWS_MAX) r->batch_rows = WH_BATCH_ROWS_MAX;
   r->base = (wh_reader){.schema = &r->schema, .next = reader_next, .close = reader_close};
+  r->fast_row = json_fast_off ? NULL : json_fast_row_of(wh_cpu_level());
   wh_arena_init(&r->arena, context->mem);
   wh_arena_init(&r->row_arena, context->mem);
   wh_arena_init(&r->decoder.scratch, context->mem);
@@ -108,7 +145,8 @@ static wh_status set_schema(json_reader *r, const wh_schema *given, bool may_wid
     WH_TRY(json_widen_sample(r, err));
     WH_TRY(json_shape_schema(r->shape, &r->arena, &r->schema, err));
   }
-  return json_plan_make(&r->schema, r->widens ? r->shape : NULL, &r->arena, &r->decoder.plan, err);
+  return json_plan_make(&r->schema, NULL, r->widens ? r->shape : NULL, &r->arena, &r->decoder.plan,
+                        err);
 }
 
 static wh_status open_reader(const wh_codec_context *context, wh_input *in, const void *options,

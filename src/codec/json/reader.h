@@ -2,6 +2,7 @@
 // rows begin and end), widen.c (inference over many rows).
 #pragma once
 
+#include "base/cpu.h"
 #include "codec/json/decode.h"
 #include "codec/json/json.h"
 
@@ -16,6 +17,8 @@ typedef enum json_state {
 } json_state;
 
 typedef struct json_parts json_parts; // parts.h
+// fast.h: takes the row that begins at p; NULL: it is not as expected.
+typedef const char *json_fast_row(json_decoder *decoder, wh_batch *batch, const char *p);
 
 typedef struct json_reader {
   wh_reader base;
@@ -30,12 +33,15 @@ typedef struct json_reader {
   bool widens;
   size_t rejected_bytes; // by this call of `next`, about
   json_state state;
-  uint64_t open_byte; // where the array or the one object begins
-  wh_arena arena;     // schema, plan, shapes
-  wh_schema schema;   // of the batches
-  wh_schema wider;    // after WH_ERR_WIDEN
-  json_shape *shape;  // of all rows so far, when it widens
-  wh_arena row_arena; // the shape of one row
+  json_fast_row *fast_row; // NULL: all by the index
+  uint32_t fast_wait;      // rows to be read by the index before a guess is made again
+  uint32_t fast_penalty;   // how many after the next wrong one
+  uint64_t open_byte;      // where the array or the one object begins
+  wh_arena arena;          // schema, plan, shapes
+  wh_schema schema;        // of the batches
+  wh_schema wider;         // after WH_ERR_WIDEN
+  json_shape *shape;       // of all rows so far, when it widens
+  wh_arena row_arena;      // the shape of one row
   json_shape *row_shape;
   size_t start;  // of the row in hand, in the window
   bool sampling; // everything is kept, to be read again

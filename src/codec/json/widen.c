@@ -81,7 +81,7 @@ wh_status json_widen_rest(json_reader *r, wh_error *err) {
 }
 
 wh_status json_widen_row(json_reader *reader, wh_error *err) {
-  if (reader->parts) return json_parts_widen(reader, err);
+  if (reader->parts || reader->own_parts) return json_parts_widen(reader, err);
   json_feed *feed = &reader->feed;
   json_fault fault = feed->fault;
   wh_place place = json_feed_place(feed, fault.at);

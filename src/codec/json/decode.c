@@ -115,24 +115,37 @@ static inline json_slot *guess_slot(const json_plan *plan, const json_value *key
   return NULL;
 }
 
+// The key's name: in the window, or unescaped in the scratch.
+static bool key_name(json_decoder *d, const json_value *key, wh_str *ret) {
+  *ret = key->text;
+  if (key->plain) return true;
+  char *out = wh_arena_alloc(&d->scratch, key->text.len + JSON_TEXT_SLACK);
+  if (!out) {
+    WH_IGNORE(wh_fail_memory(d->err));
+    return json_append_failed(d);
+  }
+  ret->data = out;
+  return json_text_unescape(d->feed, key, out, &ret->len);
+}
+
 // *ret is NULL for a key that no column has.
 static bool find_slot(json_decoder *d, const json_plan *plan, const json_value *key,
                       json_slot **ret) {
-  wh_str name = key->text;
-  if (!key->plain) {
-    char *out = wh_arena_alloc(&d->scratch, name.len + JSON_TEXT_SLACK);
-    if (!out) {
-      WH_IGNORE(wh_fail_memory(d->err));
-      return json_append_failed(d);
-    }
-    if (!json_text_unescape(d->feed, key, out, &name.len)) return false;
-    name.data = out;
-  }
+  wh_str name;
+  if (!key_name(d, key, &name)) return false;
   *ret = json_plan_find(plan, name);
   return true;
 }
 
-static bool unknown_key(json_decoder *d, const json_value *key) {
+static bool unknown_key(json_decoder *d, json_plan *plan, const json_value *key) {
+  if (plan->by_column && d->options->wanted) {
+    wh_str name;
+    if (!key_name(d, key, &name)) return false;
+    if (!json_layout_wants(d->options, plan->prefix, name, &d->scratch)) {
+      json_plan_pass_over(plan, name, d->arena);
+      return json_skip(d->feed, false);
+    }
+  }
   if (d->unknown == JSON_UNKNOWN_IGNORE) return json_skip(d->feed, true);
   size_t at = json_at(d->feed, key->text.data) - 1;
   json_fault_at(d->feed, JSON_MISFIT, at, "there is no column for the key '%.*s'",
@@ -179,7 +192,7 @@ static bool decode_members(json_decoder *d, json_plan *plan, wh_column *columns,
     json_slot *slot = guess_slot(plan, &key, next);
     if (!slot && !find_slot(d, plan, &key, &slot)) return false;
     if (!slot) {
-      if (!unknown_key(d, &key)) return false;
+      if (!unknown_key(d, plan, &key)) return false;
       continue;
     }
     if (slot->object == object) return stands_twice(d, slot, &key);
@@ -210,11 +223,14 @@ static bool decode_list(json_decoder *d, json_slot *slot, wh_column *column) {
   if (column->length >= column->rows_cap && wh_column_grow(column, 1, 0, d->err) != WH_OK) {
     return json_append_failed(d);
   }
+  bool any = false;
   for (bool first = true, done;; first = false) {
     if (!json_take_comma(d->feed, first, &done)) return false;
     if (done) break;
     if (!decode_value(d, &slot->fields->slots[0], &column->children[0])) return false;
+    any = true;
   }
+  if (slot->needs_item && !any) return json_item_missing(d, slot, d->feed->pos - 1);
   return wh_column_add_list(column, d->err) == WH_OK || json_append_failed(d);
 }
 

@@ -11,7 +11,9 @@ typedef struct json_decoder {
   json_feed *feed;
   json_plan *plan;
   json_unknown unknown;
-  uint64_t objects; // seen so far
+  const json_layout_options *options; // which keys are wanted
+  wh_arena *arena;                    // the reader's, for what is learnt of keys
+  uint64_t objects;                   // seen so far
   json_known_day day;
   wh_arena scratch; // for values that are converted by way of text; the reader resets it
   wh_error *err;    // of the call in hand
@@ -48,6 +50,8 @@ static inline void json_note_float(json_slot *slot, const json_number *number) {
 bool json_convert_scalar(json_decoder *decoder, json_slot *slot, wh_column *column, wh_str token);
 bool json_convert_text(json_decoder *decoder, json_slot *slot, wh_column *column,
                        const json_value *value);
+// JSON_MISFIT with rule "missing".
+bool json_item_missing(json_decoder *decoder, const json_slot *slot, size_t at);
 bool json_convert_null(json_decoder *decoder, json_slot *slot, wh_column *column, size_t at);
 // JSON_MISFIT: "a number, but the column is text".
 bool json_misfit(json_decoder *decoder, const json_slot *slot, size_t at, const char *found);

@@ -43,6 +43,7 @@ FAST_TARGET static const char *FAST(list)(json_decoder *d, json_slot *slot, wh_c
   if (c->length >= c->rows_cap && wh_column_grow(c, 1, 0, d->err) != WH_OK) return NULL;
   json_slot *item = &slot->fields->slots[0];
   p += *p == ' ';
+  if (*p == ']' && slot->needs_item) return NULL;
   if (*p == ']') return wh_column_add_list(c, d->err) == WH_OK ? p + 1 : NULL;
   for (;;) {
     p = FAST(value)(d, item, &c->children[0], p);

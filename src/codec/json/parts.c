@@ -110,6 +110,8 @@ static wh_status open_part(json_parts *parts, uint64_t from, uint64_t to, json_p
   r->size = sizeof *p;
   r->parts = parts;
   r->schema = whole->schema;
+  r->layout = whole->layout;
+  r->decoder.options = &r->layout->options;
   r->widens = whole->widens;
   r->decoder.unknown = whole->decoder.unknown;
   r->base.part = (wh_part){.index = parts->count, .from = from, .to = from};
@@ -117,9 +119,11 @@ static wh_status open_part(json_parts *parts, uint64_t from, uint64_t to, json_p
       json_feed_open(&r->feed, parts->mem, &p->in.base, parts->context.row_limit_bytes, true, err);
   if (status == WH_OK) status = json_feed_start_at(&r->feed, from, err);
   if (status == WH_OK && r->widens)
-    status = json_shape_of_schema(&r->schema, &r->arena, &r->shape, err);
+    status = json_shape_of_schema(&r->layout->full, &r->arena, &r->shape, err);
   if (status == WH_OK)
-    status = json_plan_make(&r->schema, NULL, r->shape, &r->arena, &r->decoder.plan, err);
+    status = json_plan_make(r->layout, r->shape, &r->arena, &r->decoder.plan, err);
+  if (status == WH_OK && !r->layout->direct)
+    status = json_reshape_open(&r->reshape, r->layout, parts->mem, err);
   if (status != WH_OK) {
     wh_reader_close(&r->base);
     return status;
@@ -189,7 +193,7 @@ static wh_status look_at_all(json_parts *parts, wh_error *err) {
   if (!r->shape) status = wh_fail_memory(err);
   if (status == WH_OK) status = json_shape_merge(r->shape, parts->shape, &r->arena, err);
   if (status == WH_OK) status = json_widen_rest(r, err);
-  if (status == WH_OK) status = json_shape_schema(r->shape, &parts->arena, &parts->wider, err);
+  if (status == WH_OK) status = json_widen_columns(r, r->shape, &parts->arena, &parts->wider, err);
   wh_reader_close(&r->base);
   return status;
 }

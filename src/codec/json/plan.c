@@ -15,6 +15,8 @@ json_slot *json_plan_find(const json_plan *plan, wh_str name) {
   return NULL;
 }
 
+enum { PASSED_OVER_MAX = 256 }; // keys that nobody wants, of one object
+
 static wh_status make(const wh_field *fields, size_t count, const json_keep *keep,
                       json_shape *shape, wh_arena *arena, json_plan **ret, wh_error *err);
 
@@ -45,20 +47,23 @@ static wh_status make_key(json_slot *slot, wh_arena *arena, wh_error *err) {
   return WH_OK;
 }
 
+static wh_status name_slot(json_slot *slot, wh_str key, wh_arena *arena, wh_error *err) {
+  // wh_arena_alloc zeroes, so that the padding is there.
+  char *name = wh_arena_alloc(arena, key.len + 8);
+  if (!name) return wh_fail_memory(err);
+  if (key.len) memcpy(name, key.data, key.len);
+  slot->name = wh_str_n(name, key.len);
+  return make_key(slot, arena, err);
+}
+
 static wh_status make_slot(const wh_field *field, const json_keep *keep, json_shape *shape,
                            wh_arena *arena, json_slot *slot, wh_error *err) {
-  // wh_arena_alloc zeroes, so that the padding is there.
-  char *name = wh_arena_alloc(arena, field->name.len + 8);
-  if (!name) return wh_fail_memory(err);
-  memcpy(name, field->name.data, field->name.len);
-  *slot = (json_slot){.name = wh_str_n(name, field->name.len),
-                      .type = field->type,
-                      .nullable = field->nullable,
-                      .shape = shape};
-  WH_TRY(make_key(slot, arena, err));
+  *slot = (json_slot){.type = field->type, .nullable = field->nullable, .shape = shape};
+  WH_TRY(name_slot(slot, field->name, arena, err));
+  const json_keep *inner = keep ? keep->fields : NULL;
   if (field->type.kind == WH_STRUCT) {
-    return make(field->type.fields, field->type.field_count, keep ? keep->fields : NULL, shape,
-                arena, &slot->fields, err);
+    return make(field->type.fields, field->type.field_count, inner, shape, arena, &slot->fields,
+                err);
   }
   if (field->type.kind != WH_LIST) return WH_OK;
   json_plan *plan = WH_NEW(arena, json_plan);
@@ -70,8 +75,17 @@ static wh_status make_slot(const wh_field *field, const json_keep *keep, json_sh
     if (!shape->item && !(shape->item = WH_NEW(arena, json_shape))) return wh_fail_memory(err);
     item = shape->item;
   }
-  return make_slot(&field->type.fields[0], keep ? keep->fields : NULL, item, arena, plan->slots,
-                   err);
+  return make_slot(&field->type.fields[0], inner, item, arena, plan->slots, err);
+}
+
+static void enter(json_plan *plan, uint32_t number) {
+  json_slot *slot = &plan->slots[number];
+  slot->rank = number;
+  plan->order[number] = slot;
+  uint32_t at = hash_name(slot->name) & plan->mask;
+  while (plan->table[at])
+    at = (at + 1) & plan->mask;
+  plan->table[at] = number + 1;
 }
 
 static wh_status make(const wh_field *fields, size_t count, const json_keep *keep,
@@ -79,13 +93,15 @@ static wh_status make(const wh_field *fields, size_t count, const json_keep *kee
   json_plan *plan = WH_NEW(arena, json_plan);
   if (!plan) return wh_fail_memory(err);
   plan->count = (uint32_t)count;
+  plan->cap = plan->count + (keep ? PASSED_OVER_MAX : 0);
+  plan->by_column = keep;
   plan->mask = 3;
-  while (plan->mask < count * 2)
+  while (plan->mask < plan->cap * 2)
     plan->mask = plan->mask * 2 + 1;
-  plan->slots = WH_NEW_ARRAY(arena, count, json_slot);
+  plan->slots = WH_NEW_ARRAY(arena, plan->cap, json_slot);
   plan->table = WH_NEW_ARRAY(arena, plan->mask + 1, uint32_t);
-  plan->order = WH_NEW_ARRAY(arena, count, json_slot *);
-  plan->seen = WH_NEW_ARRAY(arena, count, uint32_t);
+  plan->order = WH_NEW_ARRAY(arena, plan->cap, json_slot *);
+  plan->seen = WH_NEW_ARRAY(arena, plan->cap, uint32_t);
   if (!plan->slots || !plan->table || !plan->order || !plan->seen) return wh_fail_memory(err);
   for (size_t i = 0; i < count; i++) {
     json_slot *slot = &plan->slots[i];
@@ -93,20 +109,45 @@ static wh_status make(const wh_field *fields, size_t count, const json_keep *kee
     json_shape *member = shape ? shape->members[i].shape : NULL;
     WH_TRY(make_slot(&fields[i], keep ? &keep[i] : NULL, member, arena, slot, err));
     slot->column = keep && !keep[i].some ? -1 : (int32_t)plan->wanted++;
-    slot->rank = (uint32_t)i;
-    plan->order[i] = slot;
-    uint32_t at = hash_name(fields[i].name) & plan->mask;
-    while (plan->table[at])
-      at = (at + 1) & plan->mask;
-    plan->table[at] = (uint32_t)i + 1;
+    enter(plan, (uint32_t)i);
   }
   *ret = plan;
   return WH_OK;
 }
 
-wh_status json_plan_make(const wh_schema *schema, const json_keep *keep, json_shape *shape,
-                         wh_arena *arena, json_plan **ret, wh_error *err) {
-  return make(schema->fields, schema->count, keep, shape, arena, ret, err);
+// The names that the keys of nested objects begin with, where they are columns.
+static wh_status name_prefixes(const json_layout *layout, json_plan *plan, wh_arena *arena,
+                               wh_error *err) {
+  for (uint32_t i = 0; i < plan->count; i++) {
+    json_plan *inner = plan->slots[i].fields;
+    if (inner && plan->slots[i].type.kind == WH_LIST) inner = inner->slots[0].fields;
+    if (!inner || !inner->by_column) continue;
+    inner->prefix = json_layout_name(&layout->options, plan->prefix, plan->slots[i].name, arena);
+    if (!inner->prefix.data) return wh_fail_memory(err);
+    WH_TRY(name_prefixes(layout, inner, arena, err));
+  }
+  return WH_OK;
+}
+
+wh_status json_plan_make(const json_layout *layout, json_shape *shape, wh_arena *arena,
+                         json_plan **ret, wh_error *err) {
+  const wh_schema *full = &layout->full;
+  json_plan *plan = NULL;
+  WH_TRY(make(full->fields, full->count, layout->keep, shape, arena, &plan, err));
+  for (uint32_t i = 0; layout->list >= 0 && i < plan->count; i++) {
+    json_slot *slot = &plan->slots[i];
+    slot->needs_item = slot->column == (int32_t)layout->list && !slot->nullable;
+  }
+  *ret = plan;
+  return name_prefixes(layout, plan, arena, err);
+}
+
+void json_plan_pass_over(json_plan *plan, wh_str name, wh_arena *arena) {
+  if (plan->count == plan->cap) return;
+  json_slot *slot = &plan->slots[plan->count];
+  *slot = (json_slot){.column = -1};
+  if (name_slot(slot, name, arena, NULL) != WH_OK) return;
+  enter(plan, plan->count++);
 }
 
 void json_plan_learn(json_plan *plan, uint32_t seen_count) {

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "codec/json/infer.h"
+#include "codec/json/layout.h"
 #include "data/type.h"
 
 enum { JSON_KEY_BLOCK = 32 }; // bytes of a key that are compared at once
@@ -17,8 +18,9 @@ typedef struct json_slot {
   const char *key;
   uint32_t key_mask;
   uint32_t key_len;
-  int32_t column; // among those of the row or struct; -1: it is not wanted
-  uint32_t rank;  // in json_plan.order
+  int32_t column;  // among those of the row or struct; -1: it is not wanted
+  uint32_t rank;   // in json_plan.order
+  bool needs_item; // an empty list is as good as none, which may not be
   wh_type type;
   bool nullable;
   uint64_t object;     // number of the object that had it last: a key that stands twice is found
@@ -29,6 +31,9 @@ typedef struct json_slot {
 
 struct json_plan {
   json_slot *slots;
+  uint32_t cap;      // of slots: unwanted keys that are met are added
+  wh_str prefix;     // of the names of its columns, with flatten; no data: none
+  bool by_column;    // its keys are columns, or parts of their names
   json_slot **order; // as their keys are expected
   uint32_t *seen;    // scratch: the slots of the object in hand
   uint32_t wanted;   // slots that have a column
@@ -37,17 +42,11 @@ struct json_plan {
   uint32_t *table; // hash of the name & mask -> slot + 1, with linear probing
 };
 
-// Which of some fields are wanted, and which of theirs.
-typedef struct json_keep json_keep;
-struct json_keep {
-  bool some;
-  json_keep *fields; // of a struct; NULL: all
-};
-
-// `keep`: for each column, NULL: all are wanted. `shape` goes with the schema
-// (json_shape_of_schema, json_shape_schema), or is NULL.
-wh_status json_plan_make(const wh_schema *schema, const json_keep *keep, json_shape *shape,
-                         wh_arena *arena, json_plan **ret, wh_error *err);
+// `shape` goes with layout->full (json_shape_of_schema, json_shape_schema), or is NULL.
+wh_status json_plan_make(const json_layout *layout, json_shape *shape, wh_arena *arena,
+                         json_plan **ret, wh_error *err);
+// A key that nobody wants: expect it from now on, if there is room.
+void json_plan_pass_over(json_plan *plan, wh_str name, wh_arena *arena);
 // The keys of the last object stood in the order of plan->seen: expect them so.
 void json_plan_learn(json_plan *plan, uint32_t seen_count);
 // NULL: no such column.

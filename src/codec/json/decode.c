@@ -218,6 +218,12 @@ static bool decode_struct(json_decoder *d, json_slot *slot, wh_column *column) {
   return wh_column_add_struct(column, d->err) == WH_OK || json_append_failed(d);
 }
 
+// Of a list whose items are only counted.
+static bool pass_item(json_decoder *d, wh_column *column) {
+  if (!json_skip(d->feed, false)) return false;
+  return wh_column_add_null(column, d->err) == WH_OK || json_append_failed(d);
+}
+
 static bool decode_list(json_decoder *d, json_slot *slot, wh_column *column) {
   // Its offsets must be there before items are counted.
   if (column->length >= column->rows_cap && wh_column_grow(column, 1, 0, d->err) != WH_OK) {
@@ -227,7 +233,10 @@ static bool decode_list(json_decoder *d, json_slot *slot, wh_column *column) {
   for (bool first = true, done;; first = false) {
     if (!json_take_comma(d->feed, first, &done)) return false;
     if (done) break;
-    if (!decode_value(d, &slot->fields->slots[0], &column->children[0])) return false;
+    json_slot *item = slot->fields->slots;
+    if (item->column < 0 ? !pass_item(d, column->children)
+                         : !decode_value(d, item, column->children))
+      return false;
     any = true;
   }
   if (slot->needs_item && !any) return json_item_missing(d, slot, d->feed->pos - 1);

@@ -46,7 +46,7 @@ FAST_TARGET static const char *FAST(list)(json_decoder *d, json_slot *slot, wh_c
   if (*p == ']' && slot->needs_item) return NULL;
   if (*p == ']') return wh_column_add_list(c, d->err) == WH_OK ? p + 1 : NULL;
   for (;;) {
-    p = FAST(value)(d, item, &c->children[0], p);
+    p = item->column < 0 ? pass_item(d, c->children, p) : FAST(value)(d, item, c->children, p);
     if (!p) return NULL;
     if (*p == ']') break;
     if (*p != ',') return NULL;

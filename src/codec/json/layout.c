@@ -1,5 +1,7 @@
 #include "codec/json/layout.h"
 
+#include <assert.h>
+
 // --- Names ---------------------------------------------------------------------------------------
 
 // As a part of a name: in quotes, if it could be taken for something else; a quote in there twice.
@@ -123,7 +125,7 @@ static wh_status walk_list(walk *w, wh_str name, const wh_field *field, json_kee
   WH_TRY(walk_type(w, name, item, &item->type, keep->fields, err));
   w->depth--;
   w->exploded = false;
-  keep->some = true; // its items are counted even when none of them is wanted
+  keep->some = true;
   return WH_OK;
 }
 
@@ -150,6 +152,17 @@ static wh_status walk_row(walk *w, const wh_schema *full, json_keep *keep, ptrdi
   return WH_OK;
 }
 
+static wh_status make_list_of(wh_type item, wh_arena *arena, wh_type *ret, wh_error *err) {
+  wh_field *field = WH_NEW(arena, wh_field);
+  if (!field) return wh_fail_memory(err);
+  *field =
+      (wh_field){.name = WH_STR("item"), .type = item, .nullable = true, .privacy = WH_INTERNAL};
+  *ret = wh_type_of(WH_LIST);
+  ret->fields = field;
+  ret->field_count = 1;
+  return WH_OK;
+}
+
 // What of the fields is kept, as their own.
 static wh_status prune(const wh_field *fields, size_t count, const json_keep *keep, wh_arena *arena,
                        wh_field **ret, uint32_t *ret_count, wh_error *err) {
@@ -163,8 +176,11 @@ static wh_status prune(const wh_field *fields, size_t count, const json_keep *ke
     wh_field *inner;
     uint32_t inner_count;
     if (!keep[i].fields) continue;
-    if (type->kind == WH_LIST) // its item stays, whatever is left of it
-      keep[i].fields->some = true;
+    if (type->kind == WH_LIST && !keep[i].fields->some) {
+      // Its items are only counted.
+      WH_TRY(make_list_of(wh_type_of(WH_NULL), arena, type, err));
+      continue;
+    }
     WH_TRY(
         prune(type->fields, type->field_count, keep[i].fields, arena, &inner, &inner_count, err));
     type->fields = inner;
@@ -217,6 +233,29 @@ wh_status json_layout_make(const json_layout_options *options, const wh_schema *
     for (ptrdiff_t i = 0; i < list; i++)
       ret->list += ret->keep[i].some;
   }
+  return WH_OK;
+}
+
+wh_status json_layout_order(json_layout *layout, const wh_schema *columns, wh_arena *arena,
+                            wh_error *err) {
+  if (layout->direct) return WH_OK;
+  size_t count = layout->columns.count, n = 0, at = 0;
+  wh_field *fields = WH_NEW_ARRAY(arena, count, wh_field);
+  json_source *sources = WH_NEW_ARRAY(arena, count, json_source);
+  if (!fields || !sources) return wh_fail_memory(err);
+  for (size_t i = 0; i < columns->count; i++) {
+    // It is usually the one behind the last.
+    for (size_t tries = 0; tries < count; tries++, at++) {
+      at = at < count ? at : 0;
+      if (!wh_str_eq(layout->columns.fields[at].name, columns->fields[i].name)) continue;
+      fields[n] = layout->columns.fields[at];
+      sources[n++] = layout->sources[at++];
+      break;
+    }
+  }
+  assert(n == count);
+  layout->columns.fields = fields;
+  layout->sources = sources;
   return WH_OK;
 }
 
@@ -321,14 +360,20 @@ wh_status json_layout_unfold(const json_layout_options *options, const wh_schema
   node root = {0};
   for (size_t i = 0; i < columns->count; i++)
     WH_TRY(insert(options, &root, &columns->fields[i], arena, err));
-  wh_field *fields = WH_NEW_ARRAY(arena, root.count, wh_field);
+  wh_field *fields = WH_NEW_ARRAY(arena, root.count + 1, wh_field);
   if (!fields) return wh_fail_memory(err);
   uint32_t i = 0;
+  bool found = !options->explode.len;
   for (const node *n = root.first; n; n = n->next, i++) {
     WH_TRY(field_of(n, arena, &fields[i], err));
-    bool list = options->explode.len && wh_str_eq(n->name, options->explode);
-    if (list && fields[i].type.kind != WH_NULL) WH_TRY(make_list(&fields[i], arena, err));
+    if (found || !wh_str_eq(n->name, options->explode)) continue;
+    found = true;
+    if (fields[i].type.kind != WH_NULL) WH_TRY(make_list(&fields[i], arena, err));
   }
-  *ret = (wh_schema){root.count, fields};
+  if (!found) { // none of its columns is wanted; but its items are still rows
+    fields[i] = (wh_field){.name = options->explode, .nullable = true, .privacy = WH_INTERNAL};
+    WH_TRY(make_list_of(wh_type_of(WH_NULL), arena, &fields[i++].type, err));
+  }
+  *ret = (wh_schema){i, fields};
   return WH_OK;
 }

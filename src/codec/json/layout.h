@@ -44,6 +44,9 @@ typedef struct json_layout {
 // All of it lives in the arena, with parts of `full`.
 wh_status json_layout_make(const json_layout_options *options, const wh_schema *full,
                            wh_arena *arena, json_layout *ret, wh_error *err);
+// Puts the layout's columns in the order of those that were given: these, or some of them.
+wh_status json_layout_order(json_layout *layout, const wh_schema *columns, wh_arena *arena,
+                            wh_error *err);
 // From columns that were given to the rows they come from.
 wh_status json_layout_unfold(const json_layout_options *options, const wh_schema *columns,
                              wh_arena *arena, wh_schema *ret, wh_error *err);

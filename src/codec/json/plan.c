@@ -75,7 +75,9 @@ static wh_status make_slot(const wh_field *field, const json_keep *keep, json_sh
     if (!shape->item && !(shape->item = WH_NEW(arena, json_shape))) return wh_fail_memory(err);
     item = shape->item;
   }
-  return make_slot(&field->type.fields[0], inner, item, arena, plan->slots, err);
+  WH_TRY(make_slot(&field->type.fields[0], inner, item, arena, plan->slots, err));
+  plan->slots->column = inner && !inner->some ? -1 : 0;
+  return WH_OK;
 }
 
 static void enter(json_plan *plan, uint32_t number) {

@@ -215,6 +215,7 @@ static wh_status set_schema(json_reader *r, const wh_schema *given, wh_error *er
   WH_TRY(find_rows(r, given, &full, err));
   json_layout_options options = r->own_layout.options;
   WH_TRY(json_layout_make(&options, &full, &r->arena, &r->own_layout, err));
+  if (given) WH_TRY(json_layout_order(&r->own_layout, given, &r->arena, err));
   r->schema = r->own_layout.columns;
   if (!r->layout->direct) WH_TRY(json_reshape_open(&r->reshape, r->layout, r->mem, err));
   return json_plan_make(r->layout, r->widens ? r->shape : NULL, &r->arena, &r->decoder.plan, err);

@@ -12,12 +12,14 @@ all: ## the optimised program: build/wherry
 .PHONY: test test-long
 test: ## everything that fits in 15 minutes
 	@scripts/install-deps test || scripts/install-deps --check build
+	@scripts/install-peers || echo "Without them the tests that need them are skipped." >&2
 	@scripts/build $(BUILD)
 	@ln -sf src/cli/wherry $(BUILD)/wherry
 	@tests/run $(BUILD)
 
 test-long: ## the large counts; takes hours
 	@scripts/install-deps test || scripts/install-deps --check build
+	@scripts/install-peers || echo "Without them the tests that need them are skipped." >&2
 	@scripts/build $(BUILD)
 	@ln -sf src/cli/wherry $(BUILD)/wherry
 	@tests/run $(BUILD) --long
@@ -33,13 +35,20 @@ bench: all ## the crossing beside the plain script
 	@scripts/build $(BUILD)
 	@python3 bench/crossing.py $(BUILD)
 
+.PHONY: bench-codecs
+bench-codecs: all ## one format to another, beside DuckDB, PyArrow and Polars
+	@scripts/build $(BUILD)
+	@scripts/install-peers
+	@.peers/bin/python bench/codecs.py $(BUILD)
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for MINUTES=10
 	@scripts/fuzz $(MINUTES)
 
 .PHONY: docs
-docs: all ## docs/reference, from the tables in the source
+docs: all ## docs/reference, from the tables in the source, and the picture of the README
 	@$(BUILD)/wherry docs docs/reference
+	@scripts/draw-terminal docs/demo.txt >docs/demo.svg
 
 .PHONY: format check-format
 format:

@@ -12,11 +12,18 @@ void wh_mem_init(wh_mem *mem, size_t limit) {
   mem->limit = limit;
 }
 
+// What a test asked for: the allocation with this number is refused.
+static bool must_fail(wh_mem *mem, size_t number) {
+  size_t fail_at = atomic_load(&mem->fail_at);
+  if (!fail_at || number < fail_at) return false;
+  size_t count = atomic_load(&mem->fail_count);
+  return !count || number - fail_at < count;
+}
+
 // Claims `size` bytes of the budget, or refuses.
 static bool claim(wh_mem *mem, size_t size) {
   size_t number = atomic_fetch_add(&mem->count, 1) + 1;
-  size_t fail_at = atomic_load(&mem->fail_at);
-  bool fail = fail_at && number >= fail_at;
+  bool fail = must_fail(mem, number);
   size_t used = fail ? 0 : atomic_fetch_add(&mem->used, size) + size;
   if (!fail && mem->limit && used > mem->limit) {
     atomic_fetch_sub(&mem->used, size);
@@ -72,8 +79,10 @@ void *wh_mem_alloc_unsized(wh_mem *mem, size_t size) {
   if (!claim(mem, size)) return NULL;
   void *ptr = malloc(size ? size : 1);
   // The C library may hand out a little more; account for what is really there.
-  if (ptr) atomic_fetch_add(&mem->used, malloc_usable_size(ptr) - size);
-  else give_back(mem, size);
+  if (ptr)
+    atomic_fetch_add(&mem->used, malloc_usable_size(ptr) - size);
+  else
+    give_back(mem, size);
   return ptr;
 }
 
@@ -88,8 +97,10 @@ void *wh_mem_realloc_unsized(wh_mem *mem, void *ptr, size_t size) {
     return NULL;
   }
   size_t now = malloc_usable_size(moved);
-  if (now > claimed) atomic_fetch_add(&mem->used, now - claimed);
-  else give_back(mem, claimed - now);
+  if (now > claimed)
+    atomic_fetch_add(&mem->used, now - claimed);
+  else
+    give_back(mem, claimed - now);
   return moved;
 }
 

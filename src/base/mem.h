@@ -15,9 +15,10 @@ typedef struct wh_mem {
   size_t limit; // bytes; 0: no ceiling
   atomic_size_t used;
   atomic_size_t peak;
-  atomic_size_t count;   // allocations so far
-  atomic_size_t fail_at; // fail the allocation with this number, and every later one; 0: never
-  atomic_size_t failed;  // how many were refused
+  atomic_size_t count;      // allocations so far
+  atomic_size_t fail_at;    // fail the allocation with this number, and later ones; 0: never
+  atomic_size_t fail_count; // how many from there on; 0: all
+  atomic_size_t failed;     // how many were refused
 } wh_mem;
 
 void wh_mem_init(wh_mem *mem, size_t limit);

@@ -140,6 +140,7 @@ wh_config *wh_cli_config(wh_cli *cli) {
 
 wh_engine *wh_cli_engine(wh_cli *cli) {
   if (cli->engine.config) return &cli->engine;
+  cli->refused = WH_EXIT_USAGE;
   wh_config *config = wh_cli_config(cli);
   if (!config) return NULL;
   cli->mem.limit = wh_engine_memory_limit(config);
@@ -156,7 +157,7 @@ wh_engine *wh_cli_engine(wh_cli *cli) {
     status = wh_ledger_open_sqlite(&cli->os.base, &cli->mem, path, locks, &cli->ledger, &err);
   }
   if (status != WH_OK) {
-    wh_cli_fail(cli, &err);
+    cli->refused = wh_cli_fail(cli, &err);
     return NULL;
   }
   cli->engine = (wh_engine){.os = &cli->os.base,

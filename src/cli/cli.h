@@ -53,6 +53,7 @@ typedef struct wh_cli {
   wh_config *config;
   wh_ledger *ledger;
   wh_engine engine; // after wh_cli_engine
+  wh_exit refused;  // the exit status, after wh_cli_engine returned NULL
   atomic_bool stop;
   int wake_fd; // readable once somebody asked us to stop
 } wh_cli;

@@ -15,7 +15,7 @@ static wh_exit ledger(wh_cli *cli, const wh_args *args) {
     return wh_cli_usage(cli, "ledger takes rebuild, not '%.*s'", WH_STR_ARG(args->words[0]));
   }
   wh_engine *engine = wh_cli_engine(cli);
-  if (!engine) return WH_EXIT_USAGE;
+  if (!engine) return cli->refused;
   wh_error err = {0};
   wh_rebuild_result r;
   if (wh_engine_rebuild(engine, &r, &err) != WH_OK) return wh_cli_fail(cli, &err);

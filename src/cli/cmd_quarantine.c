@@ -259,7 +259,7 @@ static wh_exit drop(wh_cli *cli, const wh_pipeline *p) {
 
 static wh_exit quarantine(wh_cli *cli, const wh_args *args) {
   wh_str verb = args->words[0];
-  if (!wh_cli_engine(cli)) return WH_EXIT_USAGE;
+  if (!wh_cli_engine(cli)) return cli->refused;
   wh_error err = {0};
   const wh_pipeline *p = NULL;
   if (args->count > 1 && wh_config_find_pipeline(cli->config, args->words[1], &p, &err) != WH_OK) {

@@ -65,7 +65,7 @@ static wh_exit run(wh_cli *cli, const wh_args *args) {
   wh_exit exit = read_flags(cli, args, &options);
   if (exit != WH_EXIT_DONE) return exit;
   wh_engine *engine = wh_cli_engine(cli);
-  if (!engine) return WH_EXIT_USAGE;
+  if (!engine) return cli->refused;
   wh_progress_view view;
   wh_progress_init(&view, cli);
   engine->watcher = wh_progress_watcher(&view);

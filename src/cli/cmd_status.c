@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 #include "cli/format.h"
+#include "cli/status.h"
 #include "ledger/receipt.h"
 
 // --- status ------------------------------------------------------------------------------------
@@ -77,10 +78,10 @@ static void print_health(const wh_cli *cli, const health *h, int width, int64_t 
   if (h->stats.quarantined_rows)
     printf("   %s in quarantine", wh_format_count(h->stats.quarantined_rows).s);
   putchar('\n');
-  if (is_stopped(h) || (h->has_run && h->last.state == WH_RUN_FAILED))
-    printf("      %.*s\n", WH_STR_ARG(h->last.error));
-  else if (h->dead_error.len)
+  if (h->dead_error.len)
     printf("      %.*s\n", WH_STR_ARG(h->dead_error));
+  else if (is_stopped(h) || (h->has_run && h->last.state == WH_RUN_FAILED))
+    printf("      %.*s\n", WH_STR_ARG(h->last.error));
 }
 
 static void print_health_json(wh_cli *cli, const health *h) {
@@ -129,7 +130,7 @@ static void say_what_to_do(wh_cli *cli, const health *all, size_t count) {
 
 static wh_exit status(wh_cli *cli, const wh_args *args) {
   (void)args;
-  if (!wh_cli_engine(cli)) return WH_EXIT_USAGE;
+  if (!wh_cli_engine(cli)) return cli->refused;
   size_t count = cli->config->pipeline_count;
   health *all = WH_NEW_ARRAY(&cli->arena, count, health);
   wh_error err = {0};
@@ -149,11 +150,7 @@ static wh_exit status(wh_cli *cli, const wh_args *args) {
       print_health(cli, &all[i], width, now);
     failed = failed || strcmp(all[i].word, "failed") == 0;
   }
-  wh_file_info ledger;
-  char *path = wh_arena_cstr(&cli->arena, cli->config->ledger_path);
-  if (!cli->json && path && cli->os.base.type->stat(&cli->os.base, path, &ledger, NULL) == WH_OK) {
-    printf("  ledger %s\n", wh_format_bytes(ledger.size).s);
-  }
+  if (wh_status_services(cli, width, now, &err) != WH_OK) return wh_cli_fail(cli, &err);
   fflush(stdout);
   say_what_to_do(cli, all, count);
   return failed ? WH_EXIT_FAILED : WH_EXIT_DONE;
@@ -209,7 +206,7 @@ static wh_exit runs(wh_cli *cli, const wh_args *args) {
   if (given && !wh_str_to_u64(wh_str_of(given), &limit)) {
     return wh_cli_usage(cli, "--limit needs a number, not '%s'", given);
   }
-  if (!wh_cli_engine(cli)) return WH_EXIT_USAGE;
+  if (!wh_cli_engine(cli)) return cli->refused;
   wh_error err = {0};
   const wh_pipeline *p = NULL;
   if (args->count && wh_config_find_pipeline(cli->config, args->words[0], &p, &err) != WH_OK) {
@@ -242,7 +239,7 @@ const wh_command wh_cmd_runs = {
 // --- receipt -----------------------------------------------------------------------------------
 
 static wh_exit receipt(wh_cli *cli, const wh_args *args) {
-  if (!wh_cli_engine(cli)) return WH_EXIT_USAGE;
+  if (!wh_cli_engine(cli)) return cli->refused;
   wh_error err = {0};
   wh_run run;
   if (cli->ledger->type->run_get(cli->ledger, args->words[0], &cli->arena, &run, &err) != WH_OK) {

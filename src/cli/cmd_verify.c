@@ -64,7 +64,7 @@ static void print_result(wh_cli *cli, const wh_verify_result *r) {
 
 static wh_exit verify(wh_cli *cli, const wh_args *args) {
   wh_engine *engine = wh_cli_engine(cli);
-  if (!engine) return WH_EXIT_USAGE;
+  if (!engine) return cli->refused;
   bool whole = true;
   wh_error err = {0};
   size_t total = args->count ? args->count : cli->config->pipeline_count;

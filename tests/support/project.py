@@ -79,8 +79,8 @@ class Project:
         result.code, result.peak, result.seconds = int(code), int(peak), float(seconds)
         return result
 
-    def start(self, *args):
-        return subprocess.Popen([str(tap.WHERRY), *map(str, args)], cwd=self.folder,
+    def start(self, *args, env=None):
+        return subprocess.Popen([str(tap.WHERRY), *map(str, args)], cwd=self.folder, env=env,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
     def sql(self, database, statement, *rows):
@@ -105,9 +105,7 @@ class Project:
 
     def orders(self):
         """The website's table, as {number: (status, total, updated_at)}."""
-        rows = self.sql("website", "SELECT OrderNumber, OrderStatus, Total, UpdatedAt FROM orders")
-        assert len({r[0] for r in rows}) == len(rows), "an order is there twice"
-        return {number: (status, float(total), stamp(at)) for number, status, total, at in rows}
+        return as_orders(self.sql("website", ORDERS_SHOWN))
 
     def truth(self):
         rows = self.sql("erp", "SELECT order_number, status, total, updated_at FROM sales_order "
@@ -125,6 +123,15 @@ class Project:
 
     def objects(self, pattern="inbound/**/*.json"):
         return sorted((self.folder / "lake").glob(pattern))
+
+
+ORDERS_SHOWN = "SELECT OrderNumber, OrderStatus, Total, UpdatedAt FROM orders"
+
+
+def as_orders(rows):
+    """The rows of ORDERS_SHOWN as {number: (status, total, updated_at)}; no order twice."""
+    assert len({r[0] for r in rows}) == len(rows), "an order is there twice"
+    return {number: (status, float(total), stamp(at)) for number, status, total, at in rows}
 
 
 def stamp(text):

@@ -8,7 +8,9 @@ wh_status wh_local_say(const wh_connection *c, wh_status status, wh_error *err) 
   wh_str text = wh_str_of(err->text);
   bool said = wh_str_eq(wh_str_sub(text, 0, c->name.len), c->name) &&
               wh_str_starts(wh_str_sub(text, c->name.len, text.len), ": ");
-  if (!said) wh_error_prefix(err, "%.*s: ", WH_STR_ARG(c->name)); // one verb may call another
+  if (said) return status; // one verb may call another
+  wh_error_prefix(err, "%.*s: ", WH_STR_ARG(c->name));
+  if (status == WH_ERR_NO_SPACE) wh_error_append(err, "; it goes on when there is room");
   return status;
 }
 

@@ -95,6 +95,7 @@ static wh_status open_once(wh_connection *c, wh_sqlite_access access, wh_sqlite_
   // The busy handler gets this object's address, so it is built where it stays; ret_ outputs that
   // are not set on failure are here outputs that are zeroed.
   *ret = (wh_sqlite_db){.connection = c, .wait_us = options->busy_timeout_us};
+  if (c->wait_limit_us && c->wait_limit_us < ret->wait_us) ret->wait_us = c->wait_limit_us;
   wh_arena_init(&ret->arena, c->mem);
   wh_status status = copy_path(ret, options->path, err);
   if (status == WH_OK) {
@@ -196,7 +197,8 @@ wh_status wh_sqlite_fail(wh_sqlite_db *db, int rc, wh_error *err, const char *do
     snprintf(more, sizeof more, " (waited %.3g s). Somebody else holds the database; try again",
              (double)db->wait_us / 1e6);
   else if (status == WH_ERR_NO_SPACE)
-    snprintf(more, sizeof more, ". There is no space left; nothing of it was kept");
+    snprintf(more, sizeof more,
+             ". No space left: nothing of it was kept, and it goes on when there is room");
   else if (rc == SQLITE_READONLY_ROLLBACK || rc == SQLITE_READONLY_RECOVERY)
     snprintf(more, sizeof more, ". It was not closed properly: let its owner open it once");
   else if (rc == SQLITE_TOOBIG && db->connection->row_limit_bytes)

@@ -1,7 +1,9 @@
 // The one list of codecs.
+#include "codec/csv/csv.h"
 #include "codec/json/json.h"
 
 const wh_codec_type *const wh_codecs[] = {
+    &wh_codec_csv,
     &wh_codec_json,
     &wh_codec_ndjson,
     NULL,

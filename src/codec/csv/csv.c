@@ -1,6 +1,7 @@
 #include "codec/csv/csv.h"
 
 #include "codec/csv/reader.h"
+#include "codec/csv/writer.h"
 
 static wh_status check_read(const void *options, wh_error *err) {
   csv_dialect dialect;
@@ -13,6 +14,12 @@ const wh_codec_type wh_codec_csv = {
     .extensions = (const char *const[]){".csv", ".tsv", NULL},
     .read_options = wh_csv_read_table,
     .read_options_size = sizeof(wh_csv_read_options),
+    .write_options = wh_csv_write_table,
+    .write_options_size = sizeof(wh_csv_write_options),
     .check_read = check_read,
+    .check_write = csv_check_write,
+    .block_bytes = CSV_BLOCK_BYTES,
     .open_reader = csv_open_reader,
+    .open_writer = csv_open_writer,
+    .open_encoder = csv_open_encoder,
 };

@@ -196,6 +196,12 @@ static bool hand_on(lane *self, made *m) {
   return go;
 }
 
+static void tell_no_memory(wh_lanes *l) {
+  pthread_mutex_lock(&l->mutex);
+  l->no_memory = true;
+  pthread_mutex_unlock(&l->mutex);
+}
+
 static void run_parts(lane *self) {
   for (;;) {
     wh_error err = {0};
@@ -205,7 +211,7 @@ static void run_parts(lane *self) {
     made *m;
     do {
       m = status == WH_OK ? make(self) : make_failure(self, number, status, &err);
-      if (!m) self->lanes->no_memory = true;
+      if (!m) tell_no_memory(self->lanes);
     } while (m && hand_on(self, m) && self->reader);
     if (!m || status != WH_OK) return;
   }
@@ -347,6 +353,7 @@ wh_status wh_lanes_next(wh_lanes *l, wh_flow_item **ret, wh_error *err) {
     m->lines.base_line = l->base_line;
     if (m->reader) end_part(l, m);
     m->item.rows_through = l->base_row;
+    m->item.bytes_read = l->options.reader->bytes_read;
     if (m->item.block || m->item.counts.read) {
       *ret = &m->item;
       return WH_OK;

@@ -178,11 +178,12 @@ static wh_status next_part(lane *self, uint64_t *ret_number, wh_error *err) {
   return status == WH_OK ? begin_part(self, part, err) : status;
 }
 
-// Puts it in line; waits while too much is there already, unless it is this part's turn.
+// Puts it in line; waits while too much is there already, unless the line in front is waiting for
+// this one.
 static bool hand_on(lane *self, made *m) {
   wh_lanes *l = self->lanes;
   pthread_mutex_lock(&l->mutex);
-  while (!l->cancelled && l->ahead > l->ahead_most && m->part != l->turn)
+  while (!l->cancelled && l->ahead > l->ahead_most && (m->part != l->turn || self->first))
     pthread_cond_wait(&l->changed, &l->mutex);
   bool go = !l->cancelled;
   if (self->last)

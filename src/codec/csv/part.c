@@ -17,7 +17,8 @@ void csv_part_plan(csv_reader *r) {
   if (rows && rows < SIZE_MAX / per_row && (!bytes || rows * per_row < bytes)) {
     bytes = rows * per_row;
   }
-  r->part_bytes = bytes ? bytes : CSV_PART_BYTES;
+  if (!bytes || (!rows && bytes > CSV_PART_BYTES)) bytes = CSV_PART_BYTES;
+  r->part_bytes = bytes;
   r->part_next = r->data_from;
   r->base.next_part = csv_next_part;
 }

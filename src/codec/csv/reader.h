@@ -8,7 +8,7 @@
 
 enum {
   CSV_ENDS_MAX = 256 * 1024,   // fields of one cut, unless a single row has more
-  CSV_PART_BYTES = 8 << 20,    // where nobody says how large
+  CSV_PART_BYTES = 4 << 20,    // when nobody wants so many rows
   CSV_GUESS_BYTES = 64 * 1024, // that are looked at for the start of a part
   CSV_GUESS_ROWS = 32,
 };

@@ -198,9 +198,8 @@ TEST(how_sure) {
 static void check_encoding(wh_str bytes, bool at_end, wh_csv_encoding want, size_t want_bom,
                            int line) {
   size_t bom = 99;
-  bool ok = CHECK_EQ(csv_sniff_encoding(bytes.data, bytes.len, at_end, &bom), want) &
-            CHECK_EQ(bom, want_bom);
-  if (!ok) test_note("in line %d", line);
+  bool encoding = CHECK_EQ(csv_sniff_encoding(bytes.data, bytes.len, at_end, &bom), want);
+  if (!CHECK_EQ(bom, want_bom) || !encoding) test_note("in line %d", line);
 }
 #define CHECK_ENCODING(bytes, at_end, want, bom)                                                   \
   check_encoding(WH_STR(bytes), at_end, want, bom, __LINE__)

@@ -24,18 +24,22 @@ void csv_part_plan(csv_reader *r) {
 
 // --- Guessing ------------------------------------------------------------------------------------
 
-// How well the rows from `at` on look: one point for each right row, two off for each wrong one.
-static int64_t score(const csv_reader *r, const char *data, size_t at, size_t len, bool ended) {
+// How well the rows from *at on look: one point for each right row, two off for each wrong one.
+// *at moves to the first right one: what stands before it is likely the end of a row.
+static int64_t score(const csv_reader *r, const char *data, size_t *at, size_t len, bool ended) {
   int64_t points = 0;
-  for (int i = 0; i < CSV_GUESS_ROWS && at < len; i++) {
+  size_t next = *at;
+  bool found = false;
+  for (int i = 0; i < CSV_GUESS_ROWS && next < len; i++) {
     csv_record record;
-    csv_walk(&r->dialect, data, at, len, ended, NULL, 0, &record);
+    csv_walk(&r->dialect, data, next, len, ended, NULL, 0, &record);
     if (record.kind == CSV_RECORD_MORE) break;
-    if (record.kind == CSV_RECORD_ROW) {
-      bool right = !record.fault && record.fields == r->cut.columns;
-      points += right ? 1 : -2;
-    }
-    at = record.next;
+    bool right =
+        record.kind != CSV_RECORD_ROW || (!record.fault && record.fields == r->cut.columns);
+    if (right && !found) *at = next;
+    found |= right;
+    if (record.kind == CSV_RECORD_ROW) points += right ? 1 : -2;
+    next = record.next;
   }
   return points;
 }
@@ -72,7 +76,7 @@ static size_t guess(const csv_reader *r, const char *data, size_t len, bool ende
   if (!r->dialect.quote) return outside;
   size_t inside = behind_quoted(r, data, 0, len);
   if (inside == outside) return outside;
-  int64_t a = score(r, data, outside, len, ended), b = score(r, data, inside, len, ended);
+  int64_t a = score(r, data, &outside, len, ended), b = score(r, data, &inside, len, ended);
   return b > a ? inside : outside;
 }
 

@@ -44,15 +44,19 @@ static int64_t score(const csv_reader *r, const char *data, size_t *at, size_t l
   return points;
 }
 
-// Behind the next line end from `at` on (at - 1 may be the CR of one).
-static size_t next_line(const char *data, size_t at, size_t len) {
+// Behind the end of the row, if `at` does not stand inside quotes.
+static size_t behind_row(const csv_reader *r, const char *data, size_t at, size_t len) {
+  csv_record record;
+  csv_walk(&r->dialect, data, at, len, true, NULL, 0, &record);
+  if (record.fault != CSV_OPEN) return record.next;
+  // A quote that does not close here is none: up to the next line end.
   while (at < len && data[at] != '\n' && data[at] != '\r')
     at++;
   if (at == len) return len;
   return at + 1 + (data[at] == '\r' && at + 1 < len && data[at + 1] == '\n');
 }
 
-// Behind the end of the row, if `at` stands inside quotes.
+// The same if it does.
 static size_t behind_quoted(const csv_reader *r, const char *data, size_t at, size_t len) {
   const csv_dialect *d = &r->dialect;
   for (; at < len; at++) {
@@ -63,16 +67,12 @@ static size_t behind_quoted(const csv_reader *r, const char *data, size_t at, si
       at++;
     }
   }
-  csv_record record;
-  if (++at >= len) return len;
-  // What is left of the row, as if it began here.
-  csv_walk(d, data, at, len, true, NULL, 0, &record);
-  return record.next;
+  return ++at < len ? behind_row(r, data, at, len) : len;
 }
 
 // The first row that begins at data[1] or behind it, in a buffer that begins one byte earlier.
 static size_t guess(const csv_reader *r, const char *data, size_t len, bool ended) {
-  size_t outside = next_line(data, 0, len);
+  size_t outside = behind_row(r, data, 0, len);
   if (!r->dialect.quote) return outside;
   size_t inside = behind_quoted(r, data, 0, len);
   if (inside == outside) return outside;

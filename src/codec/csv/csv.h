@@ -1,10 +1,9 @@
 // The codec "csv": rows of delimited text, after RFC 4180 and what people make of it.
 //
 // How a row is read
-//  - Fields end at the delimiter, rows at LF, CRLF or a lone CR. Empty lines are passed over,
-//  unless
-//    the table has one column (then they are a row with NULL), and so are lines that begin with
-//    `comment`.
+//  - Fields end at the delimiter, rows at LF, CRLF or a lone CR. Empty lines are passed over
+//    (unless the table has one column: then they are a row with NULL), and so are lines that begin
+//    with `comment`.
 //  - A field whose first byte is the quote goes on to the closing one and may hold delimiters and
 //    line ends; a doubled quote in it is one. A byte order mark is taken off.
 //  - The first row behind the preamble is the header, if there is one: empty names become

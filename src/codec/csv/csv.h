@@ -88,12 +88,12 @@ typedef enum wh_csv_line_ending { WH_CSV_LF, WH_CSV_CRLF } wh_csv_line_ending;
 //
 // Values are written in their canonical text (data/value.h; a float64 without fraction as "5.0", so
 // that it stays one), lists and structs as JSON, binary as base64. Quoted are: text with the first
-// byte of the delimiter, the quote, or a byte below 0x0E in it; text that is spelt like NULL (the
-// empty one, unless `null` says otherwise); in the first column, text that begins with '#' or 0xEF,
-// which readers may take for a comment or a byte order mark. NULL is never quoted.
-// A NUL byte has no place in CSV: WH_ERR_TYPE.
+// byte of the delimiter, the quote, or a byte below 0x0E in it; the empty text, and text that is
+// spelt like NULL (with quoting none both are refused, the empty one only if it is NULL); in the
+// first column, text that begins with '#' or 0xEF, which readers may take for a comment or a byte
+// order mark. NULL is never quoted. A NUL byte has no place in CSV: WH_ERR_TYPE.
 typedef struct wh_csv_write_options {
-  wh_str delimiter; // empty: ","; up to WH_CSV_DELIMITER_MAX bytes; "tab" and "	" are a tab
+  wh_str delimiter; // empty: ","; up to WH_CSV_DELIMITER_MAX bytes; "tab" and "\t" are a tab
   wh_str quote;     // empty: '"'; one ASCII character; "none": quotes nothing
   int quoting;      // wh_csv_quoting
   bool header;

@@ -122,6 +122,16 @@ static wh_status put_values(const pq_chunk *c, pq_store *page, wh_error *err) {
 
 // --- The range of a page -------------------------------------------------------------------------
 
+static void range_of_used_texts(const pq_dict *dict, const uint8_t *used, pq_range *range) {
+  uint64_t least = UINT64_MAX, most = 0; // nothing lies between
+  for (size_t i = 0; i < dict->count; i++) {
+    uint64_t head = pq_dict_head(dict, i);
+    if (!used[i] || (head > least && head < most)) continue;
+    pq_range_add_text(range, pq_dict_text(dict, i));
+    pq_range_heads(range, &least, &most);
+  }
+}
+
 // Of the dictionary's values, those that the page has.
 static wh_status range_of_indices(const pq_chunk *c, pq_work *work, pq_range *range,
                                   wh_error *err) {
@@ -133,14 +143,14 @@ static wh_status range_of_indices(const pq_chunk *c, pq_work *work, pq_range *ra
   const uint16_t *indices = (const uint16_t *)(const void *)c->indices.data;
   for (size_t i = 0; i < c->values; i++)
     used[indices[i]] = 1;
+  if (leaf->physical == PQ_BYTE_ARRAY) {
+    range_of_used_texts(&c->dict, used, range);
+    return WH_OK;
+  }
   for (size_t i = 0; i < c->dict.count; i++) {
     if (!used[i]) continue;
-    if (leaf->physical == PQ_BYTE_ARRAY) {
-      pq_range_add_text(range, pq_dict_text(&c->dict, i));
-    } else {
-      pq_values one = {.count = 1, .fixed = c->dict.values.data + i * leaf->width};
-      pq_range_add(range, leaf, &one);
-    }
+    pq_values one = {.count = 1, .fixed = c->dict.values.data + i * leaf->width};
+    pq_range_add(range, leaf, &one);
   }
   return WH_OK;
 }

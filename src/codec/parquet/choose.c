@@ -27,13 +27,13 @@ typedef struct trial {
   size_t count;
 } trial;
 
-static wh_status compressed_size(pq_work *work, size_t *ret, wh_error *err) {
+static wh_status compressed_size(pq_work *work, bool text, size_t *ret, wh_error *err) {
   *ret = work->page.len;
   if (work->compression == PQ_UNCOMPRESSED) return WH_OK;
   work->packed.len = 0;
   WH_TRY(pq_store_reserve(&work->packed, pq_compress_bound(work->compressor, *ret), err));
-  return pq_compress(work->compressor, work->page.data, work->page.len, work->packed.data, ret,
-                     err);
+  return pq_compress(work->compressor, work->page.data, work->page.len, text, work->packed.data,
+                     ret, err);
 }
 
 // What the sample would take, by the part of it that is tried.
@@ -52,7 +52,7 @@ static wh_status cost_of(const trial *t, pq_mode mode, double *ret) {
   size_t got;
   t->work->page.len = 0;
   WH_TRY(pq_page_encode(t->chunk, mode, &v, t->lengths, &t->work->page, t->err));
-  WH_TRY(compressed_size(t->work, &got, t->err));
+  WH_TRY(compressed_size(t->work, t->lengths, &got, t->err));
   *ret = (double)got * (double)t->count / (double)v.count;
   return WH_OK;
 }

@@ -179,7 +179,7 @@ static wh_status range_of_page(const pq_chunk *c, pq_work *work, pq_range *range
 // --- Pages ---------------------------------------------------------------------------------------
 
 // Compresses work->page and puts the header in front, in a block of memory of its own.
-static wh_status finish_page(pq_work *work, pq_page_header *header, uint8_t **ret,
+static wh_status finish_page(pq_work *work, bool text, pq_page_header *header, uint8_t **ret,
                              uint32_t *ret_size, uint32_t *ret_header, wh_error *err) {
   pq_store *page = &work->page, *packed = &work->packed;
   if (page->len > PQ_COMPRESS_BYTES_MAX) {
@@ -191,7 +191,7 @@ static wh_status finish_page(pq_work *work, pq_page_header *header, uint8_t **re
   if (work->compression != PQ_UNCOMPRESSED) {
     packed->len = 0;
     WH_TRY(pq_store_reserve(packed, pq_compress_bound(work->compressor, page->len), err));
-    WH_TRY(pq_compress(work->compressor, page->data, page->len, packed->data, &size, err));
+    WH_TRY(pq_compress(work->compressor, page->data, page->len, text, packed->data, &size, err));
     body = packed->data;
   }
   header->has |= PQ_PAGE_REQUIRED;
@@ -258,7 +258,8 @@ wh_status pq_page_write(pq_chunk *c, pq_work *work, wh_error *err) {
                                     .definition_encoding = PQ_RLE,
                                     .repetition_encoding = PQ_RLE}};
   page.body = (uint32_t)work->page.len;
-  WH_TRY(finish_page(work, &header, &page.data, &page.size, &page.header, err));
+  WH_TRY(finish_page(work, c->mode == PQ_MODE_LENGTH, &header, &page.data, &page.size, &page.header,
+                     err));
   memcpy(out->pages.data + out->pages.len, &page, sizeof page);
   out->pages.len += sizeof page;
   count_page(out, c->leaf, &page, encoding);
@@ -274,7 +275,8 @@ wh_status pq_page_write_dictionary(pq_chunk *c, pq_work *work, wh_error *err) {
   work->page.len = 0;
   WH_TRY(pq_store_add(&work->page, c->dict.values.data, c->dict.values.len, err));
   uint32_t head;
-  WH_TRY(finish_page(work, &header, &c->out->dictionary, &c->out->dictionary_size, &head, err));
+  WH_TRY(finish_page(work, c->leaf->physical == PQ_BYTE_ARRAY, &header, &c->out->dictionary,
+                     &c->out->dictionary_size, &head, err));
   c->out->compressed += c->out->dictionary_size;
   c->out->uncompressed += (int64_t)head + (int64_t)work->page.len;
   return WH_OK;

@@ -198,7 +198,7 @@ static bool round_up_utf8(uint8_t *text, uint8_t *len) {
     if (c >= ends[more]) continue;
     for (unsigned i = more; i > 0; i--, c >>= 6)
       text[at + i] = (uint8_t)(0x80 | (c & 0x3F));
-    text[at] = (uint8_t)(more ? (0xF00u >> more & 0xFF) | c : c);
+    text[at] = (uint8_t)(more ? (0xFF00u >> (more + 1) & 0xFF) | c : c);
     *len = (uint8_t)(at + more + 1);
     return true;
   }

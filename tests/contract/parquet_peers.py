@@ -1,30 +1,23 @@
 #!/usr/bin/env python3
 """What we write to Parquet, read by PyArrow and by DuckDB: random tables, every type, nested too."""
-import importlib
+import decimal
 import json
-import os
-import pathlib
 import struct
 import subprocess
-import sys
 
+import peers
 import tap
+
+peers.require()
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet
 
 TABLES = 10000 if tap.LONG else 100
 ROUND = 50  # tables that stand on disk at a time
+WIDE = decimal.Context(prec=80)
 NANOS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
-
-
-def peer(name):
-    """The module, from this Python or from the folder that WHERRY_PEERS names; Skip where it is absent."""
-    for place in (None, os.environ.get("WHERRY_PEERS")):
-        if place:
-            sys.path[:0] = map(str, pathlib.Path(place).glob("lib/python3*/site-packages"))
-        try:
-            return importlib.import_module(name)
-        except ImportError:
-            pass
-    raise tap.Skip(f"{name} is not installed")
 
 
 def tables(count, seed):
@@ -40,19 +33,19 @@ def tables(count, seed):
             yield folder / f"{number}.parquet", rows, f"seed {seed + first} table {number}"
 
 
-def plain(pa, array):
+def plain(array):
     """The values of an Arrow array, as tests/support/random_table.h describes them."""
     kind = array.type
     types = pa.types
     if types.is_list(kind):
-        items = plain(pa, array.flatten())
+        items = plain(array.flatten())
         lengths, at, out = array.value_lengths().to_pylist(), 0, []
         for length in lengths:
             out.append(None if length is None else items[at:at + length])
             at += length or 0
         return out
     if types.is_struct(kind):
-        fields = [plain(pa, field) for field in array.flatten()]
+        fields = [plain(field) for field in array.flatten()]
         rows = zip(*fields)
         return [list(row) if there else None for row, there in zip(rows, array.is_valid().to_pylist())]
     if types.is_float32(kind) or types.is_float64(kind):
@@ -73,10 +66,8 @@ def plain(pa, array):
     return array.to_pylist()
 
 
-def rows_of(pa, table):
-    columns = [plain(pa, chunk) if chunk.num_chunks else [] for chunk in
-               (column.combine_chunks() if False else column for column in table.columns)] if False else [
-        [value for chunk in column.chunks for value in plain(pa, chunk)] for column in table.columns]
+def rows_of(table):
+    columns = [[value for chunk in column.chunks for value in plain(chunk)] for column in table.columns]
     return [list(row) for row in zip(*columns)]
 
 
@@ -90,26 +81,19 @@ def check(got, want, where):
 
 
 def test_pyarrow_reads_the_rows_we_wrote():
-    pa = peer("pyarrow")
-    parquet = peer("pyarrow.parquet")
     for path, want, where in tables(TABLES, tap.SEED % 10**9):
-        file = parquet.ParquetFile(path, page_checksum_verification=True)
-        check(rows_of(pa, file.read()), want, where)
+        file = pa.parquet.ParquetFile(path, page_checksum_verification=True)
+        check(rows_of(file.read()), want, where)
 
 
 def test_duckdb_reads_the_rows_we_wrote():
-    pa = peer("pyarrow")
-    duckdb = peer("duckdb")
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
     for path, want, where in tables(TABLES, tap.SEED % 10**9 + TABLES):
         names = connection.execute(f"DESCRIBE SELECT * FROM '{path}'").fetchall()
-        table = connection.execute(f"SELECT * FROM '{path}'").to_arrow_table()
-        got = rows_of(pa, table)
+        table = connection.sql(f"SELECT * FROM '{path}'").to_arrow_table()
+        got = rows_of(table)
         check(got, want, f"{where} {[n[1] for n in names]}")
 
 
-if __name__ == "__main__":
-    import decimal
-    WIDE = decimal.Context(prec=80)
-    tap.run()
+tap.run()

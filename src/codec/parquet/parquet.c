@@ -2,6 +2,7 @@
 
 #include "codec/parquet/compress.h"
 #include "codec/parquet/encoder.h"
+#include "codec/parquet/reader.h"
 
 static const char *const compressions[] = {"snappy", "zstd", "lz4", "none", NULL};
 static const char *const dictionaries[] = {"auto", "off", NULL};
@@ -73,10 +74,13 @@ const wh_codec_type wh_codec_parquet = {
     .name = "parquet",
     .help = "Apache Parquet",
     .extensions = (const char *const[]){".parquet", NULL},
+    .read_options = pq_read_table,
+    .read_options_size = sizeof(pq_read_options),
     .write_options = write_options,
     .write_options_size = sizeof(wh_parquet_write_options),
     .block_rows = WH_PARQUET_GROUP_ROWS,
     .block_bytes = 2 * WH_PARQUET_GROUP_BYTES,
+    .open_reader = pq_open_reader,
     .open_writer = pq_open_writer,
     .open_encoder = pq_open_encoder,
 };

@@ -133,7 +133,7 @@ static wh_status open_flow(conversion *c, wh_error *err) {
                                                    WH_ROW_SHARE_OF_MEMORY,
                                 .threads = 1}};
   wh_lanes_part_size(c->engine, c->encoding.codec, &c->encoding.context);
-  c->in_parts = wh_flow_encode(c->flow, &c->encoding);
+  c->in_parts = !c->in.one_path && wh_flow_encode(c->flow, &c->encoding);
   return WH_OK;
 }
 
@@ -210,21 +210,14 @@ static wh_status attempt(conversion *c, wh_error *err) {
   return status;
 }
 
-// An inferred type was too narrow, or the file is wrong somewhere. A part of a file knows only
-// itself: what the whole needs, or where the fault is, shows when it is read from its start.
+// An inferred type was too narrow, or the file is wrong somewhere. WH_OK: to be tried again.
 static wh_status look_again(conversion *c, wh_status why, wh_error *err) {
   if (why != WH_ERR_WIDEN && !c->reader_failed) return why;
   if (!c->in_parts) {
     return why == WH_ERR_WIDEN ? wh_input_widen(&c->in, err) : wh_input_blame(&c->in, why, err);
   }
   if (why != WH_ERR_WIDEN && !wh_input_is_final(why)) return why;
-  wh_error fault = {0};
-  WH_TRY(wh_input_reopen(&c->in, err));
-  wh_status status = wh_input_read_whole(&c->in, &fault);
-  if (status == WH_OK && why == WH_ERR_WIDEN) return WH_OK;
-  if (status == WH_OK) return wh_input_blame(&c->in, why, err);
-  if (err) *err = fault;
-  return status;
+  return wh_input_look_again(&c->in, why, err);
 }
 
 static wh_status run(conversion *c, wh_converted *ret, wh_error *err) {
@@ -235,7 +228,6 @@ static wh_status run(conversion *c, wh_converted *ret, wh_error *err) {
     file_abandon(c, &c->out);
     file_abandon(c, &c->rejects);
     WH_TRY(look_again(c, status, err));
-    if (status != WH_ERR_WIDEN) return status;
   }
   ret->bytes_read = c->in.reader->bytes_read;
   if (c->in_parts && ret->bytes_read > c->in.bytes_total) ret->bytes_read = c->in.bytes_total;

@@ -36,6 +36,7 @@ typedef struct wh_engine {
   const atomic_bool *stop; // set: finish the chunk in hand and leave the rest
   int wake_fd;             // readable once `stop` is set; -1: none
   bool single_thread;      // stages do not overlap: for the simulation
+  size_t lanes;            // of an object that is read in parts, at most; 0: one a processor
   wh_watcher watcher;
 } wh_engine;
 

@@ -46,8 +46,9 @@ fuzz: ## every fuzz target for MINUTES=10
 	@scripts/fuzz $(MINUTES)
 
 .PHONY: docs
-docs: all ## docs/reference, from the tables in the source
+docs: all ## docs/reference, from the tables in the source, and the picture of the README
 	@$(BUILD)/wherry docs docs/reference
+	@scripts/draw-terminal docs/demo.txt >docs/demo.svg
 
 .PHONY: format check-format
 format:

@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 #include "cli/format.h"
+#include "cli/status.h"
 #include "ledger/receipt.h"
 
 // --- status ------------------------------------------------------------------------------------
@@ -77,10 +78,10 @@ static void print_health(const wh_cli *cli, const health *h, int width, int64_t 
   if (h->stats.quarantined_rows)
     printf("   %s in quarantine", wh_format_count(h->stats.quarantined_rows).s);
   putchar('\n');
-  if (is_stopped(h) || (h->has_run && h->last.state == WH_RUN_FAILED))
-    printf("      %.*s\n", WH_STR_ARG(h->last.error));
-  else if (h->dead_error.len)
+  if (h->dead_error.len)
     printf("      %.*s\n", WH_STR_ARG(h->dead_error));
+  else if (is_stopped(h) || (h->has_run && h->last.state == WH_RUN_FAILED))
+    printf("      %.*s\n", WH_STR_ARG(h->last.error));
 }
 
 static void print_health_json(wh_cli *cli, const health *h) {
@@ -149,11 +150,7 @@ static wh_exit status(wh_cli *cli, const wh_args *args) {
       print_health(cli, &all[i], width, now);
     failed = failed || strcmp(all[i].word, "failed") == 0;
   }
-  wh_file_info ledger;
-  char *path = wh_arena_cstr(&cli->arena, cli->config->ledger_path);
-  if (!cli->json && path && cli->os.base.type->stat(&cli->os.base, path, &ledger, NULL) == WH_OK) {
-    printf("  ledger %s\n", wh_format_bytes(ledger.size).s);
-  }
+  if (wh_status_services(cli, width, now, &err) != WH_OK) return wh_cli_fail(cli, &err);
   fflush(stdout);
   say_what_to_do(cli, all, count);
   return failed ? WH_EXIT_FAILED : WH_EXIT_DONE;

@@ -1,7 +1,7 @@
 #include "base/log.h"
 #include "cli/progress.h"
+#include "cli/up_state.h"
 #include "ledger/receipt.h"
-#include "serve/serve.h"
 
 #include <pthread.h>
 
@@ -9,6 +9,7 @@
 
 typedef struct up_view {
   wh_cli *cli;
+  wh_up_state state;
   pthread_mutex_t mutex; // runs end on the workers' threads; lines must not mix
 } up_view;
 
@@ -37,6 +38,11 @@ static void on_notice(void *context, wh_str pipeline, const char *text) {
   (void)context;
   char topic[WH_CONFIG_NAME_MAX + 1];
   wh_log(WH_LOG_WARN, topic_of(pipeline, topic, sizeof topic), "%s", text);
+}
+
+static void on_tick(void *context) {
+  up_view *v = context;
+  wh_up_tick(&v->state);
 }
 
 // --- the pages -----------------------------------------------------------------------------------
@@ -86,15 +92,18 @@ static wh_exit up(wh_cli *cli, const wh_args *args) {
                cli->json || cli->config->log_json, NULL, NULL);
   up_view view = {.cli = cli};
   pthread_mutex_init(&view.mutex, NULL);
-  engine->watcher = (wh_watcher){.context = &view, .finished = on_finished, .notice = on_notice};
+  engine->watcher =
+      (wh_watcher){.context = &view, .finished = on_finished, .notice = on_notice, .tick = on_tick};
   wh_error err = {0};
   wh_server *server = NULL;
   wh_status status = check_names(cli, args, &err);
   if (status == WH_OK) status = start_pages(cli, &server, &err);
+  if (status == WH_OK) status = wh_up_begin(&view.state, cli, server, &err);
   if (status == WH_OK) {
     wh_say(cli, "Up. Stop it with Ctrl-C; what is in hand is finished first.");
     status = wh_engine_serve(engine, args->words, args->count, &err);
   }
+  wh_up_end(&view.state);
   wh_server_stop(server);
   pthread_mutex_destroy(&view.mutex);
   if (status != WH_OK && status != WH_ERR_CANCELLED) return wh_cli_fail(cli, &err);

@@ -83,6 +83,20 @@ wh_text wh_format_clock(int64_t us, int64_t now_us) {
   return text;
 }
 
+wh_text wh_format_span(int64_t us) {
+  wh_text text;
+  long long s = us / 1000000;
+  if (s < 120)
+    snprintf(text.s, sizeof text.s, "%lld s", s);
+  else if (s < 7200)
+    snprintf(text.s, sizeof text.s, "%lld min", s / 60);
+  else if (s < 172800)
+    snprintf(text.s, sizeof text.s, "%lld h", s / 3600);
+  else
+    snprintf(text.s, sizeof text.s, "%lld days", s / 86400);
+  return text;
+}
+
 wh_text wh_format_ago(int64_t us, int64_t now_us) {
   wh_text text;
   int64_t s = (now_us - us) / 1000000;

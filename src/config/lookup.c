@@ -187,6 +187,12 @@ static void check_show(wh_loader *l, const char *owner, const wh_node *map,
   for (size_t i = 0; i < lookup->show.count; i++) {
     const wh_node *item = node->kind == WH_NODE_LIST ? node->items[i] : node;
     wh_str name = lookup->show.items[i];
+    if (wh_str_is(name, "found")) {
+      wh_problems_error(&l->problems, item,
+                        "%s: show: the answer has a word 'found' of its own. Give the column "
+                        "another name in the table",
+                        owner);
+    }
     for (size_t j = 0; j < lookup->proof_count; j++) {
       if (!wh_str_eq(lookup->proofs[j].column, name)) continue;
       wh_problems_error(&l->problems, item, "%s: show: '%.*s' is a proof, which is never shown",
@@ -217,6 +223,11 @@ static void load_lookup(wh_loader *l, wh_lookup *lookup, const wh_node *key, con
   wh_load_name(l, key, "lookup");
   const char *owner = wh_load_owner(l, "lookup %.*s", WH_SHOWN(key->text));
   *lookup = (wh_lookup){.name = key->text, .node = node};
+  if (wh_str_is(key->text, "healthz")) {
+    wh_problems_error(&l->problems, key,
+                      "%s: /healthz tells whether the service lives. Give the lookup another name",
+                      owner);
+  }
   if (wh_node_is_null(node)) {
     wh_problems_error(&l->problems, key, "%s needs 'from', 'by', 'proof' and 'show'", owner);
     return;

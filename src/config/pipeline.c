@@ -379,23 +379,6 @@ static void load_write(checker *c) {
 
 // --- what is between -----------------------------------------------------------------------------
 
-static void check_step(const checker *c, const wh_node *step) {
-  if (step->kind != WH_NODE_MAP || step->count != 1) {
-    problem(c, step, "steps: expected a map of one step, such as { trim: [name] }, found %s",
-            step->kind == WH_NODE_MAP ? "a map of several words" : wh_node_kind_name(step));
-    return;
-  }
-  enum { STEPS_MAX = 64 };
-  const wh_node *key = step->entries[0].key;
-  if (wh_step_by_name(key->text)) return;
-  wh_str words[STEPS_MAX];
-  size_t count = 0;
-  for (; count < STEPS_MAX && wh_step_types[count]; count++)
-    words[count] = wh_str_of(wh_step_types[count]->name);
-  problem(c, key, "steps: no step '%.*s'.%s", WH_SHOWN(key->text),
-          wh_hint_of(key->text, words, count).text);
-}
-
 static void check_steps(checker *c) {
   const wh_node *steps = c->words.steps;
   if (!given(steps)) return;
@@ -404,8 +387,6 @@ static void check_steps(checker *c) {
     return;
   }
   c->p->steps = steps;
-  for (size_t i = 0; i < steps->count; i++)
-    check_step(c, steps->items[i]);
 }
 
 static void check_expect(checker *c) {
@@ -456,6 +437,7 @@ static void load_content(checker *c) {
         c->owner);
   }
   check_expect(c);
+  wh_load_content(c->l, c->p, c->owner);
 }
 
 static void load_pipeline(wh_loader *l, wh_pipeline *p, const wh_node *key, const wh_node *node) {

@@ -110,6 +110,14 @@ wh_status wh_reference_check(const wh_node *scalar, size_t *ret_count, wh_error 
 
 // What is not marked secret appears in messages, plans and the ledger.
 static void refuse_secret(wh_loader *l, const wh_node *node, const char *owner, const char *word) {
+  for (size_t i = 0; node->kind == WH_NODE_LIST && i < node->count; i++)
+    refuse_secret(l, node->items[i], owner, word);
+  for (size_t i = 0; node->kind == WH_NODE_MAP && i < node->count; i++) {
+    const wh_node_entry *entry = &node->entries[i];
+    const char *inner = wh_load_owner(l, "%s: %.*s", word, WH_SHOWN(entry->key->text));
+    refuse_secret(l, entry->value, owner, inner);
+  }
+  if (node->kind != WH_NODE_SCALAR) return;
   if (!memmem(node->text.data, node->text.len, "${secret:", 9)) return;
   wh_problems_error(&l->problems, node, "%s%s%s is shown in messages, so no secret can stand in it",
                     owner, owner[0] ? ": " : "", word);
@@ -159,7 +167,7 @@ static void walk_shown_words(wh_loader *l, const wh_node *map, const char *const
   walk_words(l, map, words, NULL);
   for (; *words; words++) {
     const wh_node *node = wh_node_get(map, *words);
-    if (node && node->kind == WH_NODE_SCALAR) refuse_secret(l, node, "", *words);
+    if (node) refuse_secret(l, node, "", *words);
   }
 }
 
@@ -190,12 +198,12 @@ void wh_load_secrets(wh_loader *l, const wh_option *table, const wh_node *map, c
                      wh_str name, bool with_option) {
   for (; table->name; table++) {
     const wh_node *node = wh_node_get(map, table->name);
-    if (!node || node->kind != WH_NODE_SCALAR || wh_node_is_null(node)) continue;
+    if (!node || wh_node_is_null(node)) continue;
     if (!table->secret) {
       refuse_secret(l, node, owner, table->name);
       continue;
     }
-    if (wh_config_has_reference(node->text)) continue;
+    if (node->kind != WH_NODE_SCALAR || wh_config_has_reference(node->text)) continue;
     const char *dash = with_option ? "-" : "", *option = with_option ? table->name : "";
     wh_problems_warn(&l->problems, node,
                      "%s: %s is written literally, where everybody who has the file can read it. "

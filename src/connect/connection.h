@@ -20,4 +20,5 @@ typedef struct wh_connection {
   size_t batch_rows;            // a source closes its batches at these
   size_t batch_bytes;
   size_t row_limit_bytes;
+  int64_t wait_limit_us;        // for somebody else's lock, at most; 0: as its options say
 } wh_connection;

@@ -29,6 +29,7 @@ typedef struct conversion {
   file_output out, rejects;
   wh_counts counts;
   int64_t last_progress_us;
+  uint64_t bytes_read; // the reader itself may be ahead, in its own thread
 } conversion;
 
 // --- files -------------------------------------------------------------------------------------
@@ -180,7 +181,7 @@ static void show_progress(conversion *c, bool at_end) {
   wh_progress progress = {.pipeline = c->pipeline.name,
                           .object = c->in.object.key,
                           .rows = c->counts.read,
-                          .bytes = c->in.reader->bytes_read,
+                          .bytes = c->bytes_read,
                           .bytes_total = c->in.bytes_total};
   w->progress(w->context, &progress);
 }
@@ -198,6 +199,7 @@ static wh_status keep_rejects(conversion *c, const wh_flow_item *item, wh_error 
 static wh_status take_item(conversion *c, wh_flow_item *item, wh_error *err) {
   c->counts.read += item->counts.read;
   c->counts.filtered += item->counts.filtered;
+  c->bytes_read = item->bytes_read;
   WH_TRY(keep_rejects(c, item, err));
   if (item->block) {
     c->counts.written += item->block->rows;
@@ -225,6 +227,7 @@ static wh_status consume(conversion *c, wh_error *err) {
     show_progress(c, false);
   }
   WH_TRY(c->writer->finish(c->writer, err));
+  c->bytes_read = c->in.reader->bytes_read;
   show_progress(c, true);
   return WH_OK;
 }

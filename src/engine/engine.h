@@ -26,6 +26,8 @@ typedef struct wh_watcher {
   void (*finished)(void *context, const wh_run *run);           // done or failed
   // Something a person should know: a new column that stays home, an object that was replaced.
   void (*notice)(void *context, wh_str pipeline, const char *text);
+  // While serving: every WH_TICK_US, from the thread that called wh_engine_serve.
+  void (*tick)(void *context);
 } wh_watcher;
 
 typedef struct wh_engine {
@@ -48,7 +50,9 @@ enum {
   WH_CLOCK_AHEAD_US = 60 * 1000000,         // a file's time may be ahead of our clock by so much
   WH_ROW_SHARE_OF_MEMORY = 8,               // a row is at most memory / this
   WH_MEMORY_BESIDES = 11 << 20,             // code, libraries, stacks and the C library's own
-  WH_RETRY_FIRST_US = 5 * 1000000,          // delay after a failure, doubling
+  WH_TAKES_MAX = 20, // of an object in a row by processes that were killed and got nowhere with it
+  WH_TICK_US = 5 * 1000000,
+  WH_RETRY_FIRST_US = 5 * 1000000, // delay after a failure, doubling
   WH_RETRY_MAX_US = 15 * 60 * 1000000,
 };
 
@@ -147,10 +151,12 @@ wh_status wh_quarantine_drop(wh_engine *engine, wh_str pipeline, uint64_t *ret_r
 
 typedef struct wh_verify_result {
   const wh_pipeline *pipeline;
-  bool publishes;                                   // it writes objects, else tables
-  uint64_t runs;                                    // checked
-  uint64_t rows;                                    // in them
-  uint64_t objects_wrong;                           // missing, or other bytes than the receipt says
+  bool publishes;         // it writes objects, else tables
+  uint64_t runs;          // checked
+  uint64_t rows;          // in them
+  uint64_t objects_wrong; // missing, or other bytes than the receipt says
+  uint64_t
+      objects_replaced; // loaded, and overwritten since: what they brought cannot be read again
   uint64_t equal, newer, older, missing, different; // rows of tables, by comparison
   uint64_t receipts_wrong;                          // counts that do not add up
 } wh_verify_result;

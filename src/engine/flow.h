@@ -19,6 +19,7 @@ typedef struct wh_flow_item {
   wh_reject_lines *rejected; // rows that stay; the sink's rejects are added here
   wh_counts counts;          // read, filtered, unchanged (window) of this batch
   uint64_t rows_through;     // number of the last row that was read for it
+  uint64_t bytes_read;       // of the input, with what was read for it
   uint64_t hash_read;        // sum of the row hashes of what was read; only with options.hash_read
   uint64_t hash_out;         // of what goes on; only with options.hash_out
 } wh_flow_item;

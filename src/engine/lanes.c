@@ -377,6 +377,7 @@ wh_status wh_lanes_next(wh_lanes *l, wh_flow_item **ret, wh_error *err) {
     l->rows_given += m->item.counts.read;
     m->item.rows_through = l->base_row + l->rows_given;
     if (m->reader) end_part(l, m);
+    m->item.bytes_read = l->options.reader->bytes_read;
     if (m->item.block || m->item.counts.read) {
       *ret = &m->item;
       return WH_OK;

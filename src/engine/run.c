@@ -20,9 +20,11 @@ typedef struct transfer {
   uint64_t hash_read;
   uint64_t chunk_rows; // 0: all at once
   wh_expect_limit limit;
+  bool forgiven; // earlier takes of the object
   bool in_parts; // the flow reads the object in parts, each of which knows only itself
   bool reader_failed;
   int64_t last_progress_us, last_alive_us;
+  uint64_t bytes_read; // the reader itself may be ahead, in its own thread
 } transfer;
 
 // --- small parts -------------------------------------------------------------------------------
@@ -37,7 +39,7 @@ static void show_progress(transfer *t, bool at_end) {
                           .object = t->in->object.key,
                           .rows = t->mark.counts.read,
                           .rows_total = t->in->rows_total,
-                          .bytes = t->in->reader->bytes_read,
+                          .bytes = t->bytes_read,
                           .bytes_total = t->in->bytes_total};
   watcher->progress(watcher->context, &progress);
 }
@@ -88,6 +90,7 @@ static wh_status take_item(transfer *t, wh_flow_item *item, wh_error *err) {
   WH_TRY(wh_reject_file_add(&t->rejects, item->rejected, err));
   add_counts(&t->mark.counts, &counts);
   if (item->rows_through > t->mark.rows_done) t->mark.rows_done = item->rows_through;
+  t->bytes_read = item->bytes_read;
   t->hash_read += item->hash_read;
   t->mark.row_hash += item->hash_read;
   return WH_OK;
@@ -104,7 +107,11 @@ static wh_status checkpoint(transfer *t, wh_error *err) {
   WH_TRY(settle_rejects(t, err));
   WH_TRY(t->out.verbs->checkpoint(&t->out, &t->mark, err));
   t->rows_committed = t->mark.rows_done;
-  return WH_OK;
+  const wh_work *work = t->request->work;
+  if (!work || work->takes < 2 || t->forgiven) return WH_OK;
+  t->forgiven = true; // those before were killed, but not by what is read now
+  wh_ledger *ledger = t->engine->ledger;
+  return ledger->type->forgive(ledger, work->id, err);
 }
 
 static wh_status consume(transfer *t, wh_error *err) {
@@ -115,7 +122,10 @@ static wh_status consume(transfer *t, wh_error *err) {
     }
     wh_flow_item *item;
     wh_status status = wh_flow_next(t->flow, &item, err);
-    if (status == WH_ERR_END) return WH_OK;
+    if (status == WH_ERR_END) {
+      t->bytes_read = t->in->reader->bytes_read;
+      return WH_OK;
+    }
     if (status != WH_OK) {
       t->reader_failed = status != WH_ERR_WIDEN && wh_flow_reader_failed(t->flow);
       return t->reader_failed && !t->in_parts ? wh_input_blame(t->in, status, err) : status;

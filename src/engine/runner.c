@@ -68,6 +68,22 @@ static wh_status after_failure(wh_engine *engine, const wh_pipeline *p, const wh
 
 // --- one pipeline ------------------------------------------------------------------------------
 
+// Nobody survives it: whoever took the object was killed each time, and not one chunk further.
+static wh_status give_up(wh_engine *engine, const wh_pipeline *p, const wh_work *work,
+                         wh_arena *arena, wh_run_totals *totals, wh_error *err) {
+  wh_str why = wh_arena_printf(
+      arena,
+      "%.*s: the process ended %d times in a row while it loaded this object, each time before a "
+      "row was kept. Look in the system's log for what ended it (memory, most often)",
+      WH_STR_ARG(work->key), WH_TAKES_MAX);
+  if (!why.data) return wh_fail_memory(err);
+  bool dead;
+  WH_TRY(engine->ledger->type->fail(engine->ledger, work->id, 1, true, 0, why, &dead, err));
+  wh_engine_notice(engine, p->name, why.data);
+  totals->failed++;
+  return WH_OK;
+}
+
 static wh_status run_objects(wh_engine *engine, wh_run_request *r, wh_run_totals *totals,
                              wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
@@ -84,6 +100,10 @@ static wh_status run_objects(wh_engine *engine, wh_run_request *r, wh_run_totals
         ledger->type->receive(ledger, r->pipeline->name, WH_VISIBILITY_US, &arena, &work, err);
     if (status == WH_ERR_END) return WH_OK;
     WH_TRY(status);
+    if (work.takes > WH_TAKES_MAX) {
+      WH_TRY(give_up(engine, r->pipeline, &work, &arena, totals, err));
+      continue;
+    }
     bool is_final = false;
     r->work = &work;
     r->ret_final = &is_final;
@@ -92,7 +112,7 @@ static wh_status run_objects(wh_engine *engine, wh_run_request *r, wh_run_totals
     status = run_any(engine, r, &arena, &run, &why);
     if (status == WH_ERR_CANCELLED) {
       totals->stopped = true;
-      return WH_OK;
+      return ledger->type->forgive(ledger, work.id, err);
     }
     bool is_sealed = run.state == WH_RUN_SEALED;
     if (status != WH_OK) set_failed(&run, &why);

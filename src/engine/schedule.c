@@ -15,7 +15,10 @@ static wh_status cron_due(wh_engine *engine, const wh_pipeline *p, int64_t fired
   }
   if (fired == 0) { // first sight: nothing was missed
     fired = now;
-    WH_TRY(engine->ledger->type->set_fired(engine->ledger, p->name, now, err));
+    // With `begin: now` the first listing of the store sets it, and skips what is there by it.
+    if (!p->begin_now) {
+      WH_TRY(engine->ledger->type->set_fired(engine->ledger, p->name, now, err));
+    }
   }
   int64_t due = wh_cron_next(&p->when.cron, zone, fired);
   if (due > now) {

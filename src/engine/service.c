@@ -46,7 +46,8 @@ typedef struct service {
   pthread_mutex_t mutex;
   pthread_cond_t work;
   bool stopping;
-  int changed_fd; // a worker has finished: the main thread looks again
+  int64_t tick_ns; // monotonic; when the watcher was last told
+  int changed_fd;  // a worker has finished: the main thread looks again
   pthread_t threads[WORKERS];
   size_t thread_count;
 } service;
@@ -152,6 +153,15 @@ static wh_status open_watch(service *s, size_t index, wh_connection *c, wh_error
   return WH_OK;
 }
 
+// `begin: now` means the start of the service, not when the schedule is first due.
+static void look_first(service *s, const wh_pipeline *p) {
+  uint64_t fresh;
+  int64_t settle_us;
+  wh_error err = {0};
+  wh_status status = wh_engine_scan(s->engine, p, &fresh, &settle_us, &err);
+  if (status != WH_OK) wh_log_error(WH_LOG_WARN, "begin", &err); // the first run looks again
+}
+
 static wh_status add_duty(service *s, const wh_pipeline *p, wh_error *err) {
   if (p->when.kind == WH_WHEN_HAND) return WH_OK;
   if (s->duty_count == PIPELINES_MAX) {
@@ -164,6 +174,7 @@ static wh_status add_duty(service *s, const wh_pipeline *p, wh_error *err) {
   bool is_rows;
   WH_TRY(wh_input_connect(s->engine, &p->from, &c, &is_rows, err));
   d->objects = !is_rows;
+  if (d->objects && p->begin_now) look_first(s, p);
   if (p->when.kind != WH_WHEN_NEW) return wh_engine_next_due(s->engine, p, &d->due_us, err);
   return open_watch(s, index, c, err); // due at once: list what came while nobody watched
 }
@@ -219,6 +230,8 @@ static void wait_for_something(service *s, int64_t until_us) {
     if (wait_ms < 0) wait_ms = 0;
     if (wait_ms > RESCAN_US / 1000) wait_ms = RESCAN_US / 1000; // the wall clock may be set
   }
+  bool ticks = s->engine->watcher.tick;
+  if (ticks && (wait_ms < 0 || wait_ms > WH_TICK_US / 1000)) wait_ms = WH_TICK_US / 1000;
   int ready = poll(fds, s->watch_count + 2, (int)wait_ms);
   if (ready <= 0) return;
   uint64_t ignored;
@@ -226,6 +239,14 @@ static void wait_for_something(service *s, int64_t until_us) {
   for (size_t i = 0; i < s->watch_count; i++) {
     if (fds[i + 2].revents) drain_watch(s, &s->watches[i]);
   }
+}
+
+static void tick(service *s) {
+  const wh_watcher *w = &s->engine->watcher;
+  int64_t now_ns = s->engine->os->type->monotonic_ns(s->engine->os);
+  if (!w->tick || (s->tick_ns && now_ns - s->tick_ns < WH_TICK_US * 1000ll)) return;
+  s->tick_ns = now_ns;
+  w->tick(w->context);
 }
 
 static wh_status start_workers(service *s, wh_error *err) {
@@ -260,8 +281,10 @@ static wh_status serve(service *s, const wh_str *names, size_t count, wh_error *
     WH_TRY(add_duty(s, p, err));
   }
   WH_TRY(start_workers(s, err));
-  while (!wh_engine_stopping(s->engine))
+  while (!wh_engine_stopping(s->engine)) {
+    tick(s);
     wait_for_something(s, dispatch(s));
+  }
   return WH_OK;
 }
 

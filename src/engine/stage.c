@@ -187,14 +187,16 @@ static wh_status finish_steps(wh_stage *stage, wh_slot *s, wh_error *err) {
 }
 
 static wh_status fill(wh_stage *stage, wh_slot *s, wh_error *err) {
-  s->item = (wh_flow_item){.rejected = &s->lines, .batch = &s->read};
-  if (stage->at_end) return finish_steps(stage, s, err);
   wh_reader *reader = stage->options.reader;
+  s->item =
+      (wh_flow_item){.rejected = &s->lines, .batch = &s->read, .bytes_read = reader->bytes_read};
+  if (stage->at_end) return finish_steps(stage, s, err);
   wh_batch_reset(&s->read);
   wh_reject_lines_clear(&s->lines, &s->read);
   wh_status status = reader->next(reader, &s->read, &s->lines.rejects, err);
   s->reader_failed = status != WH_OK;
   WH_TRY(status);
+  s->item.bytes_read = reader->bytes_read;
   s->item.rows_through = s->lines.last_row;
   if (s->read.rows) {
     uint64_t last = wh_batch_place(&s->read, s->read.rows - 1).row;

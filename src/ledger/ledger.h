@@ -20,6 +20,7 @@
 enum {
   WH_RUN_ID_LEN = 26,            // ULID, lower case
   WH_RUN_ID_PREFIX_MIN = 6,      // that run_get takes for a run
+  WH_SERVICES_MAX = 8,           // that share a ledger
   WH_WINDOW_HASHES_MAX = 262144, // rows of an overlap that are remembered
 };
 // Larger ones are refused (WH_ERR_LIMIT), so that a manifest or mark that lies cannot use them up.
@@ -87,6 +88,7 @@ typedef struct wh_work {
   wh_str version;
   int64_t order;      // what decides who comes first; not who wins
   uint32_t attempts;  // failures so far, and this try
+  uint32_t takes;     // received in a row without an outcome, and this time
   int64_t visible_us; // hidden until then
   wh_str error;       // of the last attempt
   bool dead;
@@ -125,10 +127,29 @@ typedef struct wh_finish {
   const wh_schema *pin;                  // schema to pin for the pipeline's source; NULL: unchanged
 } wh_finish;
 
+// A service (`wherry up`), as it tells others of itself.
+typedef struct wh_service {
+  int64_t pid;
+  int64_t started_us;
+  int64_t told_us; // when it last did
+  uint64_t memory_bytes;
+  wh_str address; // of its pages: "http://127.0.0.1:8080"; empty: it serves none
+  bool running;   // listed: false where it ended without saying so
+  uint32_t slot;  // the ledger's own
+  void *own;
+} wh_service;
+
+// Questions to one lookup.
+typedef struct wh_asked {
+  wh_str lookup;
+  uint64_t asked, found, limited;
+} wh_asked;
+
 typedef struct wh_ledger wh_ledger;
 
 typedef wh_status (*wh_run_visit)(void *context, const wh_run *run, wh_error *err);
 typedef wh_status (*wh_work_visit)(void *context, const wh_work *work, wh_error *err);
+typedef wh_status (*wh_service_visit)(void *context, const wh_service *service, wh_error *err);
 typedef wh_status (*wh_quarantine_visit)(void *context, const wh_quarantine_entry *entry,
                                          wh_error *err);
 
@@ -197,6 +218,8 @@ typedef struct wh_ledger_type {
                        wh_work *ret, wh_error *err);
   // Hidden until now + hidden_us, whatever it was before. WH_ERR_STALE: it is done or dead.
   wh_status (*extend)(wh_ledger *l, uint64_t work, int64_t hidden_us, wh_error *err);
+  // It got on, or was put down on purpose: earlier takes do not count any more.
+  wh_status (*forgive)(wh_ledger *l, uint64_t work, wh_error *err);
   // Makes visible what was received and neither done nor failed since; with the lease held, whoever
   // received it is gone. `delayed_too`: also what waits for a retry.
   wh_status (*reclaim)(wh_ledger *l, wh_str pipeline, bool delayed_too, wh_error *err);
@@ -219,6 +242,18 @@ typedef struct wh_ledger_type {
   wh_status (*quarantine_drop)(wh_ledger *l, wh_str run, wh_error *err);
 
   wh_status (*stats)(wh_ledger *l, wh_str pipeline, wh_ledger_stats *ret, wh_error *err);
+  // --- services. begin fills slot and own, for tell and end; WH_ERR_BUSY: WH_SERVICES_MAX run
+  // already. Whether one lives is known by a lock that is gone with its process, not by a time.
+  wh_status (*service_begin)(wh_ledger *l, wh_service *service, wh_error *err);
+  // What is true of it now, and what was asked since it last told, on `day` (since 1970, UTC).
+  wh_status (*service_tell)(wh_ledger *l, const wh_service *service, int64_t day,
+                            const wh_asked *more, size_t count, wh_error *err);
+  void (*service_end)(wh_ledger *l, wh_service *service); // not begun is fine
+  wh_status (*services)(wh_ledger *l, wh_arena *arena, wh_service_visit visit, void *context,
+                        wh_error *err);
+  // ret->lookup says which; zeroes when nothing was asked that day.
+  wh_status (*asked)(wh_ledger *l, int64_t day, wh_asked *ret, wh_error *err);
+
   // For rebuild: a run as told by a manifest or a mark. Existing ones are left as they are. Later
   // orders are greater than the run's.
   wh_status (*import_run)(wh_ledger *l, const wh_run *run, wh_error *err);

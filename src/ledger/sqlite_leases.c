@@ -75,26 +75,55 @@ static wh_status lock_file(ledger *l, wh_str pipeline, wh_file **ret, wh_error *
   return status;
 }
 
-static wh_status acquire(ledger *l, wh_str pipeline, ledger_lease *lease, wh_error *err) {
-  if (pipeline.len) memcpy(lease->pipeline, pipeline.data, pipeline.len);
-  WH_TRY(lock_file(l, pipeline, &lease->file, err));
-  WH_TRY(ledger_begin(l, err));
-  return ledger_end(l, next_epoch(l, pipeline, &lease->epoch, err), err);
-}
-
-wh_status ledger_acquire(wh_ledger *base, wh_str pipeline, wh_lease *ret, wh_error *err) {
-  LEDGER_LOCK l = ledger_lock(base);
-  if (is_held(l, pipeline)) return fail_held(pipeline, err);
-  ledger_lease *lease = wh_mem_alloc_zero(l->mem, sizeof *lease + pipeline.len + 1);
+wh_status ledger_hold(ledger *l, wh_str name, ledger_lease **ret, wh_error *err) {
+  if (is_held(l, name)) return fail_held(name, err);
+  ledger_lease *lease = wh_mem_alloc_zero(l->mem, sizeof *lease + name.len + 1);
   if (!lease) return wh_fail_memory(err);
-  lease->len = pipeline.len;
-  wh_status status = acquire(l, pipeline, lease, err);
+  lease->len = name.len;
+  if (name.len) memcpy(lease->pipeline, name.data, name.len);
+  wh_status status = lock_file(l, name, &lease->file, err);
   if (status != WH_OK) {
     free_lease(l, lease);
     return status;
   }
   lease->next = l->leases;
   l->leases = lease;
+  *ret = lease;
+  return WH_OK;
+}
+
+void ledger_unhold(ledger *l, void *lease) {
+  for (ledger_lease **at = &l->leases; *at; at = &(*at)->next) {
+    if (*at != lease) continue;
+    ledger_lease *found = *at;
+    *at = found->next;
+    free_lease(l, found);
+    return;
+  }
+}
+
+bool ledger_is_held(ledger *l, wh_str name) {
+  if (is_held(l, name)) return true;
+  wh_file *file = NULL;
+  wh_status status = lock_file(l, name, &file, NULL);
+  if (status == WH_OK) wh_file_close(file);
+  return status == WH_ERR_BUSY;
+}
+
+static wh_status raise_own(ledger *l, wh_str pipeline, uint64_t *ret, wh_error *err) {
+  WH_TRY(ledger_begin(l, err));
+  return ledger_end(l, next_epoch(l, pipeline, ret, err), err);
+}
+
+wh_status ledger_acquire(wh_ledger *base, wh_str pipeline, wh_lease *ret, wh_error *err) {
+  LEDGER_LOCK l = ledger_lock(base);
+  ledger_lease *lease;
+  WH_TRY(ledger_hold(l, pipeline, &lease, err));
+  wh_status status = raise_own(l, pipeline, &lease->epoch, err);
+  if (status != WH_OK) {
+    ledger_unhold(l, lease);
+    return status;
+  }
   *ret = (wh_lease){wh_str_n(lease->pipeline, lease->len), lease->epoch, lease};
   return WH_OK;
 }
@@ -127,13 +156,7 @@ wh_status ledger_renew(wh_ledger *base, wh_lease *lease, wh_error *err) {
 void ledger_release(wh_ledger *base, wh_lease *lease) {
   if (!lease || !lease->own) return;
   LEDGER_LOCK l = ledger_lock(base);
-  for (ledger_lease **at = &l->leases; *at; at = &(*at)->next) {
-    if (*at != lease->own) continue;
-    ledger_lease *found = *at;
-    *at = found->next;
-    free_lease(l, found);
-    break;
-  }
+  ledger_unhold(l, lease->own);
   *lease = (wh_lease){0};
 }
 

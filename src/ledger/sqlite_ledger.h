@@ -154,6 +154,7 @@ wh_status ledger_put_done(wh_ledger *l, wh_str pipeline, wh_str key, wh_str vers
 wh_status ledger_receive(wh_ledger *l, wh_str pipeline, int64_t hidden_us, wh_arena *arena,
                          wh_work *ret, wh_error *err);
 wh_status ledger_extend(wh_ledger *l, uint64_t work, int64_t hidden_us, wh_error *err);
+wh_status ledger_forgive(wh_ledger *l, uint64_t work, wh_error *err);
 wh_status ledger_reclaim(wh_ledger *l, wh_str pipeline, bool delayed_too, wh_error *err);
 wh_status ledger_fail_work(wh_ledger *l, uint64_t work, uint32_t attempts, bool definite,
                            int64_t delay_us, wh_str error, bool *ret_dead, wh_error *err);
@@ -164,6 +165,20 @@ wh_status ledger_revive(wh_ledger *l, wh_str pipeline, uint64_t *ret_count, wh_e
 wh_status ledger_next_visible(wh_ledger *l, wh_str pipeline, int64_t *ret_us, wh_error *err);
 wh_status ledger_stats(wh_ledger *l, wh_str pipeline, wh_ledger_stats *ret, wh_error *err);
 wh_status ledger_finish_work(ledger *l, uint64_t work, wh_error *err); // in a transaction
+
+// Holds NAME.lock of the lock folder until ledger_unhold, or the process ends.
+wh_status ledger_hold(ledger *l, wh_str name, ledger_lease **ret, wh_error *err);
+void ledger_unhold(ledger *l, void *lease);
+// Whether somebody, also this process, holds it.
+bool ledger_is_held(ledger *l, wh_str name);
+
+wh_status ledger_service_begin(wh_ledger *l, wh_service *service, wh_error *err);
+wh_status ledger_service_tell(wh_ledger *l, const wh_service *service, int64_t day,
+                              const wh_asked *more, size_t count, wh_error *err);
+void ledger_service_end(wh_ledger *l, wh_service *service);
+wh_status ledger_services(wh_ledger *l, wh_arena *arena, wh_service_visit visit, void *context,
+                          wh_error *err);
+wh_status ledger_asked(wh_ledger *l, int64_t day, wh_asked *ret, wh_error *err);
 
 wh_status ledger_quarantined(wh_ledger *l, wh_str pipeline, wh_arena *arena,
                              wh_quarantine_visit visit, void *context, wh_error *err);

@@ -9,7 +9,7 @@ enum {
 };
 
 // Migration i leads from version i to version i + 1.
-static const wh_str *const migrations[] = {&wh_ledger_migration_1};
+static const wh_str *const migrations[] = {&wh_ledger_migration_1, &wh_ledger_migration_2};
 enum { LEDGER_VERSION = sizeof migrations / sizeof migrations[0] };
 
 static void ledger_close(wh_ledger *base) {
@@ -45,6 +45,7 @@ static const wh_ledger_type sqlite_type = {
     .put_done = ledger_put_done,
     .receive = ledger_receive,
     .extend = ledger_extend,
+    .forgive = ledger_forgive,
     .reclaim = ledger_reclaim,
     .fail = ledger_fail_work,
     .done = ledger_done,
@@ -55,6 +56,11 @@ static const wh_ledger_type sqlite_type = {
     .quarantine_put = ledger_quarantine_put,
     .quarantine_drop = ledger_quarantine_drop,
     .stats = ledger_stats,
+    .service_begin = ledger_service_begin,
+    .service_tell = ledger_service_tell,
+    .service_end = ledger_service_end,
+    .services = ledger_services,
+    .asked = ledger_asked,
     .import_run = ledger_import_run,
     .set_cursor = ledger_set_cursor,
     .raise_order = ledger_raise_order,

@@ -5,7 +5,8 @@
 
 typedef enum work_state { WORK_READY, WORK_HIDDEN, WORK_DONE, WORK_DEAD } work_state;
 
-#define WORK_COLUMNS "id, pipeline, key, version, ord, failures, visible_us, error, state, received"
+#define WORK_COLUMNS                                                                               \
+  "id, pipeline, key, version, ord, failures, visible_us, error, takes, state, received"
 
 static void read_work(ledger_query *q, wh_arena *arena, wh_work *ret) {
   *ret = (wh_work){.id = ledger_read_u64(q)};
@@ -16,6 +17,7 @@ static void read_work(ledger_query *q, wh_arena *arena, wh_work *ret) {
   ret->attempts = (uint32_t)ledger_read_i64(q);
   ret->visible_us = ledger_read_i64(q);
   ret->error = ledger_read_text(q, arena);
+  ret->takes = (uint32_t)ledger_read_i64(q);
   work_state state = (work_state)ledger_read_i64(q);
   ret->dead = state == WORK_DEAD;
   if (state == WORK_HIDDEN) ret->attempts += ledger_read_i64(q) != 0;
@@ -112,13 +114,15 @@ static wh_status show_due(ledger *l, wh_str pipeline, int64_t now_us, wh_error *
   return ledger_run(&q, err);
 }
 
-static wh_status hide(ledger *l, uint64_t work, int64_t until_us, wh_error *err) {
+static wh_status hide(ledger *l, uint64_t work, int64_t until_us, int64_t takes, wh_error *err) {
   LEDGER_QUERY q;
   WH_TRY(ledger_query_open(l,
-                           "UPDATE work SET state = 1, received = 1, visible_us = ? WHERE id = ?"
+                           "UPDATE work SET state = 1, received = 1, visible_us = ?,"
+                           " takes = takes + ? WHERE id = ?"
                            " AND state IN (0, 1)",
                            &q, err));
   ledger_bind_i64(&q, until_us);
+  ledger_bind_i64(&q, takes);
   ledger_bind_u64(&q, work);
   return ledger_run(&q, err);
 }
@@ -143,8 +147,9 @@ static wh_status receive(ledger *l, wh_str pipeline, int64_t hidden_us, wh_arena
   WH_TRY(ledger_read_end(&q, err));
   ledger_query_end(&q);
   ret->attempts++;
+  ret->takes++;
   ret->visible_us = later(now_us, hidden_us);
-  return hide(l, ret->id, ret->visible_us, err);
+  return hide(l, ret->id, ret->visible_us, 1, err);
 }
 
 wh_status ledger_receive(wh_ledger *base, wh_str pipeline, int64_t hidden_us, wh_arena *arena,
@@ -185,7 +190,7 @@ static wh_status extend(ledger *l, uint64_t work, int64_t hidden_us, wh_error *e
     return wh_fail(err, WH_ERR_STALE, "%s: entry %llu of the queue has been dealt with", l->path,
                    (unsigned long long)work);
   }
-  return hide(l, work, later(wh_now_us(l->os), hidden_us), err);
+  return hide(l, work, later(wh_now_us(l->os), hidden_us), 0, err);
 }
 
 wh_status ledger_extend(wh_ledger *base, uint64_t work, int64_t hidden_us, wh_error *err) {
@@ -202,10 +207,11 @@ static wh_status fail_work(ledger *l, uint64_t work, uint32_t attempts, bool def
   if (now.state == WORK_DONE || now.state == WORK_DEAD) return WH_OK;
   bool dies = definite || now.failures + 1 >= attempts;
   LEDGER_QUERY q;
-  WH_TRY(ledger_query_open(l,
-                           "UPDATE work SET state = ?, visible_us = ?, error = ?, received = 0,"
-                           " failures = failures + 1 WHERE id = ?",
-                           &q, err));
+  WH_TRY(ledger_query_open(
+      l,
+      "UPDATE work SET state = ?, visible_us = ?, error = ?, received = 0, takes = 0,"
+      " failures = failures + 1 WHERE id = ?",
+      &q, err));
   ledger_bind_i64(&q, dies ? WORK_DEAD : WORK_HIDDEN);
   ledger_bind_i64(&q, visible_us);
   ledger_bind_text(&q, error);
@@ -224,6 +230,14 @@ wh_status ledger_fail_work(wh_ledger *base, uint64_t work, uint32_t attempts, bo
   WH_TRY(ledger_end(l, status, err));
   *ret_dead = dead;
   return WH_OK;
+}
+
+wh_status ledger_forgive(wh_ledger *base, uint64_t work, wh_error *err) {
+  LEDGER_LOCK l = ledger_lock(base);
+  LEDGER_QUERY q;
+  WH_TRY(ledger_query_open(l, "UPDATE work SET takes = 0 WHERE id = ?", &q, err));
+  ledger_bind_u64(&q, work);
+  return ledger_run(&q, err);
 }
 
 wh_status ledger_reclaim(wh_ledger *base, wh_str pipeline, bool delayed_too, wh_error *err) {

@@ -13,7 +13,8 @@ wh_status ledger_revive(wh_ledger *base, wh_str pipeline, uint64_t *ret_count, w
   LEDGER_LOCK l = ledger_lock(base);
   LEDGER_QUERY q;
 #define REVIVE                                                                                     \
-  "UPDATE work INDEXED BY work_open SET state = 0, failures = 0 WHERE state <> 2 AND state = 3"
+  "UPDATE work INDEXED BY work_open SET state = 0, failures = 0, takes = 0 WHERE state <> 2 AND "  \
+  "state = 3"
   WH_TRY(open_for(l, pipeline, REVIVE " AND pipeline = ?", REVIVE, &q, err));
 #undef REVIVE
   WH_TRY(ledger_run(&q, err));

@@ -72,6 +72,10 @@ void wh_finders_expire(wh_finders *f) {
 static wh_status open_slot(wh_finders *f, wh_finder_slot *slot, wh_error *err) {
   wh_connection *c;
   WH_TRY(wh_config_connect(f->config, f->from.connection, &c, err));
+  // Whoever asks waits on one of few threads: a locked database is told at once, not waited for.
+  slot->connection = *c;
+  slot->connection.wait_limit_us = WH_FINDER_WAIT_US;
+  c = &slot->connection;
   wh_finder *finder;
   WH_TRY(c->type->source->open_finder(c, f->from.thing, &f->by, 1, f->columns, f->column_count,
                                       &finder, err));

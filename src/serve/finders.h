@@ -10,11 +10,13 @@
 enum {
   WH_FINDERS_MAX = 2,         // open at once on one table; a third who asks waits
   WH_FINDER_AGE_SECONDS = 10, // then it is opened anew
+  WH_FINDER_WAIT_US = 200000, // for somebody else's lock on the database
 };
 
 typedef struct wh_finder_slot {
-  wh_finder *finder; // NULL: not open
-  wh_batch batch;    // for its rows
+  wh_finder *finder;        // NULL: not open
+  wh_batch batch;           // for its rows
+  wh_connection connection; // that it is open on: the configuration's, with less patience
   int64_t opened_ns;
   bool is_taken;
 } wh_finder_slot;

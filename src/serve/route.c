@@ -223,14 +223,18 @@ static enum MHD_Result ask(const request *r, const wh_question *question) {
   WH_CLEAN_BUF wh_buf shown;
   wh_buf_init(&shown, s->mem, WH_ASK_ANSWER_MAX);
   int64_t wait_s = 0;
+  wh_desk *desk = r->place.desk;
   atomic_fetch_add(&s->asked, 1);
+  atomic_fetch_add(&desk->asked, 1);
   switch (wh_ask_question(&r->place.desk->ask, question, r->wants_json ? WH_ASK_JSON : WH_ASK_HTML,
                           &shown, &wait_s)) {
   case WH_VERDICT_FOUND:
     atomic_fetch_add(&s->found, 1);
+    atomic_fetch_add(&desk->found, 1);
     return answer_found(r, wh_buf_str(&shown));
   case WH_VERDICT_LIMITED: {
     atomic_fetch_add(&s->limited, 1);
+    atomic_fetch_add(&desk->limited, 1);
     refusal no = limited;
     no.retry_after_s = wait_s;
     return refuse(r, &no);

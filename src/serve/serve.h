@@ -53,5 +53,7 @@ void wh_server_stop(wh_server *server);
 // "http://127.0.0.1:8080", with the port that port 0 became. Lives as long as the server.
 wh_str wh_server_address(const wh_server *server);
 wh_server_counts wh_server_count(const wh_server *server);
+// Of one lookup, by its place in config->serve.lookups: asked, found and limited only.
+wh_server_counts wh_server_count_lookup(const wh_server *server, size_t lookup);
 // Looks at the certificate's files now rather than within WH_SERVE_CERTIFICATE_SECONDS.
 void wh_server_refresh(wh_server *server);

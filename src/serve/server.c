@@ -46,22 +46,6 @@ static wh_status load_logo(wh_server *s, wh_desk *desk, wh_error *err) {
   return WH_OK;
 }
 
-// Names that the answers and paths need themselves.
-static wh_status check_names(const wh_lookup *l, wh_error *err) {
-  if (wh_str_is(l->name, "healthz")) {
-    return wh_node_fail(l->node, err,
-                        "lookup healthz: that path tells whether the server lives. "
-                        "Give the lookup another name");
-  }
-  for (size_t i = 0; i < l->show.count; i++) {
-    if (!wh_str_is(l->show.items[i], "found")) continue;
-    return wh_node_fail(l->node, err,
-                        "lookup %.*s: show: the answer has a field 'found' of its own",
-                        WH_STR_ARG(l->name));
-  }
-  return WH_OK;
-}
-
 static wh_status open_desks(wh_server *s, wh_error *err) {
   const wh_serve *serve = &s->config->serve;
   s->desks = WH_NEW_ARRAY(&s->arena, serve->lookup_count, wh_desk);
@@ -69,7 +53,6 @@ static wh_status open_desks(wh_server *s, wh_error *err) {
   for (size_t i = 0; i < serve->lookup_count; i++) {
     wh_desk *desk = &s->desks[s->desk_count++];
     const wh_lookup *l = &serve->lookups[i];
-    WH_TRY(check_names(l, err));
     WH_TRY(wh_ask_init(&desk->ask, s->os, s->mem, s->config, l, &s->arena, err));
     desk->ask.number = (uint32_t)i;
     desk->ask.by_address = &s->by_address;
@@ -207,6 +190,15 @@ wh_server_counts wh_server_count(const wh_server *s) {
       .missed = atomic_load(&s->missed),
       .limited = atomic_load(&s->limited),
       .failed = atomic_load(&s->failed),
+  };
+}
+
+wh_server_counts wh_server_count_lookup(const wh_server *s, size_t lookup) {
+  const wh_desk *desk = &s->desks[lookup];
+  return (wh_server_counts){
+      .asked = atomic_load(&desk->asked),
+      .found = atomic_load(&desk->found),
+      .limited = atomic_load(&desk->limited),
   };
 }
 

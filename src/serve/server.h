@@ -13,6 +13,7 @@ typedef struct wh_desk {
   wh_ask ask;
   wh_str logo; // empty: none
   const char *logo_type;
+  atomic_uint_fast64_t asked, found, limited;
 } wh_desk;
 
 struct wh_server {

@@ -204,7 +204,7 @@ static wh_status dedupe_bind(const wh_step_context *context, const wh_node *opti
   self->frame.step.remembers = true;
   wh_buf_init(&self->bytes, context->mem, WH_SPOOL_RECORD_MAX);
   wh_status status = read_options(self, options, err);
-  if (status == WH_OK) status = open_state(self, context, err);
+  if (status == WH_OK && !context->dry) status = open_state(self, context, err);
   if (status != WH_OK) {
     dedupe_close(&self->frame.step);
     return status;

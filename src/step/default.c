@@ -6,6 +6,7 @@
 
 typedef struct default_step {
   wh_frame frame;
+  bool dry;          // a type that is not known is no fault
   wh_value **values; // of each column; NULL: it passes
 } default_step;
 
@@ -44,6 +45,7 @@ static wh_status read_value(default_step *self, const wh_node *node, const wh_fi
                             wh_value **ret, wh_error *err) {
   wh_arena *arena = &self->frame.arena;
   WH_TRY(wh_node_expect(node, WH_NODE_SCALAR, "default", "a value", err));
+  if (field->type.kind == WH_NULL && self->dry) return WH_OK;
   if (field->type.kind == WH_NULL) {
     return wh_node_fail(node, err,
                         "default: column '%.*s' has no values, so its type is not known; give it "
@@ -82,6 +84,7 @@ static wh_status default_bind(const wh_step_context *context, const wh_node *opt
   default_step *self = NULL;
   WH_TRY(wh_frame_new(context, sizeof *self, in, &self, err));
   self->frame.step.push = default_push;
+  self->dry = context->dry;
   wh_status status = read_columns(self, options, err);
   if (status != WH_OK) {
     wh_frame_free(&self->frame);

@@ -218,6 +218,7 @@ static wh_status bind_rules(expect_step *self, const wh_step_context *context, c
   self->unique_from = self->count;
   b.unique = true;
   WH_TRY(read_columns(&b, rules, err));
+  if (context->dry) return WH_OK;
   size_t uniques = self->count - self->unique_from;
   self->frame.step.remembers = uniques > 0;
   for (size_t i = self->unique_from; i < self->count; i++) {

@@ -117,7 +117,10 @@ wh_status wh_lookup_build(wh_lookup *lookup, wh_arena *arena, const wh_field *fi
     return wh_node_fail(at, err, "%s: column '%.*s' holds %ss, not single values", owner,
                         WH_STR_ARG(field->name), kind == WH_LIST ? "list" : "struct");
   }
-  wh_lookup built = {.type = field->type, .count = kind == WH_NULL ? 0 : count};
+  // Where there is no type, the values are still held to be texts, each there once.
+  wh_field text = {.name = field->name, .type = wh_type_of(WH_STRING)};
+  if (kind == WH_NULL) field = &text;
+  wh_lookup built = {.type = field->type, .count = count};
   item *items = WH_NEW_ARRAY(arena, built.count, item);
   if (!items) return wh_fail_memory(err);
   for (size_t i = 0; i < built.count; i++) {
@@ -131,6 +134,8 @@ wh_status wh_lookup_build(wh_lookup *lookup, wh_arena *arena, const wh_field *fi
     const wh_node *again = values[a > b ? a : b];
     return wh_node_fail(again, err, "%s: '%.*s' is there twice", owner, WH_STR_ARG(again->text));
   }
+  built.type.kind = kind;
+  if (kind == WH_NULL) built.count = 0;
   WH_TRY(keep_sorted(&built, arena, items, err));
   *lookup = built;
   return WH_OK;

@@ -19,6 +19,9 @@ typedef struct wh_step_context {
   int64_t clock_us;         // settled by this clock (wh_cast_options); empty: none
   wh_str scratch;           // folder for state that spills to disk
   size_t state_limit_bytes; // of one step before it spills
+  // Nothing will be pushed: bind only checks (step/dry.h). No state is opened, and a column of kind
+  // WH_NULL is one whose type is not known.
+  bool dry;
 } wh_step_context;
 
 typedef struct wh_step wh_step;

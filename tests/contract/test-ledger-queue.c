@@ -120,6 +120,30 @@ LEDGER_TEST(failures_end_in_a_dead_letter) {
   CHECK_FAILS(receive(f, HOUR_US, &w), WH_ERR_END);
 }
 
+LEDGER_TEST(takes_without_an_outcome_are_counted) {
+  put(f, "a", 1);
+  wh_work w;
+  for (uint32_t take = 1; take <= 3; take++) {
+    CHECK_OK(receive(f, HOUR_US, &w));
+    CHECK_EQ(w.takes, take);
+    CHECK_OK(f->t->extend(f->l, w.id, HOUR_US, &test_err)); // work goes on: the same take
+    CHECK_OK(f->t->reclaim(f->l, S("p"), false, &test_err));
+  }
+  REQUIRE(reopen_ledger(f));
+  CHECK_OK(receive(f, HOUR_US, &w));
+  CHECK_EQ(w.takes, 4);
+  CHECK_EQ(w.attempts, 1);
+  CHECK_OK(f->t->forgive(f->l, w.id, &test_err));
+  CHECK_OK(f->t->reclaim(f->l, S("p"), false, &test_err));
+  CHECK_OK(receive(f, HOUR_US, &w));
+  CHECK_EQ(w.takes, 1);
+  fail(f, w.id, 5, false, 0); // an outcome
+  CHECK_OK(f->t->reclaim(f->l, S("p"), true, &test_err));
+  CHECK_OK(receive(f, HOUR_US, &w));
+  CHECK_EQ(w.takes, 1);
+  CHECK_EQ(w.attempts, 2);
+}
+
 LEDGER_TEST(reclaiming_takes_from_who_is_gone) {
   put(f, "a", 1);
   put(f, "b", 2);

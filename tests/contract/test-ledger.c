@@ -590,3 +590,76 @@ LEDGER_TEST(quarantine_is_listed_oldest_first) {
   REQUIRE(reopen_ledger(f));
   check_quarantine(f, "", "b/r1/o:1 a/r3/o2:5 ");
 }
+
+// --- services
+// -----------------------------------------------------------------------------------
+
+static wh_status list_service(void *context, const wh_service *s, wh_error *err) {
+  (void)err;
+  wh_buf_printf(context, "%d:%.*s:%d%s ", (int)s->pid, WH_STR_ARG(s->address), (int)s->memory_bytes,
+                s->running ? "" : " gone");
+  return WH_OK;
+}
+
+static void check_services(fixture *f, const char *want) {
+  wh_buf buf;
+  wh_buf_init(&buf, &test_mem, 0);
+  CHECK_OK(f->t->services(f->l, &f->arena, list_service, &buf, &test_err));
+  CHECK_STR(wh_buf_str(&buf), S(want));
+  wh_buf_free(&buf);
+}
+
+LEDGER_TEST(a_service_that_is_gone_is_told_from_one_that_runs) {
+  check_services(f, "");
+  wh_service a = {.pid = 1, .address = S("http://a")}, b = {.pid = 2};
+  CHECK_OK(f->t->service_begin(f->l, &a, &test_err));
+  CHECK_OK(f->t->service_begin(f->l, &b, &test_err));
+  check_services(f, ""); // they have said nothing yet
+  CHECK_OK(f->t->service_tell(f->l, &a, 5, NULL, 0, &test_err));
+  a.memory_bytes = 7;
+  CHECK_OK(f->t->service_tell(f->l, &a, 5, NULL, 0, &test_err));
+  CHECK_OK(f->t->service_tell(f->l, &b, 5, NULL, 0, &test_err));
+  check_services(f, "1:http://a:7 2::0 ");
+  f->t->service_end(f->l, &a);
+  f->t->service_end(f->l, &a);
+  check_services(f, "2::0 ");
+  REQUIRE(reopen_ledger(f)); // the locks are gone, as with the process
+  check_services(f, "2::0 gone ");
+  wh_service c[WH_SERVICES_MAX + 1] = {0};
+  for (size_t i = 0; i < WH_SERVICES_MAX; i++)
+    CHECK_OK(f->t->service_begin(f->l, &c[i], &test_err));
+  CHECK_FAILS(f->t->service_begin(f->l, &c[WH_SERVICES_MAX], &test_err), WH_ERR_BUSY);
+  c[1].pid = 3;
+  CHECK_OK(f->t->service_tell(f->l, &c[1], 5, NULL, 0, &test_err));
+  check_services(f, "3::0 "); // in the slot of the one that was gone
+  for (size_t i = 0; i < WH_SERVICES_MAX; i++)
+    f->t->service_end(f->l, &c[i]);
+  check_services(f, "");
+}
+
+static void check_asked(fixture *f, const char *lookup, int64_t day, uint64_t asked,
+                        uint64_t limited) {
+  wh_asked got = {.lookup = S(lookup)};
+  CHECK_OK(f->t->asked(f->l, day, &got, &test_err));
+  CHECK_EQ(got.asked, asked);
+  CHECK_EQ(got.limited, limited);
+}
+
+LEDGER_TEST(questions_are_counted_by_day) {
+  wh_service s = {.pid = 1};
+  CHECK_OK(f->t->service_begin(f->l, &s, &test_err));
+  wh_asked more[] = {{S("a"), 3, 1, 1}, {S("b"), 0, 0, 0}};
+  check_asked(f, "a", 5, 0, 0);
+  CHECK_OK(f->t->service_tell(f->l, &s, 5, more, 2, &test_err));
+  CHECK_OK(f->t->service_tell(f->l, &s, 5, more, 2, &test_err));
+  REQUIRE(reopen_ledger(f));
+  check_asked(f, "a", 5, 6, 2);
+  check_asked(f, "a", 6, 0, 0);
+  check_asked(f, "b", 5, 0, 0);
+  s = (wh_service){.pid = 2};
+  CHECK_OK(f->t->service_begin(f->l, &s, &test_err));
+  CHECK_OK(f->t->service_tell(f->l, &s, 6, more, 2, &test_err));
+  check_asked(f, "a", 6, 3, 1);
+  check_asked(f, "a", 5, 0, 0);
+  f->t->service_end(f->l, &s);
+}

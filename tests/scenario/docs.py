@@ -107,6 +107,25 @@ for index, each in enumerate(RUN):
     add_tests_of(index, each)
 
 
+# --- the picture ---------------------------------------------------------------------------------
+
+def test_the_picture_is_a_session_as_it_is_today():
+    session = tap.ROOT / "docs/demo.txt"
+    block = pages.Block(session, 1, "console", session.read_text(), [("exit", "0 0 3 0 0 0 0")])
+    shell = pages.Shell()
+    try:
+        pages.run_block(shell, block)
+    finally:
+        shell.stop()
+
+
+def test_the_picture_is_drawn_from_it():
+    drawn = subprocess.run([str(tap.ROOT / "scripts/draw-terminal"), str(tap.ROOT / "docs/demo.txt")],
+                           capture_output=True, text=True, check=True).stdout
+    tap.equal((tap.ROOT / "docs/demo.svg").read_text() == drawn, True, "docs/demo.svg is old. Run: make docs")
+    assert len(drawn) < 60_000
+
+
 # --- all pages together --------------------------------------------------------------------------
 
 def test_every_block_says_what_it_is():

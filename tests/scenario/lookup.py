@@ -154,6 +154,22 @@ def test_before_anything_was_loaded_every_key_gets_the_same_not_yet():
         tap.equal(s.counts()["failed"], 4)
 
 
+def test_a_locked_database_is_told_at_once():
+    with Server() as s:
+        database = s.folder / "website.db"
+        with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as db:
+            tap.equal(db.execute("PRAGMA journal_mode = DELETE").fetchone(), ("delete",))
+            db.execute("BEGIN EXCLUSIVE")
+            began = time.monotonic()
+            for _ in range(4):
+                got = s.ask("SO1001", "SW1A 1AA")
+                tap.equal((got.status, got.headers["Retry-After"]), (503, "30"))
+            took = time.monotonic() - began
+            assert took < 3, f"it waited {took:.1f} s"
+            db.execute("ROLLBACK")
+        tap.equal(s.ask("SO1001", "SW1A 1AA").status, 200)
+
+
 def test_a_table_that_is_made_anew_is_found_again():
     with Server(lookup=LOOSE) as s:
         path = s.folder / "website.db"
@@ -410,6 +426,15 @@ def test_rubbish_on_the_wire():
         tap.equal(s.counts()["asked"], 0)
 
 
+def test_what_is_no_request_gets_nothing_of_itself_back():
+    with Server() as s:
+        for message in (b"MARKER\r\n\r\n", b"GET /MARKER\r\n\r\n", b"GET /MARKER HTTP/9.9\r\nHost: x\r\n\r\n",
+                        b"GET /MARKER" + b"x" * 40000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+                        b"GET / HTTP/1.1\r\nHost: x\r\nMARKER: " + b"MARKER" * 8000 + b"\r\n\r\n"):
+            got = s.raw(message, wait=3)
+            assert b"MARKER" not in got and b"HTTP/1.1 2" not in got, (message[:40], got)
+
+
 def test_the_log_tells_no_values():
     with Server() as s:
         s.ask("SO1001", "SW1A 1AA")
@@ -498,7 +523,7 @@ def test_a_taken_address_and_a_strange_configuration_are_told():
     tap.contains(Server(folder=folder, lookup="      logo: logo.png\n").error, "is neither SVG nor PNG")
     tap.contains(Server(lookup="      logo: absent.svg\n").error, "lookup order-status: logo: ")
     bad = CONFIG.format(key=KEY, listen="127.0.0.1:0", serve="", lookup="").replace("Carrier]", "found]")
-    tap.contains(Server(config=bad).error, "the answer has a field 'found' of its own")
+    tap.contains(Server(config=bad).error, "the answer has a word 'found' of its own")
 
 
 def test_ipv6():

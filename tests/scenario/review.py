@@ -332,6 +332,47 @@ def test_verify_knows_what_a_replacement_took_away():
     tap.contains(p.wherry("verify", code=1).out + p.wherry("verify", code=1).err, "3 is missing")
 
 
+def test_begin_now_with_a_schedule_skips_what_is_there():
+    p = Project(config=LOAD.format(mode="upsert, key: n", path="website.db", attempts=5)
+                .replace("when: new", "when: { cron: '0 0 1 1 *' }\n    begin: now"))
+    put(p, "lake/inbound/a.json", [{"n": 1}])
+    p.wherry("status", code=None)
+    process = p.start("up")
+    time.sleep(1)
+    process.send_signal(signal.SIGTERM)
+    tap.equal(process.wait(60), 0, process.stdout.read())
+    put(p, "lake/inbound/b.json", [{"n": 2}])
+    p.wherry("run")
+    tap.equal(numbers(p), [2])
+
+
+def test_a_row_that_breaks_a_rule_of_the_table_does_not_keep_the_others_from_replacing():
+    for key in (", key: n", ""):
+        p = loading(mode="replace" + key)
+        p.sql("website", """CREATE TABLE orders (
+            n INTEGER PRIMARY KEY, /* CHECK (n > 99) */
+            s TEXT NOT NULL CHECK (s <> 'CHECK (' AND length(s) < 9), -- CHECK (
+            "check" INT DEFAULT 5, mail TEXT COLLATE NOCASE UNIQUE,
+            CONSTRAINT "range" CHECK(n BETWEEN 0 AND (50)), CHECK ("check" = 5))""")
+        p.sql("website", "INSERT INTO orders (n, s, mail) VALUES (1, 'one', 'a'), (2, 'two', 'b'), (9, 'old', 'z')")
+        put(p, "lake/inbound/a.json", [
+            {"n": 1, "s": "one", "mail": "b"}, {"n": 2, "s": "two", "mail": "a"},  # they change places
+            {"n": 3, "s": None, "mail": "c"}, {"n": 4, "s": "CHECK (", "mail": "d"},
+            {"n": 5, "s": "five", "mail": "A"}, {"n": 60, "s": "sixty", "mail": "e"},
+            {"n": 6, "s": "six", "mail": "Z"}])
+        p.wherry("run", code=3)
+        tap.equal(p.sql("website", 'SELECT n, s, "check", mail FROM orders ORDER BY n'),
+                  [(1, "one", 5, "b"), (2, "two", 5, "a"), (6, "six", 5, "Z")])
+        reasons = p.wherry("quarantine", "show", "load").out
+        for reason in ("NOT NULL constraint failed: orders.s", "CHECK constraint failed: s <> 'CHECK ('",
+                       "UNIQUE constraint failed: orders.mail", "CHECK constraint failed: n BETWEEN 0 AND (50)"):
+            tap.contains(reasons, reason)
+        tap.contains(reasons, "row 3 ")
+        tap.equal(p.wherry("verify").code, 0)
+        line = p.wherry("runs", "--json").lines()[0]
+        tap.equal((line["rows_written"], line["rows_quarantined"]), (3, 4))
+
+
 def rows_of(number, count=30000):
     """A file's content at its `number`th writing: every order, each time newer."""
     return "".join(json.dumps({"n": n, "v": number, "at": f"2026-11-20T08:00:{number:02}Z"}) + "\n" for n in range(count))

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 """`wherry up`: schedules, events, two processes at once, signals."""
+import contextlib
 import json
 import os
 import re
 import signal
+import sqlite3
 import time
+import urllib.error
 import urllib.request
 
 import tap
@@ -198,8 +201,66 @@ serve:
         url = re.search(rb"http://[0-9.:]+", line).group().decode()
         tap.equal(urllib.request.urlopen(url + "/healthz").status, 200)
         tap.contains(urllib.request.urlopen(url + "/order-status").read().decode(), "<form")
+        # Another process sees it.
+        status = p.wherry("status").out
+        tap.contains(status, f"lookup          ok        {url}/order-status   not asked today")
+        assert re.search(r"ledger [0-9.]+ .?B, memory [0-9]+ of 64 MiB, up [0-9]+ s\n", status), status
+        for _ in range(3):
+            try:
+                urllib.request.urlopen(url + "/order-status", b"OrderNumber=A&OrderStatus=Open")
+            except urllib.error.HTTPError as no:
+                tap.equal(no.code, 404)
+        wait_for("three questions", lambda: "   3 asked today" in p.wherry("status").out)
     finally:
         stop(up)
+    status = p.wherry("status").out
+    tap.contains(status, "lookup          stopped   /order-status   3 asked today   start it with: wherry up")
+    assert "memory" not in status and "not running" not in status, status
+
+
+def test_a_service_that_was_killed_is_not_running():
+    p = Project()
+    p.make_erp([order("A")])
+    up = until_up(p.start("up"))
+    service = p.wherry("status", "--json").lines()[-1]
+    tap.equal((service["service"], service["pid"]), ("up", up.pid))
+    up.kill()
+    up.wait()
+    tap.contains(p.wherry("status").out, "not running: the service ended at ")
+    tap.equal(p.wherry("status", "--json").lines()[-1]["service"], "gone")
+    stop(until_up(p.start("up")))
+    tap.equal([l for l in p.wherry("status", "--json").lines() if "service" in l], [])
+
+
+def takes(p):
+    with contextlib.closing(sqlite3.connect(p.folder / ".wherry/ledger.db", timeout=10)) as db:
+        return [n for (n,) in db.execute("SELECT takes FROM work WHERE pipeline = 'import-orders' AND state <> 2")]
+
+
+def test_an_object_that_nobody_survives_becomes_a_dead_letter():
+    p = Project()
+    p.make_erp([order("A")])
+    p.wherry("run")
+    p.add_orders([order("B")])
+    lock = sqlite3.connect(p.folder / "website.db", isolation_level=None)
+    lock.execute("BEGIN EXCLUSIVE")
+    for want in (1, 20):
+        run = p.start("run")
+        wait_for("the object is taken", lambda: takes(p) == [want])
+        run.kill()
+        run.wait()
+        with contextlib.closing(sqlite3.connect(p.folder / ".wherry/ledger.db", isolation_level=None)) as db:
+            db.execute("UPDATE work SET takes = 19 WHERE takes = 1 AND state <> 2")
+    lock.execute("ROLLBACK")
+    lock.close()
+    done = p.wherry("run", "import-orders", code=1)
+    tap.contains(done.err, "the process ended 20 times in a row while it loaded this object")
+    status = p.wherry("status", code=1).out
+    tap.contains(status, "1 dead")
+    tap.contains(status, "the process ended 20 times in a row")
+    p.wherry("quarantine", "replay", "import-orders")
+    tap.equal(len(p.orders()), 2)
+    tap.equal(takes(p), [])
 
 
 tap.run()

@@ -79,8 +79,8 @@ class Project:
         result.code, result.peak, result.seconds = int(code), int(peak), float(seconds)
         return result
 
-    def start(self, *args):
-        return subprocess.Popen([str(tap.WHERRY), *map(str, args)], cwd=self.folder,
+    def start(self, *args, env=None):
+        return subprocess.Popen([str(tap.WHERRY), *map(str, args)], cwd=self.folder, env=env,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
     def sql(self, database, statement, *rows):

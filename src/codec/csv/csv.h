@@ -11,7 +11,8 @@
 //    column_1, column_2 ... (by position), and a name that stood before gets _2, _3 ... behind it,
 //    the first one that no other column has. Without a header all are column_1, column_2 ...
 //  - An unquoted empty field is NULL, and so is an unquoted one that is spelt like one of `null`.
-//    A quoted one is never NULL: "" is the empty text.
+//    A quoted one is text: "" is the empty text, "NA" these letters. Only in columns that are no
+//    text, where there is no empty value, "" is NULL too.
 //
 // Types are inferred from the first rows (infer.h has the rules) and checked in every row.
 //
@@ -19,7 +20,7 @@
 //  - A row with fewer or more fields than the header: rejected, rule "fields": "has 9 fields, the
 //    header has 10".
 //  - A quote inside an unquoted field (a"b), or anything but a delimiter behind a closing one
-//    ("ab"c); bytes that are not UTF-8; a NUL byte: rejected, rule "csv".
+//    ("ab"c); bytes that are not UTF-8: rejected, rule "csv".
 //  - A value that is none of its column's (given) type: rejected, rules "type", "missing".
 //  - A quote that is never closed: WH_ERR_DATA, with the place where it was opened.
 //  Rejected rows come with their text as it stands in the source, and with line, column and byte of
@@ -37,7 +38,8 @@ enum {
   WH_CSV_DELIMITER_MAX = 8,          // bytes
   WH_CSV_COMMENT_MAX = 8,            // bytes
   WH_CSV_NULLS_MAX = 16,             // spellings of NULL
-  WH_CSV_FOOTER_MAX = 1000,          // rows
+  WH_CSV_FOOTER_MAX = 100,           // rows
+  WH_CSV_NULL_MAX = 32,              // bytes of NULL as it is written
 };
 
 typedef enum wh_csv_header {
@@ -65,7 +67,7 @@ typedef struct wh_csv_read_options {
   int64_t footer;    // rows at the end to leave out
   wh_str_list nulls; // spellings of NULL besides the empty field
   wh_str thousands;  // empty: none; one ASCII character
-  wh_str decimal;    // empty: "."; one ASCII character
+  wh_str decimal;    // empty: sniffed; one ASCII character
   int encoding;      // wh_csv_encoding
   bool trim;         // blanks and tabs around unquoted fields do not count
   bool text;         // infer no types: every column is text
@@ -73,5 +75,35 @@ typedef struct wh_csv_read_options {
 
 extern const wh_csv_read_options wh_csv_read_defaults;
 extern const wh_option wh_csv_read_table[];
+
+typedef enum wh_csv_quoting {
+  WH_CSV_QUOTE_MINIMAL, // fields that need it
+  WH_CSV_QUOTE_ALL,     // every field that is not NULL
+  WH_CSV_QUOTE_TEXT,    // names and every text, list, struct and binary value
+  WH_CSV_QUOTE_NONE,    // none; a value that needs quotes is WH_ERR_TYPE
+} wh_csv_quoting;
+
+typedef enum wh_csv_line_ending { WH_CSV_LF, WH_CSV_CRLF } wh_csv_line_ending;
+
+// What stands under `write: { format: ... }`.
+//
+// Values are written in their canonical text (data/value.h; a float64 without fraction as "5.0", so
+// that it stays one), lists and structs as JSON, binary as base64. Quoted are: text with the first
+// byte of the delimiter, the quote, or a byte below 0x0E in it; text that is spelt like NULL (the
+// empty one, unless `null` says otherwise); in the first column, text that begins with '#' or 0xEF,
+// which readers may take for a comment or a byte order mark. NULL is never quoted.
+// A NUL byte has no place in CSV: WH_ERR_TYPE.
+typedef struct wh_csv_write_options {
+  wh_str delimiter; // empty: ","; up to WH_CSV_DELIMITER_MAX bytes; "tab" and "	" are a tab
+  wh_str quote;     // empty: '"'; one ASCII character; "none": quotes nothing
+  int quoting;      // wh_csv_quoting
+  bool header;
+  wh_str null;     // up to WH_CSV_NULL_MAX bytes
+  int line_ending; // wh_csv_line_ending
+  wh_str decimal;  // empty: "."; one ASCII character; of floats and decimals
+} wh_csv_write_options;
+
+extern const wh_csv_write_options wh_csv_write_defaults;
+extern const wh_option wh_csv_write_table[];
 
 extern const wh_codec_type wh_codec_csv;

@@ -31,7 +31,7 @@ wh_status csv_dialect_of_options(const wh_csv_read_options *options, csv_dialect
 // What the options left open.
 static inline bool csv_sniffs(const wh_csv_read_options *o) {
   return !o->delimiter.len || !o->quote.len || !o->escape.len || o->preamble < 0 ||
-         o->header == WH_CSV_HEADER_SNIFF;
+         o->header == WH_CSV_HEADER_SNIFF || !o->decimal.len;
 }
 
 // The encoding of a file by its first bytes; *ret_bom is how many of them are the byte order mark.
@@ -45,5 +45,6 @@ wh_status csv_sniff(wh_mem *mem, const char *sample, size_t len, bool at_end,
                     const wh_csv_read_options *given, csv_dialect *dialect, double *ret_sure,
                     wh_error *err);
 
-// For people: `delimiter ";", quote "\"", header in line 3, utf-8; 97 % sure`.
+// For people: `delimiter ";", quote '"', header in line 3, utf-8; 97 % sure`. The last part is left
+// out where sure is 1: nothing was sniffed.
 bool csv_dialect_write(const csv_dialect *dialect, double sure, wh_buf *out);

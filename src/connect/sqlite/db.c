@@ -95,6 +95,7 @@ static wh_status open_once(wh_connection *c, wh_sqlite_access access, wh_sqlite_
   // The busy handler gets this object's address, so it is built where it stays; ret_ outputs that
   // are not set on failure are here outputs that are zeroed.
   *ret = (wh_sqlite_db){.connection = c, .wait_us = options->busy_timeout_us};
+  if (c->wait_limit_us && c->wait_limit_us < ret->wait_us) ret->wait_us = c->wait_limit_us;
   wh_arena_init(&ret->arena, c->mem);
   wh_status status = copy_path(ret, options->path, err);
   if (status == WH_OK) {

@@ -71,7 +71,7 @@ bool wh_sqlite_add_side_table(wh_buf *sql, const wh_sqlite_target *t) {
   return wh_buf_add_c(sql, ") WITHOUT ROWID");
 }
 
-// Keys collide in the stage as they would in the table.
+// Keys collide in the stage as they would in the table, and rows break its rules as they would.
 bool wh_sqlite_add_stage_table(wh_buf *sql, const wh_sqlite_target *t) {
   wh_buf_add_c(sql, "CREATE TABLE ");
   wh_sqlite_add_name2(sql, "_wherry_stage_", t->spec.table);
@@ -80,6 +80,7 @@ bool wh_sqlite_add_stage_table(wh_buf *sql, const wh_sqlite_target *t) {
   for (size_t i = 0; i < t->schema.count; i++) {
     wh_buf_add_c(sql, ",\n  ");
     add_column(sql, t, i);
+    if (t->required && t->required[i] && !is_key(t, i)) wh_buf_add_c(sql, " NOT NULL");
     for (size_t k = 0; k < keys; k++) {
       if (t->key[k] != i) continue;
       wh_buf_add_c(sql, " COLLATE ");
@@ -87,6 +88,7 @@ bool wh_sqlite_add_stage_table(wh_buf *sql, const wh_sqlite_target *t) {
       wh_buf_add_c(sql, " NOT NULL");
     }
   }
+  wh_buf_add_str(sql, t->rules);
   wh_buf_add_c(sql, keys ? ",\n" : "\n");
   if (keys) add_key_names(sql, t, "\"_wherry_stage\"");
   return wh_buf_add_c(sql, keys ? ") WITHOUT ROWID" : ")");

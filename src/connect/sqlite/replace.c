@@ -126,6 +126,17 @@ wh_status wh_sqlite_keep_stage(wh_sink *sink, wh_sqlite_target *t, wh_error *err
                    NULL, NULL, err);
 }
 
+// Two rows may change places in a column that must be unique: with such columns, what differs goes
+// before the first row comes.
+static void add_same(wh_buf *sql, const wh_sqlite_target *t) {
+  for (size_t i = 0; i < t->schema.count; i++) {
+    wh_buf_add_c(sql, " AND s.");
+    wh_sqlite_add_name(sql, t->names[i]);
+    wh_buf_add_c(sql, " COLLATE BINARY IS t.");
+    wh_sqlite_add_name(sql, t->names[i]);
+  }
+}
+
 // Rows that the stage does not have. Without a key nothing can be told apart: all of them.
 static void add_delete(wh_buf *sql, const wh_sqlite_target *t) {
   wh_buf_add_c(sql, "DELETE FROM ");
@@ -143,6 +154,7 @@ static void add_delete(wh_buf *sql, const wh_sqlite_target *t) {
       wh_sqlite_add_name(sql, t->names[t->key[i]]);
     }
   }
+  if (t->has_unique) add_same(sql, t);
   wh_buf_add_char(sql, ')');
 }
 

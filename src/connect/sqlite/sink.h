@@ -34,7 +34,11 @@ typedef struct wh_sqlite_target {
   size_t alone, alone_next;         // rows to put one by one before many are tried again
   sqlite3_stmt *why;                // why a row was not put
   sqlite3_stmt *put_order;          // into the side table
-  // Replace: the load's rows so far.
+  // Replace: what the table that is there holds rows to (rules.c). NULL and empty: nothing.
+  bool *required;  // of each column of the schema: never NULL
+  wh_str rules;    // CHECK and UNIQUE, as they stand in the stage's text
+  bool has_unique; // other columns than the key must differ from row to row
+  // The load's rows so far.
   int64_t stage;
   int64_t accepted; // rows that went into the stage, duplicates too
   bool is_late;     // a newer object has replaced the table: nothing of this one counts
@@ -63,6 +67,9 @@ wh_status wh_sqlite_target_bind(wh_sqlite_db *db, wh_sqlite_target *t, wh_arena 
 // WH_ERR_REFUSED, with what does not fit.
 wh_status wh_sqlite_target_refuse(const wh_sink *sink, const wh_sqlite_target *t, wh_str difference,
                                   wh_error *err);
+// rules.c: fills required, rules and has_unique; after the columns and the key.
+wh_status wh_sqlite_read_rules(wh_sqlite_db *db, wh_sqlite_target *t, const wh_sqlite_relation *r,
+                               wh_arena *arena, wh_error *err);
 // clash.c: why values of the type cannot go into the column, or NULL; a phrase.
 const char *wh_sqlite_clash(const wh_type *type, const wh_sqlite_column *column, bool is_own);
 

@@ -224,5 +224,7 @@ wh_status wh_sqlite_target_bind(wh_sqlite_db *db, wh_sqlite_target *t, wh_arena 
   // Only with all columns there does it make sense to look for an index on them.
   if (difference->len == before && wh_sqlite_key_count(t))
     WH_TRY(compare_key(db, t, &r, arena, difference, err));
+  if (difference->len == before && t->spec.mode == WH_WRITE_REPLACE)
+    WH_TRY(wh_sqlite_read_rules(db, t, &r, arena, err));
   return wh_buf_check(difference, err);
 }

@@ -139,10 +139,26 @@ static bool is_rows_fault(wh_sqlite_db *db, int rc) {
   return is_row && !sqlite3_get_autocommit(db->handle);
 }
 
+// Takes each `part` out of a text.
+static void take_out(char *text, const char *part) {
+  size_t len = strlen(part);
+  for (char *at = text; len && (at = strstr(at, part));)
+    memmove(at, at + len, strlen(at + len) + 1);
+}
+
+// Of a row that broke a rule in the stage, as if it had in the table.
+static void speak_of_table(const wh_sqlite_target *t, char *reason) {
+  char own[512];
+  snprintf(own, sizeof own, "_wherry_stage_%.*s._wherry_stage, ", WH_STR_ARG(t->spec.table));
+  take_out(reason, own);
+  take_out(reason, "_wherry_stage_");
+}
+
 static wh_status put_failed(writing *w, size_t row, int rc, wh_error *err) {
   wh_sqlite_db *db = &w->sink->db;
   char reason[256];
   snprintf(reason, sizeof reason, "%s", sqlite3_errmsg(db->handle));
+  if (w->target->spec.mode == WH_WRITE_REPLACE) speak_of_table(w->target, reason);
   wh_status status = WH_OK;
   if (!is_rows_fault(db, rc))
     status = wh_sqlite_fail(db, rc, err, "loading %.*s", WH_STR_ARG(w->target->spec.table));

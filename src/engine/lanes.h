@@ -8,8 +8,8 @@
 // before it ended before anything of it is handed out; a part that began elsewhere is thrown away
 // and read again.
 //
-// Memory: what is made and not yet taken is bounded (WH_LANES_AHEAD_SHARE), but for one block of
-// the lane whose turn it is.
+// Memory: what is made ahead of its turn is bounded (WH_LANES_AHEAD_SHARE). The lane whose turn it
+// is may always have one block in line, so that nobody waits for ever.
 #pragma once
 
 #include "engine/stage.h"

@@ -280,6 +280,7 @@ void csv_decoder_begin(csv_decoder *d, const csv_cut *cut, const char *data) {
 
 wh_status csv_decode(csv_decoder *d, const csv_cut *cut, wh_batch *batch, wh_error *err) {
   batch->bytes = 0;
+  if (cut->rows == 0) return WH_OK;
   for (uint32_t i = 0; i < d->column_count; i++) {
     WH_TRY(decode_column(d, cut, i, &batch->columns[i], err));
     batch->bytes += wh_column_size(&batch->columns[i]);

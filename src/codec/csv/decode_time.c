@@ -9,9 +9,33 @@
 static const int16_t before_month[] = {0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
 static const int8_t month_days[] = {0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 
+// The day that was read last: in most files it comes again and again.
+typedef struct known_day {
+  uint64_t front;
+  uint16_t back;
+  int64_t day;
+} known_day;
+
+ALWAYS bool find_day(const char *p, uint64_t front, int64_t *ret);
+
 // "2026-11-21": years 1 to 9999.
-ALWAYS bool read_day(const char *p, int64_t *ret) {
-  uint64_t front = csv_load8(p) ^ 0x2D30302D30303030ull; // "0000-00-"
+ALWAYS bool read_day(known_day *known, const char *p, int64_t *ret) {
+  uint64_t front = csv_load8(p);
+  uint16_t back;
+  memcpy(&back, p + 8, sizeof back);
+  if (front != known->front || back != known->back) {
+    if (!find_day(p, front ^ 0x2D30302D30303030ull, &known->day)) { // "0000-00-"
+      known->front = 0;
+      return false;
+    }
+    known->front = front;
+    known->back = back;
+  }
+  *ret = known->day;
+  return true;
+}
+
+ALWAYS bool find_day(const char *p, uint64_t front, int64_t *ret) {
   unsigned d1 = (unsigned)(unsigned char)p[8] - '0', d2 = (unsigned)(unsigned char)p[9] - '0';
   if (!csv_are_digits(front) || d1 > 9 || d2 > 9) return false;
   // The dashes are zero now; were they 1 to 9 they would still be caught.
@@ -31,11 +55,12 @@ ALWAYS bool read_day(const char *p, int64_t *ret) {
 wh_status csv_decode_dates(csv_job *job) {
   csv_fields f = job->f;
   int32_t *values = (int32_t *)(void *)job->out->values;
+  known_day known = {0};
   for (uint32_t row = 0; row < f.rows; row++) {
     size_t len;
     int64_t day;
     const char *p = csv_field(&f, row, &len);
-    if (__builtin_expect(len == 10 && read_day(p, &day), 1)) {
+    if (__builtin_expect(len == 10 && read_day(&known, p, &day), 1)) {
       values[row] = (int32_t)day;
       continue;
     }
@@ -58,14 +83,14 @@ ALWAYS bool read_micros(const char *p, size_t count, int64_t *ret) {
 }
 
 // "2026-11-21 08:55:00", with a T between and up to six digits of a fraction behind it.
-ALWAYS bool read_moment(const char *p, size_t len, int64_t *ret) {
+ALWAYS bool read_moment(known_day *known, const char *p, size_t len, int64_t *ret) {
   int64_t day, micros = 0;
   if (p[10] != 'T' && p[10] != ' ') return false;
   uint64_t clock = csv_load8(p + 11) ^ 0x30303A30303A3030ull; // "00:00:00"
   if (!csv_are_digits(clock) || (clock & 0x0000FF0000FF0000ull)) return false;
   uint64_t pairs = clock * 10 + (clock >> 8);
   uint32_t hour = pairs & 0xFF, minute = pairs >> 24 & 0xFF, second = pairs >> 48 & 0xFF;
-  if (hour > 23 || minute > 59 || second > 59 || !read_day(p, &day)) return false;
+  if (hour > 23 || minute > 59 || second > 59 || !read_day(known, p, &day)) return false;
   if (len > 19 && (p[19] != '.' || !read_micros(p + 20, len - 20, &micros))) return false;
   *ret = (day * 86400 + hour * 3600 + minute * 60 + second) * 1000000 + micros;
   return true;
@@ -74,6 +99,7 @@ ALWAYS bool read_moment(const char *p, size_t len, int64_t *ret) {
 ALWAYS wh_status decode_micros(csv_job *job, bool zoned) {
   csv_fields f = job->f;
   int64_t *values = (int64_t *)(void *)job->out->values;
+  known_day known = {0};
   for (uint32_t row = 0; row < f.rows; row++) {
     size_t len;
     const char *p = csv_field(&f, row, &len);
@@ -83,7 +109,8 @@ ALWAYS wh_status decode_micros(csv_job *job, bool zoned) {
       continue;
     }
     size_t bare = len - zoned;
-    if (bare >= 19 && (!zoned || p[bare] == 'Z') && read_moment(p, bare, &values[row])) continue;
+    if (bare >= 19 && (!zoned || p[bare] == 'Z') && read_moment(&known, p, bare, &values[row]))
+      continue;
     values[row] = 0;
     WH_TRY(csv_job_odd(job, row));
   }

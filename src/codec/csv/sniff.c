@@ -83,7 +83,7 @@ static void try_quotes(sniffer *s, sniff_cut *cut, const csv_dialect *d) {
 }
 
 static void try_all(sniffer *s, const csv_dialect *d) {
-  sniff_cut cut = {0};
+  sniff_cut cut = {.trim = s->given.trim};
   if (s->given.delimiter.len) {
     memcpy(cut.delimiter, d->delimiter, sizeof cut.delimiter);
     cut.delimiter_len = d->delimiter_len;
@@ -94,11 +94,11 @@ static void try_all(sniffer *s, const csv_dialect *d) {
     wh_str delimiter = wh_str_of(delimiters[i]);
     if (!has(s->sample.text, delimiter)) continue;
     if (d->quote && s->given.quote.len && has_char(delimiter, d->quote)) continue;
-    cut = (sniff_cut){.delimiter_len = (uint8_t)delimiter.len};
+    cut = (sniff_cut){.delimiter_len = (uint8_t)delimiter.len, .trim = s->given.trim};
     memcpy(cut.delimiter, delimiter.data, delimiter.len);
     try_quotes(s, &cut, d);
   }
-  cut = (sniff_cut){0};
+  cut = (sniff_cut){.trim = s->given.trim};
   try_quotes(s, &cut, d);
 }
 
@@ -281,6 +281,7 @@ wh_status csv_sniff(wh_mem *mem, const char *sample, size_t len, bool at_end,
   uint32_t *work = wh_mem_alloc(mem, size);
   if (!work) return wh_fail_memory(err);
   sniffer s = {.sample = {.comment = given->comment,
+                          .footer = (uint32_t)given->footer,
                           .widths = work,
                           .starts = work + SNIFF_ROWS,
                           .filled = work + 2 * SNIFF_ROWS},

@@ -222,7 +222,7 @@ static wh_status add_number(random_table *t, random_shape *s, wh_column *c, wh_e
   if (kind == WH_DATE) return wh_column_add_i64(c, (int64_t)(word % 4000000) - 1000000, err);
   if (kind == WH_TIMESTAMP) {
     uint64_t range = 18000000000ull * (uint64_t)per_second; // about 1685 to 2255
-    return wh_column_add_i64(c, (int64_t)(word % range) - (int64_t)(range / 2), err);
+    return wh_column_add_i64(c, (int64_t)(word % range - range / 2), err);
   }
   int unused = 64 - 8 * (int)wh_kind_width(kind);
   return wh_column_add_i64(c, (int64_t)(word << unused) >> unused, err);

@@ -101,7 +101,8 @@ static int read_file(wh_mem *mem, const char *path) {
     printf("! %s\n", err.text);
     return 0;
   }
-  printf("= %llu\n%.*s", (unsigned long long)rows, WH_STR_ARG(wh_buf_str(&first)));
+  printf("= %llu\n", (unsigned long long)rows);
+  if (first.len) fwrite(first.data, 1, first.len, stdout);
   for (size_t i = 1; i < sizeof ways / sizeof *ways; i++) {
     wh_buf_clear(&other);
     status = read_way(mem, wh_buf_str(&bytes), &ways[i], &other, &other_rows, &err);

@@ -60,6 +60,7 @@ static wh_exit check(wh_cli *cli, const wh_args *args) {
       if (!reach(cli, wh_config_connection_info(cli->config, i))) reached = false;
     }
   }
+  fflush(stdout); // what was reached stands above what is said of it
   if (!reached) return WH_EXIT_FAILED;
   wh_say(cli, "%zu pipeline%s, %zu connection%s: %s.", cli->config->pipeline_count,
          cli->config->pipeline_count == 1 ? "" : "s", wh_config_connection_count(cli->config),

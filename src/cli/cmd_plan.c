@@ -56,9 +56,10 @@ static void widen(int *width, wh_str text) {
 
 static void print_crossing(const wh_plan_column *c, bool first, const widths *w, wh_arena *arena) {
   wh_str type = wh_type_friendly(&c->type, arena);
-  printf("  %-9s %-*.*s  %-*.*s  %-*.*s  %-8s  ", first ? "crosses" : "", w->name,
-         WH_STR_ARG(c->name), w->from, WH_STR_ARG(c->from), w->type, WH_STR_ARG(type),
-         wh_class_name(c->privacy));
+  printf("  %-9s %-*.*s  %-*.*s  %-*.*s  ", first ? "crosses" : "", w->name, WH_STR_ARG(c->name),
+         w->from, WH_STR_ARG(c->from), w->type, WH_STR_ARG(type));
+  bool ends = !c->mask.len && !c->sample.len; // no blanks behind it
+  printf(ends ? "%s" : "%-8s  ", wh_class_name(c->privacy));
   if (c->mask.len) {
     printf("masked with %.*s", WH_STR_ARG(c->mask));
   } else {
@@ -253,7 +254,9 @@ static wh_exit plan(wh_cli *cli, const wh_args *args) {
     if (wh_lock_write(cli->config, list->items, list->count, &err) != WH_OK) {
       return wh_cli_fail(cli, &err);
     }
-    wh_say(cli, "Wrote wherry.lock: %s %s.", wh_format_count(list->count).s,
+    fflush(stdout); // the plan stands above what is said of it
+    wh_say(cli, "Wrote wherry.lock: %s %s. Keep it under version control.",
+           wh_format_count(list->count).s,
            wh_plural(list->count, "column crosses", "columns cross"));
     if (unknown) {
       wh_say(cli,

@@ -1,9 +1,13 @@
 // The one list of codecs.
+#include "codec/csv/csv.h"
 #include "codec/json/json.h"
+#include "codec/parquet/parquet.h"
 
 const wh_codec_type *const wh_codecs[] = {
+    &wh_codec_csv,
     &wh_codec_json,
     &wh_codec_ndjson,
+    &wh_codec_parquet,
     NULL,
 };
 

@@ -72,6 +72,14 @@ wh_status wh_batch_set_place(wh_batch *batch, wh_place place, wh_error *err) {
   return WH_OK;
 }
 
+wh_status wh_batch_make_places(wh_batch *batch, size_t rows, wh_place **ret, wh_error *err) {
+  assert(!batch->places_borrowed);
+  WH_TRY(places_reserve(batch, rows, err));
+  batch->places = batch->places_own;
+  *ret = batch->places_own;
+  return WH_OK;
+}
+
 void wh_batch_row_end(wh_batch *batch) {
   assert(batch->rows < WH_BATCH_ROWS_MAX);
   size_t rows = batch->rows + 1;

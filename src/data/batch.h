@@ -97,6 +97,9 @@ wh_place wh_batch_place(const wh_batch *batch, size_t row);
 // Records the place of the next row; call before or after its values, once, before
 // wh_batch_row_end. Rows before the first recorded one count from first_row.
 wh_status wh_batch_set_place(wh_batch *batch, wh_place place, wh_error *err);
+// Room for the places of the first `rows` rows, for producers that store whole columns: all of them
+// are to be filled in.
+wh_status wh_batch_make_places(wh_batch *batch, size_t rows, wh_place **ret, wh_error *err);
 // Ends the row being appended: checks (assert) that every column has rows + 1 values.
 void wh_batch_row_end(wh_batch *batch);
 // Throws away the values of the row being appended, so that a bad row leaves no trace.

@@ -210,9 +210,9 @@ def test_objects_that_were_given_up_are_listed_and_dropped():
 def test_the_lock_says_whose_columns_it_cannot_know_yet():
     p = Project()
     p.make_erp([order("A")])
-    tap.contains(p.wherry("plan", "--lock").err, "Wrote wherry.lock: 8 columns cross.\nNothing was moved.")
+    tap.contains(p.wherry("plan", "--lock").err, "Wrote wherry.lock: 8 columns cross. Keep it under version control.\nNothing was moved.")
     p.config((p.folder / "wherry.yaml").read_text().replace("lake:inbound/**/*.json", "lake:partner/*.json"))
-    tap.contains(p.wherry("plan", "--lock").err, "Wrote wherry.lock: 4 columns cross.\nNot in it: import-orders, ")
+    tap.contains(p.wherry("plan", "--lock").err, "Wrote wherry.lock: 4 columns cross. Keep it under version control.\nNot in it: import-orders, ")
 
 
 # --- completion, man, reference ------------------------------------------------------------------

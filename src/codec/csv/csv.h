@@ -11,7 +11,8 @@
 //    column_1, column_2 ... (by position), and a name that stood before gets _2, _3 ... behind it,
 //    the first one that no other column has. Without a header all are column_1, column_2 ...
 //  - An unquoted empty field is NULL, and so is an unquoted one that is spelt like one of `null`.
-//    A quoted one is never NULL: "" is the empty text.
+//    A quoted one is text: "" is the empty text, "NA" these letters. Only in columns that are no
+//    text, where there is no empty value, "" is NULL too.
 //
 // Types are inferred from the first rows (infer.h has the rules) and checked in every row.
 //
@@ -19,7 +20,7 @@
 //  - A row with fewer or more fields than the header: rejected, rule "fields": "has 9 fields, the
 //    header has 10".
 //  - A quote inside an unquoted field (a"b), or anything but a delimiter behind a closing one
-//    ("ab"c); bytes that are not UTF-8; a NUL byte: rejected, rule "csv".
+//    ("ab"c); bytes that are not UTF-8: rejected, rule "csv".
 //  - A value that is none of its column's (given) type: rejected, rules "type", "missing".
 //  - A quote that is never closed: WH_ERR_DATA, with the place where it was opened.
 //  Rejected rows come with their text as it stands in the source, and with line, column and byte of
@@ -37,7 +38,7 @@ enum {
   WH_CSV_DELIMITER_MAX = 8,          // bytes
   WH_CSV_COMMENT_MAX = 8,            // bytes
   WH_CSV_NULLS_MAX = 16,             // spellings of NULL
-  WH_CSV_FOOTER_MAX = 1000,          // rows
+  WH_CSV_FOOTER_MAX = 100,           // rows
   WH_CSV_NULL_MAX = 32,              // bytes of NULL as it is written
 };
 

@@ -33,7 +33,7 @@ static wh_status take_null(csv_encode *e, wh_str null, wh_error *err) {
 }
 
 // The reader's rules for what the two have in common.
-static wh_status take_options(csv_encode *e, const wh_csv_write_options *o, wh_error *err) {
+wh_status csv_encode_options(csv_encode *e, const wh_csv_write_options *o, wh_error *err) {
   const wh_csv_read_options same = {
       .delimiter = o->delimiter, .quote = o->quote, .decimal = o->decimal};
   csv_dialect d;
@@ -121,7 +121,7 @@ wh_status csv_encode_init(csv_encode *e, wh_mem *mem, const wh_csv_write_options
                           const wh_schema *schema, wh_error *err) {
   e->mem = mem;
   wh_buf_init(&e->scratch, mem, 0);
-  WH_TRY(take_options(e, options, err));
+  WH_TRY(csv_encode_options(e, options, err));
   e->rows = csv_rows_plain;
 #ifdef __x86_64__
   if (wh_cpu_level() >= WH_CPU_AVX2) e->rows = csv_rows_avx2;

@@ -78,6 +78,7 @@ struct csv_encode {
   wh_error *err; // of the call in hand
 };
 
+wh_status csv_encode_options(csv_encode *e, const wh_csv_write_options *options, wh_error *err);
 // Takes the options over, checked, and prepares for the schema, which outlives it. `e` is zeroed;
 // csv_encode_free also after a failure.
 wh_status csv_encode_init(csv_encode *e, wh_mem *mem, const wh_csv_write_options *options,

@@ -11,8 +11,8 @@
 //
 // Text is copied while it is looked at. Most of it needs no quotes; where it does, it is written
 // again.
-#include "data/put.h"
 #include "data/format.h"
+#include "data/put.h"
 
 #include <math.h>
 

@@ -12,8 +12,9 @@ static const char escapes[] = {0, '\\'};
 enum {
   QUOTES = sizeof quotes,
   ESCAPES = sizeof escapes,
-  FIRST_BYTES = 16 * 1024, // of the sample, for all candidates
-  LAST_ROUND = 4,          // candidates that are measured on all of it
+  FIRST_BYTES = 8 * 1024, // of the sample, for all candidates,
+  FIRST_LINES = 10,       // and at least so many lines
+  LAST_ROUND = 6,         // candidates that are measured on all of it
 };
 
 typedef struct sniffer {
@@ -82,7 +83,7 @@ static void try_quotes(sniffer *s, sniff_cut *cut, const csv_dialect *d) {
 }
 
 static void try_all(sniffer *s, const csv_dialect *d) {
-  sniff_cut cut = {0};
+  sniff_cut cut = {.trim = s->given.trim};
   if (s->given.delimiter.len) {
     memcpy(cut.delimiter, d->delimiter, sizeof cut.delimiter);
     cut.delimiter_len = d->delimiter_len;
@@ -93,11 +94,11 @@ static void try_all(sniffer *s, const csv_dialect *d) {
     wh_str delimiter = wh_str_of(delimiters[i]);
     if (!has(s->sample.text, delimiter)) continue;
     if (d->quote && s->given.quote.len && has_char(delimiter, d->quote)) continue;
-    cut = (sniff_cut){.delimiter_len = (uint8_t)delimiter.len};
+    cut = (sniff_cut){.delimiter_len = (uint8_t)delimiter.len, .trim = s->given.trim};
     memcpy(cut.delimiter, delimiter.data, delimiter.len);
     try_quotes(s, &cut, d);
   }
-  cut = (sniff_cut){0};
+  cut = (sniff_cut){.trim = s->given.trim};
   try_quotes(s, &cut, d);
 }
 
@@ -150,10 +151,19 @@ static bool take_sep_line(sniffer *s, csv_dialect *d) {
   return true;
 }
 
+static size_t first_bytes(wh_str text) {
+  const char *at = text.data, *end = at + text.len;
+  for (int i = 0; i < FIRST_LINES; i++)
+    at = sniff_line_end(at, end);
+  size_t lines = (size_t)(at - text.data);
+  return lines > FIRST_BYTES ? lines : FIRST_BYTES;
+}
+
 static void try_rounds(sniffer *s, const csv_dialect *d) {
   sniff_sample all = s->sample;
-  bool enough = all.text.len <= FIRST_BYTES;
-  if (!enough) keep_lines(&s->sample, FIRST_BYTES);
+  size_t first = first_bytes(all.text);
+  bool enough = all.text.len <= first;
+  if (!enough) keep_lines(&s->sample, first);
   try_all(s, d);
   s->sample = all;
   if (enough) return;
@@ -189,15 +199,16 @@ static void set_cut(const sniffer *s, csv_dialect *d) {
   d->delimiter_len = cut->delimiter_len;
 }
 
-static bool same_cut(const sniff_cut *a, const sniff_cut *b) {
-  return a->delimiter_len == b->delimiter_len && a->quote == b->quote &&
+static bool same_delimiter(const sniff_cut *a, const sniff_cut *b) {
+  return a->delimiter_len == b->delimiter_len &&
          memcmp(a->delimiter, b->delimiter, a->delimiter_len) == 0;
 }
 
-// Of the next one with another delimiter or quote.
+// Of the next one with another delimiter. Another quote hardly changes the score where quotes are
+// few, and says nothing then.
 static double second_score(const sniffer *s) {
   for (size_t i = 1; i < LAST_ROUND; i++)
-    if (!same_cut(&s->best[i].cut, &s->best[0].cut)) return s->best[i].score;
+    if (!same_delimiter(&s->best[i].cut, &s->best[0].cut)) return s->best[i].score;
   return 0;
 }
 
@@ -270,6 +281,7 @@ wh_status csv_sniff(wh_mem *mem, const char *sample, size_t len, bool at_end,
   uint32_t *work = wh_mem_alloc(mem, size);
   if (!work) return wh_fail_memory(err);
   sniffer s = {.sample = {.comment = given->comment,
+                          .footer = (uint32_t)given->footer,
                           .widths = work,
                           .starts = work + SNIFF_ROWS,
                           .filled = work + 2 * SNIFF_ROWS},

@@ -18,6 +18,7 @@ typedef struct sniff_cut {
   uint8_t delimiter_len; // 0: rows are not cut
   char quote;
   char escape;
+  bool trim; // blanks around cells do not count
 } sniff_cut;
 
 typedef struct sniff_cell {
@@ -79,6 +80,7 @@ typedef struct sniff_sample {
   bool whole;        // there is no more of the file
   bool from_options; // the options say where the table begins: at 0
   wh_str comment;
+  uint32_t footer;  // rows at the end that are none
   uint32_t *widths; // SNIFF_ROWS, for the shape in hand
   uint32_t *starts;
   uint32_t *filled; // SNIFF_COLUMNS

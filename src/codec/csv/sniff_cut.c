@@ -32,10 +32,19 @@ static const char *closing_quote(const sniff_cut *cut, const char *at, const cha
 
 // Up to the delimiter, line end or end; *bad is set when a quote stands before it.
 static const char *field_end(const sniff_cut *cut, const char *at, const char *end, bool *bad) {
-  while (at < end && *at != '\n' && *at != '\r' && !at_delimiter(cut, at, end)) {
-    if (cut->quote && *at == cut->quote) *bad = true;
-    at++;
+  const char first = cut->delimiter_len ? cut->delimiter[0] : '\n';
+  const char quote = cut->quote ? cut->quote : '\n';
+  for (;; at++) {
+    while (at < end && *at != '\n' && *at != '\r' && *at != first && *at != quote)
+      at++;
+    if (at == end || *at == '\n' || *at == '\r' || at_delimiter(cut, at, end)) return at;
+    *bad |= *at == quote;
   }
+}
+
+static const char *skip_blanks(const sniff_cut *cut, const char *at, const char *end) {
+  while (at < end && (*at == ' ' || *at == '\t') && !at_delimiter(cut, at, end))
+    at++;
   return at;
 }
 
@@ -45,17 +54,20 @@ bool sniff_next(sniff_cursor *cursor, sniff_cell *ret) {
   if (at == end && !cursor->begun) return false;
   *ret = (sniff_cell){0};
   const char *stop;
+  if (cut->trim) at = skip_blanks(cut, at, end);
   if (cut->quote && at < end && *at == cut->quote) {
     const char *close = closing_quote(cut, at + 1, end);
     ret->quoted = true;
     ret->text = wh_str_n(at + 1, (size_t)(close - at - 1));
     cursor->open = close == end;
     const char *behind = close < end ? close + 1 : end;
+    if (cut->trim) behind = skip_blanks(cut, behind, end);
     stop = field_end(cut, behind, end, &ret->bad);
     if (stop > behind || cursor->open) ret->bad = true;
   } else {
     stop = field_end(cut, at, end, &ret->bad);
     ret->text = wh_str_n(at, (size_t)(stop - at));
+    if (cut->trim) ret->text = wh_str_trim(ret->text);
   }
   cursor->begun = stop < end && at_delimiter(cut, stop, end);
   ret->last = !cursor->begun;

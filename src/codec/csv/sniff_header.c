@@ -88,7 +88,7 @@ static double vote(const column *c, bool series) {
   if (has_type && is_text) return 1;
   if (has_type) return series ? 0.2 : -1;
   double sum = 0;
-  if (c->repeated) sum -= 0.7;
+  if (c->repeated) sum -= all < 3 ? 0.2 : 0.7;
   if (!is_text && c->texts > typed) sum -= series ? 0 : 0.5; // names are seldom numbers
   if (is_text && c->texts > 2 && c->least == c->most) sum += c->name.len == c->least ? -0.3 : 0.5;
   if (c->name.len > 64) sum -= 0.5;

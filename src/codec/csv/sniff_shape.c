@@ -59,6 +59,7 @@ static uint32_t cut_rows(const sniff_sample *sample, sniff_shape *shape) {
   }
   // Whether a quote that is still open there is a fault cannot be said where the sample was cut.
   if (n && shape->lost && !sample->whole) n--;
+  if (sample->whole) n -= n > sample->footer ? sample->footer : 0;
   return n;
 }
 
@@ -166,7 +167,7 @@ static double pattern_of(const sniff_sample *sample, const sniff_shape *shape) {
   double even = (double)shape->even / shape->rows;
   double pattern = shape->width > 1
                        ? even * even * (shape->width - 1) / shape->width * prior(&shape->cut)
-                       : even * even * one_column;
+                       : even * one_column;
   double kept = 1 - (double)shape->lost / (double)(sample->text.len + 1);
   return pattern * kept * kept * (shape->prefaced ? titled : 1);
 }

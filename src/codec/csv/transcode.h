@@ -1,4 +1,4 @@
-// UTF-16 as UTF-8, on the way into the reader.
+// UTF-16 and Latin-1 as UTF-8, on the way into the reader.
 #pragma once
 
 #include "codec/csv/csv.h"

@@ -3,8 +3,6 @@
 #include "codec/csv/encode.h"
 #include "codec/text_block.h"
 
-enum { BLOCK_BYTES = 256 * 1024 }; // stays in the second-level cache
-
 const wh_csv_write_options wh_csv_write_defaults = {.header = true};
 
 static const char *const quoting_choices[] = {"minimal", "all", "text", "none", NULL};
@@ -53,11 +51,17 @@ const wh_option wh_csv_write_table[] = {
     {0},
 };
 
+wh_status csv_check_write(const void *options, wh_error *err) {
+  csv_encode encode = {0};
+  return csv_encode_options(&encode, options, err);
+}
+
 // --- Blocks --------------------------------------------------------------------------------------
 
 typedef struct csv_encoder {
   wh_encoder base;
   wh_mem *mem;
+  size_t block_rows, block_bytes; // when a block is full
   csv_encode encode;
   wh_text_block *block; // NULL: no rows yet
 } csv_encoder;
@@ -68,7 +72,8 @@ static wh_status encoder_add(wh_encoder *base, const wh_batch *batch, wh_error *
   WH_TRY(csv_encode_batch(&e->encode, batch, &e->block->text, err));
   e->block->base.rows += batch->rows;
   e->block->base.bytes = e->block->text.len;
-  base->full = e->block->text.len >= BLOCK_BYTES;
+  base->full = e->block->text.len >= e->block_bytes ||
+               (e->block_rows && e->block->base.rows >= e->block_rows);
   return WH_OK;
 }
 
@@ -99,6 +104,10 @@ wh_status csv_open_encoder(const wh_codec_context *context, const void *options,
   if (!e) return wh_fail_memory(err);
   e->base = (wh_encoder){.add = encoder_add, .take = encoder_take, .close = encoder_close};
   e->mem = context->mem;
+  e->block_rows = context->part_rows;
+  e->block_bytes = context->part_bytes && context->part_bytes < CSV_BLOCK_BYTES
+                       ? context->part_bytes
+                       : CSV_BLOCK_BYTES;
   wh_status status =
       csv_encode_init(&e->encode, e->mem, options ? options : &wh_csv_write_defaults, schema, err);
   if (status != WH_OK) {
@@ -110,6 +119,8 @@ wh_status csv_open_encoder(const wh_codec_context *context, const void *options,
 }
 
 // --- The file ------------------------------------------------------------------------------------
+
+enum { WRITE_BYTES = 256 * 1024 }; // of text, at a time
 
 typedef struct csv_writer {
   wh_writer base;
@@ -129,7 +140,7 @@ static wh_status flush(csv_writer *w, wh_error *err) {
 static wh_status writer_write(wh_writer *base, const wh_batch *batch, wh_error *err) {
   csv_writer *w = (csv_writer *)base;
   WH_TRY(csv_encode_batch(&w->encode, batch, &w->text, err));
-  return w->text.len >= BLOCK_BYTES ? flush(w, err) : WH_OK;
+  return w->text.len >= WRITE_BYTES ? flush(w, err) : WH_OK;
 }
 
 static wh_status writer_append(wh_writer *base, wh_block *block, wh_error *err) {

@@ -20,6 +20,13 @@ bool json_misfit(json_decoder *decoder, const json_slot *slot, size_t at, const 
   return of_type(decoder);
 }
 
+bool json_item_missing(json_decoder *decoder, const json_slot *slot, size_t at) {
+  json_fault_at(decoder->feed, JSON_MISFIT, at,
+                "an empty list, where an item of '%.*s' is required", WH_STR_ARG(slot->name));
+  decoder->feed->fault.rule = "missing";
+  return false;
+}
+
 bool json_convert_null(json_decoder *decoder, json_slot *slot, wh_column *column, size_t at) {
   if (slot->nullable) {
     return wh_column_add_null(column, decoder->err) == WH_OK || json_append_failed(decoder);

@@ -20,7 +20,7 @@ static bool add_plain(json_decoder *d, wh_column *c, wh_str text) {
   return wh_column_add_text(c, text, d->err) == WH_OK || json_append_failed(d);
 }
 
-static bool add_escaped(json_decoder *d, wh_column *c, const json_value *value) {
+bool json_add_escaped(json_decoder *d, wh_column *c, const json_value *value) {
   // Room for what is written beyond the end, too.
   if (wh_column_grow(c, 1, value->text.len + JSON_TEXT_SLACK, d->err) != WH_OK) {
     return json_append_failed(d);
@@ -32,9 +32,7 @@ static bool add_escaped(json_decoder *d, wh_column *c, const json_value *value) 
   return true;
 }
 
-// What inference must know of the numbers that it did not see itself: exactly what
-// json_number_extent would say of them.
-static void note_whole(json_slot *slot, uint64_t size) {
+void json_note_whole(json_slot *slot, uint64_t size) {
   uint8_t count = 0;
   uint64_t from = 1;
   for (; size >= from && count < 19; count++)
@@ -47,16 +45,9 @@ static void note_whole(json_slot *slot, uint64_t size) {
   slot->whole_from = from;
 }
 
-static inline void note_int(json_slot *slot, int64_t value) {
-  if (!slot->shape) return;
-  uint64_t size = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-  if (__builtin_expect(size >= slot->whole_from, 0)) note_whole(slot, size);
-  if (size > (uint64_t)JSON_F64_WHOLE_MAX) slot->shape->inexact = true;
-}
-
-static void note_more(json_shape *shape, const json_number *number) {
-  uint64_t digits = number->digits;
-  int exponent = number->exponent, count = 0;
+void json_note_digits(json_shape *shape, json_number number) {
+  uint64_t digits = number.digits;
+  int exponent = number.exponent, count = 0;
   if (digits == 0) return;
   for (; digits % 10 == 0; digits /= 10)
     exponent++;
@@ -70,15 +61,6 @@ static void note_more(json_shape *shape, const json_number *number) {
     shape->whole = (uint8_t)(whole < JSON_MANY_DIGITS ? whole : JSON_MANY_DIGITS);
 }
 
-static inline void note_float(json_slot *slot, const json_number *number) {
-  json_shape *shape = slot->shape;
-  if (!shape) return;
-  // As written, with zeros at the ends: usually no more than is known already.
-  if (__builtin_expect(
-          -number->exponent > shape->scale || number->count + number->exponent > shape->whole, 0))
-    note_more(shape, number);
-}
-
 static bool decode_int(json_decoder *d, json_slot *slot, wh_column *column, wh_str token) {
   json_number number;
   int64_t whole;
@@ -86,7 +68,7 @@ static bool decode_int(json_decoder *d, json_slot *slot, wh_column *column, wh_s
       !json_number_fast_i64(&number, &whole)) {
     return json_convert_scalar(d, slot, column, token);
   }
-  note_int(slot, whole);
+  json_note_int(slot, whole);
   return wh_column_add_i64(column, whole, d->err) == WH_OK || json_append_failed(d);
 }
 
@@ -98,7 +80,7 @@ static bool decode_float(json_decoder *d, json_slot *slot, wh_column *column, wh
       (slot->shape && !json_number_survives_f64(token, &number, value))) {
     return json_convert_scalar(d, slot, column, token);
   }
-  note_float(slot, &number);
+  json_note_float(slot, &number);
   return wh_column_add_f64(column, value, d->err) == WH_OK || json_append_failed(d);
 }
 
@@ -125,35 +107,45 @@ static bool decode_scalar(json_decoder *d, json_slot *slot, wh_column *column, w
 // --- Objects -------------------------------------------------------------------------------------
 
 // The slot of a key: usually the one that follows the last key's.
-static inline json_slot *guess_slot(const json_plan *plan, const json_value *key, uint32_t *guess) {
-  uint32_t at = *guess;
+static inline json_slot *guess_slot(const json_plan *plan, const json_value *key, uint32_t at) {
   if (at < plan->count && key->plain &&
-      json_name_eq(plan->slots[at].name, key->text.data, key->text.len)) {
-    *guess = at + 1;
-    return &plan->slots[at];
+      json_name_eq(plan->order[at]->name, key->text.data, key->text.len)) {
+    return plan->order[at];
   }
   return NULL;
 }
 
+// The key's name: in the window, or unescaped in the scratch.
+static bool key_name(json_decoder *d, const json_value *key, wh_str *ret) {
+  *ret = key->text;
+  if (key->plain) return true;
+  char *out = wh_arena_alloc(&d->scratch, key->text.len + JSON_TEXT_SLACK);
+  if (!out) {
+    WH_IGNORE(wh_fail_memory(d->err));
+    return json_append_failed(d);
+  }
+  ret->data = out;
+  return json_text_unescape(d->feed, key, out, &ret->len);
+}
+
 // *ret is NULL for a key that no column has.
 static bool find_slot(json_decoder *d, const json_plan *plan, const json_value *key,
-                      uint32_t *guess, json_slot **ret) {
-  wh_str name = key->text;
-  if (!key->plain) {
-    char *out = wh_arena_alloc(&d->scratch, name.len + JSON_TEXT_SLACK);
-    if (!out) {
-      WH_IGNORE(wh_fail_memory(d->err));
-      return json_append_failed(d);
-    }
-    if (!json_text_unescape(d->feed, key, out, &name.len)) return false;
-    name.data = out;
-  }
+                      json_slot **ret) {
+  wh_str name;
+  if (!key_name(d, key, &name)) return false;
   *ret = json_plan_find(plan, name);
-  if (*ret) *guess = (uint32_t)(*ret - plan->slots) + 1;
   return true;
 }
 
-static bool unknown_key(json_decoder *d, const json_value *key) {
+static bool unknown_key(json_decoder *d, json_plan *plan, const json_value *key) {
+  if (plan->by_column && d->options->wanted) {
+    wh_str name;
+    if (!key_name(d, key, &name)) return false;
+    if (!json_layout_wants(d->options, plan->prefix, name, &d->scratch)) {
+      json_plan_pass_over(plan, name, d->arena);
+      return json_skip(d->feed, false);
+    }
+  }
   if (d->unknown == JSON_UNKNOWN_IGNORE) return json_skip(d->feed, true);
   size_t at = json_at(d->feed, key->text.data) - 1;
   json_fault_at(d->feed, JSON_MISFIT, at, "there is no column for the key '%.*s'",
@@ -167,9 +159,9 @@ static bool unknown_key(json_decoder *d, const json_value *key) {
 static bool add_missing(json_decoder *d, json_plan *plan, wh_column *columns, uint64_t object) {
   for (uint32_t i = 0; i < plan->count; i++) {
     json_slot *slot = &plan->slots[i];
-    if (slot->object == object) continue;
+    if (slot->object == object || slot->column < 0) continue;
     if (slot->nullable) {
-      if (wh_column_add_null(&columns[i], d->err) != WH_OK) return json_append_failed(d);
+      if (wh_column_add_null(&columns[slot->column], d->err) != WH_OK) return json_append_failed(d);
       continue;
     }
     json_fault_at(d->feed, JSON_MISFIT, d->feed->pos - 1, "'%.*s' is missing",
@@ -181,33 +173,44 @@ static bool add_missing(json_decoder *d, json_plan *plan, wh_column *columns, ui
   return true;
 }
 
+static bool stands_twice(json_decoder *d, const json_slot *slot, const json_value *key) {
+  json_fault_at(d->feed, JSON_BAD, json_at(d->feed, key->text.data) - 1,
+                "the key '%.*s' stands twice in one object", WH_STR_ARG(slot->name));
+  d->feed->fault.column = slot->name;
+  return false;
+}
+
 static bool decode_members(json_decoder *d, json_plan *plan, wh_column *columns, bool row) {
   json_feed *feed = d->feed;
   uint64_t object = ++d->objects;
-  uint32_t guess = 0, found = 0;
+  uint32_t next = 0, seen = 0, found = 0;
+  bool as_expected = true;
   for (bool first = true, done;; first = false) {
     json_value key;
     if (!json_take_key(feed, first, &key, &done)) return false;
     if (done) break;
-    json_slot *slot = guess_slot(plan, &key, &guess);
-    if (!slot && !find_slot(d, plan, &key, &guess, &slot)) return false;
+    json_slot *slot = guess_slot(plan, &key, next);
+    if (!slot && !find_slot(d, plan, &key, &slot)) return false;
     if (!slot) {
-      if (!unknown_key(d, &key)) return false;
+      if (!unknown_key(d, plan, &key)) return false;
       continue;
     }
-    if (slot->object == object) {
-      json_fault_at(feed, JSON_BAD, json_at(feed, key.text.data) - 1,
-                    "the key '%.*s' stands twice in one object", WH_STR_ARG(slot->name));
-      feed->fault.column = slot->name;
-      return false;
-    }
+    if (slot->object == object) return stands_twice(d, slot, &key);
     slot->object = object;
+    as_expected = as_expected && slot->rank >= next;
+    next = slot->rank + 1;
+    plan->seen[seen++] = (uint32_t)(slot - plan->slots);
+    if (slot->column < 0) {
+      if (!json_skip(feed, false)) return false;
+      continue;
+    }
     found++;
-    if (decode_value(d, slot, &columns[slot - plan->slots])) continue;
+    if (decode_value(d, slot, &columns[slot->column])) continue;
     if (row) feed->fault.column = slot->name;
     return false;
   }
-  return found == plan->count || add_missing(d, plan, columns, object);
+  if (!as_expected) json_plan_learn(plan, seen);
+  return found == plan->wanted || add_missing(d, plan, columns, object);
 }
 
 static bool decode_struct(json_decoder *d, json_slot *slot, wh_column *column) {
@@ -215,16 +218,28 @@ static bool decode_struct(json_decoder *d, json_slot *slot, wh_column *column) {
   return wh_column_add_struct(column, d->err) == WH_OK || json_append_failed(d);
 }
 
+// Of a list whose items are only counted.
+static bool pass_item(json_decoder *d, wh_column *column) {
+  if (!json_skip(d->feed, false)) return false;
+  return wh_column_add_null(column, d->err) == WH_OK || json_append_failed(d);
+}
+
 static bool decode_list(json_decoder *d, json_slot *slot, wh_column *column) {
   // Its offsets must be there before items are counted.
   if (column->length >= column->rows_cap && wh_column_grow(column, 1, 0, d->err) != WH_OK) {
     return json_append_failed(d);
   }
+  bool any = false;
   for (bool first = true, done;; first = false) {
     if (!json_take_comma(d->feed, first, &done)) return false;
     if (done) break;
-    if (!decode_value(d, &slot->fields->slots[0], &column->children[0])) return false;
+    json_slot *item = slot->fields->slots;
+    if (item->column < 0 ? !pass_item(d, column->children)
+                         : !decode_value(d, item, column->children))
+      return false;
+    any = true;
   }
+  if (slot->needs_item && !any) return json_item_missing(d, slot, d->feed->pos - 1);
   return wh_column_add_list(column, d->err) == WH_OK || json_append_failed(d);
 }
 
@@ -234,7 +249,7 @@ static bool decode_value(json_decoder *d, json_slot *slot, wh_column *column) {
   switch (value.kind) {
   case JSON_TEXT:
     if (slot->type.kind != WH_STRING) return json_convert_text(d, slot, column, &value);
-    return value.plain ? add_plain(d, column, value.text) : add_escaped(d, column, &value);
+    return value.plain ? add_plain(d, column, value.text) : json_add_escaped(d, column, &value);
   case JSON_SCALAR:
     return decode_scalar(d, slot, column, value.text);
   case JSON_OBJECT:

@@ -99,6 +99,7 @@ static bool number_has_type(const json_shape *shape) {
 
 typedef struct inference {
   json_feed *feed;
+  const json_layout_options *options;
   wh_arena *arena;
   wh_error *err;
   int depth;
@@ -174,6 +175,9 @@ static bool key_name(inference *in, const json_value *key, wh_str *ret) {
 static bool see_member(inference *in, json_shape *shape, const json_value *key, uint64_t object) {
   wh_str name;
   if (!key_name(in, key, &name)) return false;
+  if (in->depth == 1 && in->options->wanted &&
+      !json_layout_wants(in->options, (wh_str){0}, name, in->arena))
+    return json_skip(in->feed, false);
   json_member *member = find_member(shape, name);
   if (!member) {
     if (shape->count == WH_COLUMNS_MAX) {
@@ -237,8 +241,9 @@ static bool see_value(inference *in, json_shape *shape) {
   }
 }
 
-bool json_infer_row(json_feed *feed, wh_arena *arena, json_shape **ret, wh_error *err) {
-  inference in = {.feed = feed, .arena = arena, .err = err};
+bool json_infer_row(json_feed *feed, const json_layout_options *options, wh_arena *arena,
+                    json_shape **ret, wh_error *err) {
+  inference in = {.feed = feed, .options = options, .arena = arena, .err = err};
   json_shape *shape = WH_NEW(arena, json_shape);
   if (!shape) return no_memory(&in);
   size_t at = feed->pos;

@@ -15,6 +15,7 @@
 #pragma once
 
 #include "base/arena.h"
+#include "codec/json/layout.h"
 #include "codec/json/number.h"
 #include "codec/json/walk.h"
 #include "data/type.h"
@@ -61,7 +62,9 @@ typedef struct json_conflict {
 
 // The shape of the row that stands at feed->pos, in the arena. False: feed->fault.
 // JSON_MISFIT with rule "type" when the row's own items do not go together.
-bool json_infer_row(json_feed *feed, wh_arena *arena, json_shape **ret, wh_error *err);
+// Keys that are not wanted count for nothing.
+bool json_infer_row(json_feed *feed, const json_layout_options *options, wh_arena *arena,
+                    json_shape **ret, wh_error *err);
 
 // Shapes of a schema that was inferred earlier.
 wh_status json_shape_of_schema(const wh_schema *schema, wh_arena *arena, json_shape **ret,

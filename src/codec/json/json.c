@@ -8,6 +8,18 @@ static_assert((int)WH_JSON_DEPTH_MAX == (int)JSON_DEPTH_MAX);
 // What a part that becomes text should be: as much as a lane writes in a blink.
 enum { BLOCK_BYTES = 4 << 20 };
 
+static const wh_option read_options[] = {
+    {.name = "flatten",
+     .type = WH_OPTION_BOOL,
+     .offset = offsetof(wh_json_read_options, flatten),
+     .def = "false",
+     .help = "make the members of objects columns of their own, named like to.city"},
+    {.name = "explode",
+     .type = WH_OPTION_TEXT,
+     .offset = offsetof(wh_json_read_options, explode),
+     .help = "a column that is a list: read each of its items as a row, with all else repeated"},
+    {0}};
+
 static const char *const nulls_words[] = {"keep", "omit", NULL};
 
 static const wh_option write_options[] = {
@@ -23,6 +35,7 @@ const wh_codec_type wh_codec_json = {
     .name = "json",
     .help = "JSON: an array of objects",
     .extensions = (const char *const[]){".json", NULL},
+    .read_options = read_options,
     .read_options_size = sizeof(wh_json_read_options),
     .open_reader = json_open_reader,
     .write_options = write_options,

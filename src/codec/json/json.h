@@ -32,9 +32,11 @@ typedef enum wh_json_unknown {
   WH_JSON_UNKNOWN_IGNORE, // pass over the key and its value
 } wh_json_unknown;
 
-// The read options of both codecs. Not for users: there is no table.
+// The read options of both codecs. How columns are named, and what becomes of rows: layout.h.
 typedef struct wh_json_read_options {
-  wh_json_unknown unknown; // what a key without a column does
+  bool flatten;            // members of objects are columns of their own: to.city
+  wh_str explode;          // a key of the rows, a list: a row for each of its items; empty: none
+  wh_json_unknown unknown; // what a key without a column does; not for users
 } wh_json_read_options;
 
 typedef enum wh_json_nulls { WH_JSON_NULLS_KEEP, WH_JSON_NULLS_OMIT } wh_json_nulls;

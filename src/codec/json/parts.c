@@ -29,6 +29,7 @@ struct json_parts {
   wh_status status; // of looking
   wh_error error;
   wh_arena arena;
+  json_shape *shape; // before the first row: of the sample, or of the schema given
   wh_schema wider;
 };
 
@@ -109,6 +110,8 @@ static wh_status open_part(json_parts *parts, uint64_t from, uint64_t to, json_p
   r->size = sizeof *p;
   r->parts = parts;
   r->schema = whole->schema;
+  r->layout = whole->layout;
+  r->decoder.options = &r->layout->options;
   r->widens = whole->widens;
   r->decoder.unknown = whole->decoder.unknown;
   r->base.part = (wh_part){.index = parts->count, .from = from, .to = from};
@@ -116,9 +119,11 @@ static wh_status open_part(json_parts *parts, uint64_t from, uint64_t to, json_p
       json_feed_open(&r->feed, parts->mem, &p->in.base, parts->context.row_limit_bytes, true, err);
   if (status == WH_OK) status = json_feed_start_at(&r->feed, from, err);
   if (status == WH_OK && r->widens)
-    status = json_shape_of_schema(&r->schema, &r->arena, &r->shape, err);
+    status = json_shape_of_schema(&r->layout->full, &r->arena, &r->shape, err);
   if (status == WH_OK)
-    status = json_plan_make(&r->schema, r->shape, &r->arena, &r->decoder.plan, err);
+    status = json_plan_make(r->layout, r->shape, &r->arena, &r->decoder.plan, err);
+  if (status == WH_OK && !r->layout->direct)
+    status = json_reshape_open(&r->reshape, r->layout, parts->mem, err);
   if (status != WH_OK) {
     wh_reader_close(&r->base);
     return status;
@@ -158,9 +163,13 @@ wh_status json_parts_open(json_reader *reader, const wh_codec_context *context, 
   wh_arena_init(&parts->arena, parts->mem);
   parts->begin = parts->at = json_feed_consumed(&reader->feed);
   parts->target = target_bytes(reader, context);
-  reader->own_parts = parts;
+  reader->own_parts = parts; // which closes it
   reader->base.next_part = reader_next_part;
-  return WH_OK;
+  if (!reader->widens) return WH_OK;
+  // A copy, since reading goes on to note things in the reader's own.
+  parts->shape = WH_NEW(&parts->arena, json_shape);
+  if (!parts->shape) return wh_fail_memory(err);
+  return json_shape_merge(parts->shape, reader->shape, &parts->arena, err);
 }
 
 void json_parts_close(json_parts *parts) {
@@ -182,15 +191,15 @@ static wh_status look_at_all(json_parts *parts, wh_error *err) {
   wh_status status = WH_OK;
   r->shape = WH_NEW(&r->arena, json_shape);
   if (!r->shape) status = wh_fail_memory(err);
-  if (status == WH_OK) status = json_shape_merge(r->shape, parts->whole->shape, &r->arena, err);
+  if (status == WH_OK) status = json_shape_merge(r->shape, parts->shape, &r->arena, err);
   if (status == WH_OK) status = json_widen_rest(r, err);
-  if (status == WH_OK) status = json_shape_schema(r->shape, &parts->arena, &parts->wider, err);
+  if (status == WH_OK) status = json_widen_columns(r, r->shape, &parts->arena, &parts->wider, err);
   wh_reader_close(&r->base);
   return status;
 }
 
 wh_status json_parts_widen(json_reader *part, wh_error *err) {
-  json_parts *parts = part->parts;
+  json_parts *parts = part->parts ? part->parts : part->own_parts;
   json_feed *feed = &part->feed;
   pthread_mutex_lock(&parts->mutex);
   if (!parts->looked) {

@@ -11,6 +11,7 @@ wh_status json_parts_open(json_reader *reader, const wh_codec_context *context, 
                           wh_error *err);
 void json_parts_close(json_parts *parts); // NULL is fine
 
-// A row of a part did not fit. WH_ERR_WIDEN, with the reader's schema, when the whole object needs
-// a wider one; WH_OK when it does not and the row is to be rejected.
+// A row of a part, or of an object that has them, did not fit. WH_ERR_WIDEN, with the reader's
+// schema, when the whole object needs a wider one; WH_OK when it does not and the row is to be
+// rejected.
 wh_status json_parts_widen(json_reader *part, wh_error *err);

@@ -1,3 +1,4 @@
+#include "codec/json/fast.h"
 #include "codec/json/parts.h"
 
 static bool look_decode(json_reader *r, void *context) {
@@ -46,19 +47,78 @@ static wh_status read_row(json_reader *r, wh_batch *batch, wh_rejects *rejects, 
   return reject_row(r, rejects, err);
 }
 
-static wh_status reader_next(wh_reader *reader, wh_batch *batch, wh_rejects *rejects,
-                             wh_error *err) {
-  json_reader *r = (json_reader *)reader;
+enum {
+  FAST_ROWS = 64, // until their bytes are counted
+  FAST_FEW = 8,   // rows, for which a guess was hardly worth while
+  FAST_WAIT_MAX = 1000,
+};
+
+// Guesses that are wrong again and again cost more than they save.
+static void count_guess(json_reader *r, size_t rows, size_t most) {
+  if (rows == most) {
+    r->fast_penalty /= 2;
+  } else {
+    r->fast_wait = 1 + r->fast_penalty;
+    if (rows >= FAST_FEW)
+      r->fast_penalty /= 2;
+    else if (r->fast_penalty < FAST_WAIT_MAX)
+      r->fast_penalty = 2 * r->fast_penalty + 1;
+  }
+}
+
+// As many rows as a guess takes: perhaps none, and then the next one goes by the index.
+static size_t guess_rows(json_reader *r, wh_batch *batch) {
+  if (!r->fast_row) return 0;
+  if (r->fast_wait) {
+    r->fast_wait--;
+    return 0;
+  }
+  size_t most = r->batch_rows - batch->rows, few = FAST_ROWS * 64 / (r->schema.count + 1);
+  if (few > FAST_ROWS) few = FAST_ROWS;
+  if (most > few) most = few ? few : 1;
+  size_t rows = json_fast_rows(r, batch, most);
+  count_guess(r, rows, most);
+  return rows;
+}
+
+// Rows as they are decoded.
+static wh_status read_rows(json_reader *r, wh_batch *batch, wh_rejects *rejects, bool *ret_end,
+                           wh_error *err) {
   wh_status status = WH_OK;
   bool end = false;
   r->rejected_bytes = 0;
   while (!wh_batch_full(batch, r->batch_rows, WH_BATCH_BYTES_DEFAULT) &&
          r->rejected_bytes < WH_BATCH_BYTES_DEFAULT) {
+    if (guess_rows(r, batch)) continue;
     status = json_frame_next(r, &end, err);
     if (status != WH_OK || end) break;
     status = read_row(r, batch, rejects, err);
     if (status != WH_OK) break;
   }
+  *ret_end = end;
+  return status;
+}
+
+// Rows as they are given out.
+static wh_status reshape_rows(json_reader *r, wh_batch *batch, wh_rejects *rejects, bool *ret_end,
+                              wh_error *err) {
+  json_reshape *reshape = &r->reshape;
+  if (!json_reshape_has(reshape)) {
+    wh_batch_reset(&reshape->rows);
+    reshape->row = 0;
+    WH_TRY(read_rows(r, &reshape->rows, rejects, ret_end, err));
+  }
+  if (json_reshape_has(reshape)) WH_TRY(json_reshape_take(reshape, r->batch_rows, batch, err));
+  if (json_reshape_has(reshape)) *ret_end = false;
+  return WH_OK;
+}
+
+static wh_status reader_next(wh_reader *reader, wh_batch *batch, wh_rejects *rejects,
+                             wh_error *err) {
+  json_reader *r = (json_reader *)reader;
+  bool end = false;
+  wh_status status = r->layout->direct ? read_rows(r, batch, rejects, &end, err)
+                                       : reshape_rows(r, batch, rejects, &end, err);
   uint64_t at = json_feed_consumed(&r->feed);
   reader->bytes_read = at - reader->part.from;
   reader->paused = !end;
@@ -73,6 +133,7 @@ static wh_status reader_next(wh_reader *reader, wh_batch *batch, wh_rejects *rej
 static void reader_close(wh_reader *reader) {
   json_reader *r = (json_reader *)reader;
   json_parts_close(r->own_parts);
+  json_reshape_close(&r->reshape);
   json_feed_close(&r->feed);
   wh_arena_free(&r->decoder.scratch);
   wh_arena_free(&r->row_arena);
@@ -87,44 +148,90 @@ void json_reader_init(json_reader *r, const wh_codec_context *context, bool line
   r->batch_rows = context->batch_rows ? context->batch_rows : WH_BATCH_ROWS_DEFAULT;
   if (r->batch_rows > WH_BATCH_ROWS_MAX) r->batch_rows = WH_BATCH_ROWS_MAX;
   r->base = (wh_reader){.schema = &r->schema, .next = reader_next, .close = reader_close};
+  r->fast_row = json_fast_off ? NULL : json_fast_row_of(wh_cpu_level());
   wh_arena_init(&r->arena, context->mem);
   wh_arena_init(&r->row_arena, context->mem);
   wh_arena_init(&r->decoder.scratch, context->mem);
   r->decoder.feed = &r->feed;
   r->decoder.err = &r->failure;
+  r->decoder.arena = &r->arena;
   r->sample_bytes = context->row_limit_bytes < WH_JSON_SAMPLE_BYTES ? context->row_limit_bytes
                                                                     : WH_JSON_SAMPLE_BYTES;
 }
 
-static wh_status set_schema(json_reader *r, const wh_schema *given, bool may_widen,
-                            wh_json_unknown unknown, wh_error *err) {
-  r->widens = (!given || may_widen) && unknown == WH_JSON_UNKNOWN_DEFAULT;
-  r->decoder.unknown =
-      unknown == WH_JSON_UNKNOWN_IGNORE ? JSON_UNKNOWN_IGNORE : JSON_UNKNOWN_REJECT;
-  if (given) {
-    WH_TRY(wh_schema_copy(given, &r->arena, &r->schema, err));
-    if (r->widens) WH_TRY(json_shape_of_schema(&r->schema, &r->arena, &r->shape, err));
-  } else {
-    WH_TRY(json_widen_sample(r, err));
-    WH_TRY(json_shape_schema(r->shape, &r->arena, &r->schema, err));
+static wh_status copy_wanted(const wh_codec_context *context, wh_arena *arena,
+                             json_layout_options *ret, wh_error *err) {
+  if (!context->wanted) return WH_OK;
+  wh_str *wanted = WH_NEW_ARRAY(arena, context->wanted_count + 1, wh_str);
+  if (!wanted) return wh_fail_memory(err);
+  for (size_t i = 0; i < context->wanted_count; i++) {
+    wanted[i] = wh_arena_str(arena, context->wanted[i]);
+    if (!wanted[i].data) return wh_fail_memory(err);
   }
-  return json_plan_make(&r->schema, r->widens ? r->shape : NULL, &r->arena, &r->decoder.plan, err);
+  ret->wanted = wanted;
+  ret->wanted_count = context->wanted_count;
+  return WH_OK;
+}
+
+static wh_status set_options(json_reader *r, const wh_codec_context *context,
+                             const wh_json_read_options *o, bool given, wh_error *err) {
+  static const wh_json_read_options defaults = {0};
+  if (!o) o = &defaults;
+  json_layout_options *options = &r->own_layout.options;
+  r->layout = &r->own_layout;
+  r->decoder.options = options;
+  r->widens = (!given || context->schema_may_widen) && o->unknown == WH_JSON_UNKNOWN_DEFAULT;
+  r->decoder.unknown =
+      o->unknown == WH_JSON_UNKNOWN_IGNORE ? JSON_UNKNOWN_IGNORE : JSON_UNKNOWN_REJECT;
+  options->flatten = o->flatten;
+  if (o->explode.len) {
+    options->explode = wh_arena_str(&r->arena, o->explode);
+    if (!options->explode.data) return wh_fail_memory(err);
+  }
+  return copy_wanted(context, &r->arena, options, err);
+}
+
+// What is known of the rows: from the columns given, or from a sample.
+static wh_status find_rows(json_reader *r, const wh_schema *given, wh_schema *ret, wh_error *err) {
+  const json_layout_options *options = &r->own_layout.options;
+  if (given) {
+    wh_schema columns;
+    WH_TRY(wh_schema_copy(given, &r->arena, &columns, err));
+    WH_TRY(json_layout_unfold(options, &columns, &r->arena, ret, err));
+    return r->widens ? json_shape_of_schema(ret, &r->arena, &r->shape, err) : WH_OK;
+  }
+  WH_TRY(json_widen_sample(r, err));
+  WH_TRY(json_shape_schema(r->shape, &r->arena, ret, err));
+  if (!options->explode.len || ret->count == 0 || wh_schema_find(ret, options->explode) >= 0)
+    return WH_OK;
+  return wh_fail(err, WH_ERR_DATA,
+                 "explode: none of the first rows has a key '%.*s'; give its type under columns if "
+                 "only later ones have",
+                 WH_STR_ARG(options->explode));
+}
+
+static wh_status set_schema(json_reader *r, const wh_schema *given, wh_error *err) {
+  wh_schema full;
+  WH_TRY(find_rows(r, given, &full, err));
+  json_layout_options options = r->own_layout.options;
+  WH_TRY(json_layout_make(&options, &full, &r->arena, &r->own_layout, err));
+  if (given) WH_TRY(json_layout_order(&r->own_layout, given, &r->arena, err));
+  r->schema = r->own_layout.columns;
+  if (!r->layout->direct) WH_TRY(json_reshape_open(&r->reshape, r->layout, r->mem, err));
+  return json_plan_make(r->layout, r->widens ? r->shape : NULL, &r->arena, &r->decoder.plan, err);
 }
 
 static wh_status open_reader(const wh_codec_context *context, wh_input *in, const void *options,
                              const wh_schema *given, bool lines, wh_reader **ret, wh_error *err) {
-  const wh_json_read_options *o = options;
   json_reader *r = wh_mem_alloc_zero(context->mem, sizeof *r);
   if (!r) return wh_fail_memory(err);
   json_reader_init(r, context, lines);
   r->base.schema_inferred = !given;
   wh_status status =
       json_feed_open(&r->feed, context->mem, in, context->row_limit_bytes, lines, err);
+  if (status == WH_OK) status = set_options(r, context, options, given, err);
   if (status == WH_OK) status = json_feed_start(&r->feed, err);
-  if (status == WH_OK) {
-    status = set_schema(r, given, context->schema_may_widen,
-                        o ? o->unknown : WH_JSON_UNKNOWN_DEFAULT, err);
-  }
+  if (status == WH_OK) status = set_schema(r, given, err);
   if (status == WH_OK && lines) status = json_parts_open(r, context, in, err);
   if (status != WH_OK) {
     reader_close(&r->base);

@@ -2,8 +2,10 @@
 // rows begin and end), widen.c (inference over many rows).
 #pragma once
 
+#include "base/cpu.h"
 #include "codec/json/decode.h"
 #include "codec/json/json.h"
+#include "codec/json/reshape.h"
 
 typedef enum json_state {
   JSON_START,  // nothing was read
@@ -16,6 +18,8 @@ typedef enum json_state {
 } json_state;
 
 typedef struct json_parts json_parts; // parts.h
+// fast.h: takes the row that begins at p; NULL: it is not as expected.
+typedef const char *json_fast_row(json_decoder *decoder, wh_batch *batch, const char *p);
 
 typedef struct json_reader {
   wh_reader base;
@@ -30,12 +34,18 @@ typedef struct json_reader {
   bool widens;
   size_t rejected_bytes; // by this call of `next`, about
   json_state state;
-  uint64_t open_byte; // where the array or the one object begins
-  wh_arena arena;     // schema, plan, shapes
-  wh_schema schema;   // of the batches
-  wh_schema wider;    // after WH_ERR_WIDEN
-  json_shape *shape;  // of all rows so far, when it widens
-  wh_arena row_arena; // the shape of one row
+  json_fast_row *fast_row;   // NULL: all by the index
+  uint32_t fast_wait;        // rows to be read by the index before a guess is made again
+  uint32_t fast_penalty;     // how many after the next wrong one
+  uint64_t open_byte;        // where the array or the one object begins
+  const json_layout *layout; // its own, or that of the object whose part this is
+  json_layout own_layout;
+  json_reshape reshape; // when rows and columns are not the same
+  wh_arena arena;       // layout, plan, shapes
+  wh_schema schema;     // of the batches
+  wh_schema wider;      // after WH_ERR_WIDEN
+  json_shape *shape;    // of all rows so far, when it widens
+  wh_arena row_arena;   // the shape of one row
   json_shape *row_shape;
   size_t start;  // of the row in hand, in the window
   bool sampling; // everything is kept, to be read again
@@ -85,5 +95,8 @@ wh_status json_widen_row(json_reader *reader, wh_error *err);
 // Looks at all rows that follow. Those that go together with reader->shape make it wider, the
 // others are left out: they are rejected when they are read.
 wh_status json_widen_rest(json_reader *reader, wh_error *err);
+// The columns of rows of such a shape.
+wh_status json_widen_columns(const json_reader *reader, const json_shape *shape, wh_arena *arena,
+                             wh_schema *ret, wh_error *err);
 // WH_ERR_WIDEN for the row in hand.
 wh_status json_widen_fail(const json_fault *fault, wh_place place, wh_error *err);

@@ -8,14 +8,18 @@ static inline uint32_t two(const char *p) {
   return a > 9 || b > 9 ? 1000 : a * 10 + b;
 }
 
-static bool read_day(json_known_day *known, const char *p, int64_t *ret) {
-  if (!known->known || memcmp(known->text, p, 10) != 0) {
-    wh_iso iso;
-    if (!wh_iso_parse(wh_str_n(p, 10), &iso) || !iso.has_date || iso.has_time) return false;
-    known->day = wh_days_from_civil(iso.civil.year, iso.civil.month, iso.civil.day);
-    memcpy(known->text, p, 10);
-    known->known = true;
-  }
+bool json_read_day(json_known_day *known, const char *text) {
+  if (known->known && memcmp(known->text, text, 10) == 0) return true;
+  wh_iso iso;
+  if (!wh_iso_parse(wh_str_n(text, 10), &iso) || !iso.has_date || iso.has_time) return false;
+  known->day = wh_days_from_civil(iso.civil.year, iso.civil.month, iso.civil.day);
+  memcpy(known->text, text, 10);
+  known->known = true;
+  return true;
+}
+
+static bool read_day(json_known_day *known, const char *text, int64_t *ret) {
+  if (!json_read_day(known, text)) return false;
   *ret = known->day;
   return true;
 }

@@ -11,5 +11,7 @@ typedef struct json_known_day {
   int64_t day;
 } json_known_day;
 
+// The ten characters of a date: makes known->day theirs.
+bool json_read_day(json_known_day *known, const char *text);
 // `type` is a date or timestamp. False: take the slow way.
 bool json_fast_temporal(json_known_day *known, wh_str text, const wh_type *type, int64_t *ret);

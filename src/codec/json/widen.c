@@ -5,7 +5,8 @@
 static bool look_shape(json_reader *r, void *context) {
   (void)context;
   wh_arena_reset(&r->row_arena);
-  return json_infer_row(&r->feed, &r->row_arena, &r->row_shape, &r->failure) && json_frame_close(r);
+  return json_infer_row(&r->feed, &r->layout->options, &r->row_arena, &r->row_shape, &r->failure) &&
+         json_frame_close(r);
 }
 
 // The shape of the row in hand, or why it has none: feed->fault. WH_ERR_DATA in broken structure.
@@ -59,6 +60,16 @@ wh_status json_widen_sample(json_reader *reader, wh_error *err) {
   return WH_OK;
 }
 
+wh_status json_widen_columns(const json_reader *reader, const json_shape *shape, wh_arena *arena,
+                             wh_schema *ret, wh_error *err) {
+  wh_schema full;
+  json_layout layout;
+  WH_TRY(json_shape_schema(shape, arena, &full, err));
+  WH_TRY(json_layout_make(&reader->layout->options, &full, arena, &layout, err));
+  *ret = layout.columns;
+  return WH_OK;
+}
+
 wh_status json_widen_fail(const json_fault *fault, wh_place place, wh_error *err) {
   return wh_fail_at(err, WH_ERR_WIDEN, place,
                     "row %llu does not fit the types of the rows before it: %s",
@@ -81,7 +92,7 @@ wh_status json_widen_rest(json_reader *r, wh_error *err) {
 }
 
 wh_status json_widen_row(json_reader *reader, wh_error *err) {
-  if (reader->parts) return json_parts_widen(reader, err);
+  if (reader->parts || reader->own_parts) return json_parts_widen(reader, err);
   json_feed *feed = &reader->feed;
   json_fault fault = feed->fault;
   wh_place place = json_feed_place(feed, fault.at);
@@ -94,10 +105,10 @@ wh_status json_widen_row(json_reader *reader, wh_error *err) {
   feed->fault = fault;
   if (!json_shape_fits(reader->shape, reader->row_shape, &conflict)) return WH_OK;
   WH_TRY(json_shape_merge(reader->shape, reader->row_shape, &reader->arena, err));
-  WH_TRY(json_shape_schema(reader->shape, &reader->arena, &reader->wider, err));
+  WH_TRY(json_widen_columns(reader, reader->shape, &reader->arena, &reader->wider, err));
   if (wh_schema_eq(&reader->wider, &reader->schema)) return WH_OK;
   WH_TRY(json_widen_rest(reader, err));
-  WH_TRY(json_shape_schema(reader->shape, &reader->arena, &reader->wider, err));
+  WH_TRY(json_widen_columns(reader, reader->shape, &reader->arena, &reader->wider, err));
   reader->base.schema = &reader->wider;
   return json_widen_fail(&fault, place, err);
 }

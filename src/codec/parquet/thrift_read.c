@@ -334,6 +334,24 @@ static wh_status read_slot(reading *r, const pq_field_rule *field, uint8_t type,
   return field->slot == PQ_SLOT_RAW ? read_raw(r, field, at) : read_list(r, field, at);
 }
 
+static bool goes_with(pq_slot slot, uint8_t type) {
+  switch (slot) {
+  case PQ_SLOT_BOOL:
+    return type == WIRE_TRUE || type == WIRE_FALSE;
+  case PQ_SLOT_I8:
+  case PQ_SLOT_I16:
+  case PQ_SLOT_I32:
+  case PQ_SLOT_I64:
+    return type == WIRE_I8 || is_integer(type);
+  case PQ_SLOT_TEXT:
+    return type == WIRE_BINARY;
+  case PQ_SLOT_STRUCT:
+    return type == WIRE_STRUCT;
+  default:
+    return type == WIRE_LIST || type == WIRE_SET;
+  }
+}
+
 static wh_status check_required(reading *r, const pq_rule *rule, uint32_t has) {
   for (const pq_field_rule *f = rule->fields; f->id; f++) {
     if (f->required && !(has >> f->id & 1))
@@ -354,6 +372,11 @@ static wh_status read_struct(reading *r, const pq_rule *rule, void *ret) {
     while (f->id && f->id != id)
       f++;
     if (!f->id) {
+      WH_TRY(skip(r, type, false));
+      continue;
+    }
+    // A number may have meant something else to an older writer.
+    if (!f->required && !goes_with(f->slot, type)) {
       WH_TRY(skip(r, type, false));
       continue;
     }

@@ -1,0 +1,219 @@
+#include "codec/parquet/chunk.h"
+
+#include "codec/parquet/bloom.h"
+#include "codec/parquet/choose.h"
+#include "codec/parquet/page.h"
+
+enum { WORD = 64 };
+
+void pq_chunk_init(pq_chunk *c, pq_work *work, const pq_leaf *leaf) {
+  pq_store empty = {.mem = work->mem};
+  *c = (pq_chunk){.leaf = leaf,
+                  .raw = empty,
+                  .lengths = empty,
+                  .indices = empty,
+                  .bits = empty,
+                  .definitions = empty,
+                  .repetitions = empty,
+                  .hashes = empty};
+  pq_dict_init(&c->dict, work->mem, work->dictionary_bytes);
+}
+
+void pq_chunk_free(pq_chunk *c) {
+  if (!c->leaf) return;
+  pq_store *stores[] = {&c->raw,         &c->lengths,     &c->indices, &c->bits,
+                        &c->definitions, &c->repetitions, &c->hashes};
+  for (size_t i = 0; i < sizeof stores / sizeof *stores; i++)
+    pq_store_free(stores[i]);
+  pq_dict_free(&c->dict);
+}
+
+static void start_page(pq_chunk *c) {
+  c->rows = c->levels = c->values = 0;
+  c->raw.len = c->lengths.len = c->indices.len = 0;
+  c->bits.len = c->definitions.len = c->repetitions.len = 0;
+  c->has_bits = false;
+}
+
+void pq_chunk_start(pq_chunk *c, pq_chunk_pages *out) {
+  start_page(c);
+  c->mode = c->leaf->physical == PQ_BOOLEAN || c->leaf->physical == PQ_FIXED ? PQ_MODE_PLAIN
+                                                                             : PQ_MODE_SAMPLE;
+  c->first_row = 0;
+  c->hashes.len = 0;
+  pq_dict_reset(&c->dict);
+  c->out = out;
+}
+
+size_t pq_chunk_pending(const pq_chunk *c) {
+  return c->raw.len + c->lengths.len + c->indices.len + c->bits.len + c->definitions.len +
+         c->repetitions.len + c->dict.values.len + c->hashes.len;
+}
+
+// --- Levels --------------------------------------------------------------------------------------
+
+// Up to 64 bits from `from` on, in words that hold them all.
+static uint64_t get_bits(const uint64_t *words, size_t from, size_t count) {
+  size_t at = from / WORD, shift = from % WORD;
+  uint64_t x = words[at] >> shift;
+  if (shift && count > WORD - shift) x |= words[at + 1] << (WORD - shift);
+  return count < WORD ? x & ((1ull << count) - 1) : x;
+}
+
+// Behind the bits there are; what lies past the end of the last word is zero.
+static void put_bits(uint64_t *words, size_t at, uint64_t bits, size_t count) {
+  size_t shift = at % WORD;
+  if (shift == 0) words[at / WORD] = 0;
+  words[at / WORD] |= bits << shift;
+  if (shift && count > WORD - shift) words[at / WORD + 1] = bits >> (WORD - shift);
+}
+
+static wh_status add_bits(pq_chunk *c, const uint8_t *validity, size_t from, size_t at,
+                          size_t count, wh_error *err) {
+  c->bits.len = 0;
+  size_t used = (at + WORD - 1) / WORD * sizeof(uint64_t);
+  c->bits.len = used;
+  WH_TRY(pq_store_reserve(&c->bits, (count / WORD + 2) * sizeof(uint64_t), err));
+  uint64_t *words = (uint64_t *)(void *)c->bits.data;
+  for (size_t i = 0; i < count; i += WORD) {
+    size_t n = count - i < WORD ? count - i : WORD;
+    uint64_t ones = n < WORD ? (1ull << n) - 1 : UINT64_MAX;
+    const uint64_t *in = (const uint64_t *)(const void *)validity;
+    put_bits(words, at + i, in ? get_bits(in, from + i, n) : ones, n);
+  }
+  c->bits.len = (at + count + WORD - 1) / WORD * sizeof(uint64_t);
+  return WH_OK;
+}
+
+static wh_status add_levels(pq_chunk *c, const pq_slice *slice, wh_error *err) {
+  if (slice->definitions)
+    WH_TRY(
+        pq_store_add(&c->definitions, slice->definitions, slice->levels * sizeof(uint16_t), err));
+  if (slice->repetitions)
+    WH_TRY(
+        pq_store_add(&c->repetitions, slice->repetitions, slice->levels * sizeof(uint16_t), err));
+  if (pq_leaf_is_flat(c->leaf) && (c->has_bits || slice->validity)) {
+    if (!c->has_bits) WH_TRY(add_bits(c, NULL, 0, 0, c->levels, err));
+    c->has_bits = true;
+    WH_TRY(add_bits(c, slice->validity, slice->validity_from, c->levels, slice->levels, err));
+  }
+  c->rows += slice->rows;
+  c->levels += slice->levels;
+  return WH_OK;
+}
+
+// --- Values --------------------------------------------------------------------------------------
+
+static wh_status add_raw(pq_chunk *c, const pq_values *v, wh_error *err) {
+  if (v->count == 0) return WH_OK;
+  if (c->leaf->physical != PQ_BYTE_ARRAY) {
+    c->values += v->count;
+    return pq_store_add(&c->raw, v->fixed, v->count * c->leaf->width, err);
+  }
+  WH_TRY(pq_store_reserve(&c->lengths, v->count * sizeof(int32_t), err));
+  int32_t *lengths = (int32_t *)(void *)(c->lengths.data + c->lengths.len);
+  for (size_t i = 0; i < v->count; i++)
+    lengths[i] = v->offsets[i + 1] - v->offsets[i];
+  c->lengths.len += v->count * sizeof(int32_t);
+  c->values += v->count;
+  return pq_store_add(&c->raw, v->bytes + v->offsets[0],
+                      (size_t)(v->offsets[v->count] - v->offsets[0]), err);
+}
+
+// The dictionary took them all, or none.
+static wh_status add_indices(pq_chunk *c, const pq_values *v, bool *ret_full, wh_error *err) {
+  size_t known = c->dict.count;
+  WH_TRY(pq_store_reserve(&c->indices, v->count * sizeof(uint16_t), err));
+  uint16_t *indices = (uint16_t *)(void *)(c->indices.data + c->indices.len);
+  WH_TRY(pq_dict_add(&c->dict, c->leaf, v, indices, ret_full, err));
+  if (*ret_full) {
+    pq_dict_cut(&c->dict, c->leaf, known);
+    return WH_OK;
+  }
+  c->indices.len += v->count * sizeof(uint16_t);
+  c->values += v->count;
+  return WH_OK;
+}
+
+static wh_status add_hashes(pq_chunk *c, const pq_values *v, wh_error *err) {
+  WH_TRY(pq_store_reserve(&c->hashes, v->count * sizeof(uint64_t), err));
+  uint64_t *out = (uint64_t *)(void *)(c->hashes.data + c->hashes.len);
+  pq_bloom_hash(c->leaf, v, out);
+  c->hashes.len += v->count * sizeof(uint64_t);
+  return WH_OK;
+}
+
+static wh_status flush(pq_chunk *c, pq_work *work, wh_error *err) {
+  if (c->rows == 0) return WH_OK;
+  WH_TRY(pq_page_write(c, work, err));
+  c->first_row += c->rows;
+  start_page(c);
+  return WH_OK;
+}
+
+// The raw values of the page as indices; where they do not fit, they stay as they are.
+static wh_status raw_to_indices(pq_chunk *c, bool *ret_full, wh_error *err) {
+  size_t count = c->values;
+  pq_values v = {.count = count, .fixed = c->raw.data, .bytes = c->raw.data};
+  pq_store offsets = {.mem = c->raw.mem};
+  if (c->leaf->physical == PQ_BYTE_ARRAY) {
+    WH_TRY(pq_store_reserve(&offsets, (count + 1) * sizeof(int32_t), err));
+    const int32_t *lengths = (const int32_t *)(const void *)c->lengths.data;
+    int32_t *out = (int32_t *)(void *)offsets.data;
+    out[0] = 0;
+    for (size_t i = 0; i < count; i++)
+      out[i + 1] = out[i] + lengths[i];
+    v.offsets = out;
+  }
+  c->values = 0;
+  wh_status status = add_indices(c, &v, ret_full, err);
+  pq_store_free(&offsets);
+  WH_TRY(status);
+  if (*ret_full)
+    c->values = count;
+  else
+    c->raw.len = c->lengths.len = 0;
+  return WH_OK;
+}
+
+static wh_status choose(pq_chunk *c, pq_work *work, wh_error *err) {
+  bool full = false;
+  WH_TRY(pq_choose(c, work, &c->mode, err));
+  if (c->mode != PQ_MODE_DICT) return WH_OK;
+  WH_TRY(raw_to_indices(c, &full, err));
+  if (full) c->mode = pq_choose_without(c->leaf);
+  return WH_OK;
+}
+
+static bool page_is_full(const pq_chunk *c, const pq_work *work) {
+  return c->rows >= work->page_rows || c->raw.len + c->lengths.len >= work->page_bytes ||
+         c->definitions.len >= 2 * work->page_bytes;
+}
+
+wh_status pq_chunk_add(pq_chunk *c, pq_work *work, const pq_slice *slice, wh_error *err) {
+  if (c->wants_bloom) WH_TRY(add_hashes(c, &slice->values, err));
+  bool full = false;
+  if (c->mode == PQ_MODE_DICT) {
+    WH_TRY(add_indices(c, &slice->values, &full, err));
+    if (full) {
+      WH_TRY(flush(c, work, err));
+      c->mode = pq_choose_without(c->leaf);
+    }
+  }
+  if (c->mode != PQ_MODE_DICT) WH_TRY(add_raw(c, &slice->values, err));
+  WH_TRY(add_levels(c, slice, err));
+  bool page_full = page_is_full(c, work);
+  if (c->mode == PQ_MODE_SAMPLE && (page_full || c->values >= work->sample_values)) {
+    WH_TRY(choose(c, work, err));
+    page_full = page_is_full(c, work);
+  }
+  return page_full ? flush(c, work, err) : WH_OK;
+}
+
+wh_status pq_chunk_finish(pq_chunk *c, pq_work *work, wh_error *err) {
+  if (c->mode == PQ_MODE_SAMPLE) WH_TRY(choose(c, work, err));
+  WH_TRY(flush(c, work, err));
+  if (c->dict.count) WH_TRY(pq_page_write_dictionary(c, work, err));
+  if (c->wants_bloom) WH_TRY(pq_bloom_make(c, work, err));
+  return WH_OK;
+}

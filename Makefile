@@ -45,6 +45,10 @@ bench-codecs: all ## one format to another, beside DuckDB, PyArrow and Polars
 fuzz: ## every fuzz target for MINUTES=10
 	@scripts/fuzz $(MINUTES)
 
+.PHONY: tsan
+tsan: ## the tests that use threads, under ThreadSanitizer
+	@scripts/tsan
+
 .PHONY: docs
 docs: all ## docs/reference, from the tables in the source, and the picture of the README
 	@$(BUILD)/wherry docs docs/reference

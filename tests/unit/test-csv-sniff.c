@@ -193,6 +193,20 @@ TEST(how_sure) {
   CHECK(sure < 0.6);
 }
 
+TEST(options_about_rows_and_blanks) {
+  wh_csv_read_options o = wh_csv_read_defaults;
+  o.trim = true;
+  check_as(&o, "a , b\n 1 , \"x \" \n2,  y z\t\n",
+           "delimiter \",\", quote '\"', header in line 1, blanks trimmed, utf-8", __LINE__);
+  o = wh_csv_read_defaults;
+  o.preamble = 2;
+  o.footer = 2;
+  check_as(&o, "Report, \"of\nall\na,b\n1,2\n3,4\nTotal,4,6\nend",
+           "delimiter \",\", quote '\"', header in line 3, utf-8", __LINE__);
+  // Half of the rows are broken: still a table.
+  CHECK_DIALECT("a,b\n1\n1,2\n3\n4,5\n", USUAL);
+}
+
 // --- Encodings -----------------------------------------------------------------------------------
 
 static void check_encoding(wh_str bytes, bool at_end, wh_csv_encoding want, size_t want_bom,

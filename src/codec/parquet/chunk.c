@@ -178,10 +178,10 @@ static wh_status raw_to_indices(pq_chunk *c, bool *ret_full, wh_error *err) {
 
 static wh_status choose(pq_chunk *c, pq_work *work, wh_error *err) {
   bool full = false;
-  WH_TRY(pq_choose(c, work, &c->mode, err));
+  WH_TRY(pq_choose(c, work, &c->mode, &c->without, err));
   if (c->mode != PQ_MODE_DICT) return WH_OK;
   WH_TRY(raw_to_indices(c, &full, err));
-  if (full) c->mode = pq_choose_without(c->leaf);
+  if (full) c->mode = c->without;
   return WH_OK;
 }
 
@@ -197,7 +197,7 @@ wh_status pq_chunk_add(pq_chunk *c, pq_work *work, const pq_slice *slice, wh_err
     WH_TRY(add_indices(c, &slice->values, &full, err));
     if (full) {
       WH_TRY(flush(c, work, err));
-      c->mode = pq_choose_without(c->leaf);
+      c->mode = c->without;
     }
   }
   if (c->mode != PQ_MODE_DICT) WH_TRY(add_raw(c, &slice->values, err));

@@ -38,6 +38,7 @@ typedef struct pq_chunk {
   const pq_leaf *leaf;
   bool wants_bloom;
   pq_mode mode;
+  pq_mode without; // where the dictionary is full
   // The page so far.
   size_t rows, levels, values;
   pq_store raw;     // fixed: the values; text: their bytes

@@ -15,7 +15,7 @@
 //   LIST and its legacy forms        list
 //   repeated, without LIST           list; neither it nor its items are NULL
 //   MAP                              list<struct<key, value>>, named as in the file
-//   a map without values             list<struct<key>>
+//   a map without values             list of its keys
 //   other groups                     struct
 //   GEOMETRY, VARIANT, what is new   their physical type
 #pragma once

@@ -26,8 +26,11 @@ static size_t group_bytes(const wh_codec_context *context, const wh_parquet_writ
 static size_t page_bytes(const wh_parquet_write_options *options, size_t leaves,
                          size_t group_bytes_) {
   if (options->page_bytes) return (size_t)options->page_bytes;
+  // zstd gains from a longer view; the others look back over 64 KiB at most.
+  size_t most =
+      options->compression == WH_PARQUET_ZSTD ? WH_PARQUET_PAGE_BYTES_ZSTD : WH_PARQUET_PAGE_BYTES;
   size_t all = group_bytes_ < WH_PARQUET_PAGES_BYTES ? group_bytes_ : WH_PARQUET_PAGES_BYTES;
-  return clamp(all / leaves, WH_PARQUET_PAGE_BYTES_WIDE, WH_PARQUET_PAGE_BYTES);
+  return clamp(all / leaves, WH_PARQUET_PAGE_BYTES_WIDE, most);
 }
 
 static wh_status check_bloom(const wh_parquet_write_options *options, const wh_schema *schema,

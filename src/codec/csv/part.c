@@ -171,7 +171,7 @@ wh_status csv_next_part(wh_reader *reader, wh_reader **ret, wh_error *err) {
   if (first) r->line = whole->data_line;
   r->base.part = (wh_part){.index = whole->part_count++, .from = from};
   whole->part_next = r->until;
-  whole->base.bytes_read = whole->data_from;
+  if (first) whole->base.bytes_read = whole->data_from; // the parts are added by their reader
   *ret = &r->base;
   return WH_OK;
 }

@@ -142,9 +142,10 @@ static wh_status decode_all_odd(csv_job *job) {
 
 static wh_status decode_bools(csv_job *job) {
   uint8_t *values = job->out->values;
-  for (uint32_t row = 0; row < job->f.rows; row++) {
+  csv_fields f = job->f;
+  for (uint32_t row = 0; row < f.rows; row++) {
     size_t len;
-    const char *p = csv_field(&job->f, row, &len);
+    const char *p = csv_take_field(&f, &len);
     if (len == 4 && memcmp(p, "true", 4) == 0)
       wh_bit_set(values, row);
     else if (!(len == 5 && memcmp(p, "false", 5) == 0))

@@ -154,7 +154,7 @@ static wh_status flush(pq_chunk *c, pq_work *work, wh_error *err) {
 // The raw values of the page as indices; where they do not fit, they stay as they are.
 static wh_status raw_to_indices(pq_chunk *c, bool *ret_full, wh_error *err) {
   size_t count = c->values;
-  pq_values v = {.count = count, .fixed = c->raw.data, .bytes = c->raw.data};
+  pq_values v = {.count = count, .fixed = pq_chunk_raw(c), .bytes = pq_chunk_raw(c)};
   pq_store offsets = {.mem = c->raw.mem};
   if (c->leaf->physical == PQ_BYTE_ARRAY) {
     WH_TRY(pq_store_reserve(&offsets, (count + 1) * sizeof(int32_t), err));

@@ -54,6 +54,11 @@ typedef struct pq_chunk {
   pq_chunk_pages *out;
 } pq_chunk;
 
+// The raw values or bytes; not NULL where there are none.
+static inline const uint8_t *pq_chunk_raw(const pq_chunk *chunk) {
+  return chunk->raw.data ? chunk->raw.data : (const uint8_t *)"";
+}
+
 void pq_chunk_init(pq_chunk *chunk, pq_work *work, const pq_leaf *leaf);
 void pq_chunk_free(pq_chunk *chunk);
 // Starts afresh; pages go to `out`, which outlives the calls that follow.

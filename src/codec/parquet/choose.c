@@ -139,7 +139,7 @@ static wh_status choose_number(const trial *t, pq_mode *ret, pq_mode *ret_withou
 wh_status pq_choose(const pq_chunk *c, pq_work *work, pq_mode *ret, pq_mode *ret_without,
                     wh_error *err) {
   trial t = {.chunk = c, .work = work, .err = err, .count = c->values};
-  t.values = (pq_values){.count = c->values, .fixed = c->raw.data};
+  t.values = (pq_values){.count = c->values, .fixed = pq_chunk_raw(c)};
   if (c->leaf->physical != PQ_BYTE_ARRAY) return choose_number(&t, ret, ret_without);
   pq_store offsets = {.mem = work->mem};
   WH_TRY(pq_store_reserve(&offsets, (c->values + 1) * sizeof(int32_t), err));
@@ -148,7 +148,7 @@ wh_status pq_choose(const pq_chunk *c, pq_work *work, pq_mode *ret, pq_mode *ret
   to[0] = 0;
   for (size_t i = 0; i < c->values; i++)
     to[i + 1] = to[i] + t.lengths[i];
-  t.values = (pq_values){.count = c->values, .bytes = c->raw.data, .offsets = to};
+  t.values = (pq_values){.count = c->values, .bytes = pq_chunk_raw(c), .offsets = to};
   wh_status status = choose_text(&t, ret, ret_without);
   pq_store_free(&offsets);
   return status;

@@ -114,7 +114,7 @@ static wh_status put_indices(const pq_chunk *c, pq_store *page, wh_error *err) {
 
 static wh_status put_values(const pq_chunk *c, pq_store *page, wh_error *err) {
   if (c->mode == PQ_MODE_DICT) return put_indices(c, page, err);
-  pq_values v = {.count = c->values, .fixed = c->raw.data, .bytes = c->raw.data};
+  pq_values v = {.count = c->values, .fixed = pq_chunk_raw(c), .bytes = pq_chunk_raw(c)};
   const int32_t *lengths =
       c->leaf->physical == PQ_BYTE_ARRAY ? (const int32_t *)(const void *)c->lengths.data : NULL;
   return pq_page_encode(c, c->mode, &v, lengths, page, err);
@@ -163,7 +163,7 @@ static wh_status range_of_texts(const pq_chunk *c, pq_work *work, pq_range *rang
   offsets[0] = 0;
   for (size_t i = 0; i < c->values; i++)
     offsets[i + 1] = offsets[i] + lengths[i];
-  pq_values v = {.count = c->values, .offsets = offsets, .bytes = c->raw.data};
+  pq_values v = {.count = c->values, .offsets = offsets, .bytes = pq_chunk_raw(c)};
   pq_range_add(range, c->leaf, &v);
   return WH_OK;
 }

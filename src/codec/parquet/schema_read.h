@@ -40,7 +40,7 @@ typedef enum pq_convert {
   PQ_TEXT,         // byte array, checked to be UTF-8
   PQ_BYTES,        // byte array or fixed length
   PQ_NOTHING,      // only NULLs
-  PQ_UNIT_SECONDS, // int64 milliseconds to seconds
+  PQ_UNIT_SECONDS, // milliseconds to seconds: restored from our own schema
 } pq_convert;
 
 typedef struct pq_tree_node pq_tree_node;

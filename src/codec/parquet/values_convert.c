@@ -193,11 +193,13 @@ static wh_status take_bytes(const pq_tree_node *leaf, const uint8_t *from, size_
   return WH_OK;
 }
 
-// Rounded down; what would be lost is a misfit.
-static wh_status take_seconds(const uint8_t *from, size_t count, wh_column *c, pq_misfits *misfits,
-                              wh_error *err) {
+// Milliseconds that were seconds.
+static wh_status take_seconds(const pq_tree_node *leaf, const uint8_t *from, size_t count,
+                              wh_column *c, pq_misfits *misfits, wh_error *err) {
   for (size_t i = 0; i < count; i++) {
-    int64_t millis = (int64_t)pq_load64(from + i * 8), value = millis / 1000;
+    int64_t millis = leaf->value_bytes == 4 ? (int32_t)pq_load32(from + i * 4)
+                                            : (int64_t)pq_load64(from + i * 8);
+    int64_t value = millis / 1000;
     if (millis % 1000)
       WH_TRY(pq_misfit_note(misfits, i, err, "%lld ms is no whole second", (long long)millis));
     store(c, i, &value);
@@ -224,7 +226,7 @@ wh_status pq_convert_fixed(const pq_tree_node *leaf, const uint8_t *from, size_t
   case PQ_BYTES:
     return take_bytes(leaf, from, count, column, err);
   case PQ_UNIT_SECONDS:
-    return take_seconds(from, count, column, misfits, err);
+    return take_seconds(leaf, from, count, column, misfits, err);
   default:
     return wh_fail(err, WH_ERR_BUG, "no values of fixed width become this type");
   }

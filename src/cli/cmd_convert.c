@@ -13,7 +13,7 @@ static const wh_flag flags[] = {
      "an option of the format that is read, such as delimiter=';'; repeat"},
     {"--write", "OPTION=VALUE", "an option of the one that is written, such as compression=zstd"},
     {"--memory", "SIZE", "what it may take, 64MiB unless said otherwise"},
-    {"--force", NULL, "replace OUT if it is there"},
+    {"--force", NULL, "replace OUT, and OUT.rejected.ndjson, where they are there"},
     {0},
 };
 
@@ -26,6 +26,12 @@ static wh_exit gather(wh_cli *cli, const wh_args *args, const char *flag, wh_buf
     size_t equals = wh_str_find(text, 0, '=');
     if (equals == 0 || equals == text.len) {
       return wh_cli_usage(cli, "%s takes option=value, not '%.*s'", flag, WH_STR_ARG(text));
+    }
+    for (size_t j = 0; j < i; j++) {
+      const char *before = args->flags[j].value;
+      if (strcmp(args->flags[j].flag->name, flag) == 0 &&
+          strncmp(before, text.data, equals + 1) == 0) // with the '='
+        return wh_cli_usage(cli, "%s %.*s is given twice", flag, (int)equals, text.data);
     }
     wh_str value = wh_str_sub(text, equals + 1, text.len);
     wh_buf_add_json(yaml, wh_str_sub(text, 0, equals));

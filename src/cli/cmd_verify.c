@@ -29,12 +29,13 @@ static void print_result(wh_cli *cli, const wh_verify_result *r) {
     wh_buf_printf(&line,
                   ",\"ok\":%s,\"runs\":%llu,\"rows\":%llu,\"objects_wrong\":%llu,\"equal\":%llu,"
                   "\"newer\":%llu,\"older\":%llu,\"missing\":%llu,\"different\":%llu,"
-                  "\"receipts_wrong\":%llu}",
+                  "\"objects_replaced\":%llu,\"receipts_wrong\":%llu}",
                   is_whole(r) ? "true" : "false", (unsigned long long)r->runs,
                   (unsigned long long)r->rows, (unsigned long long)r->objects_wrong,
                   (unsigned long long)r->equal, (unsigned long long)r->newer,
                   (unsigned long long)r->older, (unsigned long long)r->missing,
-                  (unsigned long long)r->different, (unsigned long long)r->receipts_wrong);
+                  (unsigned long long)r->different, (unsigned long long)r->objects_replaced,
+                  (unsigned long long)r->receipts_wrong);
     if (!line.failed) wh_print_json(&line);
     return;
   }
@@ -58,6 +59,10 @@ static void print_result(wh_cli *cli, const wh_verify_result *r) {
   if (r->objects_wrong) {
     printf("; %s %s gone", wh_format_count(r->objects_wrong).s,
            wh_plural(r->objects_wrong, "object is", "objects are"));
+  }
+  if (r->objects_replaced) {
+    printf("; %s %s replaced since", wh_format_count(r->objects_replaced).s,
+           wh_plural(r->objects_replaced, "object was", "objects were"));
   }
   putchar('\n');
 }
@@ -90,7 +95,8 @@ const wh_command wh_cmd_verify = {
     .usage = "[PIPELINE...]",
     .help = "check what the receipts say against what is there",
     .more = "Objects are hashed again. Rows of loaded objects are read again and looked up in the "
-            "target: equal, newer (a later object brought another version), older, or missing.",
+            "target: equal, newer (a later object brought another version), older, or missing. An "
+            "object that somebody replaced since it was loaded is told of, and is no failure.",
     .words_max = WH_ARGS_MAX,
     .completes = "pipeline",
     .run = verify,

@@ -177,10 +177,11 @@ static void look_at_terminal(wh_cli *cli) {
 }
 
 // The C library would keep what large rows took, in case more come, and so hold more than `memory`
-// says: large blocks are to go back to the system when they are freed.
+// says: large blocks are to go back to the system when they are freed. But not the blocks of a
+// megabyte that codecs take and free all the time: to get them back costs more than to fill them.
 static void keep_memory_small(void) {
-  mallopt(M_MMAP_THRESHOLD, 256 * 1024);
-  mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+  mallopt(M_MMAP_THRESHOLD, 2 << 20);
+  mallopt(M_TRIM_THRESHOLD, 2 << 20);
   mallopt(M_ARENA_MAX, 4);
 }
 

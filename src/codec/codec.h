@@ -112,7 +112,7 @@ typedef struct wh_codec_type {
   // What cannot be told option by option: words that exclude each other. NULL: nothing.
   wh_status (*check_read)(const void *options, wh_error *err);
   wh_status (*check_write)(const void *options, wh_error *err);
-  // What a part should have so that it makes one good block; 0: no wish.
+  // What a part should have so that it makes one good block; 0: any number of blocks will do.
   size_t block_rows, block_bytes;
   // `given` NULL: infer. `options` NULL: the defaults.
   wh_status (*open_reader)(const wh_codec_context *context, wh_input *in, const void *options,

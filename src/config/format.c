@@ -31,18 +31,22 @@ static void fail_ending(wh_loader *l, const wh_address *address, bool reads, con
                     reads ? "from" : "to", reads ? "reads" : "writes", WH_SHOWN(ending), list);
 }
 
-// What `type` says. NULL after a problem.
-static const wh_codec_type *codec_by_type(wh_loader *l, const wh_node *type, const char *owner) {
-  if (!wh_load_is_text(l, type, owner, "the name of a codec")) return NULL;
-  const wh_codec_type *codec = wh_codec_by_name(type->text);
-  if (codec) return codec;
+static wh_hint hint_of_codec(wh_str word) {
   enum { CODECS_MAX = 32 };
   wh_str words[CODECS_MAX];
   size_t count = 0;
   for (; count < CODECS_MAX && wh_codecs[count]; count++)
     words[count] = wh_str_of(wh_codecs[count]->name);
+  return wh_hint_of(word, words, count);
+}
+
+// What `type` says. NULL after a problem.
+static const wh_codec_type *codec_by_type(wh_loader *l, const wh_node *type, const char *owner) {
+  if (!wh_load_is_text(l, type, owner, "the name of a codec")) return NULL;
+  const wh_codec_type *codec = wh_codec_by_name(type->text);
+  if (codec) return codec;
   wh_problems_error(&l->problems, type, "%s: no codec '%.*s'.%s", owner, WH_SHOWN(type->text),
-                    wh_hint_of(type->text, words, count).text);
+                    hint_of_codec(type->text).text);
   return NULL;
 }
 
@@ -102,6 +106,17 @@ void wh_load_format(wh_loader *l, const wh_address *address, const wh_node *form
     wh_problems_add(&l->problems, false, &err);
 }
 
+// A flag has no lines: "--read:1:1: --read has no word ..." says it once.
+static void drop_place(const char *owner, wh_error *err) {
+  size_t len = strlen(owner), at = len;
+  if (!err || strncmp(err->text, owner, len) != 0) return;
+  while (err->text[at] == ':' || (err->text[at] >= '0' && err->text[at] <= '9'))
+    at++;
+  if (at == len || err->text[at] != ' ') return;
+  const char *rest = err->text + at + 1;
+  memmove(err->text, rest, strlen(rest) + 1);
+}
+
 wh_status wh_format_parse(wh_str yaml, bool reads, wh_str path, wh_arena *arena, wh_format *ret,
                           wh_error *err) {
   const char *owner = reads ? "--read" : "--write";
@@ -118,9 +133,12 @@ wh_status wh_format_parse(wh_str yaml, bool reads, wh_str path, wh_arena *arena,
     return wh_fail(err, WH_ERR_USAGE, "%s: type is the name of a codec", owner);
   ret->codec = type ? wh_codec_by_name(type->text) : wh_codec_by_key(wh_path_name(path));
   if (!ret->codec && type) {
-    return wh_fail(err, WH_ERR_USAGE, "%s: no codec '%.*s'", owner, WH_SHOWN(type->text));
+    return wh_fail(err, WH_ERR_USAGE, "%s: no codec '%.*s'.%s", owner, WH_SHOWN(type->text),
+                   hint_of_codec(type->text).text);
   }
   if (!ret->codec) return WH_OK; // whoever opens the file says so
   wh_option_context context = {.arena = arena};
-  return parse_options(map, reads, owner, &context, ret, err);
+  wh_status status = parse_options(map, reads, owner, &context, ret, err);
+  if (status != WH_OK) drop_place(owner, err);
+  return status;
 }

@@ -6,7 +6,10 @@ wh_status wh_batch_init(wh_batch *batch, wh_mem *mem, const wh_schema *schema, w
   *batch = (wh_batch){.schema = schema, .first_row = 1, .mem = mem};
   wh_arena_init(&batch->arena, mem);
   batch->columns = wh_mem_alloc_zero(mem, schema->count * sizeof *batch->columns);
-  if (!batch->columns) return wh_fail_memory(err);
+  if (!batch->columns) {
+    wh_batch_free(batch);
+    return wh_fail_memory(err);
+  }
   for (size_t i = 0; i < schema->count; i++)
     wh_column_init(&batch->columns[i], mem, &schema->fields[i].type);
   // Children now, so that producers may append to them first.

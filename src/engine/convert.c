@@ -41,6 +41,24 @@ static wh_status file_write(wh_output *base, const void *data, size_t len, wh_er
   return WH_OK;
 }
 
+// The temporary file is this one's alone: nobody else is writing it, nor has just given it its
+// name.
+static wh_status file_claim(conversion *c, file_output *o, wh_error *err) {
+  wh_os *os = c->engine->os;
+  wh_file_info named, open;
+  wh_error ignored = {0};
+  wh_status status = o->file->type->lock(o->file, &ignored);
+  if (status == WH_OK) status = o->file->type->stat(o->file, &open, &ignored);
+  if (status == WH_OK) status = os->type->stat(os, o->temporary, &named, &ignored);
+  if (status == WH_OK && named.inode == open.inode && named.device == open.device) return WH_OK;
+  o->temporary = NULL; // not ours to remove
+  if (status != WH_OK && status != WH_ERR_BUSY && status != WH_ERR_NOT_FOUND) {
+    if (err) *err = ignored;
+    return status;
+  }
+  return wh_fail(err, WH_ERR_BUSY, "%s: another wherry is writing it", o->path);
+}
+
 static wh_status file_create(conversion *c, file_output *o, wh_error *err) {
   wh_os *os = c->engine->os;
   *o = (file_output){.base = {.write = file_write}, .path = o->path};
@@ -50,9 +68,22 @@ static wh_status file_create(conversion *c, file_output *o, wh_error *err) {
   if (!temporary.data || !folder) return wh_fail_memory(err);
   o->temporary = wh_path_join(c->arena, folder, temporary.data);
   if (!o->temporary) return wh_fail_memory(err);
-  WH_TRY(
-      wh_os_open(os, o->temporary, WH_OPEN_READ | WH_OPEN_WRITE | WH_OPEN_CREATE, &o->file, err));
+  wh_status status =
+      wh_os_open(os, o->temporary, WH_OPEN_READ | WH_OPEN_WRITE | WH_OPEN_CREATE, &o->file, err);
+  if (status == WH_ERR_NOT_FOUND)
+    return wh_fail(err, status, "%s: there is no such folder", folder);
+  WH_TRY(status);
+  WH_TRY(file_claim(c, o, err));
   return o->file->type->truncate(o->file, 0, err);
+}
+
+// With --force: that of an earlier OUT, which had other rows.
+static wh_status remove_rejects(conversion *c, wh_error *err) {
+  wh_error inner = {0};
+  wh_status status = c->engine->os->type->remove(c->engine->os, c->rejects.path, &inner);
+  if (status == WH_OK || status == WH_ERR_NOT_FOUND) return WH_OK;
+  if (err) *err = inner;
+  return status;
 }
 
 static wh_status file_publish(conversion *c, file_output *o, wh_error *err) {
@@ -108,7 +139,9 @@ static wh_status open_input(conversion *c, wh_error *err) {
   wh_str key = wh_path_name(wh_str_of(r->in));
   WH_TRY(c->from.type->store->stat(&c->from, key, c->arena, &c->in.object, err));
   c->in.bytes_total = c->in.object.size;
-  return wh_input_reopen(&c->in, err);
+  WH_TRY(wh_input_reopen(&c->in, err));
+  if (c->in.reader->schema->count) return WH_OK;
+  return wh_fail(err, WH_ERR_DATA, "%s: has no columns, so there is nothing to write", r->in);
 }
 
 static wh_status open_output(conversion *c, wh_error *err) {
@@ -134,7 +167,7 @@ static wh_status open_flow(conversion *c, wh_error *err) {
                                                    WH_ROW_SHARE_OF_MEMORY,
                                 .threads = 1}};
   wh_lanes_part_size(c->engine, c->encoding.codec, &c->encoding.context);
-  c->in_parts = wh_flow_encode(c->flow, &c->encoding);
+  c->in_parts = !c->in.one_path && wh_flow_encode(c->flow, &c->encoding);
   return WH_OK;
 }
 
@@ -213,21 +246,14 @@ static wh_status attempt(conversion *c, wh_error *err) {
   return status;
 }
 
-// An inferred type was too narrow, or the file is wrong somewhere. A part of a file knows only
-// itself: what the whole needs, or where the fault is, shows when it is read from its start.
+// An inferred type was too narrow, or the file is wrong somewhere. WH_OK: to be tried again.
 static wh_status look_again(conversion *c, wh_status why, wh_error *err) {
   if (why != WH_ERR_WIDEN && !c->reader_failed) return why;
   if (!c->in_parts) {
     return why == WH_ERR_WIDEN ? wh_input_widen(&c->in, err) : wh_input_blame(&c->in, why, err);
   }
   if (why != WH_ERR_WIDEN && !wh_input_is_final(why)) return why;
-  wh_error fault = {0};
-  WH_TRY(wh_input_reopen(&c->in, err));
-  wh_status status = wh_input_read_whole(&c->in, &fault);
-  if (status == WH_OK && why == WH_ERR_WIDEN) return WH_OK;
-  if (status == WH_OK) return wh_input_blame(&c->in, why, err);
-  if (err) *err = fault;
-  return status;
+  return wh_input_look_again(&c->in, why, err);
 }
 
 static wh_status run(conversion *c, wh_converted *ret, wh_error *err) {
@@ -238,7 +264,6 @@ static wh_status run(conversion *c, wh_converted *ret, wh_error *err) {
     file_abandon(c, &c->out);
     file_abandon(c, &c->rejects);
     WH_TRY(look_again(c, status, err));
-    if (status != WH_ERR_WIDEN) return status;
   }
   ret->bytes_read = c->in.reader->bytes_read;
   if (c->in_parts && ret->bytes_read > c->in.bytes_total) ret->bytes_read = c->in.bytes_total;
@@ -249,24 +274,57 @@ static wh_status run(conversion *c, wh_converted *ret, wh_error *err) {
   if (c->rejects.file) {
     ret->rejects = wh_str_of(c->rejects.path);
     WH_TRY(file_publish(c, &c->rejects, err));
+  } else if (c->request->replace) {
+    WH_TRY(remove_rejects(c, err));
   }
   return file_publish(c, &c->out, err);
+}
+
+static wh_status check_in(conversion *c, wh_file_info *ret, wh_error *err) {
+  wh_os *os = c->engine->os;
+  const char *in = c->request->in;
+  wh_error inner = {0};
+  wh_status status = os->type->stat(os, in, ret, &inner);
+  if (status == WH_ERR_NOT_FOUND) return wh_fail(err, status, "%s: there is no such file", in);
+  if (status != WH_OK && err) *err = inner;
+  if (status != WH_OK || ret->kind == WH_FILE_REGULAR) return status;
+  return wh_fail(err, WH_ERR_USAGE, "%s is %s, not a file", in,
+                 ret->kind == WH_FILE_FOLDER ? "a folder" : "a link, a pipe or a device");
+}
+
+// What is there already is replaced only when that was asked for, and never IN.
+static wh_status check_target(conversion *c, const char *path, const wh_file_info *in,
+                              wh_error *err) {
+  wh_os *os = c->engine->os;
+  wh_file_info info;
+  wh_error inner = {0};
+  wh_status status = os->type->stat(os, path, &info, &inner);
+  if (status == WH_ERR_NOT_FOUND) return WH_OK;
+  if (status != WH_OK) {
+    if (err) *err = inner;
+    return status;
+  }
+  if (info.kind == WH_FILE_FOLDER) return wh_fail(err, WH_ERR_USAGE, "%s is a folder", path);
+  if (info.inode == in->inode && info.device == in->device) {
+    return wh_fail(err, WH_ERR_USAGE, "%s is what is read. Write to another name", path);
+  }
+  if (c->request->replace) return WH_OK;
+  return wh_fail(err, WH_ERR_USAGE, "%s is there already. To replace it: --force", path);
 }
 
 static wh_status check_request(conversion *c, wh_error *err) {
   const wh_convert *r = c->request;
   if (!codec_of(&r->read, r->in)) return fail_codec(r->in, "reads", err);
   if (!codec_of(&r->write, r->out)) return fail_codec(r->out, "writes", err);
-  bool there;
-  WH_TRY(wh_os_exists(c->engine->os, r->out, &there, err));
-  if (there && !r->replace) {
-    return wh_fail(err, WH_ERR_USAGE, "%s is there already. To replace it: --force", r->out);
-  }
   c->out.path = wh_arena_cstr(c->arena, wh_str_of(r->out));
   wh_str rejects = wh_arena_printf(c->arena, "%s.rejected.ndjson", r->out);
   if (!c->out.path || !rejects.data) return wh_fail_memory(err);
   c->rejects.path = wh_arena_cstr(c->arena, rejects);
-  return c->rejects.path ? WH_OK : wh_fail_memory(err);
+  if (!c->rejects.path) return wh_fail_memory(err);
+  wh_file_info in;
+  WH_TRY(check_in(c, &in, err));
+  WH_TRY(check_target(c, c->out.path, &in, err));
+  return check_target(c, c->rejects.path, &in, err);
 }
 
 wh_status wh_engine_convert(wh_engine *engine, const wh_convert *request, wh_arena *arena,

@@ -38,6 +38,7 @@ typedef struct wh_engine {
   const atomic_bool *stop; // set: finish the chunk in hand and leave the rest
   int wake_fd;             // readable once `stop` is set; -1: none
   bool single_thread;      // stages do not overlap: for the simulation
+  size_t lanes;            // of an object that is read in parts, at most; 0: one a processor
   wh_watcher watcher;
 } wh_engine;
 
@@ -150,10 +151,12 @@ wh_status wh_quarantine_drop(wh_engine *engine, wh_str pipeline, uint64_t *ret_r
 
 typedef struct wh_verify_result {
   const wh_pipeline *pipeline;
-  bool publishes;                                   // it writes objects, else tables
-  uint64_t runs;                                    // checked
-  uint64_t rows;                                    // in them
-  uint64_t objects_wrong;                           // missing, or other bytes than the receipt says
+  bool publishes;         // it writes objects, else tables
+  uint64_t runs;          // checked
+  uint64_t rows;          // in them
+  uint64_t objects_wrong; // missing, or other bytes than the receipt says
+  uint64_t
+      objects_replaced; // loaded, and overwritten since: what they brought cannot be read again
   uint64_t equal, newer, older, missing, different; // rows of tables, by comparison
   uint64_t receipts_wrong;                          // counts that do not add up
 } wh_verify_result;

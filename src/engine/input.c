@@ -426,6 +426,11 @@ static wh_status prove_framing(wh_run_input *in, wh_error *err) {
   wh_batch batch = {0};
   wh_status status = wh_batch_init(&batch, in->engine->mem, in->reader->schema, err);
   while (status == WH_OK) {
+    const atomic_bool *stop = in->engine->stop;
+    if (stop && atomic_load(stop)) {
+      status = wh_fail(err, WH_ERR_CANCELLED, "stopped; the rest goes on at the next start");
+      break;
+    }
     wh_batch_reset(&batch);
     status = in->reader->next(in->reader, &batch, &rejects, err);
     if (status == WH_OK && batch.rows == 0 && !in->reader->paused) break;
@@ -447,6 +452,21 @@ wh_status wh_input_read_whole(wh_run_input *in, wh_error *err) {
     if (status != WH_ERR_WIDEN) return wh_input_blame(in, status, err);
     WH_TRY(wh_input_widen(in, err));
   }
+}
+
+wh_status wh_input_look_again(wh_run_input *in, wh_status why, wh_error *err) {
+  wh_schema before;
+  WH_TRY(wh_schema_copy(in->reader->schema, in->arena, &before, err));
+  wh_error fault = {0};
+  WH_TRY(wh_input_reopen(in, err));
+  wh_status status = wh_input_read_whole(in, &fault);
+  if (status != WH_OK) {
+    if (err) *err = fault;
+    return status;
+  }
+  // Nothing is wrong with the whole: what it says counts.
+  in->one_path = why != WH_ERR_WIDEN || wh_schema_eq(&before, in->reader->schema);
+  return WH_OK;
 }
 
 void wh_input_close_run(wh_run_input *in) {

@@ -39,6 +39,7 @@ typedef struct wh_run_input {
   size_t wanted_count;
   wh_schema given; // from the manifest, pinned, or widened
   bool has_given;
+  bool one_path; // not in parts: they were found to tell something else than the whole
 } wh_run_input;
 
 // The connection of an address, and whether it holds rows (else objects).
@@ -78,4 +79,7 @@ wh_status wh_input_prove(wh_run_input *in, wh_error *err);
 // Reads the object once from its start, without using it, until the schema holds all of it; or
 // fails with what is wrong with it, and where. Leaves it open at its start.
 wh_status wh_input_read_whole(wh_run_input *in, wh_error *err);
+// A reader of a part failed with `why`: WH_ERR_WIDEN, or for what the object is. What the whole
+// needs, or where in it the fault is, shows only from its start. WH_OK: to be tried again.
+wh_status wh_input_look_again(wh_run_input *in, wh_status why, wh_error *err);
 void wh_input_close_run(wh_run_input *in); // zeroed is fine

@@ -27,7 +27,7 @@ typedef struct lane {
   pthread_t thread;
   bool started;
   bool running;       // its thread may still hand something on
-  bool spoilt;        // the encoder holds rows of a part that failed
+  bool spoilt;        // steps and encoder have seen a part that failed
   made *first, *last; // what waits for its turn
 } lane;
 
@@ -39,7 +39,7 @@ struct wh_lanes {
   pthread_cond_t changed;
   bool cancelled;
   bool at_end;    // there are no more parts
-  bool no_memory; // a lane could not even say so
+  bool no_memory; // a lane could not even say so: its part will never end
   uint64_t parts; // that were begun
   uint64_t turn;  // the part that is handed out
   size_t ahead;   // bytes that wait
@@ -47,6 +47,7 @@ struct wh_lanes {
   // of the thread that takes the items
   uint64_t expected;            // where the part whose turn it is has to begin
   uint64_t base_row, base_line; // in front of it
+  uint64_t rows_given;          // of it
   bool begun;                   // something of it was handed out
   bool reader_failed;
   lane *again; // reads the part in hand once more
@@ -65,7 +66,7 @@ static size_t processors(void) {
 
 size_t wh_lanes_count(const wh_engine *engine) {
   size_t count = (size_t)engine->config->memory_bytes / WH_LANE_MEMORY;
-  size_t most = processors();
+  size_t most = engine->lanes ? engine->lanes : processors();
   if (most > WH_LANES_MAX) most = WH_LANES_MAX;
   if (count > most) count = most;
   return count ? count : 1;
@@ -136,30 +137,46 @@ static made *make(lane *self) {
   return m;
 }
 
-static wh_status open_encoder(lane *self, wh_error *err) {
-  const wh_encoding *e = &self->lanes->encoding;
+static void close_path(lane *self) {
   wh_encoder_close(self->encoder);
   self->encoder = NULL;
+  wh_slot_free(&self->slot, &self->stage);
+  self->slot = (wh_slot){0};
+  wh_stage_close(&self->stage);
+  self->stage = (wh_stage){0};
+}
+
+static wh_status open_path(lane *self, wh_error *err) {
+  const wh_encoding *e = &self->lanes->encoding;
+  self->spoilt = true; // until all of it is there
+  WH_TRY(wh_stage_open(&self->stage, &self->lanes->options, err));
+  WH_TRY(wh_slot_init(&self->slot, &self->stage, err));
+  WH_TRY(e->codec->open_encoder(&e->context, e->options, e->schema, &self->encoder, err));
   self->spoilt = false;
-  return e->codec->open_encoder(&e->context, e->options, e->schema, &self->encoder, err);
+  return WH_OK;
 }
 
 static wh_status begin_part(lane *self, wh_reader *reader, wh_error *err) {
   self->reader = reader;
+  if (self->spoilt) {
+    close_path(self);
+    WH_TRY(open_path(self, err));
+  }
   self->stage.options.reader = reader;
   self->stage.at_end = false;
   self->stage.finishing = 0;
-  return self->spoilt ? open_encoder(self, err) : WH_OK;
+  return WH_OK;
 }
 
-// A part that could not be begun.
+// A part that could not be begun: it has no reader, or else no encoder.
 static made *make_failure(lane *self, uint64_t part, wh_status status, const wh_error *err) {
   made *m = wh_mem_alloc_zero(self->lanes->mem, sizeof *m);
   if (!m) return NULL;
-  wh_reject_lines_init(&m->lines, self->lanes->mem, 0);
   *m = (made){.part = part, .reader = self->reader, .status = status, .error = *err};
+  wh_reject_lines_init(&m->lines, self->lanes->mem, 0);
   m->item.rejected = &m->lines;
-  m->reader_failed = true;
+  m->reader_failed = !self->reader;
+  if (self->reader) m->from = self->reader->part.from;
   self->reader = NULL;
   return m;
 }
@@ -178,11 +195,11 @@ static wh_status next_part(lane *self, uint64_t *ret_number, wh_error *err) {
   return status == WH_OK ? begin_part(self, part, err) : status;
 }
 
-// Puts it in line; waits while too much is there already, unless it is this part's turn.
+// Puts it in line; waits while too much is there already, unless it is what the others wait for.
 static bool hand_on(lane *self, made *m) {
   wh_lanes *l = self->lanes;
   pthread_mutex_lock(&l->mutex);
-  while (!l->cancelled && l->ahead > l->ahead_most && m->part != l->turn)
+  while (!l->cancelled && l->ahead > l->ahead_most && (m->part != l->turn || self->first))
     pthread_cond_wait(&l->changed, &l->mutex);
   bool go = !l->cancelled;
   if (self->last)
@@ -196,9 +213,12 @@ static bool hand_on(lane *self, made *m) {
   return go;
 }
 
-static void tell_no_memory(wh_lanes *l) {
+// What this lane had in hand will never come: whoever waits for it must not.
+static void give_up(wh_lanes *l) {
   pthread_mutex_lock(&l->mutex);
   l->no_memory = true;
+  l->cancelled = true;
+  pthread_cond_broadcast(&l->changed);
   pthread_mutex_unlock(&l->mutex);
 }
 
@@ -211,7 +231,7 @@ static void run_parts(lane *self) {
     made *m;
     do {
       m = status == WH_OK ? make(self) : make_failure(self, number, status, &err);
-      if (!m) tell_no_memory(self->lanes);
+      if (!m) give_up(self->lanes);
     } while (m && hand_on(self, m) && self->reader);
     if (!m || status != WH_OK) return;
   }
@@ -230,11 +250,11 @@ static void *run_lane(void *context) {
 
 // --- the order ---------------------------------------------------------------------------------
 
-// What is next of the part whose turn it is; NULL: there is no such part.
+// What is next of the part whose turn it is; NULL: there is no such part, or no memory.
 static made *take(wh_lanes *l) {
   made *found = NULL;
   pthread_mutex_lock(&l->mutex);
-  for (;;) {
+  while (!l->no_memory) {
     bool any = false;
     for (size_t i = 0; i < l->count && !found; i++) {
       lane *self = &l->lanes[i];
@@ -257,9 +277,7 @@ static made *take(wh_lanes *l) {
 
 static wh_status lane_open(wh_lanes *l, lane *self, wh_error *err) {
   self->lanes = l;
-  WH_TRY(wh_stage_open(&self->stage, &l->options, err));
-  WH_TRY(wh_slot_init(&self->slot, &self->stage, err));
-  return open_encoder(self, err);
+  return open_path(self, err);
 }
 
 static void lane_close(lane *self) {
@@ -270,9 +288,7 @@ static void lane_close(lane *self) {
     m = next;
   }
   wh_reader_close(self->reader);
-  wh_encoder_close(self->encoder);
-  wh_slot_free(&self->slot, &self->stage);
-  wh_stage_close(&self->stage);
+  close_path(self);
 }
 
 // The part that `m` is the first of began elsewhere than it should: lets it come to its end, throws
@@ -288,6 +304,12 @@ static wh_status read_again(wh_lanes *l, made *m, wh_error *err) {
   if (!reader) return wh_fail_memory(err);
   lane *again = &l->lanes[l->count];
   wh_status status = again->lanes ? WH_OK : lane_open(l, again, err);
+  if (status == WH_OK && !reader->restart_part) {
+    status = wh_fail(err, WH_ERR_BUG,
+                     "part %llu of the object does not begin where the one "
+                     "before it ended",
+                     (unsigned long long)l->turn);
+  }
   if (status == WH_OK) status = reader->restart_part(reader, l->expected, err);
   if (status != WH_OK) {
     wh_reader_close(reader);
@@ -304,6 +326,7 @@ static void end_part(wh_lanes *l, made *m) {
   l->base_row += part->rows;
   l->base_line += part->lines;
   l->options.reader->bytes_read += m->reader->bytes_read;
+  l->rows_given = 0;
   l->begun = false;
   l->again = NULL;
   wh_reader_close(m->reader);
@@ -351,8 +374,9 @@ wh_status wh_lanes_next(wh_lanes *l, wh_flow_item **ret, wh_error *err) {
     }
     m->lines.base_row = l->base_row;
     m->lines.base_line = l->base_line;
+    l->rows_given += m->item.counts.read;
+    m->item.rows_through = l->base_row + l->rows_given;
     if (m->reader) end_part(l, m);
-    m->item.rows_through = l->base_row;
     m->item.bytes_read = l->options.reader->bytes_read;
     if (m->item.block || m->item.counts.read) {
       *ret = &m->item;
@@ -380,10 +404,9 @@ static wh_status start(wh_lanes *l, wh_error *err) {
   }
   for (size_t i = 0; i < count; i++) {
     lane *self = &l->lanes[i];
-    self->running = true;
+    self->running = true; // from here on it is the thread's to say
     int error = pthread_create(&self->thread, NULL, run_lane, self);
     self->started = error == 0;
-    self->running = error == 0;
     if (error) return wh_fail(err, wh_status_from_errno(error), "cannot start a thread");
   }
   return WH_OK;

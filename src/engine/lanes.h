@@ -8,8 +8,8 @@
 // before it ended before anything of it is handed out; a part that began elsewhere is thrown away
 // and read again.
 //
-// Memory: what is made ahead of its turn is bounded (WH_LANES_AHEAD_SHARE); the lane whose turn it
-// is never waits.
+// Memory: what is made ahead of its turn is bounded (WH_LANES_AHEAD_SHARE). The lane whose turn it
+// is may always have one block in line, so that nobody waits for ever.
 #pragma once
 
 #include "engine/stage.h"
@@ -17,7 +17,7 @@
 enum {
   WH_LANES_MAX = 16,
   WH_LANE_MEMORY = 16 << 20, // of `memory` that a lane should have
-  WH_LANES_AHEAD_SHARE = 8,  // of `memory`, for blocks that wait for their turn
+  WH_LANES_AHEAD_SHARE = 6,  // of `memory`, for blocks that wait for their turn
 };
 
 typedef struct wh_lanes wh_lanes;

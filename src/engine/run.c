@@ -220,7 +220,7 @@ static wh_status open_parts(transfer *t, wh_error *err) {
   t->mark.time_us = t->out.load.now_us;
   t->rows_committed = t->mark.rows_done;
   choose_chunk(t);
-  if (!t->in->is_rows && t->out.verbs->encoding && t->mark.rows_done == 0) {
+  if (!t->in->is_rows && t->out.verbs->encoding && t->mark.rows_done == 0 && !t->in->one_path) {
     const wh_encoding *encoding;
     WH_TRY(t->out.verbs->encoding(&t->out, &encoding, err));
     t->in_parts = wh_flow_encode(t->flow, encoding);
@@ -324,18 +324,6 @@ static wh_status record_loaded(transfer *t, wh_error *err) {
   return wh_run_record_done(t->engine, run, &finish, err);
 }
 
-// A part of the object did not fit or is wrong, but what the whole needs, or where in it the fault
-// is, shows only from its start. The attempt is over: nothing of it is kept.
-static wh_status read_again(transfer *t, wh_status why, wh_error *err) {
-  wh_error fault = {0};
-  WH_TRY(wh_input_reopen(t->in, err));
-  wh_status status = wh_input_read_whole(t->in, &fault);
-  if (status == WH_OK && why == WH_ERR_WIDEN) return why;
-  if (status == WH_OK) return wh_input_blame(t->in, why, err);
-  if (err) *err = fault;
-  return status;
-}
-
 static wh_status attempt(transfer *t, wh_error *err) {
   wh_status status = open_parts(t, err);
   if (status == WH_OK && t->out.mark.done) {
@@ -348,7 +336,8 @@ static wh_status attempt(transfer *t, wh_error *err) {
   close_parts(t);
   if (!t->in_parts) return status;
   if (status != WH_ERR_WIDEN && !(t->reader_failed && wh_input_is_final(status))) return status;
-  return read_again(t, status, err);
+  WH_TRY(wh_input_look_again(t->in, status, err)); // nothing of the attempt is kept
+  return WH_ERR_WIDEN;
 }
 
 wh_status wh_run_transfer(wh_engine *engine, const wh_run_request *request, wh_run_input *in,

@@ -274,12 +274,15 @@ static wh_status verify_load(verification *v, const wh_run *run, wh_error *err) 
   bool damaged = status == WH_ERR_DATA;
   if (status == WH_OK) status = compare_object(v, run, &in, &inner);
   wh_input_close_run(&in);
-  if (status == WH_ERR_NOT_FOUND || status == WH_ERR_CHANGED || damaged) {
-    v->result->objects_wrong++;
+  // Whoever owns the object may write a newer one over it: told, and no fault of anybody's.
+  bool replaced = status == WH_ERR_CHANGED;
+  if (status == WH_ERR_NOT_FOUND || replaced || damaged) {
+    v->result->objects_wrong += !replaced;
+    v->result->objects_replaced += replaced;
     tell(v, "%.*s: %s, so what was loaded from it cannot be compared", WH_STR_ARG(run->object),
-         damaged                      ? "is damaged"
-         : status == WH_ERR_NOT_FOUND ? "is gone"
-                                      : "was replaced");
+         damaged    ? "is damaged"
+         : replaced ? "was replaced since"
+                    : "is gone");
     return WH_OK;
   }
   if (status != WH_OK && err) *err = inner;

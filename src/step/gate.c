@@ -289,6 +289,7 @@ static wh_status bind_columns(binding *b, const wh_gate *gate, wh_error *err) {
   frame->fields = b->fields;
   WH_TRY(status);
   if (b->count == 0) {
+    if (gate->all) return fail(NULL, err, "there are no columns, so nothing can cross");
     return fail(NULL, err, "columns: nothing would cross; list at least one column, or say all");
   }
   return refuse_duplicates(b, err);

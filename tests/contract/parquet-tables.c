@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { COLUMNS = 8, ROWS = 3000, ROWS_LARGE = 60000, DEPTH = 3, PATH = 1024 };
+enum { COLUMNS = 8, ROWS = 1500, ROWS_LARGE = 40000, DEPTH = 3, PATH = 1024 };
 
 typedef struct file_output {
   wh_output base;
@@ -71,7 +71,7 @@ static wh_status write_rows(random_table *t, wh_mem *mem, wh_writer *writer, FIL
 static wh_status write_table(wh_mem *mem, const char *folder, uint64_t seed, uint64_t number,
                              wh_error *err) {
   random_table t;
-  size_t rows = number % 10 == 0 ? ROWS_LARGE : ROWS;
+  size_t rows = number % 25 == 0 ? ROWS_LARGE : ROWS;
   random_table_init(&t, mem, seed + number, COLUMNS, rows, DEPTH);
   wh_parquet_write_options options = random_options(&t);
   wh_str blooms[1];

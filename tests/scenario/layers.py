@@ -78,10 +78,13 @@ def functions(path):
     for number, line in enumerate(lines, 1):
         if start is None and re.match(r"[A-Za-z_].*[({,*]$|[A-Za-z_].*\) \{$", line) and not re.match(
                 r"(typedef|struct|union|enum)\b.*\{$", line):
-            start = number
+            start, opened = number, False
         if start is None:
             continue
-        if line.endswith(";") and not line.startswith((" ", "}")) or re.match(r"\S.*[=]\s*\{$", line):
+        opened = opened or line.endswith("{")
+        if not opened and line.endswith(";"):
+            start = None  # a declaration, or a macro that makes one
+        elif line.endswith(";") and not line.startswith((" ", "}")) or re.match(r"\S.*[=]\s*\{$", line):
             start = None
         elif line.startswith("}"):
             if line == "}":

@@ -19,10 +19,18 @@ struct random_shape {
   random_shape *inner;       // of a list's items or a struct's fields
 };
 
-enum { FIELDS_MOST = 4, TEXT_SHORT = 12, TEXT_LONG = 300 };
+enum { FIELDS_MOST = 4, TEXT_SHORT = 12, TEXT_LONG = 300, CHOICE_BYTES = 4 };
 
 static uint64_t next(random_table *t) {
   uint64_t x = t->state;
+  if (t->choices_len >= CHOICE_BYTES) {
+    uint32_t choice;
+    memcpy(&choice, t->choices, CHOICE_BYTES);
+    t->choices += CHOICE_BYTES;
+    t->choices_len -= CHOICE_BYTES;
+    t->state += choice;
+    return (uint64_t)choice << 32 | (uint64_t)choice << 11;
+  }
   x ^= x >> 12;
   x ^= x << 25;
   x ^= x >> 27;
@@ -94,17 +102,28 @@ static void make_fields(random_table *t, size_t count, int depth, bool item, wh_
   *ret_shapes = shapes;
 }
 
-void random_table_init(random_table *t, wh_mem *mem, uint64_t seed, size_t columns_most,
-                       size_t rows_most, int depth) {
-  *t = (random_table){.state = seed * 0x9E3779B97F4A7C15ull | 1};
+static void make_table(random_table *t, wh_mem *mem, size_t columns_most, size_t rows_most,
+                       int depth) {
   wh_arena_init(&t->arena, mem);
-  for (int i = 0; i < 8; i++)
-    next(t);
   wh_field *fields;
   t->schema.count = 1 + random_table_below(t, columns_most);
   make_fields(t, t->schema.count, depth, false, &fields, &t->shapes);
   t->schema.fields = fields;
   t->rows = one_in(t, 8) ? random_table_below(t, 4) : random_table_below(t, rows_most + 1);
+}
+
+void random_table_init(random_table *t, wh_mem *mem, uint64_t seed, size_t columns_most,
+                       size_t rows_most, int depth) {
+  *t = (random_table){.state = seed * 0x9E3779B97F4A7C15ull | 1};
+  for (int i = 0; i < 8; i++)
+    next(t);
+  make_table(t, mem, columns_most, rows_most, depth);
+}
+
+void random_table_init_from(random_table *t, wh_mem *mem, const uint8_t *choices, size_t len,
+                            size_t columns_most, size_t rows_most, int depth) {
+  *t = (random_table){.state = 1, .choices = choices, .choices_len = len};
+  make_table(t, mem, columns_most, rows_most, depth);
 }
 
 void random_table_free(random_table *t) {
@@ -203,7 +222,7 @@ static wh_status add_number(random_table *t, random_shape *s, wh_column *c, wh_e
   if (kind == WH_DATE) return wh_column_add_i64(c, (int64_t)(word % 4000000) - 1000000, err);
   if (kind == WH_TIMESTAMP) {
     uint64_t range = 18000000000ull * (uint64_t)per_second; // about 1685 to 2255
-    return wh_column_add_i64(c, (int64_t)(word % range) - (int64_t)(range / 2), err);
+    return wh_column_add_i64(c, (int64_t)(word % range - range / 2), err);
   }
   int unused = 64 - 8 * (int)wh_kind_width(kind);
   return wh_column_add_i64(c, (int64_t)(word << unused) >> unused, err);

@@ -12,12 +12,17 @@ typedef struct random_table {
   wh_schema schema;
   random_shape *shapes; // of each column
   uint64_t state;
+  const uint8_t *choices; // of a fuzzer: words that come before the random ones
+  size_t choices_len;
   size_t rows; // that the table should have, 0 to rows_most
 } random_table;
 
 // Aborts when memory runs out. `depth` levels of lists and structs at most; structs have fields.
 void random_table_init(random_table *table, wh_mem *mem, uint64_t seed, size_t columns_most,
                        size_t rows_most, int depth);
+// The same, where the first decisions are taken from bytes.
+void random_table_init_from(random_table *table, wh_mem *mem, const uint8_t *choices, size_t len,
+                            size_t columns_most, size_t rows_most, int depth);
 void random_table_free(random_table *table);
 // Appends rows.
 wh_status random_table_fill(random_table *table, wh_batch *batch, size_t rows, wh_error *err);

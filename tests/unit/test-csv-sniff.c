@@ -157,6 +157,7 @@ TEST(one_column) {
   CHECK_DIALECT("when\n2026-11-21 08:55:00\n2026-11-22 09:55:00\n", USUAL);
   CHECK_DIALECT("08:55:00\n09:55:00\n10:00:00\n", "delimiter \",\", quote '\"', no header, utf-8");
   CHECK_DIALECT("id\n1\n2\n3\n", USUAL);
+  CHECK_DIALECT("\n\n1\n\n2\n3\n", "delimiter \",\", quote '\"', no header, utf-8");
   CHECK_DIALECT("text\nWell, yes\nNo\nOh, come, on\nMaybe so\nFine\n",
                 "delimiter \";\", quote '\"', header in line 1, utf-8");
 }
@@ -191,6 +192,20 @@ TEST(how_sure) {
   CHECK(sure < clear && sure < 0.8);
   CHECK_OK(sniff(&wh_csv_read_defaults, WH_STR("a b\n"), true, &d));
   CHECK(sure < 0.6);
+}
+
+TEST(options_about_rows_and_blanks) {
+  wh_csv_read_options o = wh_csv_read_defaults;
+  o.trim = true;
+  check_as(&o, "a , b\n 1 , \"x \" \n2,  y z\t\n",
+           "delimiter \",\", quote '\"', header in line 1, blanks trimmed, utf-8", __LINE__);
+  o = wh_csv_read_defaults;
+  o.preamble = 2;
+  o.footer = 2;
+  check_as(&o, "Report, \"of\nall\na,b\n1,2\n3,4\nTotal,4,6\nend",
+           "delimiter \",\", quote '\"', header in line 3, utf-8", __LINE__);
+  // Half of the rows are broken: still a table.
+  CHECK_DIALECT("a,b\n1\n1,2\n3\n4,5\n", USUAL);
 }
 
 // --- Encodings -----------------------------------------------------------------------------------

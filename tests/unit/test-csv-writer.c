@@ -214,7 +214,7 @@ TEST(null_and_the_empty_text_stay_apart) {
   CHECK_WRITES("a: string?", "~\n\n|\nx\n", "a\n\n\"\"\nx\n");
   const wh_csv_write_options na = {.header = true, .null = WH_STR("NA")};
   CHECK_WRITES_AS(na, "a: string?, b: int64?", "|1\n~|~\nNA|2\nNAN|3\n",
-                  "a,b\n,1\nNA,NA\n\"NA\",2\nNAN,3\n");
+                  "a,b\n\"\",1\nNA,NA\n\"NA\",2\nNAN,3\n");
   // A number may be spelt like NULL too.
   const wh_csv_write_options minus = {.header = true, .null = WH_STR("-1")};
   CHECK_WRITES_AS(minus, "a: int64?, b: float64?", "-1|-1\n~|~\n-11|1\n",
@@ -268,6 +268,9 @@ TEST(quoting_none_refuses_what_it_cannot_write) {
   CHECK_REFUSES(none, "b: string", "#b\n", WH_ERR_TYPE, "begins like a comment");
   CHECK_REFUSES(none, "\"a,b\": string", "b\n", WH_ERR_TYPE, "column 'a,b' has");
   CHECK_WRITES_AS(none, "a: int64, b: string", "1|a\tb\n", "a,b\n1,a\tb\n");
+  none.null = WH_STR("NA");
+  CHECK_WRITES_AS(none, "a: int64, b: string?", "1|~\n2|\n", "a,b\n1,NA\n2,\n");
+  none.null = WH_STR("");
   none.quote = WH_STR("none");
   none.quoting = WH_CSV_QUOTE_MINIMAL;
   CHECK_WRITES_AS(none, "a: int64, b: string", "1|5\" pipe\n", "a,b\n1,5\" pipe\n");

@@ -41,7 +41,7 @@ TEST(what_was_compressed_comes_back) {
       uint8_t *data = random_bytes(len);
       size_t bound = pq_compress_bound(c, len), got = 0;
       uint8_t *packed = malloc(bound ? bound : 1), *again = malloc(len ? len : 1);
-      CHECK_OK(pq_compress(c, data, len, packed, &got, &test_err));
+      CHECK_OK(pq_compress(c, data, len, len & 1, packed, &got, &test_err));
       CHECK(got <= bound);
       uint8_t *exact = malloc(got ? got : 1);
       memcpy(exact, packed, got);
@@ -63,7 +63,7 @@ TEST(snappy_makes_one_literal_of_noise) {
   uint8_t *noise = malloc(LEN), *out = malloc(pq_snappy_bound(LEN));
   for (size_t i = 0; i < LEN; i++)
     noise[i] = (uint8_t)(test_random() >> 20);
-  size_t got = pq_snappy_compress(&state, noise, LEN, out);
+  size_t got = pq_snappy_compress(&state, noise, LEN, false, out);
   CHECK_EQ(got, LEN + 3 + 4); // its length, and a tag with three bytes of length
   CHECK_EQ(out[3], 62 << 2);
   free(noise);
@@ -74,7 +74,7 @@ TEST(snappy_finds_what_repeats) {
   static pq_snappy state;
   uint8_t data[10000], out[12000];
   memset(data, 'x', sizeof data);
-  size_t got = pq_snappy_compress(&state, data, sizeof data, out);
+  size_t got = pq_snappy_compress(&state, data, sizeof data, true, out);
   CHECK(got < sizeof data / 20);
   size_t said = 0;
   CHECK(pq_snappy_length(out, got, &said));
@@ -95,14 +95,16 @@ TEST(snappy_takes_the_examples_of_its_description) {
       {"\x08\x00x\x0D\x01", 5, "xxxxxxxx"},
       {"\x08\x00x\x0D\x02", 5, NULL}, // before the start
       {"\x08\x00x\x0D\x00", 5, NULL},
-      {"\x04\x0C" "abcd", 6, "abcd"},
+      {"\x04\x0C"
+       "abcd",
+       6, "abcd"},
       {"\x04\xF0\x03"
        "abcd",
        7, "abcd"}, // a length with more bytes than it needs
       {"\x04\xFC\x03\x00\x00\x00"
        "abcd",
        10, "abcd"},
-      {"\x04\x0C" 
+      {"\x04\x0C"
        "abc",
        5, NULL},
       {"\x05\x0C"
@@ -134,7 +136,7 @@ TEST(damaged_data_is_an_error_and_no_more) {
     REQUIRE_OK(pq_compressor_open(&test_mem, kinds[k], 1, &c, &test_err));
     size_t len = 3000, got = 0;
     uint8_t *data = random_bytes(len), *packed = malloc(pq_compress_bound(c, len));
-    CHECK_OK(pq_compress(c, data, len, packed, &got, &test_err));
+    CHECK_OK(pq_compress(c, data, len, len & 1, packed, &got, &test_err));
     for (int i = 0; i < DAMAGES; i++) {
       size_t cut = i % 4 ? got : test_random_below(got);
       uint8_t *bad = malloc(cut ? cut : 1), *again = malloc(len);
@@ -211,7 +213,7 @@ TEST(memory_that_runs_out_is_an_error) {
       uint8_t in[1000] = {0}, out[2000], again[1000];
       size_t got = 0;
       wh_status status = pq_compressor_open(&test_mem, kinds[k], 1, &c, &test_err);
-      if (status == WH_OK) status = pq_compress(c, in, sizeof in, out, &got, &test_err);
+      if (status == WH_OK) status = pq_compress(c, in, sizeof in, false, out, &got, &test_err);
       if (status == WH_OK) status = pq_decompressor_open(&test_mem, &back, &test_err);
       if (status == WH_OK)
         status = pq_decompress(back, kinds[k], out, got, again, sizeof again, &test_err);

@@ -18,7 +18,6 @@ const wh_codec_type wh_codec_csv = {
     .write_options_size = sizeof(wh_csv_write_options),
     .check_read = check_read,
     .check_write = csv_check_write,
-    .block_bytes = CSV_BLOCK_BYTES,
     .open_reader = csv_open_reader,
     .open_writer = csv_open_writer,
     .open_encoder = csv_open_encoder,

@@ -1,10 +1,9 @@
 // The codec "csv": rows of delimited text, after RFC 4180 and what people make of it.
 //
 // How a row is read
-//  - Fields end at the delimiter, rows at LF, CRLF or a lone CR. Empty lines are passed over,
-//  unless
-//    the table has one column (then they are a row with NULL), and so are lines that begin with
-//    `comment`.
+//  - Fields end at the delimiter, rows at LF, CRLF or a lone CR. Empty lines are passed over
+//    (unless the table has one column: then they are a row with NULL), and so are lines that begin
+//    with `comment`.
 //  - A field whose first byte is the quote goes on to the closing one and may hold delimiters and
 //    line ends; a doubled quote in it is one. A byte order mark is taken off.
 //  - The first row behind the preamble is the header, if there is one: empty names become
@@ -89,12 +88,12 @@ typedef enum wh_csv_line_ending { WH_CSV_LF, WH_CSV_CRLF } wh_csv_line_ending;
 //
 // Values are written in their canonical text (data/value.h; a float64 without fraction as "5.0", so
 // that it stays one), lists and structs as JSON, binary as base64. Quoted are: text with the first
-// byte of the delimiter, the quote, or a byte below 0x0E in it; text that is spelt like NULL (the
-// empty one, unless `null` says otherwise); in the first column, text that begins with '#' or 0xEF,
-// which readers may take for a comment or a byte order mark. NULL is never quoted.
-// A NUL byte has no place in CSV: WH_ERR_TYPE.
+// byte of the delimiter, the quote, or a byte below 0x0E in it; the empty text, and text that is
+// spelt like NULL (with quoting none both are refused, the empty one only if it is NULL); in the
+// first column, text that begins with '#' or 0xEF, which readers may take for a comment or a byte
+// order mark. NULL is never quoted. A NUL byte has no place in CSV: WH_ERR_TYPE.
 typedef struct wh_csv_write_options {
-  wh_str delimiter; // empty: ","; up to WH_CSV_DELIMITER_MAX bytes; "tab" and "	" are a tab
+  wh_str delimiter; // empty: ","; up to WH_CSV_DELIMITER_MAX bytes; "tab" and "\t" are a tab
   wh_str quote;     // empty: '"'; one ASCII character; "none": quotes nothing
   int quoting;      // wh_csv_quoting
   bool header;

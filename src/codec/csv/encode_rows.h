@@ -53,10 +53,9 @@ TARGET static char *put_quoted(csv_encode *e, const csv_cell *cell, const needle
 
 // Whether a text without special bytes has to be quoted all the same.
 INLINE bool is_ambiguous(const csv_encode *e, const csv_cell *cell, wh_str text) {
-  if (text.len == e->null_len && (text.len == 0 || memcmp(text.data, e->null, text.len) == 0)) {
-    return true;
-  }
-  return cell->guard && text.len && (*text.data == '#' || *text.data == '\xEF');
+  if (text.len == 0) return true;
+  if (text.len == e->null_len && memcmp(text.data, e->null, text.len) == 0) return true;
+  return cell->guard && (*text.data == '#' || *text.data == '\xEF');
 }
 
 INLINE char *put_text(csv_encode *e, const csv_cell *cell, const needles *n, wh_str text,

@@ -3,18 +3,37 @@
 #include "codec/csv/reader.h"
 #include "codec/csv/transcode.h"
 
-// Behind the byte order mark.
+// From here on the window holds UTF-8 (or Latin-1), and r->pos is behind the byte order mark.
 static wh_status take_encoding(csv_reader *r, wh_csv_encoding given, wh_error *err) {
-  static const unsigned char mark[] = {0xEF, 0xBB, 0xBF};
-  size_t bom = 0;
-  r->dialect.encoding = given ? given : WH_CSV_UTF8;
-  if (r->dialect.encoding == WH_CSV_UTF8 && r->feed.len >= sizeof mark &&
-      memcmp(r->feed.data, mark, sizeof mark) == 0) {
-    bom = sizeof mark;
+  const csv_feed *f = &r->feed;
+  size_t mark;
+  wh_csv_encoding found = csv_sniff_encoding(f->data, f->len, f->ended, &mark);
+  r->dialect.encoding = given ? given : found;
+  if (found != r->dialect.encoding) mark = 0;
+  r->pos = mark;
+  if (r->dialect.encoding != WH_CSV_UTF16LE && r->dialect.encoding != WH_CSV_UTF16BE) return WH_OK;
+  WH_TRY(csv_transcode_open(r->mem, r->in, r->dialect.encoding,
+                            wh_str_n(f->data + mark, f->len - mark), mark, &r->transcoder, err));
+  size_t row_limit = f->row_limit;
+  csv_feed_close(&r->feed);
+  csv_feed_open(&r->feed, r->mem, r->transcoder, row_limit);
+  r->pos = 0;
+  r->source_base = mark;
+  return csv_feed_fill(&r->feed, WH_CSV_SAMPLE_BYTES, err);
+}
+
+// What the options leave open, and how sure that is.
+static wh_status take_dialect(csv_reader *r, const wh_csv_read_options *options, wh_error *err) {
+  double sure = 1;
+  if (csv_sniffs(options)) {
+    WH_TRY(csv_sniff(r->mem, r->feed.data + r->pos, r->feed.len - r->pos, r->feed.ended, options,
+                     &r->dialect, &sure, err));
   }
-  r->pos = bom;
-  (void)err;
-  return WH_OK;
+  WH_CLEAN_BUF wh_buf text;
+  wh_buf_init(&text, r->mem, 0);
+  if (!csv_dialect_write(&r->dialect, sure, &text)) return wh_fail_memory(err);
+  r->base.found = wh_arena_str(&r->arena, wh_buf_str(&text));
+  return r->base.found.data ? WH_OK : wh_fail_memory(err);
 }
 
 static void skip_preamble(csv_reader *r) {
@@ -116,10 +135,28 @@ static wh_status make_columns(csv_reader *r, const wh_schema *given, bool text, 
   return WH_OK;
 }
 
+// In a table of one column without a header, empty lines before the first value are rows too; and
+// where all lines are empty, the schema says that it is one column.
+static wh_status find_table(csv_reader *r, const wh_schema *given, csv_record *first,
+                            wh_error *err) {
+  size_t from = r->pos;
+  uint64_t line = r->line;
+  WH_TRY(find_first(r, first, err));
+  if (r->dialect.header || r->pos == from) return WH_OK;
+  if (first->kind == CSV_RECORD_MORE && given && given->count == 1) {
+    *first = (csv_record){.kind = CSV_RECORD_ROW, .fields = 1, .end = from, .next = from};
+  }
+  if (first->kind == CSV_RECORD_ROW && first->fields == 1) {
+    r->pos = from;
+    r->line = line;
+  }
+  return WH_OK;
+}
+
 static wh_status open_table(csv_reader *r, const wh_schema *given, bool text, wh_error *err) {
   csv_record first;
   skip_preamble(r);
-  WH_TRY(find_first(r, &first, err));
+  WH_TRY(find_table(r, given, &first, err));
   if (first.kind == CSV_RECORD_MORE) {
     // Nothing there: no rows, and no columns but those it was to have.
     r->done = true;
@@ -146,6 +183,7 @@ static wh_status open_file(csv_reader *r, const wh_csv_read_options *options,
   if (given && !csv_sniffs(options)) sample = r->feed.window;
   WH_TRY(csv_feed_fill(&r->feed, sample, err));
   WH_TRY(take_encoding(r, (wh_csv_encoding)options->encoding, err));
+  WH_TRY(take_dialect(r, options, err));
   WH_TRY(open_table(r, given, options->text, err));
   csv_part_plan(r);
   return WH_OK;

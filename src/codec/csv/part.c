@@ -17,38 +17,47 @@ void csv_part_plan(csv_reader *r) {
   if (rows && rows < SIZE_MAX / per_row && (!bytes || rows * per_row < bytes)) {
     bytes = rows * per_row;
   }
-  r->part_bytes = bytes ? bytes : CSV_PART_BYTES;
+  if (!bytes || (!rows && bytes > CSV_PART_BYTES)) bytes = CSV_PART_BYTES;
+  r->part_bytes = bytes;
   r->part_next = r->data_from;
   r->base.next_part = csv_next_part;
 }
 
 // --- Guessing ------------------------------------------------------------------------------------
 
-// How well the rows from `at` on look: one point for each right row, two off for each wrong one.
-static int64_t score(const csv_reader *r, const char *data, size_t at, size_t len, bool ended) {
+// How well the rows from *at on look: one point for each right row, two off for each wrong one.
+// *at moves to the first right one: what stands before it is likely the end of a row.
+static int64_t score(const csv_reader *r, const char *data, size_t *at, size_t len, bool ended) {
   int64_t points = 0;
-  for (int i = 0; i < CSV_GUESS_ROWS && at < len; i++) {
+  size_t next = *at;
+  bool found = false;
+  for (int i = 0; i < CSV_GUESS_ROWS && next < len; i++) {
     csv_record record;
-    csv_walk(&r->dialect, data, at, len, ended, NULL, 0, &record);
+    csv_walk(&r->dialect, data, next, len, ended, NULL, 0, &record);
     if (record.kind == CSV_RECORD_MORE) break;
-    if (record.kind == CSV_RECORD_ROW) {
-      bool right = !record.fault && record.fields == r->cut.columns;
-      points += right ? 1 : -2;
-    }
-    at = record.next;
+    bool right =
+        record.kind != CSV_RECORD_ROW || (!record.fault && record.fields == r->cut.columns);
+    if (right && !found) *at = next;
+    found |= right;
+    if (record.kind == CSV_RECORD_ROW) points += right ? 1 : -2;
+    next = record.next;
   }
   return points;
 }
 
-// Behind the next line end from `at` on (at - 1 may be the CR of one).
-static size_t next_line(const char *data, size_t at, size_t len) {
+// Behind the end of the row, if `at` does not stand inside quotes.
+static size_t behind_row(const csv_reader *r, const char *data, size_t at, size_t len) {
+  csv_record record;
+  csv_walk(&r->dialect, data, at, len, true, NULL, 0, &record);
+  if (record.fault != CSV_OPEN) return record.next;
+  // A quote that does not close here is none: up to the next line end.
   while (at < len && data[at] != '\n' && data[at] != '\r')
     at++;
   if (at == len) return len;
   return at + 1 + (data[at] == '\r' && at + 1 < len && data[at + 1] == '\n');
 }
 
-// Behind the end of the row, if `at` stands inside quotes.
+// The same if it does.
 static size_t behind_quoted(const csv_reader *r, const char *data, size_t at, size_t len) {
   const csv_dialect *d = &r->dialect;
   for (; at < len; at++) {
@@ -59,20 +68,16 @@ static size_t behind_quoted(const csv_reader *r, const char *data, size_t at, si
       at++;
     }
   }
-  csv_record record;
-  if (++at >= len) return len;
-  // What is left of the row, as if it began here.
-  csv_walk(d, data, at, len, true, NULL, 0, &record);
-  return record.next;
+  return ++at < len ? behind_row(r, data, at, len) : len;
 }
 
 // The first row that begins at data[1] or behind it, in a buffer that begins one byte earlier.
 static size_t guess(const csv_reader *r, const char *data, size_t len, bool ended) {
-  size_t outside = next_line(data, 0, len);
+  size_t outside = behind_row(r, data, 0, len);
   if (!r->dialect.quote) return outside;
   size_t inside = behind_quoted(r, data, 0, len);
   if (inside == outside) return outside;
-  int64_t a = score(r, data, outside, len, ended), b = score(r, data, inside, len, ended);
+  int64_t a = score(r, data, &outside, len, ended), b = score(r, data, &inside, len, ended);
   return b > a ? inside : outside;
 }
 
@@ -163,10 +168,12 @@ wh_status csv_next_part(wh_reader *reader, wh_reader **ret, wh_error *err) {
     return status;
   }
   r->until = size - nominal > whole->part_bytes ? nominal + whole->part_bytes : UINT64_MAX;
-  if (first) r->line = whole->data_line;
+  if (first) {
+    r->line = whole->data_line;
+    whole->base.bytes_read = whole->data_from;
+  }
   r->base.part = (wh_part){.index = whole->part_count++, .from = from};
   whole->part_next = r->until;
-  whole->base.bytes_read = whole->data_from;
   *ret = &r->base;
   return WH_OK;
 }

@@ -2,10 +2,22 @@
 
 // --- Cuts ----------------------------------------------------------------------------------------
 
+uint64_t csv_reader_byte(const csv_reader *r, size_t from, uint64_t from_byte, size_t at) {
+  if (!r->transcoder) return r->feed.base + at;
+  uint64_t units = 0;
+  for (size_t i = from; i < at; i++) {
+    unsigned char c = (unsigned char)r->feed.data[i];
+    units += (c & 0xC0) != 0x80;
+    units += c >= 0xF0;
+  }
+  return from_byte + 2 * units;
+}
+
 wh_place csv_reader_place(const csv_reader *r, size_t at, size_t start, uint32_t line,
                           uint32_t row) {
   const char *data = r->feed.data;
-  wh_place place = {.row = r->row + row + 1, .line = r->line + line + 1, .byte = r->feed.base + at};
+  wh_place place = {.row = r->row + row + 1, .line = r->line + line + 1};
+  place.byte = csv_reader_byte(r, 0, r->source_base, at);
   size_t from = start;
   for (size_t i = start; i < at; i++) {
     if (data[i] != '\n' && !(data[i] == '\r' && data[i + 1] != '\n')) continue;
@@ -42,6 +54,7 @@ static wh_status fail_limit(const csv_reader *r, wh_error *err) {
 
 static wh_status more(csv_reader *r, wh_error *err) {
   if (r->feed.len - r->pos >= r->feed.row_limit + CSV_AHEAD) return fail_limit(r, err);
+  r->source_base = csv_reader_byte(r, 0, r->source_base, r->pos);
   WH_TRY(csv_feed_more(&r->feed, r->pos, err));
   r->pos = 0;
   return WH_OK;
@@ -121,6 +134,16 @@ wh_status csv_reader_cut(csv_reader *r, wh_error *err) {
 
 // --- Batches -------------------------------------------------------------------------------------
 
+static void set_source_bytes(const csv_reader *r, wh_place *places) {
+  uint64_t byte = r->source_base;
+  size_t at = 0;
+  for (uint32_t row = 0; row < r->cut.rows; row++) {
+    byte = csv_reader_byte(r, at, byte, r->cut.starts[row]);
+    at = r->cut.starts[row];
+    places[row].byte = byte;
+  }
+}
+
 static wh_status set_places(csv_reader *r, wh_batch *batch, wh_error *err) {
   const csv_cut *cut = &r->cut;
   wh_place *places;
@@ -133,6 +156,7 @@ static wh_status set_places(csv_reader *r, wh_batch *batch, wh_error *err) {
                              .column = 1,
                              .byte = r->feed.base + cut->starts[row]};
   }
+  if (r->transcoder) set_source_bytes(r, places);
   return WH_OK;
 }
 
@@ -189,7 +213,7 @@ wh_status csv_reader_next(wh_reader *reader, wh_batch *batch, wh_rejects *reject
     }
     if (status != WH_OK) break;
   }
-  reader->bytes_read = r->feed.base + r->pos - reader->part.from;
+  reader->bytes_read = csv_reader_byte(r, 0, r->source_base, r->pos) - reader->part.from;
   reader->part.rows = r->row;
   reader->part.lines = r->line;
   if (r->done) reader->part.to = r->feed.base + r->pos;

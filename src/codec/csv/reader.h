@@ -8,7 +8,7 @@
 
 enum {
   CSV_ENDS_MAX = 256 * 1024,   // fields of one cut, unless a single row has more
-  CSV_PART_BYTES = 8 << 20,    // where nobody says how large
+  CSV_PART_BYTES = 4 << 20,    // when nobody wants so many rows
   CSV_GUESS_BYTES = 64 * 1024, // that are looked at for the start of a part
   CSV_GUESS_ROWS = 32,
 };
@@ -30,7 +30,10 @@ typedef struct csv_reader {
   bool widens;
   bool widen_at_once; // the file has columns that the pinned schema has not
 
-  size_t pos;     // the next record, in the window
+  size_t pos; // the next record, in the window
+  // UTF-16: where the window's first byte stands in the source; a character takes two bytes there,
+  // or four.
+  uint64_t source_base;
   uint64_t row;   // rows before it
   uint64_t line;  // and line ends
   uint64_t until; // of the input: records that begin there are another part's
@@ -58,6 +61,9 @@ wh_status csv_reader_cut(csv_reader *r, wh_error *err);
 // One cut of what is in the window. *ret_end: nothing is left of the input behind it.
 wh_status csv_reader_cut_window(csv_reader *r, bool *ret_end, wh_error *err);
 void csv_reader_pass(csv_reader *r);
+// The byte of the source that a byte of the window comes from, not before `from`, which comes from
+// `from_byte`.
+uint64_t csv_reader_byte(const csv_reader *r, size_t from, uint64_t from_byte, size_t at);
 // Where a byte of the window stands; `start` is where its record begins, `line` how many line ends
 // the cut has before that, `row` how many rows.
 wh_place csv_reader_place(const csv_reader *r, size_t at, size_t start, uint32_t line,

@@ -5,9 +5,6 @@
 
 static_assert((int)WH_JSON_DEPTH_MAX == (int)JSON_DEPTH_MAX);
 
-// What a part that becomes text should be: as much as a lane writes in a blink.
-enum { BLOCK_BYTES = 4 << 20 };
-
 static const wh_option read_options[] = {
     {.name = "flatten",
      .type = WH_OPTION_BOOL,
@@ -40,7 +37,6 @@ const wh_codec_type wh_codec_json = {
     .open_reader = json_open_reader,
     .write_options = write_options,
     .write_options_size = sizeof(wh_json_write_options),
-    .block_bytes = BLOCK_BYTES,
     .open_writer = json_open_writer,
     .open_encoder = json_open_encoder,
 };
@@ -49,11 +45,11 @@ const wh_codec_type wh_codec_ndjson = {
     .name = "ndjson",
     .help = "newline-delimited JSON: an object a line",
     .extensions = (const char *const[]){".ndjson", ".jsonl", NULL},
+    .read_options = read_options,
     .read_options_size = sizeof(wh_json_read_options),
     .open_reader = json_open_lines,
     .write_options = write_options,
     .write_options_size = sizeof(wh_json_write_options),
-    .block_bytes = BLOCK_BYTES,
     .open_writer = json_open_lines_writer,
     .open_encoder = json_open_lines_encoder,
 };

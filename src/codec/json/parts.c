@@ -59,8 +59,10 @@ static void init_input(part_input *in, const json_parts *parts, uint64_t from, u
 // Text is seldom smaller than its values.
 static uint64_t target_bytes(const json_reader *r, const wh_codec_context *context) {
   uint64_t target = JSON_PART_BYTES;
+  if (!context->part_rows) {
+    return context->part_bytes && context->part_bytes < target ? context->part_bytes : target;
+  }
   if (context->part_bytes) target = context->part_bytes;
-  if (!context->part_rows) return target;
   uint64_t lines = 0;
   for (size_t i = 0; i < r->feed.len; i++)
     lines += r->feed.data[i] == '\n';

@@ -4,7 +4,7 @@
 
 #include "codec/json/reader.h"
 
-enum { JSON_PART_BYTES = 8 * 1024 * 1024 }; // of text, when nobody says
+enum { JSON_PART_BYTES = 4 * 1024 * 1024 }; // of text, when nobody wants so many rows
 
 // Lets the reader be read in parts, if its input can be read anywhere.
 wh_status json_parts_open(json_reader *reader, const wh_codec_context *context, wh_input *in,

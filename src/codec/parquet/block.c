@@ -31,11 +31,11 @@ wh_status pq_block_new(wh_mem *mem, size_t leaves, pq_block **ret, wh_error *err
   return WH_OK;
 }
 
-wh_status pq_block_add_group(pq_block *block, pq_group **ret, wh_error *err) {
+wh_status pq_block_add_group(pq_block *block, pq_block_group **ret, wh_error *err) {
   if (block->count == block->cap) {
     size_t cap = block->cap ? 2 * block->cap : 1;
-    pq_group *groups = wh_mem_realloc(block->mem, block->groups, block->cap * sizeof *groups,
-                                      cap * sizeof *groups);
+    pq_block_group *groups = wh_mem_realloc(block->mem, block->groups, block->cap * sizeof *groups,
+                                            cap * sizeof *groups);
     if (!groups) return wh_fail_memory(err);
     block->groups = groups;
     block->cap = cap;
@@ -44,8 +44,8 @@ wh_status pq_block_add_group(pq_block *block, pq_group **ret, wh_error *err) {
   if (!chunks) return wh_fail_memory(err);
   for (size_t i = 0; i < block->leaves; i++)
     chunks[i].pages.mem = block->mem;
-  pq_group *group = &block->groups[block->count++];
-  *group = (pq_group){.chunks = chunks};
+  pq_block_group *group = &block->groups[block->count++];
+  *group = (pq_block_group){.chunks = chunks};
   *ret = group;
   return WH_OK;
 }

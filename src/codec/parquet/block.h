@@ -30,16 +30,16 @@ typedef struct pq_chunk_pages {
   uint32_t bloom_size;
 } pq_chunk_pages;
 
-typedef struct pq_group {
+typedef struct pq_block_group {
   size_t rows;
   pq_chunk_pages *chunks; // a leaf each
-} pq_group;
+} pq_block_group;
 
 typedef struct pq_block {
   wh_block base;
   wh_mem *mem;
   size_t leaves;
-  pq_group *groups;
+  pq_block_group *groups;
   size_t count, cap;
   // Of the columns that the file is sorted by: the first row and the last, where there are any.
   wh_batch ends;
@@ -47,7 +47,7 @@ typedef struct pq_block {
 
 wh_status pq_block_new(wh_mem *mem, size_t leaves, pq_block **ret, wh_error *err);
 // One more row group, without pages yet; it belongs to the block.
-wh_status pq_block_add_group(pq_block *block, pq_group **ret, wh_error *err);
+wh_status pq_block_add_group(pq_block *block, pq_block_group **ret, wh_error *err);
 
 static inline pq_page *pq_pages_of(const pq_chunk_pages *chunk) {
   return (pq_page *)(void *)chunk->pages.data;

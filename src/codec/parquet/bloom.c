@@ -48,7 +48,7 @@ wh_status pq_bloom_make(pq_chunk *c, pq_work *work, wh_error *err) {
   const uint64_t *hashes = (const uint64_t *)(const void *)c->hashes.data;
   size_t bytes = PQ_BLOOM_BLOCK_BYTES;
   // Enough when all values are distinct; how many are, the filter tells when it is full.
-  while (bytes < 2 * count && bytes < PQ_BLOOM_BYTES_MAX)
+  while (bytes < 2 * count && bytes < PQ_BLOOM_WRITTEN_BYTES_MAX)
     bytes *= 2;
   size_t blocks = bytes / PQ_BLOOM_BLOCK_BYTES;
   uint32_t *filter = wh_mem_alloc_zero(work->mem, bytes);

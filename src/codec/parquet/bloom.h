@@ -6,7 +6,7 @@
 
 enum {
   PQ_BLOOM_BLOCK_BYTES = 32,
-  PQ_BLOOM_BYTES_MAX = 1 << 20, // of one filter
+  PQ_BLOOM_WRITTEN_BYTES_MAX = 1 << 20, // of one filter
 };
 
 // A hash for each value; not of booleans.

@@ -27,13 +27,13 @@ typedef struct trial {
   size_t count;
 } trial;
 
-static wh_status compressed_size(pq_work *work, size_t *ret, wh_error *err) {
+static wh_status compressed_size(pq_work *work, bool text, size_t *ret, wh_error *err) {
   *ret = work->page.len;
   if (work->compression == PQ_UNCOMPRESSED) return WH_OK;
   work->packed.len = 0;
   WH_TRY(pq_store_reserve(&work->packed, pq_compress_bound(work->compressor, *ret), err));
-  return pq_compress(work->compressor, work->page.data, work->page.len, work->packed.data, ret,
-                     err);
+  return pq_compress(work->compressor, work->page.data, work->page.len, text, work->packed.data,
+                     ret, err);
 }
 
 // What the sample would take, by the part of it that is tried.
@@ -52,7 +52,7 @@ static wh_status cost_of(const trial *t, pq_mode mode, double *ret) {
   size_t got;
   t->work->page.len = 0;
   WH_TRY(pq_page_encode(t->chunk, mode, &v, t->lengths, &t->work->page, t->err));
-  WH_TRY(compressed_size(t->work, &got, t->err));
+  WH_TRY(compressed_size(t->work, t->lengths, &got, t->err));
   *ret = (double)got * (double)t->count / (double)v.count;
   return WH_OK;
 }
@@ -70,7 +70,7 @@ static double estimate_distinct(double half, double found, double n, double all)
   for (int i = 0; i < ROUNDS; i++)
     total = found / (1 - exp(-n / total));
   double fresh = found - half, expected = found - expected_distinct(total, n / 2);
-  if (fresh > 2 * expected + 16) return found + fresh * (all - n) / (n / 2);
+  if (fresh > expected + 4 * sqrt(expected) + 16) return found + fresh * (all - n) / (n / 2);
   return expected_distinct(total, all);
 }
 
@@ -107,17 +107,18 @@ static wh_status cost_of_dictionary(const trial *t, double text_ratio, double *r
   return WH_OK;
 }
 
-static wh_status choose_text(const trial *t, pq_mode *ret) {
+static wh_status choose_text(const trial *t, pq_mode *ret, pq_mode *ret_without) {
   double plain, dictionary = INFINITY;
   WH_TRY(cost_of(t, PQ_MODE_LENGTH, &plain));
   double bytes = (double)t->chunk->raw.len + 4 * (double)t->count;
   if (t->work->dictionaries)
     WH_TRY(cost_of_dictionary(t, bytes > 0 ? plain / bytes : 1, &dictionary));
+  *ret_without = PQ_MODE_LENGTH;
   *ret = dictionary < DICT_WORTH * plain ? PQ_MODE_DICT : PQ_MODE_LENGTH;
   return WH_OK;
 }
 
-static wh_status choose_number(const trial *t, pq_mode *ret) {
+static wh_status choose_number(const trial *t, pq_mode *ret, pq_mode *ret_without) {
   pq_type physical = t->chunk->leaf->physical;
   bool integer = physical == PQ_INT32 || physical == PQ_INT64;
   pq_mode other = integer ? PQ_MODE_DELTA : PQ_MODE_SPLIT;
@@ -126,19 +127,20 @@ static wh_status choose_number(const trial *t, pq_mode *ret) {
   WH_TRY(cost_of(t, other, &coded));
   if (t->work->dictionaries) WH_TRY(cost_of_dictionary(t, 1, &dictionary));
   double best = plain;
-  *ret = PQ_MODE_PLAIN;
+  *ret_without = PQ_MODE_PLAIN;
   if (coded < plain * (integer ? DELTA_WORTH : SPLIT_WORTH)) {
     best = coded;
-    *ret = other;
+    *ret_without = other;
   }
-  if (dictionary < DICT_WORTH * best) *ret = PQ_MODE_DICT;
+  *ret = dictionary < DICT_WORTH * best ? PQ_MODE_DICT : *ret_without;
   return WH_OK;
 }
 
-wh_status pq_choose(const pq_chunk *c, pq_work *work, pq_mode *ret, wh_error *err) {
+wh_status pq_choose(const pq_chunk *c, pq_work *work, pq_mode *ret, pq_mode *ret_without,
+                    wh_error *err) {
   trial t = {.chunk = c, .work = work, .err = err, .count = c->values};
-  t.values = (pq_values){.count = c->values, .fixed = c->raw.data};
-  if (c->leaf->physical != PQ_BYTE_ARRAY) return choose_number(&t, ret);
+  t.values = (pq_values){.count = c->values, .fixed = pq_chunk_raw(c)};
+  if (c->leaf->physical != PQ_BYTE_ARRAY) return choose_number(&t, ret, ret_without);
   pq_store offsets = {.mem = work->mem};
   WH_TRY(pq_store_reserve(&offsets, (c->values + 1) * sizeof(int32_t), err));
   int32_t *to = (int32_t *)(void *)offsets.data;
@@ -146,23 +148,8 @@ wh_status pq_choose(const pq_chunk *c, pq_work *work, pq_mode *ret, wh_error *er
   to[0] = 0;
   for (size_t i = 0; i < c->values; i++)
     to[i + 1] = to[i] + t.lengths[i];
-  t.values = (pq_values){.count = c->values, .bytes = c->raw.data, .offsets = to};
-  wh_status status = choose_text(&t, ret);
+  t.values = (pq_values){.count = c->values, .bytes = pq_chunk_raw(c), .offsets = to};
+  wh_status status = choose_text(&t, ret, ret_without);
   pq_store_free(&offsets);
   return status;
-}
-
-pq_mode pq_choose_without(const pq_leaf *leaf) {
-  switch (leaf->physical) {
-  case PQ_BYTE_ARRAY:
-    return PQ_MODE_LENGTH;
-  case PQ_INT32:
-  case PQ_INT64:
-    return PQ_MODE_DELTA;
-  case PQ_FLOAT:
-  case PQ_DOUBLE:
-    return PQ_MODE_SPLIT;
-  default:
-    return PQ_MODE_PLAIN;
-  }
 }

@@ -8,6 +8,7 @@
 #include "codec/parquet/block.h"
 #include "codec/parquet/compress.h"
 #include "codec/parquet/dict.h"
+#include "codec/parquet/stage.h"
 
 typedef enum pq_mode {
   PQ_MODE_SAMPLE, // not chosen yet
@@ -38,6 +39,7 @@ typedef struct pq_chunk {
   const pq_leaf *leaf;
   bool wants_bloom;
   pq_mode mode;
+  pq_mode without; // where the dictionary is full
   // The page so far.
   size_t rows, levels, values;
   pq_store raw;     // fixed: the values; text: their bytes
@@ -49,9 +51,15 @@ typedef struct pq_chunk {
   // The chunk so far.
   uint64_t first_row; // of the page
   pq_dict dict;
+  pq_stage stage;  // PQ_MODE_DICT: small slices that the dictionary has not seen yet
   pq_store hashes; // for the bloom filter, uint64_t each
   pq_chunk_pages *out;
 } pq_chunk;
+
+// The raw values or bytes; not NULL where there are none.
+static inline const uint8_t *pq_chunk_raw(const pq_chunk *chunk) {
+  return chunk->raw.data ? chunk->raw.data : (const uint8_t *)"";
+}
 
 void pq_chunk_init(pq_chunk *chunk, pq_work *work, const pq_leaf *leaf);
 void pq_chunk_free(pq_chunk *chunk);

@@ -78,12 +78,12 @@ size_t pq_compress_bound(const pq_compressor *c, size_t len) {
   }
 }
 
-wh_status pq_compress(pq_compressor *c, const void *in, size_t len, void *out, size_t *ret_len,
-                      wh_error *err) {
+wh_status pq_compress(pq_compressor *c, const void *in, size_t len, bool text, void *out,
+                      size_t *ret_len, wh_error *err) {
   size_t bound = pq_compress_bound(c, len), got = len;
   switch (c->kind) {
   case PQ_SNAPPY:
-    got = pq_snappy_compress(c->snappy, in, len, out);
+    got = pq_snappy_compress(c->snappy, in, len, text, out);
     break;
   case PQ_LZ4_RAW:
     got = (size_t)LZ4_compress_fast_extState(c->lz4, in, out, (int)len, (int)bound, 1);

@@ -20,7 +20,8 @@ wh_status pq_compressor_open(wh_mem *mem, pq_compression kind, int level, pq_com
 void pq_compressor_close(pq_compressor *compressor); // NULL is fine
 // Room that the output must have. `len` is at most PQ_COMPRESS_BYTES_MAX.
 size_t pq_compress_bound(const pq_compressor *compressor, size_t len);
-wh_status pq_compress(pq_compressor *compressor, const void *in, size_t len, void *out,
+// `text` tells what it most likely is: only size and speed depend on it.
+wh_status pq_compress(pq_compressor *compressor, const void *in, size_t len, bool text, void *out,
                       size_t *ret_len, wh_error *err);
 
 typedef struct pq_decompressor pq_decompressor;

@@ -108,7 +108,7 @@ static wh_status convert_text(const wh_column *column, pq_picked picked, pq_stor
                               pq_store *bytes, pq_values *ret, wh_error *err) {
   size_t n = picked.count;
   static const int32_t none[1] = {0};
-  ret->bytes = column->bytes;
+  ret->bytes = column->bytes ? column->bytes : (const uint8_t *)""; // where all are empty
   ret->offsets = none;
   if (n == 0) return WH_OK;
   if (!picked.positions) {

@@ -8,7 +8,8 @@ typedef struct dict_entry {
 
 enum {
   BITS_FIRST = 10,
-  PIECE = 256, // texts hashed at once
+  PIECE = 256,        // values hashed at once
+  PREFETCH_BITS = 13, // of a table from which on it, and what it leads to, is fetched ahead
   LENGTH_BYTES = 4,
 };
 
@@ -32,6 +33,10 @@ void pq_dict_free(pq_dict *d) {
 void pq_dict_reset(pq_dict *d) {
   if (d->table) memset(d->table, 0, table_bytes(d));
   d->count = d->values.len = d->entries.len = 0;
+}
+
+size_t pq_dict_size(const pq_dict *d) {
+  return d->count ? d->values.len + d->entries.len + table_bytes(d) : 0;
 }
 
 static inline uint64_t mix(uint64_t x) {
@@ -89,6 +94,10 @@ static inline text_key key_of(const uint8_t *bytes, size_t from, size_t end) {
 
 static const dict_entry *entries_of(const pq_dict *d) {
   return (const dict_entry *)(const void *)d->entries.data;
+}
+
+uint64_t pq_dict_head(const pq_dict *d, size_t index) {
+  return __builtin_bswap64(entries_of(d)[index].head);
 }
 
 wh_str pq_dict_text(const pq_dict *d, size_t index) {
@@ -203,12 +212,25 @@ static wh_status insert_text(pq_dict *d, const pq_leaf *leaf, const text_key *ke
   return table_is_full(d) ? grow(d, leaf, err) : WH_OK;
 }
 
+// Has the slots of all keys fetched, and then the entries that the slots point to, while nobody
+// waits for them: in a dictionary larger than the cache, that is most of the time of a look-up.
+static void fetch_ahead(const pq_dict *d, const text_key *keys, size_t count) {
+  if (d->bits < PREFETCH_BITS) return;
+  for (size_t i = 0; i < count; i++)
+    __builtin_prefetch(&d->table[slot_of(d, keys[i].hash)]);
+  for (size_t i = 0; i < count; i++) {
+    uint32_t entry = d->table[slot_of(d, keys[i].hash)] & 0xFFFF;
+    if (entry) __builtin_prefetch(entries_of(d) + entry - 1);
+  }
+}
+
 static wh_status add_piece(pq_dict *d, const pq_leaf *leaf, const uint8_t *bytes,
                            const int32_t *offsets, size_t count, uint16_t *indices, bool *ret_full,
                            wh_error *err) {
   text_key keys[PIECE];
   for (size_t i = 0; i < count; i++)
     keys[i] = key_of(bytes, (size_t)offsets[i], (size_t)offsets[i + 1]);
+  fetch_ahead(d, keys, count);
   for (size_t i = 0; i < count; i++) {
     const text_key *key = &keys[i];
     const uint8_t *text = bytes + offsets[i];

@@ -25,7 +25,7 @@ typedef struct parquet_encoder {
 
 // --- Row groups ----------------------------------------------------------------------------------
 
-static pq_group *group_of(const parquet_encoder *e) {
+static pq_block_group *group_of(const parquet_encoder *e) {
   return &e->block->groups[e->block->count - 1];
 }
 
@@ -36,7 +36,7 @@ static wh_status start_group(parquet_encoder *e, wh_error *err) {
     if (e->settings.sorting.count)
       WH_TRY(wh_batch_init(&e->block->ends, e->mem, &e->settings.sorting.schema, err));
   }
-  pq_group *group;
+  pq_block_group *group;
   WH_TRY(pq_block_add_group(e->block, &group, err));
   for (size_t i = 0; i < layout->count; i++)
     pq_chunk_start(&e->chunks[i], &group->chunks[i]);
@@ -45,7 +45,7 @@ static wh_status start_group(parquet_encoder *e, wh_error *err) {
 
 static wh_status finish_group(parquet_encoder *e, wh_error *err) {
   if (e->rows == 0) return WH_OK;
-  pq_group *group = group_of(e);
+  pq_block_group *group = group_of(e);
   for (size_t i = 0; i < e->settings.layout.count; i++) {
     WH_TRY(pq_chunk_finish(&e->chunks[i], &e->work, err));
     e->block->base.bytes += (size_t)group->chunks[i].compressed + group->chunks[i].bloom_size;
@@ -57,7 +57,7 @@ static wh_status finish_group(parquet_encoder *e, wh_error *err) {
 }
 
 static size_t held_bytes(const parquet_encoder *e) {
-  const pq_group *group = group_of(e);
+  const pq_block_group *group = group_of(e);
   size_t held = 0;
   for (size_t i = 0; i < e->settings.layout.count; i++)
     held += (size_t)group->chunks[i].compressed + pq_chunk_pending(&e->chunks[i]);

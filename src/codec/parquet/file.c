@@ -1,5 +1,7 @@
 #include "codec/parquet/file.h"
 
+#include "codec/parquet/restore.h"
+
 static wh_status not_parquet(wh_error *err) {
   return wh_fail(err, WH_ERR_DATA,
                  "this is no Parquet file, or not all of it: it does not begin and end with PAR1");
@@ -87,6 +89,7 @@ static wh_status read_footer(pq_file *f, const pq_schema_options *options, wh_er
                    (long long)f->meta.rows, (unsigned long long)f->footer_at);
   }
   WH_TRY(pq_tree_make(&f->meta.schema, options, &f->arena, &f->tree, err));
+  WH_TRY(pq_restore_types(&f->meta.key_values, &f->tree, &f->arena, err));
   return read_groups(f, err);
 }
 

@@ -114,13 +114,23 @@ static wh_status put_indices(const pq_chunk *c, pq_store *page, wh_error *err) {
 
 static wh_status put_values(const pq_chunk *c, pq_store *page, wh_error *err) {
   if (c->mode == PQ_MODE_DICT) return put_indices(c, page, err);
-  pq_values v = {.count = c->values, .fixed = c->raw.data, .bytes = c->raw.data};
+  pq_values v = {.count = c->values, .fixed = pq_chunk_raw(c), .bytes = pq_chunk_raw(c)};
   const int32_t *lengths =
       c->leaf->physical == PQ_BYTE_ARRAY ? (const int32_t *)(const void *)c->lengths.data : NULL;
   return pq_page_encode(c, c->mode, &v, lengths, page, err);
 }
 
 // --- The range of a page -------------------------------------------------------------------------
+
+static void range_of_used_texts(const pq_dict *dict, const uint8_t *used, pq_range *range) {
+  uint64_t least = UINT64_MAX, most = 0; // nothing lies between
+  for (size_t i = 0; i < dict->count; i++) {
+    uint64_t head = pq_dict_head(dict, i);
+    if (!used[i] || (head > least && head < most)) continue;
+    pq_range_add_text(range, pq_dict_text(dict, i));
+    pq_range_heads(range, &least, &most);
+  }
+}
 
 // Of the dictionary's values, those that the page has.
 static wh_status range_of_indices(const pq_chunk *c, pq_work *work, pq_range *range,
@@ -133,14 +143,14 @@ static wh_status range_of_indices(const pq_chunk *c, pq_work *work, pq_range *ra
   const uint16_t *indices = (const uint16_t *)(const void *)c->indices.data;
   for (size_t i = 0; i < c->values; i++)
     used[indices[i]] = 1;
+  if (leaf->physical == PQ_BYTE_ARRAY) {
+    range_of_used_texts(&c->dict, used, range);
+    return WH_OK;
+  }
   for (size_t i = 0; i < c->dict.count; i++) {
     if (!used[i]) continue;
-    if (leaf->physical == PQ_BYTE_ARRAY) {
-      pq_range_add_text(range, pq_dict_text(&c->dict, i));
-    } else {
-      pq_values one = {.count = 1, .fixed = c->dict.values.data + i * leaf->width};
-      pq_range_add(range, leaf, &one);
-    }
+    pq_values one = {.count = 1, .fixed = c->dict.values.data + i * leaf->width};
+    pq_range_add(range, leaf, &one);
   }
   return WH_OK;
 }
@@ -153,7 +163,7 @@ static wh_status range_of_texts(const pq_chunk *c, pq_work *work, pq_range *rang
   offsets[0] = 0;
   for (size_t i = 0; i < c->values; i++)
     offsets[i + 1] = offsets[i] + lengths[i];
-  pq_values v = {.count = c->values, .offsets = offsets, .bytes = c->raw.data};
+  pq_values v = {.count = c->values, .offsets = offsets, .bytes = pq_chunk_raw(c)};
   pq_range_add(range, c->leaf, &v);
   return WH_OK;
 }
@@ -169,7 +179,7 @@ static wh_status range_of_page(const pq_chunk *c, pq_work *work, pq_range *range
 // --- Pages ---------------------------------------------------------------------------------------
 
 // Compresses work->page and puts the header in front, in a block of memory of its own.
-static wh_status finish_page(pq_work *work, pq_page_header *header, uint8_t **ret,
+static wh_status finish_page(pq_work *work, bool text, pq_page_header *header, uint8_t **ret,
                              uint32_t *ret_size, uint32_t *ret_header, wh_error *err) {
   pq_store *page = &work->page, *packed = &work->packed;
   if (page->len > PQ_COMPRESS_BYTES_MAX) {
@@ -181,7 +191,7 @@ static wh_status finish_page(pq_work *work, pq_page_header *header, uint8_t **re
   if (work->compression != PQ_UNCOMPRESSED) {
     packed->len = 0;
     WH_TRY(pq_store_reserve(packed, pq_compress_bound(work->compressor, page->len), err));
-    WH_TRY(pq_compress(work->compressor, page->data, page->len, packed->data, &size, err));
+    WH_TRY(pq_compress(work->compressor, page->data, page->len, text, packed->data, &size, err));
     body = packed->data;
   }
   header->has |= PQ_PAGE_REQUIRED;
@@ -248,7 +258,8 @@ wh_status pq_page_write(pq_chunk *c, pq_work *work, wh_error *err) {
                                     .definition_encoding = PQ_RLE,
                                     .repetition_encoding = PQ_RLE}};
   page.body = (uint32_t)work->page.len;
-  WH_TRY(finish_page(work, &header, &page.data, &page.size, &page.header, err));
+  WH_TRY(finish_page(work, c->mode == PQ_MODE_LENGTH, &header, &page.data, &page.size, &page.header,
+                     err));
   memcpy(out->pages.data + out->pages.len, &page, sizeof page);
   out->pages.len += sizeof page;
   count_page(out, c->leaf, &page, encoding);
@@ -264,7 +275,8 @@ wh_status pq_page_write_dictionary(pq_chunk *c, pq_work *work, wh_error *err) {
   work->page.len = 0;
   WH_TRY(pq_store_add(&work->page, c->dict.values.data, c->dict.values.len, err));
   uint32_t head;
-  WH_TRY(finish_page(work, &header, &c->out->dictionary, &c->out->dictionary_size, &head, err));
+  WH_TRY(finish_page(work, c->leaf->physical == PQ_BYTE_ARRAY, &header, &c->out->dictionary,
+                     &c->out->dictionary_size, &head, err));
   c->out->compressed += c->out->dictionary_size;
   c->out->uncompressed += (int64_t)head + (int64_t)work->page.len;
   return WH_OK;

@@ -42,7 +42,8 @@ static const wh_option write_options[] = {
      .def = "0",
      .min = 0,
      .max = WH_PARQUET_PAGE_BYTES_MAX,
-     .help = "bytes of a page before it is encoded; 0: by the columns, at most 128 KiB"},
+     .help = "bytes of a page before it is encoded; 0: 128 KiB, of zstd 512 KiB, less for many "
+             "columns"},
     {.name = "dictionary",
      .type = WH_OPTION_ENUM,
      .offset = AT(dictionary),

@@ -107,21 +107,24 @@ void pq_range_add_text(pq_range *range, wh_str text) {
   range->any = true;
 }
 
+void pq_range_heads(const pq_range *range, uint64_t *ret_min, uint64_t *ret_max) {
+  *ret_min = text_head(range->min, range->min_len);
+  *ret_max = text_head(range->max, range->max_len);
+}
+
 static void add_texts(pq_range *range, const pq_values *values) {
-  size_t i = 0;
   const char *bytes = (const char *)values->bytes;
   const int32_t *offsets = values->offsets;
   if (!range->any)
     pq_range_add_text(range, wh_str_n(bytes + offsets[0], (size_t)(offsets[1] - offsets[0])));
-  uint64_t least = text_head(range->min, range->min_len);
-  uint64_t most = text_head(range->max, range->max_len);
-  for (; i < values->count; i++) {
+  uint64_t least, most;
+  pq_range_heads(range, &least, &most);
+  for (size_t i = 0; i < values->count; i++) {
     size_t len = (size_t)(offsets[i + 1] - offsets[i]);
     uint64_t head = text_head(values->bytes + offsets[i], len);
     if (head > least && head < most) continue;
     pq_range_add_text(range, wh_str_n(bytes + offsets[i], len));
-    least = text_head(range->min, range->min_len);
-    most = text_head(range->max, range->max_len);
+    pq_range_heads(range, &least, &most);
   }
 }
 
@@ -195,7 +198,7 @@ static bool round_up_utf8(uint8_t *text, uint8_t *len) {
     if (c >= ends[more]) continue;
     for (unsigned i = more; i > 0; i--, c >>= 6)
       text[at + i] = (uint8_t)(0x80 | (c & 0x3F));
-    text[at] = (uint8_t)(more ? (0xF00u >> more & 0xFF) | c : c);
+    text[at] = (uint8_t)(more ? (0xFF00u >> (more + 1) & 0xFF) | c : c);
     *len = (uint8_t)(at + more + 1);
     return true;
   }

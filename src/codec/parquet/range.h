@@ -19,6 +19,9 @@ typedef struct pq_range {
 // Makes the range hold the values, too.
 void pq_range_add(pq_range *range, const pq_leaf *leaf, const pq_values *values);
 void pq_range_add_text(pq_range *range, wh_str text);
+// The first bytes of its ends, zeros behind a short one, as numbers that compare as they do: a text
+// between them changes nothing.
+void pq_range_heads(const pq_range *range, uint64_t *ret_min, uint64_t *ret_max);
 void pq_range_merge(pq_range *range, const pq_leaf *leaf, const pq_range *other);
 
 // What a file says of it. The least may be cut, at a character; the greatest is then rounded up.

@@ -74,13 +74,13 @@ static wh_status next_rows(pq_scan *scan, uint64_t *ret_rows, wh_error *err) {
   while (scan->at < scan->to) {
     if (!scan->group_open) WH_TRY(open_group(scan, err));
     uint64_t first = scan->plan->file->groups[scan->group].first_row;
-    const pq_row_range *range = &scan->ranges.items[scan->range];
     if (scan->range == scan->ranges.count) {
       scan->at = scan->group_to;
       scan->group_open = false;
       scan->group++;
       continue;
     }
+    const pq_row_range *range = &scan->ranges.items[scan->range];
     if (scan->at - first >= range->to) {
       if (++scan->range < scan->ranges.count)
         WH_TRY(skip_all(scan, range[1].from - range->to, err));
@@ -150,11 +150,30 @@ static uint64_t bytes_read(const pq_scan *scan) {
   return sum;
 }
 
+static size_t range_bytes(const wh_column *c, size_t from, size_t to) {
+  size_t bytes = (to - from) * c->width;
+  if (c->offsets) bytes += (to - from) * sizeof *c->offsets;
+  if (wh_kind_is_text(c->type.kind) && to > from)
+    bytes += (size_t)(c->offsets[to] - c->offsets[from]);
+  if (c->type.kind == WH_LIST && to > from)
+    bytes += range_bytes(&c->children[0], (size_t)c->offsets[from], (size_t)c->offsets[to]);
+  for (size_t i = 0; c->type.kind == WH_STRUCT && i < c->child_count; i++)
+    bytes += range_bytes(&c->children[i], from, to);
+  return bytes;
+}
+
 static wh_status check_row_size(const pq_scan *scan, const wh_batch *batch, wh_error *err) {
   size_t limit = scan->plan->context.row_limit_bytes;
-  if (!limit || batch->bytes <= limit || batch->rows != 1) return WH_OK;
-  return wh_fail(err, WH_ERR_LIMIT, "row %llu has %zu bytes; a row may have %zu",
-                 (unsigned long long)scan->at + 1, batch->bytes, limit);
+  if (!limit || batch->bytes <= limit) return WH_OK;
+  for (size_t row = 0; row < batch->rows; row++) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < batch->schema->count; i++)
+      bytes += range_bytes(&batch->columns[i], row, row + 1);
+    if (bytes <= limit) continue;
+    return wh_fail(err, WH_ERR_LIMIT, "row %llu has %zu bytes; a row may have %zu",
+                   (unsigned long long)(scan->at + row + 1), bytes, limit);
+  }
+  return WH_OK;
 }
 
 static wh_status scan_next(wh_reader *reader, wh_batch *batch, wh_rejects *rejects, wh_error *err) {

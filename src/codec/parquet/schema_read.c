@@ -288,7 +288,9 @@ static wh_status make_annotated_list(making *m, above up, pq_tree_node *node) {
   if (repeated->repetition != PQ_REPEATED) return bad_schema(m, "a list has no repeated member");
   pq_tree_node *item = node->children;
   above inner = below_repeated(up);
-  if (is_map(node->element) || repeated_is_item(m, node->element, repeated)) {
+  bool pairs = is_map(node->element) && repeated->children != 1; // else a set: only its keys
+  if (pairs || (!is_map(node->element) && repeated_is_item(m, node->element, repeated)) ||
+      PQ_HAS(repeated, PQ_ELEMENT_TYPE)) {
     m->at--;
     WH_TRY(make_node(m, inner, true, item));
   } else {

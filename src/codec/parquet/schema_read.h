@@ -15,7 +15,7 @@
 //   LIST and its legacy forms        list
 //   repeated, without LIST           list; neither it nor its items are NULL
 //   MAP                              list<struct<key, value>>, named as in the file
-//   a map without values             list<struct<key>>
+//   a map without values             list of its keys
 //   other groups                     struct
 //   GEOMETRY, VARIANT, what is new   their physical type
 #pragma once
@@ -40,7 +40,7 @@ typedef enum pq_convert {
   PQ_TEXT,         // byte array, checked to be UTF-8
   PQ_BYTES,        // byte array or fixed length
   PQ_NOTHING,      // only NULLs
-  PQ_UNIT_SECONDS, // int64 milliseconds to seconds
+  PQ_UNIT_SECONDS, // milliseconds to seconds: restored from our own schema
 } pq_convert;
 
 typedef struct pq_tree_node pq_tree_node;

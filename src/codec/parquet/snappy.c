@@ -12,6 +12,8 @@ enum {
   COPY_MOST = 64,   // bytes of one copy
   COPY_1_MOST = 11, // of the two-byte form
   COPY_1_OFFSETS = 2048,
+  HASHED_TEXT = 6, // bytes: longer matches are found sooner, and most are longer
+  HASHED_NUMBERS = 5,
   GAIN_SHIFT = 6, // what does not shrink by a sixty-fourth becomes one literal
 };
 
@@ -33,9 +35,9 @@ size_t pq_snappy_bound(size_t len) {
   return 32 + len + len / 6 + PQ_SNAPPY_SLACK;
 }
 
-// Of five bytes: matches of only four are seldom worth a copy of three.
-static inline uint32_t hash(uint64_t x) {
-  return (uint32_t)(((x << 24) * 889523592379ull) >> (64 - PQ_SNAPPY_BITS));
+// Of so many bytes: matches of only four are seldom worth a copy of three.
+static inline uint32_t hash(uint64_t x, unsigned bytes) {
+  return (uint32_t)(((x << (64 - 8 * bytes)) * 0x9E3779B185EBCA87ull) >> (64 - PQ_SNAPPY_BITS));
 }
 
 static uint8_t *put_varint(uint8_t *out, size_t x) {
@@ -120,16 +122,17 @@ static inline size_t swap_position(uint16_t *table, uint32_t h, size_t at) {
 }
 
 // Elements for all of `in`, which is longer than MARGIN.
-static uint8_t *compress_body(uint16_t *table, const uint8_t *in, size_t len, uint8_t *out) {
+static inline __attribute__((always_inline)) uint8_t *
+compress_body(uint16_t *table, const uint8_t *in, size_t len, uint8_t *out, const unsigned bytes) {
   const uint8_t *end = in + len, *last = end - MARGIN;
   const uint8_t *anchor = in, *p = in + 1;
-  table[hash(load64(in))] = 0;
+  table[hash(load64(in), bytes)] = 0;
   for (;;) {
     size_t offset;
     uint32_t skip = 1u << SKIP_BITS;
     uint64_t word = load64(p);
     for (;;) {
-      offset = swap_position(table, hash(word), (size_t)(p - in));
+      offset = swap_position(table, hash(word, bytes), (size_t)(p - in));
       if (load32(p - offset) == (uint32_t)word && offset) break;
       p += skip++ >> SKIP_BITS;
       if (p > last) return put_literal(out, anchor, (size_t)(end - anchor));
@@ -144,20 +147,30 @@ static uint8_t *compress_body(uint16_t *table, const uint8_t *in, size_t len, ui
       p += n;
       anchor = p;
       if (p > last) return put_literal(out, anchor, (size_t)(end - anchor));
-      table[hash(load64(p - 2))] = (uint16_t)(p - 2 - in);
+      table[hash(load64(p - 2), bytes)] = (uint16_t)(p - 2 - in);
       word = load64(p);
-      offset = swap_position(table, hash(word), (size_t)(p - in));
+      offset = swap_position(table, hash(word, bytes), (size_t)(p - in));
     } while (load32(p - offset) == (uint32_t)word && offset);
     p++;
     if (p > last) return put_literal(out, anchor, (size_t)(end - anchor));
   }
 }
 
-size_t pq_snappy_compress(pq_snappy *state, const uint8_t *in, size_t len, uint8_t *out) {
+static uint8_t *compress_text(uint16_t *table, const uint8_t *in, size_t len, uint8_t *out) {
+  return compress_body(table, in, len, out, HASHED_TEXT);
+}
+
+static uint8_t *compress_numbers(uint16_t *table, const uint8_t *in, size_t len, uint8_t *out) {
+  return compress_body(table, in, len, out, HASHED_NUMBERS);
+}
+
+size_t pq_snappy_compress(pq_snappy *state, const uint8_t *in, size_t len, bool text,
+                          uint8_t *out) {
   uint8_t *body = put_varint(out, len);
   if (len == 0) return (size_t)(body - out);
   size_t one_literal = len + 1 + length_bytes(len - 1), size = 0;
-  if (len > MARGIN) size = (size_t)(compress_body(state->table, in, len, body) - body);
+  if (len > MARGIN)
+    size = (size_t)((text ? compress_text : compress_numbers)(state->table, in, len, body) - body);
   if (len <= MARGIN || (size + (len >> GAIN_SHIFT) >= len && size != one_literal))
     size = (size_t)(put_literal(body, in, len) - body);
   return (size_t)(body - out) + size;

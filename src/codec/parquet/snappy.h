@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 enum {
-  PQ_SNAPPY_BITS = 14,
+  PQ_SNAPPY_BITS = 13,
   PQ_SNAPPY_SLACK = 32, // bytes that may be written behind what is needed
 };
 
@@ -23,8 +23,8 @@ typedef struct pq_snappy {
 
 // Room that the output of `len` bytes must have; len < 2^32.
 size_t pq_snappy_bound(size_t len);
-// Returns the compressed size.
-size_t pq_snappy_compress(pq_snappy *state, const uint8_t *in, size_t len, uint8_t *out);
+// Returns the compressed size. `text` tells what it most likely is: only the size depends on it.
+size_t pq_snappy_compress(pq_snappy *state, const uint8_t *in, size_t len, bool text, uint8_t *out);
 
 // The length that the data says it has when decompressed; false when it does not begin well.
 bool pq_snappy_length(const uint8_t *in, size_t len, size_t *ret);

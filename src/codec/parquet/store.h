@@ -36,6 +36,7 @@ static inline wh_status pq_store_reserve(pq_store *store, size_t extra, wh_error
 }
 
 static inline wh_status pq_store_add(pq_store *store, const void *data, size_t len, wh_error *err) {
+  if (len == 0) return WH_OK;
   WH_TRY(pq_store_reserve(store, len, err));
   pq_copy(store->data + store->len, data, len);
   store->len += len;

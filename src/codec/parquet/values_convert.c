@@ -110,23 +110,27 @@ static wh_status take_decimal(const pq_tree_node *leaf, const uint8_t *from, siz
   return WH_OK;
 }
 
-// Nanoseconds of the day, then the Julian day.
+// Nanoseconds of the day, then the Julian day. In microseconds the sum is taken modulo 2^64, as the
+// writer took it: dates of far away are right then, and only then.
+static bool int96_time(int64_t days, int64_t nanos, wh_unit unit, int64_t *ret) {
+  if (unit == WH_UNIT_NS) {
+    return !__builtin_mul_overflow(days, micros_per_day * NANOS_PER_MICRO, ret) &&
+           !__builtin_add_overflow(*ret, nanos, ret);
+  }
+  *ret = (int64_t)((uint64_t)days * (uint64_t)micros_per_day + (uint64_t)(nanos / NANOS_PER_MICRO));
+  return nanos % NANOS_PER_MICRO == 0;
+}
+
 static wh_status take_int96(const uint8_t *from, size_t count, wh_column *c, pq_misfits *misfits,
                             wh_error *err) {
   for (size_t i = 0; i < count; i++, from += 12) {
-    int64_t nanos = (int64_t)pq_load64(from),
-            days = (int64_t)(int32_t)pq_load32(from + 8) - JULIAN_1970;
-    int64_t value;
-    bool ns = c->type.unit == WH_UNIT_NS;
-    int64_t per_day = ns ? micros_per_day * NANOS_PER_MICRO : micros_per_day;
-    bool fits = (ns || nanos % NANOS_PER_MICRO == 0) &&
-                !__builtin_mul_overflow(days, per_day, &value) &&
-                !__builtin_add_overflow(value, ns ? nanos : nanos / NANOS_PER_MICRO, &value);
-    if (!fits) {
+    int64_t nanos = (int64_t)pq_load64(from), value;
+    int64_t days = (int64_t)(int32_t)pq_load32(from + 8) - JULIAN_1970;
+    if (!int96_time(days, nanos, c->type.unit, &value)) {
       WH_TRY(pq_misfit_note(misfits, i, err, "day %lld and %lld ns: %s", (long long)days,
                             (long long)nanos,
-                            ns ? "out of the range of timestamp[ns]"
-                               : "finer than timestamp[us], or out of its range"));
+                            c->type.unit == WH_UNIT_NS ? "out of the range of timestamp[ns]"
+                                                       : "finer than timestamp[us]"));
       value = 0;
     }
     store(c, i, &value);
@@ -189,11 +193,13 @@ static wh_status take_bytes(const pq_tree_node *leaf, const uint8_t *from, size_
   return WH_OK;
 }
 
-// Rounded down; what would be lost is a misfit.
-static wh_status take_seconds(const uint8_t *from, size_t count, wh_column *c, pq_misfits *misfits,
-                              wh_error *err) {
+// Milliseconds that were seconds.
+static wh_status take_seconds(const pq_tree_node *leaf, const uint8_t *from, size_t count,
+                              wh_column *c, pq_misfits *misfits, wh_error *err) {
   for (size_t i = 0; i < count; i++) {
-    int64_t millis = (int64_t)pq_load64(from + i * 8), value = millis / 1000;
+    int64_t millis = leaf->value_bytes == 4 ? (int32_t)pq_load32(from + i * 4)
+                                            : (int64_t)pq_load64(from + i * 8);
+    int64_t value = millis / 1000;
     if (millis % 1000)
       WH_TRY(pq_misfit_note(misfits, i, err, "%lld ms is no whole second", (long long)millis));
     store(c, i, &value);
@@ -220,7 +226,7 @@ wh_status pq_convert_fixed(const pq_tree_node *leaf, const uint8_t *from, size_t
   case PQ_BYTES:
     return take_bytes(leaf, from, count, column, err);
   case PQ_UNIT_SECONDS:
-    return take_seconds(from, count, column, misfits, err);
+    return take_seconds(leaf, from, count, column, misfits, err);
   default:
     return wh_fail(err, WH_ERR_BUG, "no values of fixed width become this type");
   }

@@ -230,7 +230,7 @@ static wh_status put_bloom(parquet_writer *w, const pq_chunk_pages *chunk, wh_er
   return put(w, chunk->bloom, chunk->bloom_size, err);
 }
 
-static wh_status put_group(parquet_writer *w, const pq_group *group, wh_error *err) {
+static wh_status put_group(parquet_writer *w, const pq_block_group *group, wh_error *err) {
   const pq_layout *layout = &w->settings.layout;
   footer_group g = {.rows = group->rows, .offset = (int64_t)w->at};
   uint64_t from = w->at;

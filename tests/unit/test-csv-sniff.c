@@ -157,6 +157,7 @@ TEST(one_column) {
   CHECK_DIALECT("when\n2026-11-21 08:55:00\n2026-11-22 09:55:00\n", USUAL);
   CHECK_DIALECT("08:55:00\n09:55:00\n10:00:00\n", "delimiter \",\", quote '\"', no header, utf-8");
   CHECK_DIALECT("id\n1\n2\n3\n", USUAL);
+  CHECK_DIALECT("\n\n1\n\n2\n3\n", "delimiter \",\", quote '\"', no header, utf-8");
   CHECK_DIALECT("text\nWell, yes\nNo\nOh, come, on\nMaybe so\nFine\n",
                 "delimiter \";\", quote '\"', header in line 1, utf-8");
 }

@@ -44,13 +44,6 @@ static void compare(const char *name, wh_str csv, wh_str json) {
   codec_run_free(&b);
 }
 
-// The corpus is at odds with itself: the telephone number of one file is another in its JSON.
-static void mend_number(wh_buf *json) {
-  static const char said[] = "1234567890", meant[] = "2095257564";
-  char *at = memmem(json->data, json->len, said, strlen(said));
-  if (at) memcpy(at, meant, strlen(meant));
-}
-
 TEST(csv_spectrum_means_its_rows) {
   static const char *const names[] = {"comma_in_quotes", "empty",         "empty_crlf",
                                       "escaped_quotes",  "json",          "location_coordinates",
@@ -64,7 +57,9 @@ TEST(csv_spectrum_means_its_rows) {
         !read_file("json", names[i], ".json", &json)) {
       SKIP("../shared/corpora/csv-spectrum is not there");
     }
-    if (!strcmp(names[i], "location_coordinates")) mend_number(&json);
+    // The corpus took the telephone number out of one of its two files.
+    char *number = memmem(json.data, json.len, "1234567890", 10);
+    if (number) memcpy(number, "2095257564", 10);
     compare(names[i], wh_buf_str(&csv), wh_buf_str(&json));
   }
 }

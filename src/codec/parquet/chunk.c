@@ -50,7 +50,7 @@ void pq_chunk_start(pq_chunk *c, pq_chunk_pages *out) {
 
 size_t pq_chunk_pending(const pq_chunk *c) {
   return c->raw.len + c->lengths.len + c->indices.len + c->bits.len + c->definitions.len +
-         c->repetitions.len + c->dict.values.len + c->hashes.len + pq_stage_size(&c->stage);
+         c->repetitions.len + pq_dict_size(&c->dict) + c->hashes.len + pq_stage_size(&c->stage);
 }
 
 // --- Levels --------------------------------------------------------------------------------------

@@ -74,13 +74,13 @@ static wh_status next_rows(pq_scan *scan, uint64_t *ret_rows, wh_error *err) {
   while (scan->at < scan->to) {
     if (!scan->group_open) WH_TRY(open_group(scan, err));
     uint64_t first = scan->plan->file->groups[scan->group].first_row;
-    const pq_row_range *range = &scan->ranges.items[scan->range];
     if (scan->range == scan->ranges.count) {
       scan->at = scan->group_to;
       scan->group_open = false;
       scan->group++;
       continue;
     }
+    const pq_row_range *range = &scan->ranges.items[scan->range];
     if (scan->at - first >= range->to) {
       if (++scan->range < scan->ranges.count)
         WH_TRY(skip_all(scan, range[1].from - range->to, err));

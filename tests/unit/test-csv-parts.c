@@ -108,7 +108,7 @@ static wh_status read_parts(wh_reader *whole, outcome *o, uint64_t *restarts, wh
     expected = part->part.to;
     l.row += part->part.rows;
     l.line += part->part.lines;
-    o->bytes += part->bytes_read;
+    whole->bytes_read += part->bytes_read;
     wh_reader_close(part);
     if (status != WH_OK) return status;
   }
@@ -132,7 +132,7 @@ static void read_text(wh_str text, const wh_csv_read_options *options, size_t pa
     o->bytes = reader->bytes_read;
   } else {
     o->status = read_parts(reader, o, restarts, &test_err);
-    o->bytes += reader->bytes_read;
+    o->bytes = reader->bytes_read;
   }
   wh_reader_close(reader);
 }

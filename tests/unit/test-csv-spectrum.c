@@ -57,6 +57,9 @@ TEST(csv_spectrum_means_its_rows) {
         !read_file("json", names[i], ".json", &json)) {
       SKIP("../shared/corpora/csv-spectrum is not there");
     }
+    // The corpus took the telephone number out of one of its two files.
+    char *number = memmem(json.data, json.len, "1234567890", 10);
+    if (number) memcpy(number, "2095257564", 10);
     compare(names[i], wh_buf_str(&csv), wh_buf_str(&json));
   }
 }

@@ -74,6 +74,12 @@ static wh_status misfit_inferred(const csv_column *column, wh_str text, csv_deco
                  shown.len < text.len ? "..." : "", WH_STR_ARG(name));
 }
 
+// NaN, Infinity, -Infinity: no other number ends in these letters.
+static bool is_special(wh_kind kind, wh_str text) {
+  char last = text.len ? text.data[text.len - 1] : 0;
+  return (kind == WH_FLOAT32 || kind == WH_FLOAT64) && (last == 'N' || last == 'y');
+}
+
 wh_status csv_decode_odd(csv_decoder *d, const csv_column *column, wh_str text, wh_value *ret,
                          wh_error *err) {
   if (column->inferred && !joins(d, column, text)) return misfit_inferred(column, text, d, err);
@@ -88,7 +94,7 @@ wh_status csv_decode_odd(csv_decoder *d, const csv_column *column, wh_str text, 
   char room[CSV_NUMBER_ROOM];
   wh_kind kind = column->type.kind;
   bool number = kind >= WH_INT8 && kind <= WH_DECIMAL;
-  if (number && !csv_number_is_plain(d->dialect) &&
+  if (number && !csv_number_is_plain(d->dialect) && !is_special(kind, text) &&
       !csv_number_plain(d->dialect, text, room, &text)) {
     return misfit_inferred(column, text, d, err);
   }
@@ -136,9 +142,10 @@ static wh_status decode_all_odd(csv_job *job) {
 
 static wh_status decode_bools(csv_job *job) {
   uint8_t *values = job->out->values;
-  for (uint32_t row = 0; row < job->f.rows; row++) {
+  csv_fields f = job->f;
+  for (uint32_t row = 0; row < f.rows; row++) {
     size_t len;
-    const char *p = csv_field(&job->f, row, &len);
+    const char *p = csv_take_field(&f, &len);
     if (len == 4 && memcmp(p, "true", 4) == 0)
       wh_bit_set(values, row);
     else if (!(len == 5 && memcmp(p, "false", 5) == 0))

@@ -87,16 +87,26 @@ static inline size_t csv_from(const csv_fields *f, uint32_t row) {
 static inline size_t csv_to(const csv_fields *f, uint32_t row) {
   return f->to[row * f->to_stride];
 }
-// The field's bytes, without the quotes around them (whatever is between).
-static inline const char *csv_field(const csv_fields *f, uint32_t row, size_t *ret_len) {
-  const char *p = f->data + csv_from(f, row);
-  size_t len = f->to[row * f->to_stride] - csv_from(f, row);
-  if ((unsigned char)*p == f->quote && len >= 2) {
+// The bytes of the field in front, without the quotes around them (whatever is between). Goes on to
+// the next row: for loops, on a copy of the fields.
+static inline const char *csv_take_field(csv_fields *f, size_t *ret_len) {
+  size_t from = *f->from + f->skip, len = *f->to - from;
+  const char *p = f->data + from;
+  f->from += f->from_stride;
+  f->to += f->to_stride;
+  if (__builtin_expect((unsigned char)*p == f->quote, 0) && len >= 2) {
     p++;
     len -= 2;
   }
   *ret_len = len;
   return p;
+}
+// The same of any row.
+static inline const char *csv_field(const csv_fields *f, uint32_t row, size_t *ret_len) {
+  csv_fields one = *f;
+  one.from += row * f->from_stride;
+  one.to += row * f->to_stride;
+  return csv_take_field(&one, ret_len);
 }
 
 typedef struct csv_job {

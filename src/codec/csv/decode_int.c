@@ -36,11 +36,12 @@ ALWAYS bool read_int(const char *p, size_t len, int64_t *ret) {
 ALWAYS wh_status decode(csv_job *job, size_t width, int64_t least, int64_t most) {
   csv_fields f = job->f;
   uint8_t *values = job->out->values;
+  uint32_t rows = f.rows;
   bool wide = width == sizeof(int64_t) && least < 0;
-  for (uint32_t row = 0; row < f.rows; row++) {
+  for (uint32_t row = 0; row < rows; row++) {
     size_t len;
     int64_t value = 0;
-    const char *p = csv_field(&f, row, &len);
+    const char *p = csv_take_field(&f, &len);
     bool fits = read_int(p, len, &value) && (wide || (value >= least && value <= most));
     if (__builtin_expect(fits, 1)) {
       memcpy(values + row * width, &value, width);
@@ -67,7 +68,7 @@ static void note_extent(csv_job *job) {
   job->column->shape.whole = 19;
 }
 
-wh_status csv_decode_ints(csv_job *job) {
+ALWAYS wh_status decode_any(csv_job *job) {
   switch (job->out->type.kind) {
   case WH_INT8:
     return decode(job, 1, INT8_MIN, INT8_MAX);
@@ -84,8 +85,27 @@ wh_status csv_decode_ints(csv_job *job) {
   case WH_UINT64:
     return decode(job, 8, 0, INT64_MAX);
   default:
-    WH_TRY(decode(job, 8, INT64_MIN, INT64_MAX));
-    if (job->column->inferred) note_extent(job);
-    return WH_OK;
+    return decode(job, 8, INT64_MIN, INT64_MAX);
   }
+}
+
+#ifdef __x86_64__
+// The same with shifts by any register.
+__attribute__((target("bmi,bmi2"))) static wh_status decode_bmi(csv_job *job) {
+  return decode_any(job);
+}
+#endif
+
+static wh_status decode_plain(csv_job *job) {
+  return decode_any(job);
+}
+
+wh_status csv_decode_ints(csv_job *job) {
+  wh_status (*run)(csv_job *) = decode_plain;
+#ifdef __x86_64__
+  if (job->d->cpu >= WH_CPU_AVX2) run = decode_bmi;
+#endif
+  WH_TRY(run(job));
+  if (job->out->type.kind == WH_INT64 && job->column->inferred) note_extent(job);
+  return WH_OK;
 }

@@ -59,7 +59,7 @@ wh_status csv_decode_dates(csv_job *job) {
   for (uint32_t row = 0; row < f.rows; row++) {
     size_t len;
     int64_t day;
-    const char *p = csv_field(&f, row, &len);
+    const char *p = csv_take_field(&f, &len);
     if (__builtin_expect(len == 10 && read_day(&known, p, &day), 1)) {
       values[row] = (int32_t)day;
       continue;
@@ -102,7 +102,7 @@ ALWAYS wh_status decode_micros(csv_job *job, bool zoned) {
   known_day known = {0};
   for (uint32_t row = 0; row < f.rows; row++) {
     size_t len;
-    const char *p = csv_field(&f, row, &len);
+    const char *p = csv_take_field(&f, &len);
     values[row] = 0;
     if (__builtin_expect(len == 0, 0)) {
       csv_job_null(job, row);

@@ -135,10 +135,28 @@ static wh_status make_columns(csv_reader *r, const wh_schema *given, bool text, 
   return WH_OK;
 }
 
+// In a table of one column without a header, empty lines before the first value are rows too; and
+// where all lines are empty, the schema says that it is one column.
+static wh_status find_table(csv_reader *r, const wh_schema *given, csv_record *first,
+                            wh_error *err) {
+  size_t from = r->pos;
+  uint64_t line = r->line;
+  WH_TRY(find_first(r, first, err));
+  if (r->dialect.header || r->pos == from) return WH_OK;
+  if (first->kind == CSV_RECORD_MORE && given && given->count == 1) {
+    *first = (csv_record){.kind = CSV_RECORD_ROW, .fields = 1, .end = from, .next = from};
+  }
+  if (first->kind == CSV_RECORD_ROW && first->fields == 1) {
+    r->pos = from;
+    r->line = line;
+  }
+  return WH_OK;
+}
+
 static wh_status open_table(csv_reader *r, const wh_schema *given, bool text, wh_error *err) {
   csv_record first;
   skip_preamble(r);
-  WH_TRY(find_first(r, &first, err));
+  WH_TRY(find_table(r, given, &first, err));
   if (first.kind == CSV_RECORD_MORE) {
     // Nothing there: no rows, and no columns but those it was to have.
     r->done = true;

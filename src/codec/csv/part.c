@@ -168,10 +168,12 @@ wh_status csv_next_part(wh_reader *reader, wh_reader **ret, wh_error *err) {
     return status;
   }
   r->until = size - nominal > whole->part_bytes ? nominal + whole->part_bytes : UINT64_MAX;
-  if (first) r->line = whole->data_line;
+  if (first) {
+    r->line = whole->data_line;
+    whole->base.bytes_read = whole->data_from;
+  }
   r->base.part = (wh_part){.index = whole->part_count++, .from = from};
   whole->part_next = r->until;
-  whole->base.bytes_read = whole->data_from;
   *ret = &r->base;
   return WH_OK;
 }

@@ -49,54 +49,70 @@ AVX2 static inline uint64_t sixteen_digits(__m128i digits) {
   return (both & 0xFFFFFFFF) * 100000000 + (both >> 32);
 }
 
+// In memory, because compilers make constants anew for every value otherwise.
+static const uint8_t zeros_[VECTOR] = {48, 48, 48, 48, 48, 48, 48, 48,
+                                       48, 48, 48, 48, 48, 48, 48, 48};
+static const uint8_t points_[VECTOR] = {46, 46, 46, 46, 46, 46, 46, 46,
+                                        46, 46, 46, 46, 46, 46, 46, 46};
+static const uint8_t nines_[VECTOR] = {9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9};
+// How the digits of a text of n characters with its point at i move to the end, at [15 - n + i...]:
+// from a window over the places, the part up to the point one further.
+static const uint8_t places_[2 * VECTOR] = {128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
+                                            128, 128, 128, 128, 128, 0,   1,   2,   3,   4,   5,
+                                            6,   7,   8,   9,   10,  11,  12,  13,  14,  15};
+
+#define LOAD(p) _mm_loadu_si128((const __m128i *)(const void *)(p))
+
 // Up to sixteen characters at once: a shuffle closes the gap of the point and moves the digits to
-// the end.
-AVX2 static inline void read_plain_avx2(const char *p, size_t len, csv_plain *ret) {
-  const __m128i places = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+// the end. False: more.
+AVX2 static inline __attribute__((always_inline)) bool read_sixteen(const char *p, size_t len,
+                                                                    csv_plain *ret) {
   uint32_t negative = *p == '-';
-  const char *q = p + negative;
+  p += negative;
   uint32_t n = (uint32_t)len - negative;
-  if (__builtin_expect(n - 1 >= VECTOR, 0)) {
-    read_plain(p, len, ret);
-    return;
-  }
-  __m128i text = _mm_loadu_si128((const __m128i *)q);
-  __m128i digits = _mm_sub_epi8(text, _mm_set1_epi8('0'));
-  __m128i no_digits = _mm_cmpgt_epi8(_mm_max_epu8(digits, _mm_set1_epi8(9)), _mm_set1_epi8(9));
-  no_digits = _mm_or_si128(no_digits, _mm_cmpgt_epi8(_mm_setzero_si128(), digits));
+  if (__builtin_expect(n - 1 >= VECTOR, 0)) return false;
+  __m128i text = LOAD(p);
+  __m128i digits = _mm_sub_epi8(text, LOAD(zeros_));
+  __m128i right = _mm_cmpeq_epi8(_mm_min_epu8(digits, LOAD(nines_)), digits);
   uint32_t live = (1u << n) - 1;
-  uint32_t points = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(text, _mm_set1_epi8('.'))) & live;
-  uint32_t odd = ((uint32_t)_mm_movemask_epi8(no_digits) & live) ^ points;
-  uint32_t point = points ? (uint32_t)__builtin_ctz(points) : n;
-  // Digits up to the point move one place further than those behind it.
-  __m128i from = _mm_add_epi8(places, _mm_set1_epi8((char)(n - VECTOR)));
-  __m128i front = _mm_cmpgt_epi8(_mm_set1_epi8((char)(points ? point + 1 : 0)), from);
-  from = _mm_add_epi8(from, _mm_and_si128(front, _mm_set1_epi8((char)(points ? -1 : 0))));
+  uint32_t points = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(text, LOAD(points_))) & live;
+  uint32_t odd = ~((uint32_t)_mm_movemask_epi8(right) | points) & live;
+  uint32_t point = (uint32_t)__builtin_ctz(points | 1u << n); // n: none
+  uint32_t has = point < n;
+  // With digits[-1] and what is before it out of range, as zero: the place in front of place i is
+  // i - 1.
+  __m128i behind = LOAD(places_ + n), front = LOAD(places_ + n - 1);
+  __m128i limit = _mm_set1_epi8((char)(point | (has - 1))); // -1: nothing moves further
+  __m128i moved = _mm_cmpgt_epi8(behind, limit);
+  __m128i from = _mm_blendv_epi8(front, behind, moved);
   // Two points, one at the end, a zero in front of other digits: not the usual way.
-  odd |= (points & (points - 1)) | (point + 1 == n ? points : 0) | (*q == '0' && point > 1);
+  odd |= (points & (points - 1)) | (point + 1 == n ? points : 0) | (*p == '0' && point > 1);
   *ret = (csv_plain){.digits = sixteen_digits(_mm_shuffle_epi8(digits, from)),
                      .whole = (uint8_t)point,
-                     .scale = (uint8_t)(points ? n - point - 1 : 0),
+                     .scale = (uint8_t)(n - point - has),
                      .negative = negative,
                      .state = odd == 0};
+  return true;
 }
 
-AVX2 static void read_plains_avx2(const csv_fields *fields, uint32_t from, uint32_t count,
-                                  csv_plain *ret) {
+AVX2 static void read_plains_avx2(const csv_fields *fields, uint32_t count, csv_plain *ret) {
   csv_fields f = *fields;
   for (uint32_t i = 0; i < count; i++) {
     size_t len;
-    const char *p = csv_field(&f, from + i, &len);
-    read_plain_avx2(p, len, &ret[i]);
+    const char *p = csv_take_field(&f, &len);
+    if (!read_sixteen(p, len, &ret[i])) read_plain(p, len, &ret[i]);
   }
 }
 #endif
 
-void csv_read_plains(const csv_fields *f, uint32_t from, uint32_t count, wh_cpu cpu,
+void csv_read_plains(const csv_fields *fields, uint32_t from, uint32_t count, wh_cpu cpu,
                      csv_plain *ret) {
+  csv_fields f = *fields;
+  f.from += from * f.from_stride;
+  f.to += from * f.to_stride;
 #ifdef __x86_64__
   if (cpu >= WH_CPU_AVX2) {
-    read_plains_avx2(f, from, count, ret);
+    read_plains_avx2(&f, count, ret);
     return;
   }
 #else
@@ -104,7 +120,7 @@ void csv_read_plains(const csv_fields *f, uint32_t from, uint32_t count, wh_cpu 
 #endif
   for (uint32_t i = 0; i < count; i++) {
     size_t len;
-    const char *p = csv_field(f, from + i, &len);
+    const char *p = csv_take_field(&f, &len);
     read_plain(p, len, &ret[i]);
   }
 }

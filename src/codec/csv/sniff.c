@@ -104,10 +104,15 @@ static void try_all(sniffer *s, const csv_dialect *d) {
 
 // --- The sample ----------------------------------------------------------------------------------
 
-static uint64_t count_lines(const char *at, const char *end) {
-  uint64_t lines = 0;
-  for (; at < end; lines++)
+// Lines before the table. In one column without a header the empty ones right before it are rows.
+static uint64_t count_lines(const char *at, const char *end, bool empty_too) {
+  uint64_t lines = 0, all = 0;
+  while (at < end) {
+    bool empty = *at == '\n' || *at == '\r';
     at = sniff_line_end(at, end);
+    all++;
+    if (!empty || empty_too) lines = all;
+  }
   return lines;
 }
 
@@ -236,7 +241,7 @@ static wh_status finish(sniffer *s, csv_dialect *d, wh_mem *mem, double *ret_sur
   d->header = header;
   if (given->preamble < 0) {
     const char *text = s->sample.text.data;
-    d->preamble += count_lines(text, text + best->table);
+    d->preamble += count_lines(text, text + best->table, header || best->width > 1);
   }
   if (best->comments && !given->comment.len) {
     d->comment[0] = '#';

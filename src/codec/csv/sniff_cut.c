@@ -48,6 +48,11 @@ static const char *skip_blanks(const sniff_cut *cut, const char *at, const char 
   return at;
 }
 
+// Where quotes mean nothing, a text between two of them is a mistake.
+static bool is_wrapped(wh_str s) {
+  return s.len >= 2 && (*s.data == '"' || *s.data == '\'') && s.data[s.len - 1] == *s.data;
+}
+
 bool sniff_next(sniff_cursor *cursor, sniff_cell *ret) {
   const sniff_cut *cut = cursor->cut;
   const char *at = cursor->at, *end = cursor->end;
@@ -68,6 +73,7 @@ bool sniff_next(sniff_cursor *cursor, sniff_cell *ret) {
     stop = field_end(cut, at, end, &ret->bad);
     ret->text = wh_str_n(at, (size_t)(stop - at));
     if (cut->trim) ret->text = wh_str_trim(ret->text);
+    if (!cut->quote && is_wrapped(ret->text)) ret->bad = true;
   }
   cursor->begun = stop < end && at_delimiter(cut, stop, end);
   ret->last = !cursor->begun;

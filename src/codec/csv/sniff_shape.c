@@ -165,9 +165,8 @@ static double pattern_of(const sniff_sample *sample, const sniff_shape *shape) {
   const double one_column = 0.3, titled = 0.95;
   if (shape->rows == 0) return 0;
   double even = (double)shape->even / shape->rows;
-  double pattern = shape->width > 1
-                       ? even * (shape->width - 1) / shape->width * prior(&shape->cut)
-                       : even * one_column;
+  double pattern = shape->width > 1 ? even * (shape->width - 1) / shape->width * prior(&shape->cut)
+                                    : even * one_column;
   double kept = 1 - (double)shape->lost / (double)(sample->text.len + 1);
   return pattern * kept * kept * (shape->prefaced ? titled : 1);
 }

@@ -45,6 +45,7 @@ const wh_codec_type wh_codec_ndjson = {
     .name = "ndjson",
     .help = "newline-delimited JSON: an object a line",
     .extensions = (const char *const[]){".ndjson", ".jsonl", NULL},
+    .read_options = read_options,
     .read_options_size = sizeof(wh_json_read_options),
     .open_reader = json_open_lines,
     .write_options = write_options,

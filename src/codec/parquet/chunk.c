@@ -4,7 +4,7 @@
 #include "codec/parquet/choose.h"
 #include "codec/parquet/page.h"
 
-enum { WORD = 64 };
+enum { STAGE_LEVELS = 2048 }; // that a dictionary takes at once, where it can
 
 void pq_chunk_init(pq_chunk *c, pq_work *work, const pq_leaf *leaf) {
   pq_store empty = {.mem = work->mem};
@@ -17,6 +17,7 @@ void pq_chunk_init(pq_chunk *c, pq_work *work, const pq_leaf *leaf) {
                   .repetitions = empty,
                   .hashes = empty};
   pq_dict_init(&c->dict, work->mem, work->dictionary_bytes);
+  pq_stage_init(&c->stage, work->mem);
 }
 
 void pq_chunk_free(pq_chunk *c) {
@@ -26,6 +27,7 @@ void pq_chunk_free(pq_chunk *c) {
   for (size_t i = 0; i < sizeof stores / sizeof *stores; i++)
     pq_store_free(stores[i]);
   pq_dict_free(&c->dict);
+  pq_stage_free(&c->stage);
 }
 
 static void start_page(pq_chunk *c) {
@@ -41,49 +43,17 @@ void pq_chunk_start(pq_chunk *c, pq_chunk_pages *out) {
                                                                              : PQ_MODE_SAMPLE;
   c->first_row = 0;
   c->hashes.len = 0;
+  pq_stage_clear(&c->stage);
   pq_dict_reset(&c->dict);
   c->out = out;
 }
 
 size_t pq_chunk_pending(const pq_chunk *c) {
   return c->raw.len + c->lengths.len + c->indices.len + c->bits.len + c->definitions.len +
-         c->repetitions.len + c->dict.values.len + c->hashes.len;
+         c->repetitions.len + pq_dict_size(&c->dict) + c->hashes.len + pq_stage_size(&c->stage);
 }
 
 // --- Levels --------------------------------------------------------------------------------------
-
-// Up to 64 bits from `from` on, in words that hold them all.
-static uint64_t get_bits(const uint64_t *words, size_t from, size_t count) {
-  size_t at = from / WORD, shift = from % WORD;
-  uint64_t x = words[at] >> shift;
-  if (shift && count > WORD - shift) x |= words[at + 1] << (WORD - shift);
-  return count < WORD ? x & ((1ull << count) - 1) : x;
-}
-
-// Behind the bits there are; what lies past the end of the last word is zero.
-static void put_bits(uint64_t *words, size_t at, uint64_t bits, size_t count) {
-  size_t shift = at % WORD;
-  if (shift == 0) words[at / WORD] = 0;
-  words[at / WORD] |= bits << shift;
-  if (shift && count > WORD - shift) words[at / WORD + 1] = bits >> (WORD - shift);
-}
-
-static wh_status add_bits(pq_chunk *c, const uint8_t *validity, size_t from, size_t at,
-                          size_t count, wh_error *err) {
-  c->bits.len = 0;
-  size_t used = (at + WORD - 1) / WORD * sizeof(uint64_t);
-  c->bits.len = used;
-  WH_TRY(pq_store_reserve(&c->bits, (count / WORD + 2) * sizeof(uint64_t), err));
-  uint64_t *words = (uint64_t *)(void *)c->bits.data;
-  for (size_t i = 0; i < count; i += WORD) {
-    size_t n = count - i < WORD ? count - i : WORD;
-    uint64_t ones = n < WORD ? (1ull << n) - 1 : UINT64_MAX;
-    const uint64_t *in = (const uint64_t *)(const void *)validity;
-    put_bits(words, at + i, in ? get_bits(in, from + i, n) : ones, n);
-  }
-  c->bits.len = (at + count + WORD - 1) / WORD * sizeof(uint64_t);
-  return WH_OK;
-}
 
 static wh_status add_levels(pq_chunk *c, const pq_slice *slice, wh_error *err) {
   if (slice->definitions)
@@ -93,9 +63,10 @@ static wh_status add_levels(pq_chunk *c, const pq_slice *slice, wh_error *err) {
     WH_TRY(
         pq_store_add(&c->repetitions, slice->repetitions, slice->levels * sizeof(uint16_t), err));
   if (pq_leaf_is_flat(c->leaf) && (c->has_bits || slice->validity)) {
-    if (!c->has_bits) WH_TRY(add_bits(c, NULL, 0, 0, c->levels, err));
+    if (!c->has_bits) WH_TRY(pq_bits_add(&c->bits, 0, NULL, 0, c->levels, err));
     c->has_bits = true;
-    WH_TRY(add_bits(c, slice->validity, slice->validity_from, c->levels, slice->levels, err));
+    WH_TRY(pq_bits_add(&c->bits, c->levels, slice->validity, slice->validity_from, slice->levels,
+                       err));
   }
   c->rows += slice->rows;
   c->levels += slice->levels;
@@ -190,8 +161,7 @@ static bool page_is_full(const pq_chunk *c, const pq_work *work) {
          c->definitions.len >= 2 * work->page_bytes;
 }
 
-wh_status pq_chunk_add(pq_chunk *c, pq_work *work, const pq_slice *slice, wh_error *err) {
-  if (c->wants_bloom) WH_TRY(add_hashes(c, &slice->values, err));
+static wh_status add_slice(pq_chunk *c, pq_work *work, const pq_slice *slice, wh_error *err) {
   bool full = false;
   if (c->mode == PQ_MODE_DICT) {
     WH_TRY(add_indices(c, &slice->values, &full, err));
@@ -210,7 +180,26 @@ wh_status pq_chunk_add(pq_chunk *c, pq_work *work, const pq_slice *slice, wh_err
   return page_full ? flush(c, work, err) : WH_OK;
 }
 
+static wh_status add_staged(pq_chunk *c, pq_work *work, wh_error *err) {
+  if (c->stage.rows == 0) return WH_OK;
+  pq_slice slice;
+  pq_stage_slice(&c->stage, &slice);
+  WH_TRY(add_slice(c, work, &slice, err));
+  pq_stage_clear(&c->stage);
+  return WH_OK;
+}
+
+wh_status pq_chunk_add(pq_chunk *c, pq_work *work, const pq_slice *slice, wh_error *err) {
+  if (c->wants_bloom) WH_TRY(add_hashes(c, &slice->values, err));
+  if (c->mode != PQ_MODE_DICT || (c->stage.rows == 0 && slice->levels >= STAGE_LEVELS))
+    return add_slice(c, work, slice, err);
+  WH_TRY(pq_stage_add(&c->stage, c->leaf, slice, err));
+  bool enough = c->stage.levels >= STAGE_LEVELS || pq_stage_size(&c->stage) >= work->page_bytes;
+  return enough ? add_staged(c, work, err) : WH_OK;
+}
+
 wh_status pq_chunk_finish(pq_chunk *c, pq_work *work, wh_error *err) {
+  WH_TRY(add_staged(c, work, err));
   if (c->mode == PQ_MODE_SAMPLE) WH_TRY(choose(c, work, err));
   WH_TRY(flush(c, work, err));
   if (c->dict.count) WH_TRY(pq_page_write_dictionary(c, work, err));

@@ -8,6 +8,7 @@
 #include "codec/parquet/block.h"
 #include "codec/parquet/compress.h"
 #include "codec/parquet/dict.h"
+#include "codec/parquet/stage.h"
 
 typedef enum pq_mode {
   PQ_MODE_SAMPLE, // not chosen yet
@@ -50,6 +51,7 @@ typedef struct pq_chunk {
   // The chunk so far.
   uint64_t first_row; // of the page
   pq_dict dict;
+  pq_stage stage;  // PQ_MODE_DICT: small slices that the dictionary has not seen yet
   pq_store hashes; // for the bloom filter, uint64_t each
   pq_chunk_pages *out;
 } pq_chunk;

@@ -35,6 +35,10 @@ void pq_dict_reset(pq_dict *d) {
   d->count = d->values.len = d->entries.len = 0;
 }
 
+size_t pq_dict_size(const pq_dict *d) {
+  return d->count ? d->values.len + d->entries.len + table_bytes(d) : 0;
+}
+
 static inline uint64_t mix(uint64_t x) {
   return (x ^ x >> 32) * 0x9E3779B97F4A7C15ull;
 }

@@ -29,6 +29,8 @@ void pq_dict_reset(pq_dict *dict); // no values; keeps its memory
 // what is in `indices` counts for nothing; the dictionary may hold some of the new ones.
 wh_status pq_dict_add(pq_dict *dict, const pq_leaf *leaf, const pq_values *values,
                       uint16_t *indices, bool *ret_full, wh_error *err);
+// Bytes that it takes.
+size_t pq_dict_size(const pq_dict *dict);
 // Forgets all but the first `count` values. Nothing can be added from then on.
 void pq_dict_cut(pq_dict *dict, const pq_leaf *leaf, size_t count);
 // The first eight bytes of text `index`, as a number that compares as they do, and the whole.

@@ -21,8 +21,8 @@ enum {
   WH_PARQUET_PAGE_BYTES = 128 << 10, // before encoding
   WH_PARQUET_PAGE_BYTES_ZSTD = 512 << 10,
   WH_PARQUET_PAGE_BYTES_MAX = 64 << 20,
-  WH_PARQUET_PAGE_BYTES_WIDE = 16 << 10, // the least that wide tables come down to by themselves
-  WH_PARQUET_PAGES_BYTES = 8 << 20,      // of the pages being filled, together
+  WH_PARQUET_PAGE_BYTES_WIDE = 4 << 10, // the least that wide tables come down to by themselves
+  WH_PARQUET_PAGES_BYTES = 8 << 20,     // of the pages being filled, together
   WH_PARQUET_PAGE_ROWS = 32 * 1024,
   WH_PARQUET_DICTIONARY_BYTES = 1 << 20, // of one dictionary
   WH_PARQUET_INDEX_BYTES = 16 << 20,     // of page indexes in a file; row groups beyond have none

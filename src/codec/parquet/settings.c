@@ -19,7 +19,8 @@ static size_t group_bytes(const wh_codec_context *context, const wh_parquet_writ
   if (options->row_group_bytes) return (size_t)options->row_group_bytes;
   size_t bytes = clamp(leaves * WH_PARQUET_GROUP_LEAF_BYTES, WH_PARQUET_GROUP_BYTES,
                        WH_PARQUET_GROUP_BYTES_WIDE);
-  if (context->part_bytes && context->part_bytes < bytes) bytes = context->part_bytes;
+  // A block waits to be written while the next one is made.
+  if (context->part_bytes && context->part_bytes / 2 < bytes) bytes = context->part_bytes / 2;
   return bytes < WH_PARQUET_GROUP_BYTES_MIN ? WH_PARQUET_GROUP_BYTES_MIN : bytes;
 }
 
@@ -29,7 +30,7 @@ static size_t page_bytes(const wh_parquet_write_options *options, size_t leaves,
   // zstd gains from a longer view; the others look back over 64 KiB at most.
   size_t most =
       options->compression == WH_PARQUET_ZSTD ? WH_PARQUET_PAGE_BYTES_ZSTD : WH_PARQUET_PAGE_BYTES;
-  size_t all = group_bytes_ < WH_PARQUET_PAGES_BYTES ? group_bytes_ : WH_PARQUET_PAGES_BYTES;
+  size_t all = clamp(group_bytes_ / 2, 0, WH_PARQUET_PAGES_BYTES);
   return clamp(all / leaves, WH_PARQUET_PAGE_BYTES_WIDE, most);
 }
 

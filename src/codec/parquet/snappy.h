@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 enum {
-  PQ_SNAPPY_BITS = 14,
+  PQ_SNAPPY_BITS = 13,
   PQ_SNAPPY_SLACK = 32, // bytes that may be written behind what is needed
 };
 

@@ -7,6 +7,14 @@
 //
 // Memory of an encoder: the pages of its row group, which is cut at row_group_bytes of them, and
 // what is in no page yet, about a page for each leaf. For wide tables pages become smaller.
+//
+// Reading. Batches straight from pages, columns side by side (scan.h); which types come:
+// schema_read.h; parts are ranges of rows, also inside a row group (reader.c); conditions: where.h.
+// Inputs must have read_at. Errors in the file are WH_ERR_DATA and name row group, column, page and
+// byte; a value that its type does not allow rejects its row.
+//
+// Memory of a reader: for each column a window over the file, a page (a piece of it, if it is
+// large: page_stream.h) and the dictionary; and the footer.
 #pragma once
 
 #include "codec/codec.h"

@@ -60,6 +60,44 @@ static void reader_close(wh_reader *base) {
   wh_mem_free(r->mem, r, sizeof *r);
 }
 
+// Rows of the first data page of the group's first column; 0: it is not known. What is wrong with
+// the column is found by whoever reads it.
+static uint64_t first_page_rows(reader *r, const pq_column_chunk *chunk) {
+  const pq_column_meta *m = &chunk->meta;
+  uint64_t end = r->file.footer_at, rows = 0;
+  pq_pages pages;
+  if (!PQ_HAS(chunk, PQ_CHUNK_META) || m->data_page < PQ_MAGIC_BYTES ||
+      (uint64_t)m->data_page >= end)
+    return 0;
+  pq_pages_init(&pages, r->mem, r->file.in, NULL, NULL, PQ_WINDOW_BYTES_MIN);
+  pq_pages_open(&pages, (uint64_t)m->data_page, end, end, m->compression);
+  pages.peeking = true;
+  for (int i = 0; i < 2 && rows == 0 && pq_pages_next(&pages, NULL) == WH_OK; i++)
+    if (pages.header.type != PQ_DICTIONARY_PAGE) rows = (uint64_t)pq_pages_values(&pages);
+  pq_pages_free(&pages);
+  return rows;
+}
+
+// Without an index of the pages, a part decompresses what is in front of it in its pages, too: so
+// that parts are not smaller than these.
+static wh_status least_slice(reader *r, size_t group, uint64_t *ret, wh_error *err) {
+  WH_CLEAN_ARENA wh_arena arena;
+  pq_chunk_walk walk = {0};
+  pq_column_chunk chunk;
+  const pq_group *g = &r->file.groups[group];
+  wh_arena_init(&arena, r->mem);
+  *ret = 1;
+  if (r->plan.count == 0) return WH_OK;
+  do
+    WH_TRY(pq_chunk_next(&r->file, group, &walk, &arena, &chunk, err));
+  while (walk.leaf <= r->plan.nodes[0]->first_leaf);
+  if (r->file.tree.leaves[walk.leaf - 1]->slot_rep || PQ_HAS(&chunk, PQ_CHUNK_OFFSET_INDEX))
+    return WH_OK;
+  uint64_t rows = first_page_rows(r, &chunk);
+  *ret = rows < g->rows ? rows : r->file.group_count > 1 ? g->rows : (g->rows + 1) / 2;
+  return WH_OK;
+}
+
 // Whether a part may begin inside the group: rows of flat columns can be found in any, those of
 // nested ones only by the index of the pages.
 static wh_status can_slice(reader *r, size_t group, bool *ret, wh_error *err) {
@@ -100,7 +138,12 @@ static uint64_t part_rows(const reader *r, const pq_group *g) {
 static wh_status begin_group(reader *r, const pq_group *g, wh_error *err) {
   uint64_t most = part_rows(r, g);
   bool slices = true;
-  if (g->rows > most) WH_TRY(can_slice(r, r->part_group, &slices, err));
+  if (g->rows > most) {
+    uint64_t least;
+    WH_TRY(can_slice(r, r->part_group, &slices, err));
+    WH_TRY(least_slice(r, r->part_group, &least, err));
+    if (most < least) most = least;
+  }
   uint64_t parts = slices ? (g->rows + most - 1) / most : 1;
   r->slice = parts ? (g->rows + parts - 1) / parts : 0;
   return WH_OK;

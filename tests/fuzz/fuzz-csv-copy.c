@@ -118,8 +118,9 @@ static wh_status add_decimal(chooser *c, wh_column *column, wh_error *err) {
   __int128 most = 1;
   for (int i = 0; i < column->type.precision; i++)
     most *= 10;
-  __int128 value = ((__int128)eight(c) << 64 | eight(c)) % most;
-  return wh_column_add_decimal(column, value, err);
+  unsigned __int128 bits = (unsigned __int128)eight(c) << 64 | eight(c);
+  __int128 value = (__int128)(bits % (unsigned __int128)most);
+  return wh_column_add_decimal(column, one(c) % 2 ? -value : value, err);
 }
 
 static wh_status add_value(chooser *c, wh_column *column, bool no_quotes, wh_error *err) {

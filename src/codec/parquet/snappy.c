@@ -1,6 +1,7 @@
 #include "codec/parquet/snappy.h"
 
 #include "codec/parquet/copy.h"
+#include "codec/parquet/unsnap.h"
 
 // Tags: the two low bits of an element's first byte.
 enum { LITERAL = 0, COPY_1 = 1, COPY_2 = 2, COPY_4 = 3 };
@@ -195,75 +196,12 @@ bool pq_snappy_length(const uint8_t *in, size_t len, size_t *ret) {
   return get_varint(in, len, ret) != 0;
 }
 
-// Bytes of the offset or the length behind a tag.
-static const uint8_t copy_bytes[4] = {0, 1, 2, 4};
-static const uint32_t low_bytes[5] = {0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF};
-
-static inline uint32_t get_bytes(const uint8_t *p, const uint8_t *end, size_t n) {
-  if (end - p >= 4) return load32(p) & low_bytes[n];
-  uint32_t x = 0;
-  for (size_t i = 0; i < n; i++)
-    x |= (uint32_t)p[i] << (8 * i);
-  return x;
-}
-
-// Copies within the output, where source and target may overlap.
-static inline void copy_back(uint8_t *out, const uint8_t *out_end, size_t offset, size_t len) {
-  const uint8_t *from = out - offset;
-  if (offset >= 16 && (size_t)(out_end - out) >= COPY_MOST && len <= COPY_MOST) {
-    for (size_t i = 0; i < len; i += 16)
-      memcpy(out + i, from + i, 16);
-  } else if (offset >= len) {
-    memcpy(out, from, len);
-  } else if (offset >= 8 && (size_t)(out_end - out) >= len + 8) {
-    for (size_t i = 0; i < len; i += 8)
-      memcpy(out + i, from + i, 8);
-  } else {
-    for (size_t i = 0; i < len; i++)
-      out[i] = from[i];
-  }
-}
-
 bool pq_snappy_decompress(const uint8_t *in, size_t len, uint8_t *out, size_t out_len) {
-  size_t said;
+  size_t said, made = 0;
   size_t n = get_varint(in, len, &said);
   if (n == 0 || said != out_len) return false;
-  const uint8_t *p = in + n, *end = in + len;
-  uint8_t *o = out, *out_end = out + out_len;
-  while (p < end) {
-    unsigned tag = *p++;
-    if ((tag & 3) == LITERAL) {
-      size_t count = tag >> 2;
-      if (count < 16 && end - p >= 16 && out_end - o >= 16) {
-        memcpy(o, p, 16);
-        o += count + 1;
-        p += count + 1;
-        continue;
-      }
-      if (count >= 60) {
-        size_t bytes = count - 59;
-        if ((size_t)(end - p) < bytes) return false;
-        count = get_bytes(p, end, bytes);
-        p += bytes;
-      }
-      if (count >= (size_t)(end - p) || count >= (size_t)(out_end - o)) return false;
-      pq_copy(o, p, count + 1);
-      o += count + 1;
-      p += count + 1;
-      continue;
-    }
-    size_t bytes = copy_bytes[tag & 3];
-    if ((size_t)(end - p) < bytes) return false;
-    size_t offset = get_bytes(p, end, bytes);
-    size_t count = (tag >> 2) + 1;
-    if ((tag & 3) == COPY_1) {
-      offset |= (size_t)(tag >> 5) << 8;
-      count = ((tag >> 2) & 7) + MATCH_LEAST;
-    }
-    p += bytes;
-    if (offset == 0 || offset > (size_t)(o - out) || count > (size_t)(out_end - o)) return false;
-    copy_back(o, out_end, offset, count);
-    o += count;
-  }
-  return o == out_end;
+  pq_unsnap state = {0};
+  const uint8_t *at = in + n;
+  pq_unsnap_run(&state, &at, in + len, out, &made, out_len);
+  return made == out_len && at == in + len && !state.literal && !state.copy;
 }

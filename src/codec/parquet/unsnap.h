@@ -5,8 +5,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PQ_UNSNAP_SLACK = 64 }; // bytes behind `limit` that may be written
-
 typedef struct pq_unsnap {
   uint64_t literal;      // bytes of input still to be taken as they are
   uint64_t copy, offset; // bytes still to be copied from so far back
@@ -18,7 +16,7 @@ typedef enum pq_unsnapped {
   PQ_UNSNAP_FAR,    // a copy reaches back before `out`; nothing of it was done
 } pq_unsnapped;
 
-// Goes on at *in, behind out[0 .. *len), up to `limit` bytes. Moves *in and *len. Offsets of 0 are
-// reported as PQ_UNSNAP_FAR, too.
+// Goes on at *in, behind out[0 .. *len), up to `limit` bytes, and writes none behind them. Moves
+// *in and *len. Offsets of 0 are reported as PQ_UNSNAP_FAR, too.
 pq_unsnapped pq_unsnap_run(pq_unsnap *state, const uint8_t **in, const uint8_t *in_end,
                            uint8_t *out, size_t *len, size_t limit);

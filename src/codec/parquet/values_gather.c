@@ -1,7 +1,7 @@
 #include "codec/parquet/copy.h"
 #include "codec/parquet/values.h"
 
-enum { BLOCK = 1024, RUN_LEAST = 16, SHORT_TEXT = 16 };
+enum { BLOCK = 1024, SHORT_TEXT = 16 };
 
 // Indices below 2^31 that are all less than `count`. As a sum of sign bits, so that it can be
 // done many at a time.
@@ -41,29 +41,63 @@ static void gather_fixed(const wh_column *values, const uint32_t *indices, size_
   }
 }
 
-// First where each ends, so that room is made once; then the bytes, of which short texts are
-// copied by whole words: behind both buffers are bytes to spare (PQ_SLACK).
-static wh_status gather_texts(const wh_column *values, const uint32_t *indices, size_t n,
-                              wh_column *column, size_t at, wh_error *err) {
+// Where the text of an index begins and ends.
+static inline void bounds(const int32_t *offsets, uint32_t index, int32_t *from, size_t *len) {
+  int32_t pair[2];
+  memcpy(pair, offsets + index, sizeof pair);
+  *from = pair[0];
+  *len = (size_t)(pair[1] - pair[0]);
+}
+
+// Texts so short that room for the longest can be made for each: one pass, and each is copied as
+// whole words, for behind both buffers are bytes to spare (PQ_SLACK).
+static void gather_short(const wh_column *values, const uint32_t *indices, size_t n,
+                         wh_column *column, size_t at) {
   int32_t *offsets = column->offsets + column->length + at;
-  const int32_t *from = values->offsets;
-  uint64_t end = (uint64_t)offsets[0];
+  const int32_t *from_offsets = values->offsets;
+  const uint8_t *from_bytes = values->bytes;
+  uint8_t *bytes = column->bytes;
+  size_t end = (size_t)offsets[0];
   for (size_t i = 0; i < n; i++) {
-    end += (uint64_t)(from[indices[i] + 1] - from[indices[i]]);
+    int32_t from;
+    size_t len;
+    bounds(from_offsets, indices[i], &from, &len);
+    memcpy(bytes + end, from_bytes + from, SHORT_TEXT);
+    end += len;
     offsets[i + 1] = (int32_t)end;
   }
+}
+
+// First where each ends, so that room is made once; then the bytes.
+static wh_status gather_texts(const pq_dictionary *d, const uint32_t *indices, size_t n,
+                              wh_column *column, size_t at, wh_error *err) {
+  const wh_column *values = &d->values;
+  int32_t *offsets = column->offsets + column->length + at;
   size_t have = (size_t)column->offsets[column->length];
+  uint64_t end = (uint64_t)offsets[0];
+  if (d->max_text <= SHORT_TEXT) {
+    WH_TRY(pq_values_room(column, 0, (size_t)end - have + n * SHORT_TEXT, err));
+    gather_short(values, indices, n, column, at);
+    return WH_OK;
+  }
+  for (size_t i = 0; i < n; i++) {
+    int32_t from;
+    size_t len;
+    bounds(values->offsets, indices[i], &from, &len);
+    end += len;
+    offsets[i + 1] = (int32_t)end;
+  }
   if (end > WH_BATCH_BYTES_MAX) {
     return wh_fail(err, WH_ERR_LIMIT, "more than %d bytes of text in one column of a batch",
                    WH_BATCH_BYTES_MAX);
   }
-  WH_TRY(pq_values_room(column, 0, end - have, err));
+  WH_TRY(pq_values_room(column, 0, (size_t)end - have, err));
   for (size_t i = 0; i < n; i++) {
     uint8_t *to = column->bytes + offsets[i];
-    const uint8_t *text = values->bytes + from[indices[i]];
+    const uint8_t *text = values->bytes + values->offsets[indices[i]];
     size_t len = (size_t)(offsets[i + 1] - offsets[i]);
     memcpy(to, text, SHORT_TEXT);
-    if (len > SHORT_TEXT) memcpy(to, text, len);
+    if (len > SHORT_TEXT) memcpy(to + SHORT_TEXT, text + SHORT_TEXT, len - SHORT_TEXT);
   }
   return WH_OK;
 }
@@ -101,7 +135,7 @@ wh_status pq_gather(pq_page_values *values, size_t count, wh_column *column, pq_
     if (d->values.length == 0 || !all_below(indices, n, (uint32_t)d->values.length))
       return bad_index(values, indices, n, err);
     if (wh_kind_is_text(column->type.kind))
-      WH_TRY(gather_texts(&d->values, indices, n, column, done, err));
+      WH_TRY(gather_texts(d, indices, n, column, done, err));
     else
       gather_fixed(&d->values, indices, n, column, done);
     if (d->misfits.first) WH_TRY(note_misfits(d, indices, n, done, misfits, err));

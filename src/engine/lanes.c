@@ -420,7 +420,9 @@ wh_status wh_lanes_open(const wh_flow_options *options, const wh_encoding *encod
   l->options = *options;
   l->encoding = *encoding;
   l->mem = mem;
-  l->ahead_most = (size_t)options->engine->config->memory_bytes / WH_LANES_AHEAD_SHARE;
+  size_t memory = (size_t)options->engine->config->memory_bytes;
+  // Where little is given, most of it is what the process takes besides.
+  l->ahead_most = (mem->limit && mem->limit < memory ? mem->limit : memory) / WH_LANES_AHEAD_SHARE;
   pthread_mutex_init(&l->mutex, NULL);
   pthread_cond_init(&l->changed, NULL);
   wh_status status = start(l, err);

@@ -15,7 +15,8 @@ int main(int argc, char **argv) {
   wh_error err = {0};
   wh_os_real os;
   wh_status status = wh_os_real_init(&os, &mem, &err);
-  if (status == WH_OK) status = wh_sample_orders(&os.base, argv[1], 1, rows, wh_now_us(&os.base), &err);
+  if (status == WH_OK)
+    status = wh_sample_orders(&os.base, argv[1], 1, rows, wh_now_us(&os.base), &err);
   if (status != WH_OK) fprintf(stderr, "%s\n", err.text);
   wh_os_real_free(&os);
   return status == WH_OK ? 0 : 1;

@@ -52,8 +52,8 @@ void *wh_arena_alloc(wh_arena *arena, size_t size) {
     size_t header = (sizeof(wh_arena_block) + ALIGN - 1) / ALIGN * ALIGN;
     size_t want = header + size;
     // Grow with use, so that large arenas do not consist of thousands of blocks.
-    size_t block_size = arena->used < 8 * WH_ARENA_BLOCK_BYTES ? WH_ARENA_BLOCK_BYTES
-                                                               : 4 * WH_ARENA_BLOCK_BYTES;
+    size_t block_size =
+        arena->used < 8 * WH_ARENA_BLOCK_BYTES ? WH_ARENA_BLOCK_BYTES : 4 * WH_ARENA_BLOCK_BYTES;
     if (want > block_size) block_size = want;
     wh_arena_block *block = wh_mem_alloc(arena->mem, block_size);
     if (!block) return NULL;

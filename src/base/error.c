@@ -49,7 +49,8 @@ void wh_error_prefix(wh_error *err, const char *fmt, ...) {
   va_end(args);
   size_t head = strlen(text);
   size_t tail = strlen(err->text);
-  if (head + tail >= sizeof text) tail = wh_utf8_cut(wh_str_n(err->text, tail), sizeof text - 1 - head);
+  if (head + tail >= sizeof text)
+    tail = wh_utf8_cut(wh_str_n(err->text, tail), sizeof text - 1 - head);
   memcpy(text + head, err->text, tail);
   text[head + tail] = 0;
   memcpy(err->text, text, sizeof text);

@@ -13,27 +13,27 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef enum [[nodiscard]] wh_status {
-  WH_OK = 0,
-  WH_ERR_MEMORY,      // the ceiling is reached, or an allocation failed
-  WH_ERR_USAGE,       // the command line or the configuration is wrong (exit status 2)
-  WH_ERR_DATA,        // the input is malformed: nothing of it can be trusted (framing)
-  WH_ERR_TYPE,        // a value does not fit its type
-  WH_ERR_WIDEN,       // an inferred schema was too narrow: read again with the wider one
-  WH_ERR_LIMIT,       // a named limit was exceeded
-  WH_ERR_IO,          // the operating system or a peer failed
-  WH_ERR_NO_SPACE,    // the disk or the quota is full; the same call may succeed later
-  WH_ERR_NOT_FOUND,   // no such file, object, table, row, name
-  WH_ERR_EXISTS,      // the name is taken
-  WH_ERR_CHANGED,     // the object or table is no longer the one that was asked for
-  WH_ERR_DENIED,      // no permission, wrong password
-  WH_ERR_UNAVAILABLE, // no answer, or "try again"
-  WH_ERR_BUSY,        // somebody else holds the lock
-  WH_ERR_STALE,       // this worker lost its lease: a newer epoch holds the work
-  WH_ERR_REFUSED,     // asked for something the promises forbid
-  WH_ERR_CANCELLED,   // asked to stop
-  WH_ERR_END,         // no more; not a failure (iteration)
-  WH_ERR_BUG,         // an invariant of ours does not hold
+typedef enum [[nodiscard]] wh_status{
+    WH_OK = 0,
+    WH_ERR_MEMORY,      // the ceiling is reached, or an allocation failed
+    WH_ERR_USAGE,       // the command line or the configuration is wrong (exit status 2)
+    WH_ERR_DATA,        // the input is malformed: nothing of it can be trusted (framing)
+    WH_ERR_TYPE,        // a value does not fit its type
+    WH_ERR_WIDEN,       // an inferred schema was too narrow: read again with the wider one
+    WH_ERR_LIMIT,       // a named limit was exceeded
+    WH_ERR_IO,          // the operating system or a peer failed
+    WH_ERR_NO_SPACE,    // the disk or the quota is full; the same call may succeed later
+    WH_ERR_NOT_FOUND,   // no such file, object, table, row, name
+    WH_ERR_EXISTS,      // the name is taken
+    WH_ERR_CHANGED,     // the object or table is no longer the one that was asked for
+    WH_ERR_DENIED,      // no permission, wrong password
+    WH_ERR_UNAVAILABLE, // no answer, or "try again"
+    WH_ERR_BUSY,        // somebody else holds the lock
+    WH_ERR_STALE,       // this worker lost its lease: a newer epoch holds the work
+    WH_ERR_REFUSED,     // asked for something the promises forbid
+    WH_ERR_CANCELLED,   // asked to stop
+    WH_ERR_END,         // no more; not a failure (iteration)
+    WH_ERR_BUG,         // an invariant of ours does not hold
 } wh_status;
 
 // A position in an input. Zero means unknown, except for `byte`, whose knowledge `line` carries:
@@ -59,8 +59,8 @@ typedef struct wh_error {
 // A text that does not fit is cut at a UTF-8 boundary and ends in "...".
 __attribute__((format(printf, 3, 4))) wh_status wh_fail(wh_error *err, wh_status status,
                                                         const char *fmt, ...);
-__attribute__((format(printf, 4, 5))) wh_status
-wh_fail_at(wh_error *err, wh_status status, wh_place place, const char *fmt, ...);
+__attribute__((format(printf, 4, 5))) wh_status wh_fail_at(wh_error *err, wh_status status,
+                                                           wh_place place, const char *fmt, ...);
 
 // Puts "prefix" in front of the text that is there.
 __attribute__((format(printf, 2, 3))) void wh_error_prefix(wh_error *err, const char *fmt, ...);

@@ -77,8 +77,9 @@ void wh_log(wh_log_level level, const char *topic, const char *fmt, ...) {
   if (setup.json) {
     char quoted[1400];
     json_escape(text, quoted, sizeof quoted);
-    n = snprintf(line, sizeof line, "{\"time\":\"%s\",\"level\":\"%s\",\"topic\":\"%s\",\"text\":\"%s\"}",
-                 stamp, names[level], topic, quoted);
+    n = snprintf(line, sizeof line,
+                 "{\"time\":\"%s\",\"level\":\"%s\",\"topic\":\"%s\",\"text\":\"%s\"}", stamp,
+                 names[level], topic, quoted);
   } else {
     n = snprintf(line, sizeof line, "%s %-5s %s: %s", stamp, names[level], topic, text);
   }

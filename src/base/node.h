@@ -16,12 +16,12 @@ typedef struct wh_node_entry {
 
 struct wh_node {
   wh_node_kind kind;
-  bool plain;      // scalar without quotes: `~`, `null` and the empty string mean "nothing"
-  const char *file; // as the user named it
-  uint32_t line;    // from 1
-  uint32_t column;  // from 1
-  wh_str text;      // scalar; secrets are NOT resolved here: `${...}` stands as written
-  wh_node **items;  // list
+  bool plain;             // scalar without quotes: `~`, `null` and the empty string mean "nothing"
+  const char *file;       // as the user named it
+  uint32_t line;          // from 1
+  uint32_t column;        // from 1
+  wh_str text;            // scalar; secrets are NOT resolved here: `${...}` stands as written
+  wh_node **items;        // list
   wh_node_entry *entries; // map, in the order written
   size_t count;           // of items or entries
 };

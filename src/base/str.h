@@ -30,7 +30,7 @@ static inline bool wh_str_is(wh_str a, const char *cstr) {
   return wh_str_eq(a, wh_str_of(cstr));
 }
 
-int wh_str_cmp(wh_str a, wh_str b);       // byte order, shorter first
+int wh_str_cmp(wh_str a, wh_str b);        // byte order, shorter first
 bool wh_str_eq_nocase(wh_str a, wh_str b); // ASCII letters only
 bool wh_str_starts(wh_str s, const char *prefix);
 bool wh_str_ends(wh_str s, const char *suffix);

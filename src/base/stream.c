@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-static wh_status bytes_read(wh_input *base, void *data, size_t cap, size_t *ret_len, wh_error *err) {
+static wh_status bytes_read(wh_input *base, void *data, size_t cap, size_t *ret_len,
+                            wh_error *err) {
   (void)err;
   wh_bytes_input *in = (wh_bytes_input *)base;
   size_t n = in->len - in->at < cap ? in->len - in->at : cap;

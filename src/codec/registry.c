@@ -4,11 +4,7 @@
 #include "codec/parquet/parquet.h"
 
 const wh_codec_type *const wh_codecs[] = {
-    &wh_codec_csv,
-    &wh_codec_json,
-    &wh_codec_ndjson,
-    &wh_codec_parquet,
-    NULL,
+    &wh_codec_csv, &wh_codec_json, &wh_codec_ndjson, &wh_codec_parquet, NULL,
 };
 
 const wh_codec_type *wh_codec_by_name(wh_str name) {

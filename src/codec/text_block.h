@@ -10,5 +10,15 @@ typedef struct wh_text_block {
   wh_buf text;
 } wh_text_block;
 
+enum {
+  WH_TEXT_BLOCK_BYTES = 1 << 20, // of a block, at most
+  WH_TEXT_BLOCKS_OF_PART = 16,   // blocks that a part makes, at least
+};
+// When a block of text is full; `part_bytes` is that of the codec's context, 0 where nobody says.
+static inline size_t wh_text_block_bytes(size_t part_bytes) {
+  size_t share = part_bytes / WH_TEXT_BLOCKS_OF_PART;
+  return share && share < WH_TEXT_BLOCK_BYTES ? share : WH_TEXT_BLOCK_BYTES;
+}
+
 // An empty one; its owner adds to `text` and sets base.rows and base.bytes.
 wh_status wh_text_block_new(wh_mem *mem, wh_text_block **ret, wh_error *err);

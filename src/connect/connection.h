@@ -11,14 +11,14 @@
 struct wh_connector;
 
 typedef struct wh_connection {
-  wh_str name;                  // as in the configuration; errors begin with it
+  wh_str name; // as in the configuration; errors begin with it
   const struct wh_connector *type;
-  const void *options;          // the struct that type->options fills
+  const void *options; // the struct that type->options fills
   wh_os *os;
   wh_mem *mem;
-  const atomic_bool *cancel;    // set when the program is asked to stop at once; may be NULL
-  size_t batch_rows;            // a source closes its batches at these
+  const atomic_bool *cancel; // set when the program is asked to stop at once; may be NULL
+  size_t batch_rows;         // a source closes its batches at these
   size_t batch_bytes;
   size_t row_limit_bytes;
-  int64_t wait_limit_us;        // for somebody else's lock, at most; 0: as its options say
+  int64_t wait_limit_us; // for somebody else's lock, at most; 0: as its options say
 } wh_connection;

@@ -6,9 +6,9 @@
 #include "connect/connection.h"
 
 typedef struct wh_event {
-  wh_str store_key;   // of the object
-  wh_str version;     // if the queue knows it; empty: look
-  uint64_t receipt;   // handle for extend, done, fail
+  wh_str store_key;    // of the object
+  wh_str version;      // if the queue knows it; empty: look
+  uint64_t receipt;    // handle for extend, done, fail
   uint32_t deliveries; // how often it was received, this one included; 0: unknown
 } wh_event;
 
@@ -17,7 +17,8 @@ typedef struct wh_queue_type {
   // `pattern`: keys that matter.
   wh_status (*open)(wh_connection *c, wh_str pattern, wh_queue_handle **ret, wh_error *err);
   // Waits at most wait_us for events; writes up to max. None is not an error. Event strings live
-  // until the next receive. *ret_lost is set when events were dropped (an overflow): list the store.
+  // until the next receive. *ret_lost is set when events were dropped (an overflow): list the
+  // store.
   wh_status (*receive)(wh_queue_handle *q, wh_event *events, size_t max, int64_t wait_us,
                        size_t *ret_count, bool *ret_lost, wh_error *err);
   wh_status (*extend)(wh_queue_handle *q, uint64_t receipt, int64_t hidden_us, wh_error *err);

@@ -53,15 +53,16 @@ typedef struct wh_counts {
 typedef struct wh_mark {
   bool found; // false: no mark for this object yet
   bool done;
-  uint64_t rows_done;  // rows of the object that committed chunks have consumed
-  wh_counts counts;    // so far
-  uint64_t row_hash;   // sum over rows consumed
-  wh_str rejects;      // key of the published quarantine object; empty: none. Arena of the caller
+  uint64_t rows_done; // rows of the object that committed chunks have consumed
+  wh_counts counts;   // so far
+  uint64_t row_hash;  // sum over rows consumed
+  wh_str rejects;     // key of the published quarantine object; empty: none. Arena of the caller
   wh_str run;
   int64_t order;
   int64_t time_us;
 } wh_mark;
-typedef wh_status (*wh_mark_visit)(void *context, wh_str object, const wh_mark *mark, wh_error *err);
+typedef wh_status (*wh_mark_visit)(void *context, wh_str object, const wh_mark *mark,
+                                   wh_error *err);
 
 typedef struct wh_sink wh_sink;
 typedef struct wh_sink_type {

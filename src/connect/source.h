@@ -8,8 +8,8 @@
 
 // What is asked of a source. Identifiers are names, not SQL: the connector quotes them.
 typedef struct wh_source_query {
-  wh_str table; // "sales_order"; empty when `query` is given
-  wh_str query; // a SELECT of the user's
+  wh_str table;          // "sales_order"; empty when `query` is given
+  wh_str query;          // a SELECT of the user's
   const wh_str *columns; // only these are fetched, so that what stays home is not even read;
   size_t column_count;   // 0: all
   wh_str cursor;         // column, or empty: everything
@@ -24,18 +24,18 @@ typedef struct wh_source_query {
 typedef enum wh_cursor_kind { WH_CURSOR_WINDOWED, WH_CURSOR_EXACT } wh_cursor_kind;
 
 typedef struct wh_source_info {
-  wh_schema schema; // of the query's result, all columns; in the caller's arena
+  wh_schema schema;           // of the query's result, all columns; in the caller's arena
   wh_cursor_kind cursor_kind; // meaningful when the query names a cursor
   const wh_str *key;          // primary key columns, if known
   size_t key_count;
   uint64_t rows_estimate; // 0: unknown
-  const bool *guessed; // for each column: its type rests on a sample that had no value, so that what
-                       // an earlier run saw is the better guess; NULL: none is
+  const bool *guessed;    // for each column: its type rests on a sample that had no value, so that
+                       // what an earlier run saw is the better guess; NULL: none is
 } wh_source_info;
 
 typedef struct wh_bound {
-  int64_t clock_us;  // the source's own clock: where windowed cursors start from
-  bool has_to;       // exact cursors: the run reads [last, to)
+  int64_t clock_us; // the source's own clock: where windowed cursors start from
+  bool has_to;      // exact cursors: the run reads [last, to)
   wh_value to;
 } wh_bound;
 

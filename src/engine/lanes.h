@@ -17,7 +17,7 @@
 enum {
   WH_LANES_MAX = 16,
   WH_LANE_MEMORY = 16 << 20, // of `memory` that a lane should have
-  WH_LANES_AHEAD_SHARE = 6,  // of `memory`, for blocks that wait for their turn
+  WH_LANES_AHEAD_SHARE = 8,  // of `memory`, for blocks that wait for their turn
 };
 
 typedef struct wh_lanes wh_lanes;

@@ -28,7 +28,8 @@ typedef struct wh_step wh_step;
 struct wh_step {
   const wh_schema *schema; // of what it gives; owned by the step
   uint64_t rows_filtered;  // dropped on purpose so far
-  bool remembers; // rows: what becomes of one depends on those before it, so that all must pass here
+  bool
+      remembers; // rows: what becomes of one depends on those before it, so that all must pass here
   // `in` has the schema that bind saw; `out` is initialised with `schema` and reset. Rejected and
   // filtered rows are left out. `out` may borrow from `in`, never from the step: it stays valid
   // while `in` does, also when the next batch is pushed. `rejects` NULL: rejected rows are only

@@ -161,4 +161,25 @@ def test_random_tables_of_duckdb():
         compare(paths, want, where)
 
 
+def test_pages_so_large_that_they_are_read_in_pieces():
+    """Pages so large that they are read in pieces"""
+    folder = tap.folder()
+    paths, want, where = [], [], []
+    for number in range(200 if tap.LONG else 12):
+        random.seed(tap.SEED + number)
+        part = arrow_random.table(flat=True)
+        table = pa.concat_tables([part] * max(1, 60000 // max(part.num_rows, 1)))
+        options = {"compression": random.choice(["snappy", "none", "zstd"]),
+                   "data_page_version": random.choice(["1.0", "2.0"]), "data_page_size": 1 << 26,
+                   "use_dictionary": random.random() < 0.5, "write_page_checksum": random.random() < 0.5}
+        path = folder / f"{number}.parquet"
+        pq.write_table(table, path, **options)
+        paths.append(path)
+        want.append(rows_of(pq.read_table(path)))
+        where.append(f"seed {tap.SEED + number} {options} {table.schema}")
+        if len(paths) == 4:
+            compare(paths, want, where)
+            paths, want, where = [], [], []
+
+
 tap.run()

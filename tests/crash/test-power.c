@@ -1,6 +1,6 @@
-// Power loss at the I/O calls of a whole crossing: export, publish, load, ledger. After each restart
-// the website's table must come to equal the ERP's truth, with no row lost or doubled, and no
-// half-written object readable at any time.
+// Power loss at the I/O calls of a whole crossing: export, publish, load, ledger. After each
+// restart the website's table must come to equal the ERP's truth, with no row lost or doubled, and
+// no half-written object readable at any time.
 #include "base/sqlite_mem.h"
 #include "crossing.h"
 #include "sim_os.h"
@@ -107,8 +107,10 @@ static bool random_history(uint64_t seed) {
     sim_os_fail_at(os, 1 + test_random_below(600));
     wh_status status = live(os);
     if (status != WH_OK || sim_os_power_is_off(os)) { // it may go while the program ends
-      if (test_random_below(2)) sim_os_restart(os);
-      else sim_os_kill(os);
+      if (test_random_below(2))
+        sim_os_restart(os);
+      else
+        sim_os_kill(os);
       ok = lake_is_whole(os);
     }
     sim_os_fail_at(os, 0);

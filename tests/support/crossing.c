@@ -37,8 +37,8 @@ static const char config_text[] =
 
 wh_status crossing_write_config(wh_os *os, const char *chunk, wh_error *err) {
   char text[4096];
-  snprintf(text, sizeof text, "%s%s%s%s", config_text, chunk ? "    chunk: " : "", chunk ? chunk : "",
-           chunk ? "\n" : "");
+  snprintf(text, sizeof text, "%s%s%s%s", config_text, chunk ? "    chunk: " : "",
+           chunk ? chunk : "", chunk ? "\n" : "");
   WH_TRY(wh_os_make_path(os, "shop", err));
   return wh_os_write_file(os, "shop/wherry.yaml", wh_str_of(text), false, err);
 }
@@ -80,15 +80,16 @@ wh_status crossing_make_erp(wh_os *os, uint64_t rows, uint64_t seed, wh_error *e
                       err));
   // Deterministic rows without a random() of SQLite's own: arithmetic on the id and the seed. Every
   // 97th has a status that nobody knows.
-  snprintf(sql, sizeof sql,
-           "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %llu) "
-           "INSERT INTO sales_order SELECT i, printf('SO%%06d ', i), "
-           "CASE WHEN i %% 97 = 0 THEN 'Shiped' ELSE "
-           "CASE (i * %llu) %% 3 WHEN 0 THEN 'Open' WHEN 1 THEN 'Shipped' ELSE 'Cancelled' END END, "
-           "printf('%%d.%%02d', i * 7 %% 5000, i %% 100), i * 0.5, "
-           "strftime('%%Y-%%m-%%d %%H:%%M:%%SZ', 1795000000 + (i * %llu) %% 200000, 'unixepoch') FROM n",
-           (unsigned long long)rows, (unsigned long long)(seed % 1000 + 1),
-           (unsigned long long)(seed % 777 + 1));
+  snprintf(
+      sql, sizeof sql,
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %llu) "
+      "INSERT INTO sales_order SELECT i, printf('SO%%06d ', i), "
+      "CASE WHEN i %% 97 = 0 THEN 'Shiped' ELSE "
+      "CASE (i * %llu) %% 3 WHEN 0 THEN 'Open' WHEN 1 THEN 'Shipped' ELSE 'Cancelled' END END, "
+      "printf('%%d.%%02d', i * 7 %% 5000, i %% 100), i * 0.5, "
+      "strftime('%%Y-%%m-%%d %%H:%%M:%%SZ', 1795000000 + (i * %llu) %% 200000, 'unixepoch') FROM n",
+      (unsigned long long)rows, (unsigned long long)(seed % 1000 + 1),
+      (unsigned long long)(seed % 777 + 1));
   WH_TRY(crossing_sql(os, "erp", sql, err));
   return os->type->sync_dir(os, "shop", err); // SQLite does not sync the name of a new database
 }
@@ -118,7 +119,8 @@ wh_status crossing_open(crossing *c, wh_os *os, wh_mem *mem, wh_error *err) {
     return wh_fail(err, WH_ERR_USAGE, "%s", c->config->problems[0].text);
   }
   WH_TRY(wh_os_make_path(os, "shop/.wherry/locks", err));
-  WH_TRY(wh_ledger_open_sqlite(os, mem, "shop/.wherry/ledger.db", "shop/.wherry/locks", &c->ledger, err));
+  WH_TRY(wh_ledger_open_sqlite(os, mem, "shop/.wherry/ledger.db", "shop/.wherry/locks", &c->ledger,
+                               err));
   c->engine = (wh_engine){.os = os,
                           .mem = mem,
                           .config = c->config,
@@ -178,7 +180,8 @@ wh_status crossing_compare(wh_os *os, wh_error *err) {
   // without fraction digits and with ' ' or 'T'.
   static const char truth[] =
       "SELECT trim(number) || '|' || status || '|' || printf('%.2f', total) || '|' || "
-      "strftime('%s', updated_at) FROM erp.sales_order WHERE status IN ('Open','Shipped','Cancelled')";
+      "strftime('%s', updated_at) FROM erp.sales_order WHERE status IN "
+      "('Open','Shipped','Cancelled')";
   static const char shown[] =
       "SELECT \"Number\" || '|' || \"Status\" || '|' || printf('%.2f', \"Total\") || '|' || "
       "strftime('%s', \"UpdatedAt\") FROM main.orders";
@@ -194,11 +197,13 @@ wh_status crossing_compare(wh_os *os, wh_error *err) {
     snprintf(sql, sizeof sql, "%s EXCEPT %s", sides[i][0], sides[i][1]);
     status = first_text(db, sql, text, sizeof text, err);
     if (status == WH_OK && text[0]) {
-      status = wh_fail(err, WH_ERR_DATA, "%s: %s", i ? "only the website has" : "the website lacks", text);
+      status = wh_fail(err, WH_ERR_DATA, "%s: %s", i ? "only the website has" : "the website lacks",
+                       text);
     }
   }
   if (status == WH_OK) {
-    snprintf(sql, sizeof sql, "SELECT (SELECT count(*) FROM (%s)) - (SELECT count(*) FROM (%s))", truth, shown);
+    snprintf(sql, sizeof sql, "SELECT (SELECT count(*) FROM (%s)) - (SELECT count(*) FROM (%s))",
+             truth, shown);
     status = first_text(db, sql, text, sizeof text, err);
     if (status == WH_OK && strcmp(text, "0") != 0) {
       status = wh_fail(err, WH_ERR_DATA, "the number of rows differs by %s", text);

@@ -130,8 +130,10 @@ static void run_one(test_case *test, int number) {
   }
   if (folder[0]) nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
   if (failed && random_used) printf("# replay with WHERRY_TEST_SEED=%" PRIu64 "\n", seed);
-  if (skipped && !failed) printf("ok %d %s # SKIP %s\n", number, test->name, skipped);
-  else printf("%s %d %s\n", failed ? "not ok" : "ok", number, test->name);
+  if (skipped && !failed)
+    printf("ok %d %s # SKIP %s\n", number, test->name, skipped);
+  else
+    printf("%s %d %s\n", failed ? "not ok" : "ok", number, test->name);
   fflush(stdout);
 }
 

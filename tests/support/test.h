@@ -44,8 +44,9 @@ __attribute__((format(printf, 1, 2))) void test_note(const char *fmt, ...);
   }                                                                                                \
   static void test_##ident(void)
 
-#define CHECK(x)             test_check((x), __FILE__, __LINE__, #x)
-#define CHECK_EQ(got, want)  test_check_i64((int64_t)(got), (int64_t)(want), __FILE__, __LINE__, #got)
+#define CHECK(x) test_check((x), __FILE__, __LINE__, #x)
+#define CHECK_EQ(got, want)                                                                        \
+  test_check_i64((int64_t)(got), (int64_t)(want), __FILE__, __LINE__, #got)
 #define CHECK_STR(got, want) test_check_str((got), (want), __FILE__, __LINE__, #got)
 // For calls that end with &test_err.
 #define CHECK_OK(call)                                                                             \

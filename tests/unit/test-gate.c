@@ -140,8 +140,7 @@ TEST(gate_casts) {
 }
 
 TEST(gate_masks) {
-  check_gate("{ p: { from: postcode, class: personal, mask: proof } }", ORDERS, ROWS,
-             "p: string?",
+  check_gate("{ p: { from: postcode, class: personal, mask: proof } }", ORDERS, ROWS, "p: string?",
              // HMAC-SHA-256 of AB12CD; NULL stays NULL, and so does what has nothing to prove.
              "62926857c06d2a0f19008655f16a079fd1d1f079cb4aa439b9021b19c8968f3a\n~\n~\n", "");
   check_gate("{ p: { from: postcode, mask: ends }, n: { from: order_number, mask: gone } }", ORDERS,

@@ -105,9 +105,7 @@ wh_status csv_open_encoder(const wh_codec_context *context, const void *options,
   e->base = (wh_encoder){.add = encoder_add, .take = encoder_take, .close = encoder_close};
   e->mem = context->mem;
   e->block_rows = context->part_rows;
-  e->block_bytes = context->part_bytes && context->part_bytes < CSV_BLOCK_BYTES
-                       ? context->part_bytes
-                       : CSV_BLOCK_BYTES;
+  e->block_bytes = wh_text_block_bytes(context->part_bytes);
   wh_status status =
       csv_encode_init(&e->encode, e->mem, options ? options : &wh_csv_write_defaults, schema, err);
   if (status != WH_OK) {

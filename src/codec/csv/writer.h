@@ -3,8 +3,6 @@
 
 #include "codec/csv/csv.h"
 
-enum { CSV_BLOCK_BYTES = 1024 * 1024 }; // of text: a block, and a part of what becomes one
-
 // `options` are a wh_csv_write_options. WH_ERR_USAGE where they contradict themselves.
 wh_status csv_check_write(const void *options, wh_error *err);
 wh_status csv_open_writer(const wh_codec_context *context, wh_output *out, const void *options,

@@ -3,8 +3,6 @@
 #include "codec/json/encode.h"
 #include "codec/text_block.h"
 
-enum { BLOCK_BYTES = 1 << 20 }; // of text, after which an encoder is full
-
 // --- The writer ----------------------------------------------------------------------------------
 
 typedef struct json_writer {
@@ -130,8 +128,7 @@ static wh_status open_encoder(const wh_codec_context *context, const void *optio
   if (!b) return wh_fail_memory(err);
   b->base = (wh_encoder){.add = encoder_add, .take = encoder_take, .close = encoder_close};
   b->block_rows = context->part_rows;
-  b->block_bytes =
-      context->part_bytes && context->part_bytes < BLOCK_BYTES ? context->part_bytes : BLOCK_BYTES;
+  b->block_bytes = wh_text_block_bytes(context->part_bytes);
   wh_status status = json_encoder_open(context, options, lines, schema, NULL, &b->encoder, err);
   if (status != WH_OK) {
     wh_mem_free(context->mem, b, sizeof *b);

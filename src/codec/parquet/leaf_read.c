@@ -9,7 +9,7 @@ wh_status pq_leaf_init(pq_leaf_reader *leaf, const pq_tree_node *node, pq_shared
   *leaf = (pq_leaf_reader){.node = node, .shared = shared};
   const pq_tree_node *columns = shared->tree->columns;
   leaf->simple = node >= columns && node < columns + shared->tree->count;
-  pq_pages_init(&leaf->pages, shared->mem, shared->in, shared->decompressor, window);
+  pq_pages_init(&leaf->pages, shared->mem, shared->in, shared->decompressor, &shared->raw, window);
   wh_arena_init(&leaf->arena, shared->mem);
   wh_buf_init(&leaf->last, shared->mem, 0);
   wh_column_init(&leaf->dictionary.values, shared->mem, &node->field.type);
@@ -83,6 +83,8 @@ static wh_status load_dictionary(pq_leaf_reader *leaf, wh_error *err) {
   }
   WH_TRY(pq_values_begin(&values, leaf->node, leaf->shared->cpu, PQ_PLAIN, body.values,
                          body.value_bytes, NULL, &leaf->last, err));
+  // Once and exactly: dictionaries are most of what a scan of many columns holds.
+  WH_TRY(pq_values_room(&d->values, count, body.value_bytes - count * least, err));
   for (size_t done = 0; done < count;) {
     size_t step = pq_step(leaf->node), n = count - done < step ? count - done : step;
     pq_misfits misfits = {.arena = &leaf->arena};
@@ -98,6 +100,7 @@ static wh_status load_dictionary(pq_leaf_reader *leaf, wh_error *err) {
     if (len > d->max_text) d->max_text = len;
   }
   leaf->has_dictionary = true;
+  pq_pages_trim(&leaf->pages);
   return WH_OK;
 }
 
@@ -112,17 +115,26 @@ static void begin_levels(pq_rle *rle, wh_cpu cpu, const uint8_t *data, size_t le
 wh_status pq_leaf_load_page(pq_leaf_reader *leaf, wh_error *err) {
   const pq_page_header *h = &leaf->pages.header;
   const pq_tree_node *node = leaf->node;
+  const pq_dictionary *dictionary = leaf->has_dictionary ? &leaf->dictionary : NULL;
   wh_cpu cpu = leaf->shared->cpu;
   int32_t encoding = h->type == PQ_DATA_PAGE ? h->data.encoding : h->data2.encoding;
   uint64_t values = (uint64_t)pq_pages_values(&leaf->pages);
   pq_body body;
-  WH_TRY(pq_pages_body(&leaf->pages, node->slot_rep, node->def, &body, err));
+  bool streams = leaf->simple && pq_stream_can(&leaf->pages, node);
+  if (streams)
+    WH_TRY(pq_stream_begin(&leaf->pages, node->def, &body, err));
+  else
+    WH_TRY(pq_pages_body(&leaf->pages, node->slot_rep, node->def, &body, err));
   begin_levels(&leaf->definitions, cpu, body.definitions, body.definition_bytes, node->def,
                body.definitions_legacy);
   begin_levels(&leaf->repetitions, cpu, body.repetitions, body.repetition_bytes, node->slot_rep,
                body.repetitions_legacy);
-  WH_TRY(pq_values_begin(&leaf->values, node, cpu, encoding, body.values, body.value_bytes,
-                         leaf->has_dictionary ? &leaf->dictionary : NULL, &leaf->last, err));
+  if (streams)
+    WH_TRY(pq_values_begin_stream(&leaf->values, node, cpu, encoding, &body, &leaf->pages,
+                                  dictionary, err));
+  else
+    WH_TRY(pq_values_begin(&leaf->values, node, cpu, encoding, body.values, body.value_bytes,
+                           dictionary, &leaf->last, err));
   leaf->page_left = values;
   leaf->values_seen += values;
   return WH_OK;

@@ -21,6 +21,7 @@ typedef struct pq_shared {
   const pq_tree *tree;
   pq_decompressor *decompressor;
   pq_scratch scratch;
+  pq_shared_raw raw;
   wh_arena arena;         // of a batch: misfits
   size_t row_limit_bytes; // 0: none
   uint32_t group;         // the row group in hand, from 0

@@ -1,12 +1,20 @@
 #include "codec/parquet/page_read.h"
 
-#include <zlib.h>
+#include "codec/parquet/crc.h"
 
-enum { HEADER_FIRST_BYTES = 512, LENGTH_BYTES = 4 };
+enum {
+  HEADER_FIRST_BYTES = 512,
+  LENGTH_BYTES = 4,
+  PQ_PLAIN_KEEP = 128 << 10, // of room for a body that is kept when the body is not
+};
 
 void pq_pages_init(pq_pages *pages, wh_mem *mem, wh_input *in, pq_decompressor *decompressor,
-                   size_t window) {
-  *pages = (pq_pages){.mem = mem, .in = in, .decompressor = decompressor, .window = window};
+                   pq_shared_raw *shared_raw, size_t window) {
+  *pages = (pq_pages){.mem = mem,
+                      .in = in,
+                      .decompressor = decompressor,
+                      .shared_raw = shared_raw,
+                      .window = window};
   wh_arena_init(&pages->arena, mem);
 }
 
@@ -14,6 +22,7 @@ void pq_pages_free(pq_pages *pages) {
   if (!pages->mem) return;
   wh_mem_free(pages->mem, pages->raw, pages->raw_cap);
   wh_mem_free(pages->mem, pages->plain, pages->plain_cap);
+  wh_mem_free(pages->mem, pages->levels, pages->levels_cap);
   wh_arena_free(&pages->arena);
   *pages = (pq_pages){0};
 }
@@ -33,8 +42,15 @@ void pq_pages_seek(pq_pages *pages, uint64_t at) {
   pages->at = at;
 }
 
-static wh_status grow(wh_mem *mem, uint8_t **buffer, size_t *cap, size_t need, size_t keep,
-                      wh_error *err) {
+void pq_pages_trim(pq_pages *pages) {
+  if (pages->plain_cap <= PQ_PLAIN_KEEP) return;
+  wh_mem_free(pages->mem, pages->plain, pages->plain_cap);
+  pages->plain = NULL;
+  pages->plain_cap = 0;
+}
+
+wh_status pq_pages_grow(wh_mem *mem, uint8_t **buffer, size_t *cap, size_t need, size_t keep,
+                        wh_error *err) {
   if (need <= *cap) return WH_OK;
   uint8_t *larger = wh_mem_alloc(mem, need);
   if (!larger) return wh_fail_memory(err);
@@ -46,7 +62,8 @@ static wh_status grow(wh_mem *mem, uint8_t **buffer, size_t *cap, size_t need, s
 }
 
 // Makes bytes [at, at + want) of the file, which lie inside the chunk, stand in the window.
-static wh_status fetch(pq_pages *p, uint64_t at, size_t want, const uint8_t **ret, wh_error *err) {
+wh_status pq_pages_fetch(pq_pages *p, uint64_t at, size_t want, const uint8_t **ret,
+                         wh_error *err) {
   size_t keep = 0;
   if (at >= p->raw_from && at <= p->raw_from + p->raw_len) {
     size_t skip = (size_t)(at - p->raw_from);
@@ -61,7 +78,7 @@ static wh_status fetch(pq_pages *p, uint64_t at, size_t want, const uint8_t **re
   p->raw_len = keep;
   size_t need = p->peeking || want > p->window ? want : p->window;
   if (need > p->most - at) need = (size_t)(p->most - at);
-  WH_TRY(grow(p->mem, &p->raw, &p->raw_cap, need + PQ_SLACK, keep, err));
+  WH_TRY(pq_pages_grow(p->mem, &p->raw, &p->raw_cap, need + PQ_SLACK, keep, err));
   WH_TRY(p->in->read_at(p->in, at + keep, p->raw + keep, need - keep, err));
   p->bytes_read += need - keep;
   p->raw_len = need;
@@ -123,7 +140,7 @@ wh_status pq_pages_next(pq_pages *p, wh_error *err) {
     bool all = want >= p->most - p->at;
     if (all) want = (size_t)(p->most - p->at);
     const uint8_t *data;
-    WH_TRY(fetch(p, p->at, want, &data, err));
+    WH_TRY(pq_pages_fetch(p, p->at, want, &data, err));
     pq_cursor cursor = pq_cursor_over(wh_str_n((const char *)data, want), p->at, "its header");
     wh_arena_reset(&p->arena);
     if (all || want == PQ_PAGE_HEADER_BYTES_MAX) {
@@ -147,7 +164,7 @@ wh_status pq_pages_next(pq_pages *p, wh_error *err) {
 
 static wh_status check_crc(const pq_pages *p, const uint8_t *data, size_t len, wh_error *err) {
   if (!PQ_HAS(&p->header, PQ_PAGE_CRC)) return WH_OK;
-  uint32_t crc = (uint32_t)crc32_z(crc32_z(0, NULL, 0), data, len);
+  uint32_t crc = pq_crc32(data, len);
   if (crc == (uint32_t)p->header.crc) return WH_OK;
   return wh_fail(err, WH_ERR_DATA, "its checksum is %08x, its header says %08x: it was changed",
                  crc, (uint32_t)p->header.crc);
@@ -163,7 +180,7 @@ static wh_status decompress(pq_pages *p, const uint8_t *data, size_t len, size_t
     *ret = data;
     return WH_OK;
   }
-  WH_TRY(grow(p->mem, &p->plain, &p->plain_cap, out_len + PQ_SLACK, 0, err));
+  WH_TRY(pq_pages_grow(p->mem, &p->plain, &p->plain_cap, out_len + PQ_SLACK, 0, err));
   if (out_len)
     WH_TRY(pq_decompress(p->decompressor, p->compression, data, len, p->plain, out_len, err));
   memset(p->plain + out_len, 0, PQ_SLACK);
@@ -238,12 +255,30 @@ static wh_status body_second(pq_pages *p, const uint8_t *data, pq_body *ret, wh_
                     compressed, &ret->values, err);
 }
 
+// The body as it stands in the file. What is only decompressed from there does not stay, so that
+// all columns can share the room for it; levels of the second version do.
+static wh_status body_bytes(pq_pages *p, const uint8_t **ret, wh_error *err) {
+  const pq_page_header *h = &p->header;
+  size_t len = (size_t)h->compressed_size;
+  bool in_window = p->body_at >= p->raw_from && p->body_at + len <= p->raw_from + p->raw_len;
+  if (in_window || len <= p->window || p->compression == PQ_UNCOMPRESSED ||
+      h->type == PQ_DATA_PAGE_V2) {
+    return pq_pages_fetch(p, p->body_at, len, ret, err);
+  }
+  pq_shared_raw *raw = p->shared_raw;
+  WH_TRY(pq_pages_grow(p->mem, &raw->data, &raw->cap, len + PQ_SLACK, 0, err));
+  WH_TRY(p->in->read_at(p->in, p->body_at, raw->data, len, err));
+  p->bytes_read += len;
+  *ret = raw->data;
+  return WH_OK;
+}
+
 wh_status pq_pages_body(pq_pages *pages, unsigned max_rep, unsigned max_def, pq_body *ret,
                         wh_error *err) {
   const pq_page_header *h = &pages->header;
   const uint8_t *data;
   *ret = (pq_body){0};
-  WH_TRY(fetch(pages, pages->body_at, (size_t)h->compressed_size, &data, err));
+  WH_TRY(body_bytes(pages, &data, err));
   WH_TRY(check_crc(pages, data, (size_t)h->compressed_size, err));
   if (h->type == PQ_DATA_PAGE_V2) return body_second(pages, data, ret, err);
   return body_first(pages, data, max_rep, max_def, ret, err);

@@ -4,7 +4,6 @@
 
 #include <jansson.h>
 
-
 // The parent's type has its children's fields as they were.
 static void renew_fields(pq_tree_node *node) {
   wh_field *fields = (wh_field *)(uintptr_t)node->field.type.fields; // made with the tree

@@ -10,6 +10,7 @@ void pq_rle_init_legacy(pq_rle *rle, const uint8_t *data, size_t len, unsigned w
   *rle = (pq_rle){.at = data + len,
                   .end = data + len,
                   .packed = data,
+                  .packed_bytes = len,
                   .left = width ? (uint64_t)len * 8 / width : UINT64_MAX,
                   .width = (uint8_t)width,
                   .legacy = true};
@@ -32,22 +33,24 @@ static bool read_head(pq_rle *rle, uint64_t *ret) {
 static bool next_run(pq_rle *rle) {
   while (rle->left == 0) {
     uint64_t head;
+    if (rle->packed) rle->at = rle->packed + rle->packed_bytes;
+    rle->packed = NULL;
     if (!read_head(rle, &head)) return false;
-    size_t there = (size_t)(rle->end - rle->at);
+    uint64_t there = (uint64_t)(rle->end - rle->at) + rle->behind;
     if (head & 1) {
       uint64_t count = (head >> 1) * 8, bytes = (head >> 1) * rle->width;
       // Some writers leave out the last run's padding.
       if (bytes > there) {
         bytes = there;
-        count = (uint64_t)there * 8 / rle->width;
+        count = there * 8 / rle->width;
       }
       rle->packed = rle->at;
       rle->packed_at = 0;
+      rle->packed_bytes = bytes;
       rle->left = count;
-      rle->at += bytes;
     } else {
       size_t bytes = (rle->width + 7u) / 8;
-      if (bytes > there) return false;
+      if (bytes > (size_t)(rle->end - rle->at)) return false;
       uint32_t value = 0;
       memcpy(&value, rle->at, bytes);
       if (rle->width < 32 && value >> rle->width) return false;
@@ -150,4 +153,20 @@ size_t pq_rle_run(pq_rle *rle, size_t least, size_t count, uint32_t *ret_value) 
   *ret_value = rle->value;
   used(rle, n);
   return n;
+}
+
+const uint8_t *pq_rle_keep(const pq_rle *rle) {
+  return rle->packed ? rle->packed + rle->packed_at / 8 * rle->width : rle->at;
+}
+
+void pq_rle_moved(pq_rle *rle, const uint8_t *at, const uint8_t *end, uint64_t behind) {
+  if (rle->packed) {
+    rle->packed_bytes -= rle->packed_at / 8 * rle->width;
+    rle->packed_at %= 8;
+    rle->packed = at;
+  } else {
+    rle->at = at;
+  }
+  rle->end = end;
+  rle->behind = behind;
 }

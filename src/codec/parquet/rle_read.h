@@ -12,6 +12,8 @@ typedef struct pq_rle {
   const uint8_t *at, *end; // of the next run's head
   const uint8_t *packed;   // of the run in hand, or NULL: it repeats `value`
   uint64_t packed_at;      // the next value's number in it
+  uint64_t packed_bytes;   // of the run, from `packed` on
+  uint64_t behind;         // bytes that come behind `end` and are not there yet
   uint64_t left;           // values of the run in hand
   uint32_t value;
   uint8_t width;
@@ -31,3 +33,10 @@ size_t pq_rle_skip(pq_rle *rle, size_t count);
 // So many of the next `count` values as the run in hand repeats, if these are at least `least`:
 // *ret_value is what they are. Otherwise 0.
 size_t pq_rle_run(pq_rle *rle, size_t least, size_t count, uint32_t *ret_value);
+
+// For data that comes in pieces: `behind` is then not 0. The first byte that is still needed; and
+// where it stands now. Before `count` values are asked for, PQ_RLE_NEED(count) bytes have to stand
+// from there on, or all there are.
+#define PQ_RLE_NEED(count) ((size_t)(count)*9 + 64)
+const uint8_t *pq_rle_keep(const pq_rle *rle);
+void pq_rle_moved(pq_rle *rle, const uint8_t *at, const uint8_t *end, uint64_t behind);

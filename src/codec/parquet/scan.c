@@ -214,6 +214,7 @@ static void scan_close(wh_reader *reader) {
   wh_arena_free(&scan->arena);
   wh_arena_free(&scan->shared.arena);
   pq_scratch_free(&scan->shared.scratch);
+  wh_mem_free(mem, scan->shared.raw.data, scan->shared.raw.cap);
   pq_decompressor_close(scan->shared.decompressor);
   wh_mem_free(mem, scan, sizeof *scan);
 }

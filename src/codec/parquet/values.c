@@ -2,6 +2,8 @@
 
 #include "codec/parquet/copy.h"
 
+enum { STREAM_TEXT = 4096 };
+
 wh_status pq_scratch_init(pq_scratch *scratch, wh_mem *mem, const pq_tree *tree, wh_error *err) {
   wh_type binary = wh_type_of(WH_BINARY);
   scratch->mem = mem;
@@ -101,6 +103,7 @@ wh_status pq_values_begin(pq_page_values *values, const pq_tree_node *leaf, wh_c
       pq_rle_init(&values->rle, cpu, data, len, 1);
       values->rle.at = values->rle.end;
       values->rle.packed = data;
+      values->rle.packed_bytes = len;
       values->rle.left = (uint64_t)len * 8;
     }
     return WH_OK;
@@ -121,6 +124,34 @@ wh_status pq_values_begin(pq_page_values *values, const pq_tree_node *leaf, wh_c
   default:
     return wrong_encoding(values, err);
   }
+}
+
+wh_status pq_values_begin_stream(pq_page_values *values, const pq_tree_node *leaf, wh_cpu cpu,
+                                 int32_t encoding, const pq_body *body, pq_pages *pages,
+                                 const pq_dictionary *dictionary, wh_error *err) {
+  WH_TRY(pq_values_begin(values, leaf, cpu, encoding, body->values, body->value_bytes, dictionary,
+                         NULL, err));
+  values->pages = pages;
+  values->behind = body->value_bytes_behind;
+  values->rle.behind = values->behind;
+  // A large page may have large texts anywhere: fewer at a time.
+  if (encoding == PQ_PLAIN && leaf->element->type == PQ_BYTE_ARRAY) values->max_text = STREAM_TEXT;
+  return WH_OK;
+}
+
+wh_status pq_values_more(pq_page_values *values, size_t bytes, wh_error *err) {
+  return pq_stream_more(values->pages, values->at, bytes, &values->at, &values->end,
+                        &values->behind, err);
+}
+
+wh_status pq_values_need_indices(pq_page_values *values, size_t count, wh_error *err) {
+  pq_rle *rle = &values->rle;
+  const uint8_t *keep = pq_rle_keep(rle);
+  if (rle->behind == 0 || (size_t)(rle->end - keep) >= PQ_RLE_NEED(count)) return WH_OK;
+  values->at = keep;
+  WH_TRY(pq_values_more(values, PQ_RLE_NEED(count), err));
+  pq_rle_moved(rle, values->at, values->end, values->behind);
+  return WH_OK;
 }
 
 static void join_split(pq_page_values *v, size_t count, uint8_t *out) {
@@ -164,6 +195,7 @@ static wh_status fixed_values(pq_page_values *v, size_t count, uint8_t *out, pq_
   *ret = out;
   switch (v->encoding) {
   case PQ_PLAIN:
+    WH_TRY(pq_values_need(v, count * width, err));
     if (count > (size_t)(v->end - v->at) / width) return pq_values_short(v, err);
     *ret = v->at;
     v->at += count * width;
@@ -258,6 +290,7 @@ static wh_status skip_fixed(pq_page_values *v, size_t count, pq_scratch *s, wh_e
 wh_status pq_values_skip(pq_page_values *values, size_t count, pq_scratch *scratch, wh_error *err) {
   if (count == 0) return WH_OK;
   wh_status status = WH_OK;
+  if (through_dictionary(values)) WH_TRY(pq_values_need_indices(values, count, err));
   if (through_dictionary(values) || values->leaf->convert == PQ_BIT) {
     if (pq_rle_skip(&values->rle, count) < count) status = pq_values_short(values, err);
   } else if (values->leaf->element->type == PQ_BYTE_ARRAY) {

@@ -7,6 +7,7 @@
 
 #include "codec/parquet/delta_read.h"
 #include "codec/parquet/misfit.h"
+#include "codec/parquet/page_stream.h"
 #include "codec/parquet/rle_read.h"
 #include "codec/parquet/schema_read.h"
 #include "data/batch.h"
@@ -27,6 +28,8 @@ typedef struct pq_page_values {
   pq_encoding encoding;
   wh_cpu cpu;
   const uint8_t *at, *end; // of what is plain, and of delta-encoded texts' bytes
+  pq_pages *pages;         // of a page that comes in pieces,
+  uint64_t behind;         // of which so many bytes are not there yet
   uint64_t given;          // values so far
   pq_rle rle;              // dictionary indices, booleans
   pq_delta delta;          // integers, lengths
@@ -59,6 +62,18 @@ static inline size_t pq_step(const pq_tree_node *leaf) {
 wh_status pq_values_begin(pq_page_values *values, const pq_tree_node *leaf, wh_cpu cpu,
                           int32_t encoding, const uint8_t *data, size_t len,
                           const pq_dictionary *dictionary, wh_buf *last, wh_error *err);
+// The same for a page that comes in pieces, of which `body` has the first.
+wh_status pq_values_begin_stream(pq_page_values *values, const pq_tree_node *leaf, wh_cpu cpu,
+                                 int32_t encoding, const pq_body *body, pq_pages *pages,
+                                 const pq_dictionary *dictionary, wh_error *err);
+// Makes so many bytes stand at values->at, or all that are left of the page.
+wh_status pq_values_more(pq_page_values *values, size_t bytes, wh_error *err);
+static inline wh_status pq_values_need(pq_page_values *values, size_t bytes, wh_error *err) {
+  bool there = values->behind == 0 || (size_t)(values->end - values->at) >= bytes;
+  return __builtin_expect(there, 1) ? WH_OK : pq_values_more(values, bytes, err);
+}
+// For `count` dictionary indices.
+wh_status pq_values_need_indices(pq_page_values *values, size_t count, wh_error *err);
 // Appends the next `count` (<= pq_step) values densely. WH_ERR_DATA where there are fewer.
 // Values that the column's type cannot hold are noted in `misfits` by their dense number, and
 // something harmless stands in their place.

@@ -92,6 +92,7 @@ wh_status pq_gather(pq_page_values *values, size_t count, wh_column *column, pq_
   uint32_t indices[BLOCK];
   for (size_t done = 0; done < count;) {
     size_t n = count - done < BLOCK ? count - done : BLOCK;
+    WH_TRY(pq_values_need_indices(values, n, err));
     size_t got = pq_rle_u32(&values->rle, indices, n);
     if (got < n) {
       values->given += done + got;

@@ -47,6 +47,19 @@ wh_status pq_texts_begin(pq_page_values *values, wh_error *err) {
   return find_longest(values) ? WH_OK : damaged_lengths(err);
 }
 
+// The length of the next text, which then stands whole at v->at. For where not all of it is there.
+static wh_status next_plain(pq_page_values *v, size_t *ret, wh_error *err) {
+  WH_TRY(pq_values_need(v, LENGTH_BYTES, err));
+  if (v->end - v->at < LENGTH_BYTES) return pq_values_short(v, err);
+  size_t len = pq_load32(v->at);
+  if (len > (size_t)(v->end - v->at) - LENGTH_BYTES + v->behind) return too_long(v, len, err);
+  WH_TRY(pq_values_need(v, LENGTH_BYTES + len, err));
+  if (len > (size_t)(v->end - v->at) - LENGTH_BYTES) return too_long(v, len, err);
+  v->at += LENGTH_BYTES;
+  *ret = len;
+  return WH_OK;
+}
+
 // The texts stand one behind the other, each with its length in front. Short ones are copied by
 // whole words.
 static wh_status read_plain(pq_page_values *v, size_t count, wh_column *column, wh_error *err) {
@@ -54,17 +67,15 @@ static wh_status read_plain(pq_page_values *v, size_t count, wh_column *column, 
   size_t limit = column->bytes_cap - PQ_SLACK;
   int32_t *offsets = column->offsets + column->length;
   uint8_t *bytes = column->bytes;
-  const uint8_t *at = v->at, *end = v->end;
   for (size_t i = 0; i < count; i++) {
-    if ((size_t)(end - at) < LENGTH_BYTES) {
+    const uint8_t *at = v->at;
+    size_t there = (size_t)(v->end - at), len = there >= LENGTH_BYTES ? pq_load32(at) : SIZE_MAX;
+    if (__builtin_expect(there < LENGTH_BYTES || len > there - LENGTH_BYTES, 0)) {
       v->given += i;
-      return pq_values_short(v, err);
-    }
-    size_t len = pq_load32(at);
-    at += LENGTH_BYTES;
-    if (len > (size_t)(end - at)) {
-      v->given += i;
-      return too_long(v, len, err);
+      WH_TRY(next_plain(v, &len, err));
+      v->given -= i;
+    } else {
+      v->at += LENGTH_BYTES;
     }
     if (__builtin_expect(len > limit - used, 0)) {
       size_t have = (size_t)column->offsets[column->length];
@@ -72,13 +83,12 @@ static wh_status read_plain(pq_page_values *v, size_t count, wh_column *column, 
       bytes = column->bytes;
       limit = column->bytes_cap - PQ_SLACK;
     }
-    memcpy(bytes + used, at, SHORT_TEXT);
-    if (len > SHORT_TEXT) memcpy(bytes + used, at, len);
+    memcpy(bytes + used, v->at, SHORT_TEXT);
+    if (len > SHORT_TEXT) memcpy(bytes + used, v->at, len);
     used += len;
-    at += len;
+    v->at += len;
     offsets[i + 1] = (int32_t)used;
   }
-  v->at = at;
   return WH_OK;
 }
 
@@ -167,14 +177,8 @@ wh_status pq_texts_read(pq_page_values *values, size_t count, wh_column *column,
 }
 
 static wh_status skip_plain(pq_page_values *v, size_t count, wh_error *err) {
-  for (size_t i = 0; i < count; i++) {
-    if (v->end - v->at < LENGTH_BYTES) {
-      v->given += i;
-      return pq_values_short(v, err);
-    }
-    uint32_t len = pq_load32(v->at);
-    v->at += LENGTH_BYTES;
-    if (len > (size_t)(v->end - v->at)) return too_long(v, len, err);
+  for (size_t i = 0, len; i < count; i++) {
+    WH_TRY(next_plain(v, &len, err));
     v->at += len;
   }
   return WH_OK;

@@ -3,6 +3,7 @@
 #include "codec-run.h"
 #include "codec/csv/writer.h"
 #include "codec/text_block.h"
+#include "data/format.h"
 #include "data/put.h"
 #include "data/temporal.h"
 #include "data/value.h"
@@ -95,6 +96,54 @@ TEST(decimals_have_their_places) {
                "-0.05,-1,-1234567890123456789012345678.0123456789,-0.000000001\n"
                "0.00,0,0.0000000000,0.000000000\n"
                "-9999999999.99,9223372036854775808,-0.1000000000,0.500000000\n");
+}
+
+static double random_double(void) {
+  double value = (double)(int64_t)test_random();
+  switch (test_random_below(5)) {
+  case 0:
+    return (double)(int64_t)(test_random() >> 20) / 1e3;
+  case 1:
+    return (double)(int64_t)(test_random() >> test_random_below(64)) / 1e2 / 1e4;
+  case 2:
+    return value / 1e12;
+  case 3: // one beside a short one
+    return (double)(int64_t)(test_random() >> 34) / 100 * (1 + 2.3e-16);
+  default: {
+    uint64_t bits = test_random();
+    memcpy(&value, &bits, sizeof value);
+    return value == value ? value : -0.0;
+  }
+  }
+}
+
+TEST(floats_as_the_data_layer_writes_them) {
+  test_table t;
+  test_table_init(&t, "a: float64");
+  WH_CLEAN_BUF wh_buf want;
+  WH_CLEAN_BUF wh_buf text;
+  wh_buf_init(&want, &test_mem, 0);
+  wh_buf_init(&text, &test_mem, 0);
+  for (int i = 0; i < 60000; i++) {
+    double value = random_double();
+    char digits[WH_FORMAT_F64_MAX];
+    if (value - value != 0) value = 0; // infinite
+    CHECK_OK(wh_column_add_f64(&t.batch.columns[0], value, &test_err));
+    wh_batch_row_end(&t.batch);
+    wh_buf_add(&want, digits, wh_format_f64(value, digits));
+    wh_buf_add_char(&want, '\n');
+  }
+  const wh_csv_write_options no_header = {0};
+  for (int i = 0; i < LEVELS; i++) {
+    wh_cpu_limit(levels[i]);
+    CHECK_OK(write_batch(&no_header, &t.batch, &text));
+    wh_str got_rest = wh_buf_str(&text), want_rest = wh_buf_str(&want), a, b;
+    while (wh_str_split(&got_rest, '\n', &a) && wh_str_split(&want_rest, '\n', &b)) {
+      if (!CHECK_STR(a, b)) break;
+    }
+    CHECK_EQ(text.len, want.len);
+  }
+  test_table_free(&t);
 }
 
 TEST(years_of_more_than_four_digits) {

@@ -93,6 +93,7 @@ static wh_status add_raw(pq_chunk *c, const pq_values *v, wh_error *err) {
 
 // The dictionary took them all, or none.
 static wh_status add_indices(pq_chunk *c, const pq_values *v, bool *ret_full, wh_error *err) {
+  if (v->count == 0) return WH_OK;
   size_t known = c->dict.count;
   WH_TRY(pq_store_reserve(&c->indices, v->count * sizeof(uint16_t), err));
   uint16_t *indices = (uint16_t *)(void *)(c->indices.data + c->indices.len);
@@ -107,6 +108,7 @@ static wh_status add_indices(pq_chunk *c, const pq_values *v, bool *ret_full, wh
 }
 
 static wh_status add_hashes(pq_chunk *c, const pq_values *v, wh_error *err) {
+  if (v->count == 0) return WH_OK;
   WH_TRY(pq_store_reserve(&c->hashes, v->count * sizeof(uint64_t), err));
   uint64_t *out = (uint64_t *)(void *)(c->hashes.data + c->hashes.len);
   pq_bloom_hash(c->leaf, v, out);

@@ -1,17 +1,14 @@
 #include "data/format.h"
 
-#include "data/digits.h"
 #include "data/float.h"
-#include "data/temporal.h"
+#include "data/put.h"
 
 size_t wh_format_u64(uint64_t value, char *out) {
-  return wh_digits_put(value, out);
+  return (size_t)(wh_put_u64(out, value) - out);
 }
 
 size_t wh_format_i64(int64_t value, char *out) {
-  size_t sign = value < 0;
-  *out = '-';
-  return sign + wh_digits_put(sign ? 0 - (uint64_t)value : (uint64_t)value, out + sign);
+  return (size_t)(wh_put_i64(out, value) - out);
 }
 
 // A point before the last `scale` of `count` digits, with zeros where there are too few.
@@ -46,13 +43,14 @@ static size_t put_exponent(char *digits, size_t count, int exponent) {
     digits[n++] = (char)('0' + size / 100);
     size %= 100;
   }
-  wh_digits_put_two(size, digits + n);
-  return n + 2;
+  digits[n++] = (char)('0' + size / 10);
+  digits[n++] = (char)('0' + size % 10);
+  return n;
 }
 
 // `plain`: as many digits are written without exponent at least.
 static size_t put_float(wh_float_digits number, int plain, bool fraction, char *out) {
-  int count = (int)wh_digits_put(number.digits, out);
+  int count = (int)wh_format_u64(number.digits, out);
   int point = count + number.exponent;
   if (point < -3 || point > (count > plain ? count : plain))
     return put_exponent(out, (size_t)count, point - 1);
@@ -63,14 +61,39 @@ static size_t put_float(wh_float_digits number, int plain, bool fraction, char *
   return (size_t)point + 2;
 }
 
+// Of doubles that most often are short decimals.
+#define SHORT_LEAST 1e-3
+#define SHORT_MOST  1e9
+
+// A double that is m / 10^places, or 0. Where m has at most 15 digits, no other decimal of so few
+// digits is nearest to it: without zeros at its end it is the shortest.
+static inline size_t put_short(double magnitude, double power, unsigned places, bool fraction,
+                               char *out) {
+  static const uint32_t shifts[] = {100000000, 10000000, 1000000, 100000, 10000, 1000, 100};
+  uint64_t m = (uint64_t)(magnitude * power + 0.5), scale = (uint64_t)power;
+  if ((double)m / power != magnitude) return 0;
+  size_t n = wh_format_u64(m / scale, out);
+  uint64_t digits = wh_digits8_((uint32_t)(m % scale) * shifts[places]);
+  if (digits == 0 && !fraction) return n;
+  out[n++] = '.';
+  wh_put_word_(out + n, digits | WH_ZEROS8_);
+  return n + (digits ? 8 - (size_t)__builtin_clzll(digits) / 8 : 1);
+}
+
 static inline size_t format_f64(double value, bool fraction, char *out) {
   size_t sign = __builtin_signbit(value) != 0;
+  double magnitude = sign ? -value : value;
   *out = '-';
   if (value == 0) {
     memcpy(out + sign, "0.0", 3);
     return sign + (fraction ? 3 : 1);
   }
-  return sign + put_float(wh_f64_shortest(sign ? -value : value), 15, fraction, out + sign);
+  if (magnitude >= SHORT_LEAST && magnitude < SHORT_MOST) {
+    size_t n = put_short(magnitude, 1e3, 3, fraction, out + sign);
+    if (n == 0) n = put_short(magnitude, 1e6, 6, fraction, out + sign);
+    if (n) return sign + n;
+  }
+  return sign + put_float(wh_f64_shortest(magnitude), 15, fraction, out + sign);
 }
 
 static inline size_t format_f32(float value, bool fraction, char *out) {
@@ -99,12 +122,12 @@ size_t wh_format_f32_bare(float value, char *out) {
 // Nineteen digits at a time, so that the slow 128 bit division happens at most twice.
 static size_t put_wide(unsigned __int128 value, char *out) {
   const uint64_t unit = 10000000000000000000u;
-  if (value <= UINT64_MAX) return wh_digits_put((uint64_t)value, out);
+  if (value <= UINT64_MAX) return wh_format_u64((uint64_t)value, out);
   size_t n = put_wide(value / unit, out);
   uint64_t low = (uint64_t)(value % unit);
   for (uint64_t rank = unit / 10; rank > low && rank > 1; rank /= 10)
     out[n++] = '0';
-  return n + wh_digits_put(low, out + n);
+  return n + wh_format_u64(low, out + n);
 }
 
 size_t wh_format_decimal(__int128 unscaled, int scale, char *out) {
@@ -113,95 +136,4 @@ size_t wh_format_decimal(__int128 unscaled, int scale, char *out) {
   unsigned __int128 size = sign ? 0 - (unsigned __int128)unscaled : (unsigned __int128)unscaled;
   size_t n = put_wide(size, out + sign);
   return sign + (scale ? put_point(out + sign, n, (size_t)scale) : n);
-}
-
-size_t wh_format_date(wh_format_day *cache, int64_t days, char *out) {
-  enum { FIRST_DAY = -719162, LAST_DAY = 2932896 }; // 0001-01-01, 9999-12-31
-  if (!cache->known || cache->day != days) {
-    if (days < FIRST_DAY || days > LAST_DAY) return 0;
-    wh_civil c;
-    wh_civil_from_days(days, &c);
-    wh_digits_put_two((uint32_t)c.year / 100, cache->text);
-    wh_digits_put_two((uint32_t)c.year % 100, cache->text + 2);
-    wh_digits_put_two((uint32_t)c.month, cache->text + 5);
-    wh_digits_put_two((uint32_t)c.day, cache->text + 8);
-    cache->text[4] = cache->text[7] = '-';
-    cache->day = days;
-    cache->known = true;
-  }
-  memcpy(out, cache->text, 10);
-  return 10;
-}
-
-// Nanoseconds as .f without zeros at the end.
-static inline size_t put_nanos(uint32_t nanos, char *out) {
-  uint64_t digits = wh_digits_eight(nanos / 10); // the ninth by itself
-  *out = '.';
-  uint64_t text = digits | WH_DIGITS_ZEROS;
-  memcpy(out + 1, &text, sizeof text);
-  if (nanos % 10 == 0) return 9 - (size_t)__builtin_clzll(digits) / 8;
-  out[9] = (char)('0' + nanos % 10);
-  return 10;
-}
-
-// `per_second` is a constant where this is inlined, and the divisions are multiplications.
-static inline __attribute__((always_inline)) size_t put_time(uint64_t value, uint64_t per_second,
-                                                             char *out) {
-  uint32_t seconds = (uint32_t)(value / per_second), minutes = seconds / 60;
-  uint32_t fraction = (uint32_t)(value % per_second);
-  wh_digits_put_two(minutes / 60, out);
-  out[2] = ':';
-  wh_digits_put_two(minutes % 60, out + 3);
-  out[5] = ':';
-  wh_digits_put_two(seconds % 60, out + 6);
-  if (fraction == 0) return 8;
-  return 8 + put_nanos(fraction * (uint32_t)(1000000000 / per_second), out + 8);
-}
-
-size_t wh_format_time(int64_t value, int64_t per_second, char *out) {
-  if (value < 0 || value >= 86400 * per_second) return 0;
-  switch (per_second) {
-  case 1:
-    return put_time((uint64_t)value, 1, out);
-  case 1000:
-    return put_time((uint64_t)value, 1000, out);
-  case 1000000:
-    return put_time((uint64_t)value, 1000000, out);
-  default:
-    return put_time((uint64_t)value, 1000000000, out);
-  }
-}
-
-static inline __attribute__((always_inline)) size_t
-put_timestamp(wh_format_day *cache, int64_t value, int64_t per_second, char *out) {
-  const int64_t day = 86400 * per_second;
-  int64_t days = value / day, rest = value % day;
-  if (rest < 0) {
-    days--;
-    rest += day;
-  }
-  if (wh_format_date(cache, days, out) == 0) return 0;
-  out[10] = 'T';
-  return 11 + put_time((uint64_t)rest, (uint64_t)per_second, out + 11);
-}
-
-size_t wh_format_timestamp(wh_format_day *cache, int64_t value, int64_t per_second, bool zoned,
-                           char *out) {
-  size_t n;
-  switch (per_second) {
-  case 1:
-    n = put_timestamp(cache, value, 1, out);
-    break;
-  case 1000:
-    n = put_timestamp(cache, value, 1000, out);
-    break;
-  case 1000000:
-    n = put_timestamp(cache, value, 1000000, out);
-    break;
-  default:
-    n = put_timestamp(cache, value, 1000000000, out);
-  }
-  if (n == 0 || !zoned) return n;
-  out[n] = 'Z';
-  return n + 1;
 }

@@ -1,6 +1,7 @@
 // The quick forms of numbers and times, against the plain ones.
 #include "data/format.h"
 #include "data/number.h"
+#include "data/put.h"
 #include "data/temporal.h"
 #include "test.h"
 
@@ -60,9 +61,8 @@ TEST(decimals_are_written_with_their_scale) {
 TEST(times_are_written_as_iso_8601) {
   WH_CLEAN_BUF wh_buf want;
   wh_buf_init(&want, &test_mem, 0);
-  wh_format_day day = {0};
   for (uint64_t n = counts(200000); n; n--) {
-    char text[WH_FORMAT_TIME_MAX];
+    char text[WH_PUT_TIMESTAMP_ROOM];
     wh_unit unit = (wh_unit)test_random_below(4);
     int64_t per_second = wh_unit_per_second(unit);
     int64_t value = (int64_t)test_random_below((uint64_t)(86400 * per_second));
@@ -70,7 +70,7 @@ TEST(times_are_written_as_iso_8601) {
     if (test_random_below(4) == 0) value -= value % per_second;
     wh_buf_clear(&want);
     REQUIRE(wh_iso_write_time(value, unit, &want));
-    size_t len = wh_format_time(value, per_second, text);
+    size_t len = (size_t)(wh_put_time(text, value, unit) - text);
     REQUIRE(CHECK_STR(wh_str_n(text, len), wh_buf_str(&want)));
 
     int64_t days = (int64_t)test_random_below(200000) - 100000;
@@ -79,21 +79,21 @@ TEST(times_are_written_as_iso_8601) {
     bool zoned = test_random_below(2);
     wh_buf_clear(&want);
     REQUIRE(wh_iso_write_timestamp(value, unit, zoned, &want));
-    len = wh_format_timestamp(&day, value, per_second, zoned, text);
+    len = (size_t)(wh_put_timestamp(text, value, unit, zoned) - text);
     REQUIRE(CHECK_STR(wh_str_n(text, len), wh_buf_str(&want)));
   }
 }
 
 TEST(times_outside_of_four_digit_years_are_left_alone) {
-  wh_format_day day = {0};
-  char text[WH_FORMAT_TIME_MAX];
-  CHECK_EQ(wh_format_date(&day, -719163, text), 0);
-  CHECK_EQ(wh_format_date(&day, 2932897, text), 0);
-  CHECK_STR(wh_str_n(text, wh_format_date(&day, -719162, text)), WH_STR("0001-01-01"));
-  CHECK_STR(wh_str_n(text, wh_format_date(&day, 2932896, text)), WH_STR("9999-12-31"));
-  CHECK_EQ(wh_format_timestamp(&day, INT64_MIN, 1000000, true, text), 0);
-  CHECK_EQ(wh_format_time(86400, 1, text), 0);
-  CHECK_EQ(wh_format_time(-1, 1000000, text), 0);
+  char text[WH_PUT_TIMESTAMP_ROOM];
+  CHECK(wh_put_timestamp(text, INT64_MIN, WH_UNIT_US, true) == NULL);
+  int64_t first = WH_PUT_FIRST_DAY * 86400ll, last = WH_PUT_LAST_DAY * 86400ll + 86399;
+  CHECK(wh_put_timestamp(text, first - 1, WH_UNIT_S, true) == NULL);
+  CHECK(wh_put_timestamp(text, last + 1, WH_UNIT_S, true) == NULL);
+  char *end = wh_put_timestamp(text, first, WH_UNIT_S, true);
+  CHECK_STR(wh_str_n(text, (size_t)(end - text)), WH_STR("0001-01-01T00:00:00Z"));
+  end = wh_put_timestamp(text, last, WH_UNIT_S, false);
+  CHECK_STR(wh_str_n(text, (size_t)(end - text)), WH_STR("9999-12-31T23:59:59"));
 }
 
 TEST(floats_keep_a_fraction) {

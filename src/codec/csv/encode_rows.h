@@ -16,10 +16,6 @@
 
 #include <math.h>
 
-// Of doubles that most often are short decimals.
-#define LEAST_SHORT 1e-3
-#define MOST_SHORT  1e9
-
 #define INLINE static inline __attribute__((always_inline)) TARGET
 
 // The last bytes of a text, fewer than a block; not what stands behind them, if that is not ours.
@@ -90,32 +86,11 @@ INLINE char *put_text(csv_encode *e, const csv_cell *cell, const needles *n, wh_
   return put_quoted(e, cell, n, text, readable, row, out);
 }
 
-// A double that is m / 10^places, or NULL. Where m has at most 15 digits, no other decimal of so
-// few digits is nearest to it: without zeros at its end it is the shortest.
-INLINE char *put_short(double magnitude, double power, unsigned places, char decimal, char *out) {
-  static const uint32_t shifts[] = {100000000, 10000000, 1000000, 100000, 10000, 1000, 100};
-  uint64_t m = (uint64_t)(magnitude * power + 0.5), scale = (uint64_t)power;
-  if ((double)m / power != magnitude) return NULL;
-  out = wh_put_u64(out, m / scale);
-  *out++ = decimal;
-  uint64_t digits = wh_digits8_((uint32_t)(m % scale) * shifts[places]);
-  wh_put_word_(out, digits | WH_ZEROS8_);
-  return out + (digits ? 8 - __builtin_clzll(digits) / 8 : 1);
-}
-
 INLINE char *put_float(const csv_encode *e, double value, bool narrow, char *out) {
   if (__builtin_expect(!isfinite(value), 0)) {
     size_t len = isnan(value) ? 3 : value < 0 ? 9 : 8;
     memcpy(out, isnan(value) ? "NaN      " : value < 0 ? "-Infinity" : "Infinity ", 9);
     return out + len;
-  }
-  double magnitude = fabs(value);
-  if (!narrow && magnitude >= LEAST_SHORT && magnitude < MOST_SHORT) {
-    *out = '-';
-    char *digits = out + (value < 0);
-    char *end = put_short(magnitude, 1e3, 3, e->decimal, digits);
-    if (!end) end = put_short(magnitude, 1e6, 6, e->decimal, digits);
-    if (end) return end;
   }
   size_t len = narrow ? wh_format_f32((float)value, out) : wh_format_f64(value, out);
   if (e->decimal != '.') {

@@ -3,6 +3,7 @@
 #include "codec/json/encode_text.h"
 #include "data/base64.h"
 #include "data/number.h"
+#include "data/put.h"
 #include "data/temporal.h"
 
 #include <math.h>
@@ -14,7 +15,8 @@ enum {
   KEY_SHORT = 32,
   ESCAPE_MAX = 6, // bytes that one byte becomes at most
 };
-static_assert(VALUE_MAX >= (int)WH_FORMAT_DECIMAL_MAX && VALUE_MAX >= (int)WH_FORMAT_TIME_MAX + 2);
+static_assert(VALUE_MAX >= (int)WH_FORMAT_DECIMAL_MAX &&
+              VALUE_MAX >= (int)WH_PUT_TIMESTAMP_ROOM + 2);
 
 // Makes room: at most BUFFER_BYTES are asked for.
 static bool more(json_encoder *e, size_t bytes) {
@@ -151,24 +153,31 @@ static bool put_far_temporal(json_encoder *e, const wh_column *c, int64_t value)
   return put_scratch(e, wh_iso_write_timestamp(value, c->type.unit, c->type.zoned, out));
 }
 
-static bool put_temporal(json_encoder *e, const wh_column *c, size_t row) {
-  char *out = end_of(e) + 1;
-  int64_t value;
-  size_t n;
-  if (c->type.kind == WH_DATE) {
-    value = ((const int32_t *)(const void *)c->values)[row];
-    n = wh_format_date(&e->day, value, out);
-  } else {
-    int64_t per_second = wh_unit_per_second(c->type.unit);
-    value = ((const int64_t *)(const void *)c->values)[row];
-    n = c->type.kind == WH_TIME
-            ? wh_format_time(value, per_second, out)
-            : wh_format_timestamp(&e->day, value, per_second, c->type.zoned, out);
+// Where its text ends; NULL: it is not in the years (or of a time: the day) that put.h writes.
+static char *put_near_temporal(const wh_column *c, int64_t value, char *out) {
+  switch (c->type.kind) {
+  case WH_DATE:
+    return value < WH_PUT_FIRST_DAY || value > WH_PUT_LAST_DAY ? NULL
+                                                               : wh_put_date(out, (int32_t)value);
+  case WH_TIME:
+    return value < 0 || value >= 86400 * wh_unit_per_second(c->type.unit)
+               ? NULL
+               : wh_put_time(out, value, c->type.unit);
+  default:
+    return wh_put_timestamp(out, value, c->type.unit, c->type.zoned);
   }
-  if (__builtin_expect(n == 0, 0)) return put_far_temporal(e, c, value);
-  out[-1] = '"';
-  out[n] = '"';
-  e->used += n + 2;
+}
+
+static bool put_temporal(json_encoder *e, const wh_column *c, size_t row) {
+  char *out = end_of(e);
+  const void *values = c->values;
+  int64_t value =
+      c->type.kind == WH_DATE ? ((const int32_t *)values)[row] : ((const int64_t *)values)[row];
+  char *end = put_near_temporal(c, value, out + 1);
+  if (__builtin_expect(!end, 0)) return put_far_temporal(e, c, value);
+  out[0] = '"';
+  *end++ = '"';
+  e->used += (size_t)(end - out);
   return true;
 }
 

@@ -19,7 +19,6 @@ typedef struct json_encoder {
   json_key *keys;
   wh_arena arena;
   wh_buf scratch; // for what is formatted by the data layer
-  wh_format_day day;
   // Where the text goes: into `text`, which grows; or, with `out`, which takes it when it is full.
   wh_buf text; // its len is `used` only after json_encode_end
   wh_output *out;

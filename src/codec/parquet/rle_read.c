@@ -2,13 +2,18 @@
 
 enum { VARINT_BYTES = 5, BLOCK = 256 };
 
+// Of no bytes, `data` may be NULL.
+static const uint8_t *end_of(const uint8_t *data, size_t len) {
+  return len ? data + len : data;
+}
+
 void pq_rle_init(pq_rle *rle, wh_cpu cpu, const uint8_t *data, size_t len, unsigned width) {
-  *rle = (pq_rle){.at = data, .end = data + len, .width = (uint8_t)width, .cpu = cpu};
+  *rle = (pq_rle){.at = data, .end = end_of(data, len), .width = (uint8_t)width, .cpu = cpu};
 }
 
 void pq_rle_init_legacy(pq_rle *rle, const uint8_t *data, size_t len, unsigned width) {
-  *rle = (pq_rle){.at = data + len,
-                  .end = data + len,
+  *rle = (pq_rle){.at = end_of(data, len),
+                  .end = end_of(data, len),
                   .packed = data,
                   .packed_bytes = len,
                   .left = width ? (uint64_t)len * 8 / width : UINT64_MAX,

@@ -128,6 +128,7 @@ wh_status wh_reject_lines_move(wh_reject_lines *to, wh_reject_lines *from, wh_er
 wh_status wh_reject_lines_write(const wh_reject_lines *l, wh_buf *out, wh_error *err) {
   const wh_reject_number *numbers = (const wh_reject_number *)l->numbers.data;
   size_t from = 0;
+  if (l->count == 0) return WH_OK;
   for (uint64_t i = 0; i < l->count; i++) {
     const wh_reject_number *n = &numbers[i];
     wh_buf_add(out, l->lines.data + from, n->at - from);

@@ -646,7 +646,8 @@ TEST(failures_of_an_encoder_are_not_the_readers) {
   fail_once(told, WH_ERR_TYPE, "no such type", false);
 }
 
-// One that is opened anew after a wrong part has spoilt it.
+// One that is opened anew after a wrong part has spoilt it. With several lanes the others may take
+// all the parts that are left, and then it is not needed.
 TEST(a_later_encoder_that_cannot_be_opened_is_told_of) {
   script told = {.rows = 500, .batch = 7, .part_rows = 50, .block_rows = 12, .odd = 1};
   told.odd_ends = WH_ERR_DATA;
@@ -654,9 +655,12 @@ TEST(a_later_encoder_that_cannot_be_opened_is_told_of) {
     told.bad_open = lanes + 1;
     bench b;
     if (bench_init(&b, plain, &told) && CHECK_OK(bench_start(&b, lanes, &test_err))) {
-      CHECK_FAILS(drain(&b, &test_err), WH_ERR_TYPE);
-      CHECK_ERROR_HAS("no such type");
-      CHECK(!wh_flow_reader_failed(b.flow));
+      wh_status status = drain(&b, &test_err);
+      if (lanes == 1 || status != WH_ERR_END) {
+        CHECK_EQ(status, WH_ERR_TYPE);
+        CHECK_ERROR_HAS("no such type");
+        CHECK(!wh_flow_reader_failed(b.flow));
+      }
     }
     bench_free(&b);
   }

@@ -1,0 +1,168 @@
+// Sinks in database servers. What a load is, that the newest row wins, replacing by stage and
+// difference, marks and leases are the same in every one of them, and stand in connect/sql_*.c.
+// A server adds a wh_sql_driver: sessions, its catalog, how a batch gets into a table in bulk, and
+// how some SQL is spelled. (SQLite, which is no server and has no bulk path, has its own sink.)
+//
+// How rows get into a table that has a key:
+//   1. what cannot take part (a missing key, a version of the future, a value the column cannot
+//      hold) is rejected here;
+//   2. the others travel in bulk into a temporary table of the session, numbered by their row in
+//      the batch; rows of one key go in rounds, so that each round has a key once and rows count
+//      one by one;
+//   3. one or two statements put them where their version is newer.
+// All of it within a savepoint: when the server refuses a statement because of a row, the rows are
+// halved until the one that it refuses stands alone, and that one is rejected with the server's
+// reason.
+#pragma once
+
+#include "connect/connect.h"
+
+typedef struct wh_sql_session wh_sql_session;
+
+// A column as the catalog has it.
+typedef struct wh_sql_column {
+  wh_str name;
+  wh_str declared;      // its type as the server spells it: "numeric(12,2)"; what a stage repeats
+  wh_type type;         // what a source reads it as
+  const char *unread;   // why no type of ours holds its values, a phrase; NULL: one does
+  bool nullable;
+  bool has_default;     // or fills itself: identity, auto_increment, serial
+  bool is_generated;    // computed: nobody can write it
+  bool folds;           // values of different bytes may be equal: a collation, padding
+  uint32_t key_position; // in the primary key, from 1; 0: not part of it
+  uint32_t native;      // the driver's own: PostgreSQL's type OID, a TDS type
+  int32_t limit;        // characters or bytes that it holds; 0: no limit of its own
+} wh_sql_column;
+
+typedef struct wh_sql_unique { // an index that lets each combination be there once
+  const uint32_t *columns;     // indexes in the relation
+  size_t count;
+} wh_sql_unique;
+
+// A table, a view, or what a query gives.
+typedef struct wh_sql_relation {
+  wh_str schema, table;   // as the server spells them; empty for a query
+  const char *not_a_sink; // why rows cannot be loaded into it: "it is a view"; NULL: they can
+  bool has_order;         // it has a column WH_ORDER_COLUMN
+  wh_sql_column *columns; // without that one
+  size_t count;
+  const wh_sql_unique *uniques; // the primary key first; none of them partial or deferrable
+  size_t unique_count;
+  uint64_t rows_estimate; // WH_SIZE_UNKNOWN
+} wh_sql_relation;
+
+// One connection to the server, one thread at a time. Drivers put it first in a struct of theirs.
+struct wh_sql_session {
+  const struct wh_sql_driver *driver;
+  wh_connection *connection;
+};
+
+typedef enum wh_sql_access { WH_SQL_READ, WH_SQL_WRITE } wh_sql_access;
+
+// Rows of a batch on their way into a table in bulk. Columns come in this order: the constants, the
+// row's number in the batch (when `number` is not empty), the batch's own.
+typedef struct wh_sql_bulk {
+  wh_str table; // quoted
+  const wh_str *names;             // of the batch's columns, as the table spells them, not quoted
+  const wh_sql_column *columns;    // of the table, for each of them
+  const wh_batch *batch;
+  const uint32_t *rows;            // which of its rows
+  size_t row_count;
+  wh_str number;                   // column that takes the row's index in the batch
+  struct {
+    wh_str name;
+    int64_t value;
+  } constants[2];
+  size_t constant_count;
+} wh_sql_bulk;
+
+typedef wh_status (*wh_sql_row_visit)(void *context, const wh_str *values, size_t count,
+                                      wh_error *err);
+
+struct wh_sql_target;
+
+// Errors of all verbs name the connection, except:
+//   WH_ERR_TYPE        the server refused a statement because of a row: a constraint, a value too
+//                      long or out of range. The text is the reason alone, fit for a quarantine:
+//                      'violates check constraint "orders_n_check"'.
+// With `retry` set: WH_ERR_BUSY (a lock, a deadlock, a serialization failure), WH_ERR_UNAVAILABLE
+// (the connection is gone, the server restarts or is overloaded). Never retried: WH_ERR_DENIED.
+typedef struct wh_sql_driver {
+  const char *product; // "PostgreSQL"
+
+  wh_status (*open)(wh_connection *c, wh_sql_access access, wh_sql_session **ret, wh_error *err);
+  void (*close)(wh_sql_session *s); // NULL is fine; rolls back
+
+  // One statement. Parameters are text; one without data is NULL. `ret_rows` may be NULL: rows that
+  // were changed (for UPDATE: that matched).
+  wh_status (*run)(wh_sql_session *s, wh_str sql, const wh_str *params, size_t count,
+                   uint64_t *ret_rows, wh_error *err);
+  // A query of few rows, as text; NULL comes as a string without data.
+  wh_status (*ask)(wh_sql_session *s, wh_str sql, const wh_str *params, size_t count,
+                   wh_sql_row_visit visit, void *context, wh_error *err);
+  // WH_ERR_NOT_FOUND with the nearest name. `table` may be "schema.table".
+  wh_status (*relate)(wh_sql_session *s, wh_str table, wh_arena *arena, wh_sql_relation *ret,
+                      wh_error *err);
+  // The schema of tables whose name has none, as the server spells it.
+  wh_status (*home)(wh_sql_session *s, wh_arena *arena, wh_str *ret, wh_error *err);
+  wh_status (*bulk)(wh_sql_session *s, const wh_sql_bulk *bulk, wh_error *err);
+
+  // Types. The declaration for a new column; `in_key` where some types cannot be indexed.
+  bool (*declare)(const wh_type *type, bool in_key, wh_buf *out);
+  // What relate would say of a column so declared: for tables that are not there yet.
+  void (*declared)(const wh_type *type, bool in_key, wh_sql_column *column);
+  // Why no value of the type, or not each, survives in the column: a phrase ("turns text that ...");
+  // NULL: they do, or checks finds those that do not.
+  const char *(*clash)(const wh_type *type, const wh_sql_column *column);
+  // Whether values of the type have to be looked at one by one (fits).
+  bool (*checks)(const wh_type *type, const wh_sql_column *column);
+  // Whether the column holds the value exactly. `reason` takes a phrase of at most
+  // WH_SQL_REASON_MAX bytes with its NUL: "'12.345' has 3 decimal places, numeric(10,2) keeps 2".
+  bool (*fits)(const wh_sql_column *column, const wh_column *values, size_t row, char *reason);
+
+  // Spelling.
+  bool (*name)(wh_buf *sql, wh_str name);     // quoted
+  bool (*param)(wh_buf *sql, unsigned number); // from 1: $1, ?, @P1
+  bool (*same)(wh_buf *sql, wh_str a, wh_str b); // a IS NOT DISTINCT FROM b, by bytes for text
+  bool (*same_bytes)(wh_buf *sql, wh_str a, wh_str b); // equal, and not only by a collation
+  const char *begin;       // a transaction that sees what others have committed
+  const char *savepoint;   // makes one, named wherry
+  const char *to_savepoint;
+  const char *release;     // forgets it; empty: not needed
+  const char *text;        // declaration of long text: "text"
+  const char *digest;      // of 64 hexadecimal digits, compared by bytes, may be a key
+  const char *by_bytes;    // behind a text, so that it compares by its bytes: " COLLATE \"C\""
+  const char *unlogged;    // CREATE <this> TABLE, for stages
+  const char *too_small;   // what an order of rows that have none is: the smallest bigint
+
+  // CREATE of a table that only this session sees, with these column definitions.
+  bool (*add_temporary)(wh_buf *sql, wh_str name, wh_str definitions);
+  bool (*add_clear)(wh_buf *sql, wh_str table); // of one such
+  // The statements that put the rows of `from` (quoted) into the target's table or stage where
+  // wh_sql_add_guard allows it; their counts add up to the rows written. At most two.
+  wh_status (*add_upsert)(const struct wh_sql_target *t, wh_str from, wh_buf sql[2],
+                          size_t *ret_count, wh_error *err);
+} wh_sql_driver;
+
+enum {
+  WH_SQL_REASON_MAX = 256,
+  WH_SQL_TEXT_MAX = 4 << 20, // bytes of a statement
+};
+
+// A sink over a driver; see connect/sink.h. `driver` outlives it.
+wh_status wh_sql_sink_open(const wh_sql_driver *driver, wh_connection *c, const wh_target *targets,
+                           size_t count, wh_sink **ret, wh_error *err);
+// The other verbs of wh_sink_type, the same for each.
+wh_status wh_sql_sink_inspect(wh_sink *sink, wh_buf *ret_text, bool *ret_exists, bool *ret_fits,
+                              wh_error *err);
+wh_status wh_sql_sink_prepare(wh_sink *sink, wh_error *err);
+wh_status wh_sql_sink_begin(wh_sink *sink, const wh_load *load, wh_arena *arena, wh_mark *ret,
+                            wh_error *err);
+wh_status wh_sql_sink_write(wh_sink *sink, size_t target, const wh_batch *batch,
+                            wh_rejects *rejects, wh_counts *counts, wh_error *err);
+wh_status wh_sql_sink_mark(wh_sink *sink, wh_mark *mark, wh_error *err);
+wh_status wh_sql_sink_commit(wh_sink *sink, wh_error *err);
+void wh_sql_sink_abort(wh_sink *sink);
+void wh_sql_sink_close(wh_sink *sink);
+wh_status wh_sql_sink_marks(const wh_sql_driver *driver, wh_connection *c, wh_str pipeline,
+                            wh_arena *arena, wh_mark_visit visit, void *context, wh_error *err);

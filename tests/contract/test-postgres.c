@@ -705,16 +705,16 @@ PG_TEST(tells_of_a_server_that_stops_in_the_middle) {
   CHECK_FAILS(read_on(reader, &batch), WH_ERR_UNAVAILABLE);
   CHECK(test_err.retry);
   CHECK_ERROR_HAS("place: reading the query: ");
-  wh_reader_close(reader);
   wh_batch_free(&batch);
+  wh_reader_close(reader);
   CHECK(!test_postgres_start());
   REQUIRE_OK(open_long(&reader, &batch));
   sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY%' AND pid <> "
       "pg_backend_pid()");
   CHECK_FAILS(read_on(reader, &batch), WH_ERR_UNAVAILABLE);
   CHECK(test_err.retry);
-  wh_reader_close(reader);
   wh_batch_free(&batch);
+  wh_reader_close(reader);
 }
 
 typedef struct later {

@@ -1,9 +1,15 @@
 #include "connect/connect.h"
 #include "connect/local/local.h"
+#ifdef WHERRY_POSTGRES
+#include "connect/postgres/postgres.h"
+#endif
 #include "connect/sqlite/sqlite.h"
 
 const wh_connector *const wh_connectors[] = {
     &wh_connector_local,
+#ifdef WHERRY_POSTGRES
+    &wh_connector_postgres,
+#endif
     &wh_connector_sqlite,
     NULL,
 };

@@ -6,10 +6,12 @@
 
 Tables come from bench/make-table.c. Runs are interleaved: each tool in turn, then again. Each counts
 as a whole process (wall clock, CPU and peak resident memory, from wait4), with so many processors as
-`--threads` says. What Wherry wrote is compared with what DuckDB makes of the same input, value by
+`--threads` says, after what others wrote has reached the disk. What Wherry wrote is compared with what DuckDB makes of the same input, value by
 value, before a time counts. Prints the medians, and how many times faster Wherry was.
 """
 import argparse
+import concurrent.futures
+import multiprocessing
 import os
 import pathlib
 import statistics
@@ -17,8 +19,6 @@ import subprocess
 import sys
 import tempfile
 import time
-
-import duckdb
 
 DUCKDB = """
 import duckdb, sys
@@ -87,7 +87,11 @@ def wherry_command(program, shape, source, target, kinds):
     return [program, "convert", source, target, "--force", "--memory", MEMORY.get(shape, "64MiB"), *flags]
 
 
-def measure(command, threads):
+def measure(command, target, threads):
+    """This process stays small, because a child's peak begins with what its parent had."""
+    target.unlink(missing_ok=True)
+    os.sync()
+
     def pin():
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     environment = dict(os.environ, POLARS_MAX_THREADS=str(threads))
@@ -102,8 +106,21 @@ def measure(command, threads):
     return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
+def apart(function, *args):
+    """What it returns, from a process of its own."""
+    spawn = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=spawn) as pool:
+        return pool.submit(function, *args).result()
+
+
+def to_parquet(source, target):
+    import duckdb
+    duckdb.sql(f"COPY (FROM read_csv('{source}')) TO '{target}' (FORMAT parquet, COMPRESSION snappy)")
+
+
 def fingerprint(path, kind, types=None):
     """Rows, and a sum over the hashes of each column's values as DuckDB's types for them."""
+    import duckdb
     reader = f"{READERS[kind]}('{path}')"
     if types is None:
         types = [(row[0], row[1]) for row in duckdb.sql(f"DESCRIBE FROM {reader}").fetchall()]
@@ -126,26 +143,28 @@ def bench(args, program, folder, shape, pair, threads):
     source = folder / f"{shape}.{come}"
     ours, theirs, other = (folder / f"{who}.{go}" for who in ("ours", "duckdb", "other"))
     commands = {"wherry": wherry_command(program, shape, source, ours, kinds)}
+    targets = {"wherry": ours, "duckdb": theirs}
     makers = {"duckdb": duckdb_command, "pyarrow": pyarrow_command, "polars": polars_command}
     for peer in args.peers:
         target = theirs if peer == "duckdb" else other
         command = makers[peer](source, target, kinds, threads)
         if command:
             commands[peer] = command
-    times = {name: [] for name in commands}
+    times, sizes = {name: [] for name in commands}, {}
     for _ in range(args.runs):
         for name, command in list(commands.items()):
             try:
-                times[name].append(measure(command, threads))
+                times[name].append(measure(command, targets.get(name, other), threads))
+                sizes[name] = targets.get(name, other).stat().st_size
             except RuntimeError as why:
                 print(f"  {name} failed: {str(why).strip().splitlines()[-1:]}")
                 del commands[name]
     size = source.stat().st_size
-    equal = not {"duckdb", "wherry"} <= commands.keys() or compare(ours, theirs, go)
+    equal = not {"duckdb", "wherry"} <= commands.keys() or apart(compare, ours, theirs, go)
     for name in commands:
         wall, cpu, memory = (statistics.median(t[i] for t in times[name]) for i in range(3))
         base = statistics.median(t[0] for t in times["wherry"]) if "wherry" in commands else wall
-        written = {"wherry": ours, "duckdb": theirs}.get(name, other).stat().st_size
+        written = sizes[name]
         faster = "" if name == "wherry" else f"{wall / base:5.2f}x"
         print(f"{shape:8} {pair:17} {threads} {name:8} {wall:7.2f} s {cpu:7.2f} s CPU {memory:7.1f} MiB "
               f"{size / wall / 1e6:7.0f} MB/s {written / 1e6:8.1f} MB out {faster}", flush=True)
@@ -178,8 +197,7 @@ def main():
                     with path.open("wb") as out:
                         subprocess.run([maker, shape, kind, str(args.mb * 1_000_000)], stdout=out, check=True)
             if "parquet" in kinds and not (folder / f"{shape}.parquet").exists():
-                duckdb.sql(f"COPY (FROM read_csv('{folder}/{shape}.csv')) TO '{folder}/{shape}.parquet' "
-                           "(FORMAT parquet, COMPRESSION snappy)")
+                apart(to_parquet, folder / f"{shape}.csv", folder / f"{shape}.parquet")
             for pair in args.pairs:
                 for threads in args.threads:
                     good = bench(args, program, folder, shape, pair, threads) and good

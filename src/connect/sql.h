@@ -80,6 +80,7 @@ typedef wh_status (*wh_sql_row_visit)(void *context, const wh_str *values, size_
                                       wh_error *err);
 
 struct wh_sql_target;
+struct wh_sql_statements;
 
 // Errors of all verbs name the connection, except:
 //   WH_ERR_TYPE        the server refused a statement because of a row: a constraint, a value too
@@ -121,27 +122,35 @@ typedef struct wh_sql_driver {
   bool (*fits)(const wh_sql_column *column, const wh_column *values, size_t row, char *reason);
 
   // Spelling.
-  bool (*name)(wh_buf *sql, wh_str name);     // quoted
-  bool (*param)(wh_buf *sql, unsigned number); // from 1: $1, ?, @P1
-  bool (*same)(wh_buf *sql, wh_str a, wh_str b); // a IS NOT DISTINCT FROM b, by bytes for text
+  size_t name_max;                               // bytes of an identifier
+  bool (*name)(wh_buf *sql, wh_str name);        // quoted
+  bool (*param)(wh_buf *sql, unsigned number);   // from 1: $1, ?, @P1
+  bool (*same)(wh_buf *sql, wh_str a, wh_str b); // equal by bytes, or both NULL
   bool (*same_bytes)(wh_buf *sql, wh_str a, wh_str b); // equal, and not only by a collation
-  const char *begin;       // a transaction that sees what others have committed
-  const char *savepoint;   // makes one, named wherry
-  const char *to_savepoint;
-  const char *release;     // forgets it; empty: not needed
-  const char *text;        // declaration of long text: "text"
-  const char *digest;      // of 64 hexadecimal digits, compared by bytes, may be a key
-  const char *by_bytes;    // behind a text, so that it compares by its bytes: " COLLATE \"C\""
-  const char *unlogged;    // CREATE <this> TABLE, for stages
-  const char *too_small;   // what an order of rows that have none is: the smallest bigint
+  bool (*bytes)(wh_buf *sql, wh_str a);  // of a text: an expression that sorts by its bytes
+  const char *begin;                     // a transaction that sees what others have committed
+  const char *savepoint, *to_savepoint;  // makes one named wherry, goes back to it
+  const char *release;                   // forgets it; empty: not needed
+  const char *text;                      // declaration of long text: "text"
+  const char *digest;                    // of 64 hexadecimal digits as a primary key: "char(64)"
+  const char *table_options;             // behind the columns of CREATE TABLE; empty: nothing
+  const char *temporary_prefix;          // of the names of a session's own tables: "#"; else ""
 
-  // CREATE of a table that only this session sees, with these column definitions.
-  bool (*add_temporary)(wh_buf *sql, wh_str name, wh_str definitions);
-  bool (*add_clear)(wh_buf *sql, wh_str table); // of one such
-  // The statements that put the rows of `from` (quoted) into the target's table or stage where
-  // wh_sql_add_guard allows it; their counts add up to the rows written. At most two.
-  wh_status (*add_upsert)(const struct wh_sql_target *t, wh_str from, wh_buf sql[2],
-                          size_t *ret_count, wh_error *err);
+  // Whole statements, where the servers differ in more than spelling; see sql_target.h for what they
+  // are made of. The batch's table is the session's own and holds the rows of one round.
+  wh_status (*add_batch_table)(const struct wh_sql_target *t, struct wh_sql_statements *ret,
+                               wh_error *err);
+  bool (*add_clear)(wh_buf *sql, wh_str table); // empties the batch's table
+  // The table that outlives transactions, for replace; it refuses what the target's would, as far
+  // as that can be had.
+  wh_status (*add_stage_table)(const struct wh_sql_target *t, struct wh_sql_statements *ret,
+                               wh_error *err);
+  // Puts the batch's rows into the target's table, or its stage, where the guard allows it.
+  wh_status (*add_upsert)(const struct wh_sql_target *t, int64_t order,
+                          struct wh_sql_statements *ret, wh_error *err);
+  // Makes the table equal to its stage.
+  wh_status (*add_replace)(const struct wh_sql_target *t, int64_t order,
+                           struct wh_sql_statements *ret, wh_error *err);
 } wh_sql_driver;
 
 enum {

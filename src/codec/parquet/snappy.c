@@ -148,7 +148,8 @@ compress_body(uint16_t *table, const uint8_t *in, size_t len, uint8_t *out, cons
       p += n;
       anchor = p;
       if (p > last) return put_literal(out, anchor, (size_t)(end - anchor));
-      table[hash(load64(p - 2), bytes)] = (uint16_t)(p - 2 - in);
+      // A position inside the match, too, where that makes more and longer ones.
+      if (bytes != HASHED_TEXT) table[hash(load64(p - 2), bytes)] = (uint16_t)(p - 2 - in);
       word = load64(p);
       offset = swap_position(table, hash(word, bytes), (size_t)(p - in));
     } while (load32(p - offset) == (uint32_t)word && offset);

@@ -1,10 +1,8 @@
 // Rows into a table or a stage.
+#include "connect/sink_rows.h"
 #include "connect/sqlite/sink.h"
 
 enum { ALONE_MAX = 4096 }; // rows that go one by one after statements for many failed
-
-#define DAY_US    ((int64_t)86400 * 1000000)
-#define FUTURE_US DAY_US // versions further ahead than this are mistakes
 
 // What a write carries from row to row.
 typedef struct writing {
@@ -13,8 +11,7 @@ typedef struct writing {
   const wh_batch *batch;
   wh_rejects *rejects;
   wh_counts *counts;
-  int64_t last_version; // in the version column's unit; later ones are mistakes
-  bool limits_version;
+  wh_sink_rows rows;
 } writing;
 
 static wh_status reject(writing *w, size_t row, const char *rule, wh_str column, const char *reason,
@@ -34,35 +31,13 @@ static wh_str column_name(const writing *w, size_t column) {
   return w->target->schema.fields[column].name;
 }
 
-// Now and a day in units of the column, rounded down; false for versions that are no times.
-static bool last_version(const wh_type *type, int64_t now_us, int64_t *ret) {
-  int64_t limit_us;
-  if (type->kind != WH_DATE && type->kind != WH_TIMESTAMP) return false;
-  if (__builtin_add_overflow(now_us, FUTURE_US, &limit_us)) return false;
-  int64_t per_second = type->kind == WH_DATE ? 0 : wh_unit_per_second(type->unit);
-  if (type->unit == WH_UNIT_NS && type->kind == WH_TIMESTAMP)
-    return !__builtin_mul_overflow(limit_us, 1000, ret);
-  int64_t unit_us = per_second ? 1000000 / per_second : DAY_US;
-  *ret = limit_us / unit_us - (limit_us % unit_us < 0);
-  return true;
-}
-
 // Keys and versions that cannot take part. *ret_fine false: the row was rejected.
 static wh_status check_row(writing *w, size_t row, bool *ret_fine, wh_error *err) {
-  const wh_sqlite_target *t = w->target;
-  *ret_fine = false;
-  for (size_t i = 0; i < wh_sqlite_key_count(t); i++) {
-    if (wh_column_is_null(&w->batch->columns[t->key[i]], row))
-      return reject(w, row, "key", column_name(w, t->key[i]), "missing", err);
-  }
-  if (t->version >= 0) {
-    const wh_column *version = &w->batch->columns[t->version];
-    wh_str name = column_name(w, (size_t)t->version);
-    if (wh_column_is_null(version, row)) return reject(w, row, "version", name, "missing", err);
-    if (w->limits_version && wh_column_i64(version, row) > w->last_version)
-      return reject(w, row, "version_future", name, "more than a day in the future", err);
-  }
-  *ret_fine = true;
+  wh_reject reject;
+  *ret_fine = !wh_sink_row_is_bad(&w->rows, w->batch, row, &reject);
+  if (*ret_fine) return WH_OK;
+  WH_TRY(w->rejects->row(w->rejects, &reject, w->batch, row, err));
+  w->counts->quarantined++;
   return WH_OK;
 }
 
@@ -275,9 +250,8 @@ wh_status wh_sqlite_sink_write(wh_sink *sink, size_t target, const wh_batch *bat
     return WH_OK;
   }
   writing w = {.sink = sink, .target = t, .batch = batch, .rejects = rejects, .counts = counts};
-  if (t->version >= 0)
-    w.limits_version =
-        last_version(&t->schema.fields[t->version].type, sink->load.now_us, &w.last_version);
+  w.rows = wh_sink_rows_of(&t->schema, t->key, wh_sqlite_key_count(t), t->version,
+                           sink->load.now_us);
   bind_last(sink, t);
   wh_status status = put_rows(&w, err);
   let_go(t);

@@ -1,0 +1,60 @@
+// The tables that the sink makes for its targets.
+#include "connect/sql_sink.h"
+
+static bool is_key(const wh_sql_target *t, size_t column) {
+  for (size_t i = 0; i < t->key_count; i++)
+    if (t->key[i] == column) return true;
+  return false;
+}
+
+static void add_definition(wh_buf *sql, const wh_sql_target *t, size_t column, bool required) {
+  wh_buf_add_c(sql, "  ");
+  wh_sql_add_column(sql, t, NULL, column);
+  wh_buf_add_char(sql, ' ');
+  wh_buf_add_str(sql, t->columns[column].declared);
+  if (required) wh_buf_add_c(sql, " NOT NULL");
+}
+
+static void add_order(wh_buf *sql, const wh_sql_target *t) {
+  wh_buf_add_c(sql, "  ");
+  t->driver->name(sql, WH_STR(WH_ORDER_COLUMN));
+  wh_buf_add_c(sql, " bigint NOT NULL");
+}
+
+static bool add_end(wh_buf *sql, const wh_sql_target *t) {
+  if (t->key_count) {
+    wh_buf_add_c(sql, ",\n  PRIMARY KEY (");
+    wh_sql_add_key(sql, t, NULL);
+    wh_buf_add_char(sql, ')');
+  }
+  wh_buf_add_c(sql, "\n)");
+  return wh_buf_add_c(sql, t->driver->table_options);
+}
+
+bool wh_sql_add_table(wh_buf *sql, const wh_sql_target *t) {
+  wh_buf_add_c(sql, "CREATE TABLE ");
+  wh_buf_add_str(sql, t->table);
+  wh_buf_add_c(sql, " (\n");
+  for (size_t i = 0; i < t->schema.count; i++) {
+    if (i) wh_buf_add_c(sql, ",\n");
+    add_definition(sql, t, i, !t->columns[i].nullable || is_key(t, i));
+  }
+  if (t->has_order) {
+    wh_buf_add_c(sql, ",\n");
+    add_order(sql, t);
+  }
+  return add_end(sql, t);
+}
+
+// Columns of the key as the table declares them, so that the same values are stored.
+bool wh_sql_add_side_table(wh_buf *sql, const wh_sql_target *t) {
+  wh_buf_add_c(sql, "CREATE TABLE ");
+  wh_buf_add_str(sql, t->side);
+  wh_buf_add_c(sql, " (\n");
+  for (size_t i = 0; i < t->key_count; i++) {
+    add_definition(sql, t, t->key[i], true);
+    wh_buf_add_c(sql, ",\n");
+  }
+  add_order(sql, t);
+  return add_end(sql, t);
+}

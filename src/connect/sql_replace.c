@@ -1,0 +1,258 @@
+// Replace: rows gather in a stage, a table of their own that outlives the chunks of a large load;
+// the last mark makes the table equal to the stage, in the mark's transaction.
+//
+// _wherry_tables keeps the order of the object that each table equals, and what its stage looks
+// like; its row is locked by whoever works on the stage. _wherry_stages names the stages under way:
+// one for each table, pipeline and object.
+#include "connect/sql_sink.h"
+
+// Puts a text together: %t the tables, %s the stages, %m the marks, ? the next parameter.
+static void add_text(wh_sink *sink, wh_buf *sql, const char *text) {
+  unsigned number = 0;
+  for (const char *c = text; *c; c++) {
+    if (*c == '?') {
+      wh_sql_add_param(sink, sql, ++number);
+    } else if (*c == '%') {
+      c++;
+      wh_buf_add_str(sql, *c == 't' ? sink->tables : *c == 's' ? sink->stages : sink->marks);
+    } else {
+      wh_buf_add_char(sql, *c);
+    }
+  }
+}
+
+static wh_status run_text(wh_sink *sink, const char *text, const wh_str *params, size_t count,
+                          uint64_t *ret_rows, wh_error *err) {
+  WH_CLEAN_BUF wh_buf sql;
+  wh_buf_init(&sql, sink->connection->mem, WH_SQL_TEXT_MAX);
+  add_text(sink, &sql, text);
+  return wh_sql_run(sink, &sql, params, count, ret_rows, err);
+}
+
+static wh_status ask_text(wh_sink *sink, const char *text, const wh_str *params, size_t count,
+                          bool *ret_found, int64_t *ret, size_t ret_count, wh_error *err) {
+  WH_CLEAN_BUF wh_buf sql;
+  wh_buf_init(&sql, sink->connection->mem, WH_SQL_TEXT_MAX);
+  add_text(sink, &sql, text);
+  return wh_sql_ask_i64(sink, &sql, params, count, ret_found, ret, ret_count, err);
+}
+
+static wh_str mark_id(const wh_sink *sink, wh_arena *arena) {
+  return wh_sql_digest(arena, (wh_str[]){sink->load.pipeline, sink->load.object}, 2);
+}
+
+// The key of the load's stage in _wherry_stages.
+static wh_status stage_key(wh_sink *sink, const wh_sql_target *t, wh_str *ret_key, wh_str *ret_mark,
+                           wh_error *err) {
+  *ret_mark = mark_id(sink, &sink->load_arena);
+  if (!ret_mark->data) return wh_fail_memory(err);
+  *ret_key = wh_sql_digest(&sink->load_arena, (wh_str[]){t->id, *ret_mark}, 2);
+  return ret_key->data ? WH_OK : wh_fail_memory(err);
+}
+
+// Locks the table's row until the transaction ends, so that no two loads work on its stage at once.
+static wh_status lock_table(wh_sink *sink, const wh_sql_target *t, wh_error *err) {
+  return run_text(sink, "UPDATE %t SET shape = shape WHERE id = ?", &t->id, 1, NULL, err);
+}
+
+// --- Preparing -----------------------------------------------------------------------------------
+
+static wh_status make_stage(wh_sink *sink, wh_sql_target *t, wh_error *err) {
+  WH_CLEAN_STATEMENTS wh_sql_statements s;
+  wh_sql_statements_init(&s, sink->connection->mem);
+  WH_TRY(t->driver->add_stage_table(t, &s, err));
+  WH_TRY(wh_sql_statements_check(&s, err));
+  return wh_sql_run_all(sink, &s, NULL, err);
+}
+
+typedef struct shape {
+  wh_arena *arena;
+  wh_str text;
+} shape;
+
+static wh_status take_shape(void *context, const wh_str *values, size_t count, wh_error *err) {
+  shape *s = context;
+  (void)count;
+  s->text = wh_arena_str(s->arena, values[0]);
+  return s->text.data ? WH_OK : wh_fail_memory(err);
+}
+
+// The shape of the stage that is there; empty: there was none yet, and there is a row for it now.
+static wh_status find_shape(wh_sink *sink, wh_sql_target *t, wh_str *ret, wh_error *err) {
+  WH_CLEAN_BUF wh_buf sql;
+  wh_buf_init(&sql, sink->connection->mem, WH_SQL_TEXT_MAX);
+  add_text(sink, &sql, "SELECT shape FROM %t WHERE id = ?");
+  WH_TRY(wh_buf_check(&sql, err));
+  shape s = {.arena = &sink->arena};
+  WH_TRY(sink->driver->ask(sink->session, wh_buf_str(&sql), &t->id, 1, take_shape, &s, err));
+  *ret = s.text;
+  if (s.text.data) return WH_OK;
+  *ret = (wh_str){0};
+  return run_text(sink, "INSERT INTO %t (id, name, shape) VALUES (?, ?, ?)",
+                  (wh_str[]){t->id, t->name, WH_STR("")}, 3, NULL, err);
+}
+
+// Stages that may still be applied: not overtaken by a newer object. The rows of _wherry_stages of
+// the others stay until their load ends, for its counts.
+#define LIVE                                                                                       \
+  "FROM %s s WHERE s.table_id = ? AND NOT EXISTS (SELECT 1 FROM %t t WHERE t.id = s.table_id AND "  \
+  "t.replaced_order > s.ord)"
+
+// Removes the rows of other stages; when none is left, all of them.
+static wh_status drop_dead_rows(wh_sink *sink, wh_sql_target *t, wh_error *err) {
+  WH_CLEAN_BUF wh_buf sql;
+  wh_buf_init(&sql, sink->connection->mem, WH_SQL_TEXT_MAX);
+  wh_buf_printf(&sql, "DELETE FROM %.*s WHERE ", WH_STR_ARG(t->stage));
+  t->driver->name(&sql, WH_STR(WH_SQL_STAGE));
+  wh_buf_add_c(&sql, " NOT IN (SELECT s.stage ");
+  add_text(sink, &sql, LIVE ")");
+  return wh_sql_run(sink, &sql, &t->id, 1, NULL, err);
+}
+
+static wh_status remake_stage(wh_sink *sink, wh_sql_target *t, wh_error *err) {
+  bool exists;
+  WH_TRY(wh_sql_has_table(sink, t->schema_name, t->stage_name, &exists, err));
+  if (exists) {
+    WH_CLEAN_BUF wh_buf sql;
+    wh_buf_init(&sql, sink->connection->mem, WH_SQL_TEXT_MAX);
+    wh_buf_printf(&sql, "DROP TABLE %.*s", WH_STR_ARG(t->stage));
+    WH_TRY(wh_sql_run(sink, &sql, NULL, 0, NULL, err));
+  }
+  // A stage of another shape belongs to a load of other columns: that load begins anew.
+  WH_TRY(run_text(sink, "DELETE FROM %s WHERE table_id = ?", &t->id, 1, NULL, err));
+  WH_TRY(make_stage(sink, t, err));
+  return run_text(sink, "UPDATE %t SET shape = ? WHERE id = ?", (wh_str[]){t->shape, t->id}, 2,
+                  NULL, err);
+}
+
+wh_status wh_sql_prepare_stage(wh_sink *sink, wh_sql_target *t, wh_error *err) {
+  wh_str there;
+  bool exists;
+  WH_TRY(find_shape(sink, t, &there, err));
+  WH_TRY(wh_sql_has_table(sink, t->schema_name, t->stage_name, &exists, err));
+  if (!exists || !wh_str_eq(there, t->shape)) return remake_stage(sink, t, err);
+  // Loads that are done, or never got to a mark, do not come back to their stage.
+  WH_TRY(run_text(sink,
+                  "DELETE FROM %s WHERE table_id = ? AND mark_id NOT IN (SELECT id FROM %m WHERE "
+                  "done = 0)",
+                  &t->id, 1, NULL, err));
+  return drop_dead_rows(sink, t, err);
+}
+
+// --- A load --------------------------------------------------------------------------------------
+
+static wh_status find_stage(wh_sink *sink, wh_str key, bool *ret_found, int64_t found[2],
+                            wh_error *err) {
+  return ask_text(sink, "SELECT stage, accepted FROM %s WHERE id = ?", &key, 1, ret_found, found, 2,
+                  err);
+}
+
+static wh_status add_stage(wh_sink *sink, wh_sql_target *t, wh_str key, wh_str mark,
+                           wh_error *err) {
+  wh_arena *arena = &sink->load_arena;
+  int64_t highest = 0;
+  WH_TRY(ask_text(sink, "SELECT max(stage) FROM %s", NULL, 0, NULL, &highest, 1, err));
+  t->stage_id = highest + 1;
+  wh_str params[] = {key, t->id, mark, wh_sql_i64_text(arena, t->stage_id),
+                     wh_sql_i64_text(arena, sink->load.order)};
+  if (!params[3].data || !params[4].data) return wh_fail_memory(err);
+  return run_text(sink,
+                  "INSERT INTO %s (id, table_id, mark_id, stage, ord, accepted) VALUES (?, ?, ?, "
+                  "?, ?, 0)",
+                  params, 5, NULL, err);
+}
+
+wh_status wh_sql_begin_stage(wh_sink *sink, wh_sql_target *t, const wh_mark *mark, bool *ret_lost,
+                             wh_error *err) {
+  int64_t there[2] = {0}, is_late = 0;
+  wh_str key, mark_key;
+  bool found;
+  *ret_lost = false;
+  t->accepted = 0;
+  WH_TRY(lock_table(sink, t, err));
+  wh_str order = wh_sql_i64_text(&sink->load_arena, sink->load.order);
+  if (!order.data) return wh_fail_memory(err);
+  WH_TRY(ask_text(sink, "SELECT count(*) FROM %t WHERE id = ? AND replaced_order > ?",
+                  (wh_str[]){t->id, order}, 2, NULL, &is_late, 1, err));
+  t->is_late = is_late > 0;
+  if (t->is_late) return WH_OK;
+  WH_TRY(stage_key(sink, t, &key, &mark_key, err));
+  WH_TRY(find_stage(sink, key, &found, there, err));
+  if (!found) {
+    *ret_lost = mark->found && !mark->done && mark->rows_done > 0;
+    return add_stage(sink, t, key, mark_key, err);
+  }
+  t->stage_id = there[0];
+  t->accepted = there[1];
+  return WH_OK;
+}
+
+wh_status wh_sql_keep_stage(wh_sink *sink, wh_sql_target *t, wh_error *err) {
+  wh_arena *arena = &sink->load_arena;
+  wh_str key, mark_key;
+  if (t->is_late) return WH_OK;
+  WH_TRY(stage_key(sink, t, &key, &mark_key, err));
+  wh_str params[] = {wh_sql_i64_text(arena, sink->load.order), wh_sql_i64_text(arena, t->accepted),
+                     key};
+  if (!params[0].data || !params[1].data) return wh_fail_memory(err);
+  return run_text(sink, "UPDATE %s SET ord = ?, accepted = ? WHERE id = ?", params, 3, NULL, err);
+}
+
+// --- Its end -------------------------------------------------------------------------------------
+
+static wh_status forget_stage(wh_sink *sink, wh_sql_target *t, wh_str key, wh_error *err) {
+  WH_TRY(run_text(sink, "DELETE FROM %s WHERE id = ?", &key, 1, NULL, err));
+  return drop_dead_rows(sink, t, err);
+}
+
+// Rows that came while it was not late yet wait in vain; what they counted as is put right.
+static wh_status give_up(wh_sink *sink, wh_sql_target *t, wh_str key, wh_counts *counts,
+                         wh_error *err) {
+  int64_t waiting[2] = {0};
+  WH_TRY(find_stage(sink, key, NULL, waiting, err));
+  counts->written -= (uint64_t)waiting[1];
+  counts->superseded += (uint64_t)waiting[1];
+  return forget_stage(sink, t, key, err);
+}
+
+static wh_status count_staged(wh_sink *sink, wh_sql_target *t, int64_t *ret, wh_error *err) {
+  WH_CLEAN_BUF wh_buf sql;
+  wh_buf_init(&sql, sink->connection->mem, WH_SQL_TEXT_MAX);
+  wh_buf_printf(&sql, "SELECT count(*) FROM %.*s WHERE ", WH_STR_ARG(t->stage));
+  t->driver->name(&sql, WH_STR(WH_SQL_STAGE));
+  wh_buf_add_c(&sql, " = ");
+  wh_sql_add_i64(&sql, t->stage_id);
+  return wh_sql_ask_i64(sink, &sql, NULL, 0, NULL, ret, 1, err);
+}
+
+static wh_status replace(wh_sink *sink, wh_sql_target *t, uint64_t *ret_changed, wh_error *err) {
+  WH_CLEAN_STATEMENTS wh_sql_statements s;
+  wh_sql_statements_init(&s, sink->connection->mem);
+  WH_TRY(t->driver->add_replace(t, sink->load.order, &s, err));
+  WH_TRY(wh_sql_statements_check(&s, err));
+  wh_status status = wh_sql_run_all(sink, &s, ret_changed, err);
+  if (status != WH_ERR_TYPE) return status;
+  // Not one row's fault alone: the rows together break a rule of the table.
+  wh_error why = err ? *err : (wh_error){0};
+  return wh_fail(err, WH_ERR_REFUSED, "%.*s: table %.*s cannot become what came: %s",
+                 WH_STR_ARG(sink->connection->name), WH_STR_ARG(t->spec.table), why.text);
+}
+
+wh_status wh_sql_apply_stage(wh_sink *sink, wh_sql_target *t, wh_counts *counts, wh_error *err) {
+  wh_str key, mark_key;
+  int64_t staged = 0;
+  uint64_t changed;
+  WH_TRY(stage_key(sink, t, &key, &mark_key, err));
+  if (t->is_late) return give_up(sink, t, key, counts, err);
+  WH_TRY(count_staged(sink, t, &staged, err));
+  WH_TRY(replace(sink, t, &changed, err));
+  // Of the rows that went into the stage, some replaced others of the same key there.
+  counts->written -= (uint64_t)t->accepted - changed;
+  counts->superseded += (uint64_t)(t->accepted - staged);
+  counts->unchanged += (uint64_t)staged - changed;
+  wh_str order = wh_sql_i64_text(&sink->load_arena, sink->load.order);
+  if (!order.data) return wh_fail_memory(err);
+  WH_TRY(run_text(sink, "UPDATE %t SET replaced_order = ? WHERE id = ?", (wh_str[]){order, t->id},
+                  2, NULL, err));
+  return forget_stage(sink, t, key, err);
+}

@@ -1,9 +1,15 @@
 #include "connect/connect.h"
 #include "connect/local/local.h"
+#ifdef WHERRY_WITH_MYSQL
+#include "connect/mysql/mysql.h"
+#endif
 #include "connect/sqlite/sqlite.h"
 
 const wh_connector *const wh_connectors[] = {
     &wh_connector_local,
+#ifdef WHERRY_WITH_MYSQL
+    &wh_connector_mysql,
+#endif
     &wh_connector_sqlite,
     NULL,
 };

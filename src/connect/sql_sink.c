@@ -118,6 +118,10 @@ wh_status wh_sql_open_session(wh_sink *sink, wh_sql_access access, wh_error *err
   const wh_sql_driver *d = sink->driver;
   if (sink->session) return WH_OK;
   WH_TRY(d->open(sink->connection, access, &sink->session, err));
+  // Servers that are akin share a connector; which one it is, the session knows.
+  sink->driver = d = sink->session->driver;
+  for (size_t i = 0; i < sink->count; i++)
+    sink->targets[i].driver = d;
   WH_TRY(d->home(sink->session, &sink->arena, &sink->home, err));
   const struct {
     const char *name;

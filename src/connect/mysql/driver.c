@@ -20,26 +20,21 @@ static void close_session(wh_sql_session *s) {
 // --- Bulk ----------------------------------------------------------------------------------------
 
 static wh_status take_warning(void *context, const wh_str *v, size_t count, wh_error *err) {
-  wh_str *text = context;
-  if (text->len || count < 3) return WH_OK;
-  wh_mysql_trouble t = {.state = "HY000", .text = v[2].data ? v[2].data : ""};
-  (void)t;
-  *text = v[2];
-  return wh_fail(err, WH_ERR_TYPE, "%.*s", WH_STR_ARG(v[2]));
+  char *text = context; // of WH_SQL_REASON_MAX bytes
+  (void)err;
+  if (text[0] == 0 && count >= 3 && v[2].data)
+    snprintf(text, WH_SQL_REASON_MAX, "%.*s", (int)wh_utf8_cut(v[2], WH_SQL_REASON_MAX - 1),
+             v[2].data);
+  return WH_OK;
 }
 
 wh_status wh_mysql_fail_warning(wh_mysql_session *s, wh_error *err) {
-  wh_str first = {0};
-  wh_error inner = {0};
-  wh_status status =
-      wh_mysql_ask(&s->base, WH_STR("SHOW WARNINGS LIMIT 1"), NULL, 0, take_warning, &first, &inner);
-  if (status == WH_OK)
-    return wh_fail(err, WH_ERR_TYPE, "the server took a value for another");
-  if (status != WH_ERR_TYPE) {
-    if (err) *err = inner;
-    return status;
-  }
-  wh_mysql_trouble t = {.code = 1265, .state = "22000", .text = inner.text};
+  enum { DATA_TRUNCATED = 1265 };
+  char text[WH_SQL_REASON_MAX] = "";
+  WH_TRY(wh_mysql_ask(&s->base, WH_STR("SHOW WARNINGS LIMIT 1"), NULL, 0, take_warning, text, err));
+  wh_mysql_trouble t = {.code = DATA_TRUNCATED,
+                        .state = "22000",
+                        .text = text[0] ? text : "the server took a value for another"};
   return wh_mysql_fail(s, &t, "loading rows", err);
 }
 
@@ -76,3 +71,51 @@ static bool add_clear(wh_buf *sql, wh_str table) {
   wh_buf_add_c(sql, "DELETE FROM ");
   return wh_buf_add_str(sql, table);
 }
+
+// --- The two drivers -----------------------------------------------------------------------------
+
+#define DIGEST        "CHAR(64) CHARACTER SET ascii COLLATE ascii_bin"
+#define TABLE_OPTIONS " ENGINE=InnoDB"
+
+// Names have 64 characters, which may be bytes.
+#define DRIVER(product_, declare_, text_)                                                          \
+  {                                                                                                \
+    .product = product_, .open = open_session, .close = close_session, .run = wh_mysql_run_sql,    \
+    .ask = wh_mysql_ask, .relate = wh_mysql_relate, .home = wh_mysql_home, .bulk = wh_mysql_bulk,  \
+    .declare = declare_, .declared = wh_mysql_declared, .clash = wh_mysql_clash,                   \
+    .checks = wh_mysql_checks, .fits = wh_mysql_fits, .name_max = 64, .name = wh_mysql_add_name,   \
+    .param = add_param, .same = add_same, .same_bytes = add_same_bytes, .bytes = add_bytes,        \
+    .begin = "START TRANSACTION", .savepoint = "SAVEPOINT wherry",                                 \
+    .to_savepoint = "ROLLBACK TO SAVEPOINT wherry", .release = "RELEASE SAVEPOINT wherry",         \
+    .text = "LONGTEXT " text_, .digest = DIGEST, .table_options = TABLE_OPTIONS,                   \
+    .temporary_prefix = "", .add_clear = add_clear,                                                \
+  }
+
+const wh_sql_driver wh_mysql_driver = DRIVER("MySQL", wh_mysql_declare, WH_MYSQL_TEXT_SET);
+const wh_sql_driver wh_mariadb_driver = DRIVER("MariaDB", wh_mariadb_declare, WH_MARIADB_TEXT_SET);
+
+// --- The sink ------------------------------------------------------------------------------------
+
+static wh_status open_sink(wh_connection *c, const wh_target *targets, size_t count, wh_sink **ret,
+                           wh_error *err) {
+  return wh_sql_sink_open(&wh_mariadb_driver, c, targets, count, ret, err);
+}
+
+static wh_status marks(wh_connection *c, wh_str pipeline, wh_arena *arena, wh_mark_visit visit,
+                       void *context, wh_error *err) {
+  return wh_sql_sink_marks(&wh_mariadb_driver, c, pipeline, arena, visit, context, err);
+}
+
+const wh_sink_type wh_mysql_sink = {
+    .exact = true,
+    .open = open_sink,
+    .inspect = wh_sql_sink_inspect,
+    .prepare = wh_sql_sink_prepare,
+    .begin = wh_sql_sink_begin,
+    .write = wh_sql_sink_write,
+    .mark = wh_sql_sink_mark,
+    .commit = wh_sql_sink_commit,
+    .abort = wh_sql_sink_abort,
+    .marks = marks,
+    .close = wh_sql_sink_close,
+};

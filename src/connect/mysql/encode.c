@@ -4,9 +4,10 @@
 #include "data/put.h"
 #include "data/temporal.h"
 
-enum { FIXED_ROOM = 64 }; // of a value that is no text; more than each of data/put.h and format.h asks
+#include <math.h>
 
-static_assert(FIXED_ROOM >= WH_FORMAT_DECIMAL_MAX && FIXED_ROOM >= WH_PUT_TIMESTAMP_ROOM,
+static_assert(WH_MYSQL_FIXED_ROOM >= (int)WH_FORMAT_DECIMAL_MAX &&
+                  WH_MYSQL_FIXED_ROOM >= (int)WH_PUT_TIMESTAMP_ROOM,
               "room for every number and time");
 
 // --- Text ----------------------------------------------------------------------------------------
@@ -70,7 +71,7 @@ static char *put_whole(char *at, const wh_column *values, size_t row, wh_mysql_n
   if (values->type.kind == WH_UINT64) return wh_put_u64(at, wh_column_u64(values, row));
   int64_t value = wh_column_i64(values, row);
   // A year of one or two digits would be one of this century or the last.
-  if (native == WH_MYSQL_YEAR) return at + snprintf(at, FIXED_ROOM, "%04lld", (long long)value);
+  if (native == WH_MYSQL_YEAR) return at + snprintf(at, WH_MYSQL_FIXED_ROOM, "%04lld", (long long)value);
   return wh_put_i64(at, value);
 }
 
@@ -88,6 +89,13 @@ static char *put_timestamp(char *at, int64_t value, wh_unit unit) {
   return at + 12;
 }
 
+// What is no number is refused before; the server would refuse the word.
+static char *put_float(char *at, double value) {
+  if (isfinite(value)) return at + wh_format_f64_bare(value, at);
+  memcpy(at, "no number", 9);
+  return at + 9;
+}
+
 // A float is written as the double that it is: the server reads a double and rounds.
 static char *put_value(char *at, const wh_column *values, size_t row, wh_mysql_native native) {
   switch (values->type.kind) {
@@ -96,7 +104,7 @@ static char *put_value(char *at, const wh_column *values, size_t row, wh_mysql_n
     return at + 1;
   case WH_FLOAT32:
   case WH_FLOAT64:
-    return at + wh_format_f64_bare(wh_column_f64(values, row), at);
+    return put_float(at, wh_column_f64(values, row));
   case WH_DECIMAL:
     return at + wh_format_decimal(wh_column_decimal(values, row), values->type.scale, at);
   case WH_DATE:
@@ -108,6 +116,10 @@ static char *put_value(char *at, const wh_column *values, size_t row, wh_mysql_n
   default:
     return put_whole(at, values, row, native);
   }
+}
+
+size_t wh_mysql_put_fixed(const wh_column *values, size_t row, wh_mysql_native native, char *out) {
+  return (size_t)(put_value(out, values, row, native) - out);
 }
 
 wh_status wh_mysql_encode(const wh_column *values, size_t row, const wh_sql_column *column,
@@ -130,9 +142,9 @@ wh_status wh_mysql_encode(const wh_column *values, size_t row, const wh_sql_colu
   default:
     break;
   }
-  if (!wh_buf_reserve(out, FIXED_ROOM)) return wh_buf_check(out, err);
-  char *at = out->data + out->len;
-  out->len += (size_t)(put_value(at, values, row, wh_mysql_native_of(column)) - at);
+  if (!wh_buf_reserve(out, WH_MYSQL_FIXED_ROOM)) return wh_buf_check(out, err);
+  out->len +=
+      wh_mysql_put_fixed(values, row, wh_mysql_native_of(column), out->data + out->len);
   out->data[out->len] = 0;
   return WH_OK;
 }

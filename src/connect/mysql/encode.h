@@ -8,6 +8,11 @@ typedef enum wh_mysql_form {
   WH_MYSQL_FORM_PARAM, // a parameter: as it is
 } wh_mysql_form;
 
+// A value that is no text, list or struct and not NULL, without anything around it; returns its
+// length. `out` has room for WH_MYSQL_FIXED_ROOM bytes.
+enum { WH_MYSQL_FIXED_ROOM = 64 };
+size_t wh_mysql_put_fixed(const wh_column *values, size_t row, wh_mysql_native native, char *out);
+
 // Appends the value of a row, which is not NULL, for that column.
 wh_status wh_mysql_encode(const wh_column *values, size_t row, const wh_sql_column *column,
                           wh_mysql_form form, wh_buf *out, wh_error *err);

@@ -1,7 +1,7 @@
 // Which values may go into which columns. What would come out other than it went in is refused;
 // what the server itself refuses in strict mode (characters that a column's set has not) is not
 // looked for here, except where looking is cheap.
-#include "connect/mysql/types.h"
+#include "connect/mysql/encode.h"
 #include "data/number.h"
 #include "data/temporal.h"
 
@@ -91,8 +91,8 @@ bool wh_mysql_checks(const wh_type *t, const wh_sql_column *c) {
     wh_mysql_native native = wh_mysql_native_of(c);
     return native != WH_MYSQL_INT;
   }
-  bool is_text = wh_kind_is_text(t->kind) || t->kind == WH_LIST || t->kind == WH_STRUCT;
-  if (!is_text) return true;
+  if (t->kind == WH_LIST || t->kind == WH_STRUCT) return false;
+  if (!wh_kind_is_text(t->kind)) return true;
   wh_mysql_native native = wh_mysql_native_of(c);
   bool is_long = native == WH_MYSQL_TEXT || native == WH_MYSQL_BLOB || native == WH_MYSQL_JSON ||
                  native == WH_MYSQL_GEOMETRY || native == WH_MYSQL_OTHER;
@@ -111,11 +111,11 @@ __attribute__((format(printf, 2, 3))) static bool no(char *reason, const char *f
 
 // The value as a reason quotes it.
 static void quote(const wh_column *values, size_t row, char *out, size_t cap) {
-  WH_CLEAN_BUF wh_buf text;
-  wh_buf_init(&text, values->mem ? values->mem : values->own.mem, 0);
-  out[0] = 0;
-  if (!text.mem || !wh_column_write(values, row, &text)) return;
-  size_t len = wh_utf8_cut(wh_buf_str(&text), QUOTE_MAX);
+  char fixed[WH_MYSQL_FIXED_ROOM];
+  wh_str text = wh_kind_is_text(values->type.kind)
+                    ? wh_column_text(values, row)
+                    : wh_str_n(fixed, wh_mysql_put_fixed(values, row, WH_MYSQL_OTHER, fixed));
+  size_t len = wh_utf8_cut(text, QUOTE_MAX);
   snprintf(out, cap, "'%.*s%s'", (int)len, text.data, len < text.len ? "..." : "");
   for (char *c = out; *c; c++)
     if ((unsigned char)*c < ' ') *c = ' ';
@@ -315,17 +315,6 @@ static bool binary_fits(const wh_sql_column *c, const wh_column *values, size_t 
   return length_fits(c, len, "bytes", reason);
 }
 
-// Written as JSON; its length is known only then.
-static bool nested_fits(const wh_sql_column *c, const wh_column *values, size_t row,
-                        char *reason) {
-  WH_CLEAN_BUF wh_buf text;
-  wh_buf_init(&text, values->mem ? values->mem : values->own.mem, 0);
-  if (!text.mem || !wh_column_write_json(values, row, &text)) return true; // the bulk path says it
-  bool in_characters = wh_mysql_native_of(c) == WH_MYSQL_VARCHAR;
-  return length_fits(c, in_characters ? characters(wh_buf_str(&text)) : text.len,
-                     in_characters ? "characters" : "bytes", reason);
-}
-
 static bool is_year(int64_t days) {
   wh_civil civil;
   wh_civil_from_days(days, &civil);
@@ -367,7 +356,7 @@ bool wh_mysql_fits(const wh_sql_column *c, const wh_column *values, size_t row, 
     return binary_fits(c, values, row, reason);
   case WH_LIST:
   case WH_STRUCT:
-    return nested_fits(c, values, row, reason);
+    return true; // text that the server measures
   case WH_DATE:
   case WH_TIME:
   case WH_TIMESTAMP:

@@ -60,8 +60,9 @@ static bool is_space(char c) {
 
 // Where the statement ends: at a semicolon that only white space and comments follow. Quotes and
 // comments are stepped over; that there is one statement is for the server to say.
-static size_t statement_end(wh_str q) {
+static size_t statement_end(wh_str q, bool *ret_more) {
   size_t semicolon = q.len;
+  *ret_more = false;
   for (size_t i = 0; i < q.len; i++) {
     char c = q.data[i], next = i + 1 < q.len ? q.data[i + 1] : 0;
     if (c == '#' || (c == '-' && next == '-' && (i + 2 >= q.len || is_space(q.data[i + 2])))) {
@@ -72,7 +73,8 @@ static size_t statement_end(wh_str q) {
     } else if (c == ';') {
       if (semicolon == q.len) semicolon = i;
     } else if (!is_space(c)) {
-      semicolon = q.len; // more than an end
+      *ret_more |= semicolon < q.len; // it was no end
+      semicolon = q.len;
       if (c != '\'' && c != '"' && c != '`') continue;
       for (i++; i < q.len && q.data[i] != c; i++)
         i += q.data[i] == '\\' && c != '`';
@@ -84,18 +86,23 @@ static size_t statement_end(wh_str q) {
 static wh_status from_query(wh_mysql_session *s, wh_str query, wh_arena *arena, wh_mysql_from *ret,
                             wh_error *err) {
   if (memchr(query.data, 0, query.len)) return refuse(s, err, "has a NUL byte");
-  wh_str body = wh_arena_str(arena, wh_str_sub(query, 0, statement_end(query)));
+  bool more;
+  wh_str body = wh_arena_str(arena, wh_str_sub(query, 0, statement_end(query, &more)));
   if (!body.data) return wh_fail_memory(err);
   *ret = (wh_mysql_from){.query = body, .what = WH_STR("the query")};
   ret->relation.rows_estimate = WH_SIZE_UNKNOWN;
   wh_mysql_will_wait(s);
   WH_CLEAN_MYSQL_STMT MYSQL_STMT *stmt = mysql_stmt_init(s->handle);
   if (!stmt) return wh_fail_memory(err);
-  if (mysql_stmt_prepare(stmt, body.data, body.len)) return does_not_run(s, stmt, err);
+  if (mysql_stmt_prepare(stmt, body.data, body.len)) {
+    if (more && mysql_stmt_errno(stmt) == SYNTAX)
+      return refuse(s, err, "has more than one statement. Keep one SELECT");
+    return does_not_run(s, stmt, err);
+  }
   if (mysql_stmt_param_count(stmt))
     return refuse(s, err, "has a parameter ('?'), which nothing fills");
   if (mysql_stmt_field_count(stmt) == 0)
-    return refuse(s, err, "gives no rows. A source only reads: use a SELECT");
+    return refuse(s, err, "would write, or gives no rows. A source only reads: use a SELECT");
   WH_TRY(check_names(s, stmt, err));
   WH_TRY(name_columns(s, stmt, arena, &ret->relation, err));
   // SHOW and the like give rows, too, but nothing can be selected from them.

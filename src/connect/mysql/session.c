@@ -4,11 +4,11 @@
 #include "connect/mysql/bulk.h"
 #include "connect/mysql/driver.h"
 
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/x509.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 
 enum {
@@ -206,14 +206,17 @@ wh_status wh_mysql_open(wh_connection *c, wh_sql_access access, wh_mysql_session
   return WH_OK;
 }
 
+void wh_mysql_cut(wh_mysql_session *s) {
+  int fd = (int)mysql_get_socket(s->handle);
+  if (fd >= 0) shutdown(fd, SHUT_RDWR);
+}
+
 // A result that nobody reads any more would be read to its end first: the line is cut instead. The
 // server then rolls back.
 void wh_mysql_close(wh_mysql_session *s) {
   if (!s) return;
   if (s->handle) {
-    bool is_busy = s->handle->status != MYSQL_STATUS_READY;
-    int fd = (int)mysql_get_socket(s->handle);
-    if (is_busy && fd >= 0) shutdown(fd, SHUT_RDWR);
+    if (s->handle->status != MYSQL_STATUS_READY) wh_mysql_cut(s);
     mysql_close(s->handle);
   }
   wh_mem_free(s->base.connection->mem, s, sizeof *s);

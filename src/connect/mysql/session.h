@@ -21,6 +21,8 @@ typedef struct wh_mysql_session {
 // WRITE: each statement sees what others have committed; strict about values.
 wh_status wh_mysql_open(wh_connection *c, wh_sql_access access, wh_mysql_session **ret,
                         wh_error *err);
+// Ends the line, so that nothing of the session can be committed any more.
+void wh_mysql_cut(wh_mysql_session *s);
 // At once, whatever the server is still sending. NULL is fine.
 void wh_mysql_close(wh_mysql_session *s);
 

@@ -1,8 +1,5 @@
 #include "connect/mysql/types.h"
 
-#define MARIADB_TEXT "CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"
-#define MYSQL_TEXT   "CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin"
-
 enum {
   BINARY_CHARSET = 63,
   MYSQL_SCALE_MAX = 30,
@@ -203,11 +200,11 @@ static bool declare(const wh_type *type, bool in_key, const char *text, int scal
 }
 
 bool wh_mysql_declare(const wh_type *type, bool in_key, wh_buf *out) {
-  return declare(type, in_key, MYSQL_TEXT, MYSQL_SCALE_MAX, out);
+  return declare(type, in_key, WH_MYSQL_TEXT_SET, MYSQL_SCALE_MAX, out);
 }
 
 bool wh_mariadb_declare(const wh_type *type, bool in_key, wh_buf *out) {
-  return declare(type, in_key, MARIADB_TEXT, WH_DECIMAL_DIGITS_MAX, out);
+  return declare(type, in_key, WH_MARIADB_TEXT_SET, WH_DECIMAL_DIGITS_MAX, out);
 }
 
 static uint32_t native_of(const wh_type *type, bool in_key) {

@@ -3,6 +3,11 @@
 
 #include "connect/mysql/session.h"
 
+// Sets in which texts differ when their bytes do; the plain _bin ones take no notice of spaces at
+// the end.
+#define WH_MYSQL_TEXT_SET   "CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin"
+#define WH_MARIADB_TEXT_SET "CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"
+
 // What a column is to the server, in wh_sql_column.native: this, and beside it the digits of
 // fractions of seconds (datetime(3)) and whether it is unsigned.
 typedef enum wh_mysql_native {

@@ -4,5 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef WHERRY_WITH_MYSQL
+#include <mysql.h> // its macros name what is banned here
+#endif
 
 #pragma GCC poison strcpy strcat sprintf vsprintf gets atoi atol atoll atof strtok strncpy strncat

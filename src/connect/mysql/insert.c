@@ -112,7 +112,7 @@ static void bind_values(insert *in, size_t rows) {
   }
 }
 
-static wh_status send(insert *in, size_t rows, wh_error *err) {
+static wh_status send_rows(insert *in, size_t rows, wh_error *err) {
   if (rows == 0) return WH_OK;
   WH_TRY(prepare(in, rows, err));
   bind_values(in, rows);
@@ -130,10 +130,10 @@ static wh_status send_all(insert *in, wh_error *err) {
     WH_TRY(add_row(in, held, in->bulk->rows[i], err));
     held++;
     if (held < in->rows_max && in->text.len < bytes_max) continue;
-    WH_TRY(send(in, held, err));
+    WH_TRY(send_rows(in, held, err));
     held = 0;
   }
-  return send(in, held, err);
+  return send_rows(in, held, err);
 }
 
 wh_status wh_mysql_insert(wh_mysql_session *s, const wh_sql_bulk *b, wh_error *err) {

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#ifdef WHERRY_WITH_MYSQL
+#ifdef WHERRY_MYSQL
 #include <mysql.h> // its macros name what is banned here
 #endif
 

@@ -1,14 +1,20 @@
 #include "connect/connect.h"
 #include "connect/local/local.h"
-#ifdef WHERRY_WITH_MYSQL
+#ifdef WHERRY_MYSQL
 #include "connect/mysql/mysql.h"
+#endif
+#ifdef WHERRY_POSTGRES
+#include "connect/postgres/postgres.h"
 #endif
 #include "connect/sqlite/sqlite.h"
 
 const wh_connector *const wh_connectors[] = {
     &wh_connector_local,
-#ifdef WHERRY_WITH_MYSQL
+#ifdef WHERRY_MYSQL
     &wh_connector_mysql,
+#endif
+#ifdef WHERRY_POSTGRES
+    &wh_connector_postgres,
 #endif
     &wh_connector_sqlite,
     NULL,

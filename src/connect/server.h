@@ -24,68 +24,67 @@ typedef struct wh_server {
 
 extern const char *const wh_tls_choices[]; // "verify", "require", "off"
 
-// `type`: the connector's struct, whose member `server` is a wh_server. `port_`: a string.
-#define WH_SERVER_OPTIONS(type, port_)                                                             \
+// `struct_`: the connector's struct, whose member `server` is a wh_server. `port_`: a string.
+#define WH_SERVER_OPTIONS(struct_, port_)                                                          \
   {.name = "host",                                                                                 \
    .type = WH_OPTION_TEXT,                                                                         \
-   .offset = offsetof(type, server.host),                                                          \
+   .offset = offsetof(struct_, server.host),                                                       \
    .required = true,                                                                               \
    .help = "the server's name or address"},                                                        \
       {.name = "port",                                                                             \
        .type = WH_OPTION_INT,                                                                      \
-       .offset = offsetof(type, server.port),                                                      \
+       .offset = offsetof(struct_, server.port),                                                   \
        .def = port_,                                                                               \
        .min = 1,                                                                                   \
        .max = 65535,                                                                               \
        .help = "where it listens"},                                                                \
       {.name = "database",                                                                         \
        .type = WH_OPTION_TEXT,                                                                     \
-       .offset = offsetof(type, server.database),                                                  \
+       .offset = offsetof(struct_, server.database),                                               \
        .required = true,                                                                           \
        .help = "the database's name"},                                                             \
       {.name = "user",                                                                             \
        .type = WH_OPTION_TEXT,                                                                     \
-       .offset = offsetof(type, server.user),                                                      \
+       .offset = offsetof(struct_, server.user),                                                   \
        .help = "who logs in"},                                                                     \
       {.name = "password",                                                                         \
        .type = WH_OPTION_TEXT,                                                                     \
-       .offset = offsetof(type, server.password),                                                  \
+       .offset = offsetof(struct_, server.password),                                               \
        .secret = true,                                                                             \
        .help = "the user's password"},                                                             \
       {.name = "tls",                                                                              \
        .type = WH_OPTION_ENUM,                                                                     \
-       .offset = offsetof(type, server.tls),                                                       \
+       .offset = offsetof(struct_, server.tls),                                                    \
        .def = "verify",                                                                            \
        .choices = wh_tls_choices,                                                                  \
        .help = "verify the server's certificate and name, only encrypt, or neither"},              \
       {.name = "tls_ca",                                                                           \
        .type = WH_OPTION_PATH,                                                                     \
-       .offset = offsetof(type, server.tls_ca),                                                    \
+       .offset = offsetof(struct_, server.tls_ca),                                                 \
        .help = "certificates of the authorities to trust; the system's without it"},               \
       {.name = "connect_timeout",                                                                  \
        .type = WH_OPTION_DURATION,                                                                 \
-       .offset = offsetof(type, server.connect_timeout_us),                                        \
+       .offset = offsetof(struct_, server.connect_timeout_us),                                     \
        .def = "10s",                                                                               \
        .min = 1000000,                                                                             \
        .max = -1,                                                                                  \
        .help = "how long to wait for an answer when connecting"},                                  \
       {.name = "lock_timeout",                                                                     \
        .type = WH_OPTION_DURATION,                                                                 \
-       .offset = offsetof(type, server.lock_timeout_us),                                           \
+       .offset = offsetof(struct_, server.lock_timeout_us),                                        \
        .def = "5s",                                                                                \
        .help = "how long to wait for rows that somebody else has locked"},                         \
       {.name = "statement_timeout",                                                                \
        .type = WH_OPTION_DURATION,                                                                 \
-       .offset = offsetof(type, server.statement_timeout_us),                                      \
+       .offset = offsetof(struct_, server.statement_timeout_us),                                   \
        .def = "0",                                                                                 \
        .help = "how long one statement may take; 0: as long as it needs"},                         \
-      {.name = "rows_per_second",                                                                  \
-       .type = WH_OPTION_INT,                                                                      \
-       .offset = offsetof(type, server.rows_per_second),                                           \
-       .def = "0",                                                                                 \
-       .min = 0,                                                                                   \
-       .max = -1,                                                                                  \
-       .help = "how many rows a source reads at most in a second, so that others get their turn; 0: no limit"}
+  {                                                                                                \
+    .name = "rows_per_second", .type = WH_OPTION_INT,                                              \
+    .offset = offsetof(struct_, server.rows_per_second), .def = "0", .min = 0, .max = -1,          \
+    .help = "how many rows a source reads at most in a second, so that others get their turn; 0: " \
+            "no limit"                                                                             \
+  }
 
 // Problems that the table cannot express: NUL bytes, tls_ca without tls.
 wh_status wh_server_check(const wh_server *server, wh_error *err);

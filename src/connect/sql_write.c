@@ -116,13 +116,37 @@ static void add_number(writing *w, wh_buf *sql) {
   w->target->driver->name(sql, WH_STR(WH_SQL_NUMBER));
 }
 
-// Rows whose key another one has under the column's collation only: in the table, or before them in
-// the batch (where each key, by its bytes, is there once). They are taken out of the batch.
+// Takes rows out of the batch: those from `from` of the bad ones.
+static wh_status drop_bad(writing *w, size_t from, wh_error *err) {
+  WH_CLEAN_BUF wh_buf sql;
+  if (w->bad_count == from) return WH_OK;
+  wh_buf_init(&sql, w->sink->connection->mem, WH_SQL_TEXT_MAX);
+  wh_buf_printf(&sql, "DELETE FROM %.*s WHERE ", WH_STR_ARG(w->target->batch));
+  add_number(w, &sql);
+  for (size_t i = from; i < w->bad_count; i++)
+    wh_buf_printf(&sql, "%s%u", i > from ? ", " : " IN (", w->bad[i]);
+  wh_buf_add_char(&sql, ')');
+  return wh_sql_run(w->sink, &sql, NULL, 0, NULL, err);
+}
+
+// Rows whose key another one has under the column's collation only: in the table, or before them
+// among those of the batch that do not collide with the table's (each key, by its bytes, is there
+// once). They are taken out of the batch.
 static wh_status find_collisions(writing *w, wh_error *err) {
   const wh_sql_target *t = w->target;
   WH_CLEAN_BUF wh_buf sql;
   if (!t->may_collide) return WH_OK;
   wh_buf_init(&sql, w->sink->connection->mem, WH_SQL_TEXT_MAX);
+  wh_buf_add_c(&sql, "SELECT s.");
+  add_number(w, &sql);
+  add_join(w, &sql);
+  wh_buf_add_c(&sql, " WHERE NOT (");
+  wh_sql_add_key_same(&sql, t, "s", "t");
+  wh_buf_add_char(&sql, ')');
+  WH_TRY(ask_rows(w, &sql, err));
+  WH_TRY(drop_bad(w, 0, err));
+  size_t from = w->bad_count;
+  wh_buf_clear(&sql);
   wh_buf_add_c(&sql, "SELECT ");
   add_number(w, &sql);
   wh_buf_add_c(&sql, " FROM (SELECT ");
@@ -133,22 +157,7 @@ static wh_status find_collisions(writing *w, wh_error *err) {
   add_number(w, &sql);
   wh_buf_printf(&sql, ") AS place FROM %.*s) q WHERE place > 1", WH_STR_ARG(t->batch));
   WH_TRY(ask_rows(w, &sql, err));
-  wh_buf_clear(&sql);
-  wh_buf_add_c(&sql, "SELECT s.");
-  add_number(w, &sql);
-  add_join(w, &sql);
-  wh_buf_add_c(&sql, " WHERE NOT (");
-  wh_sql_add_key_same(&sql, t, "s", "t");
-  wh_buf_add_char(&sql, ')');
-  WH_TRY(ask_rows(w, &sql, err));
-  if (w->bad_count == 0) return WH_OK;
-  wh_buf_clear(&sql);
-  wh_buf_printf(&sql, "DELETE FROM %.*s WHERE ", WH_STR_ARG(t->batch));
-  add_number(w, &sql);
-  for (size_t i = 0; i < w->bad_count; i++)
-    wh_buf_printf(&sql, "%s%u", i ? ", " : " IN (", w->bad[i]);
-  wh_buf_add_char(&sql, ')');
-  return wh_sql_run(w->sink, &sql, NULL, 0, NULL, err);
+  return drop_bad(w, from, err);
 }
 
 // Of rows that were not written: how many the table has in just that version. Those that were
@@ -262,8 +271,7 @@ static wh_status put(writing *w, const uint32_t *rows, size_t count, wh_error *e
   }
   *w->counts = before;
   WH_TRY(wh_sql_run_c(w->sink, d->to_savepoint, err));
-  if (count == 1)
-    return reject(w, rows[0], "constraint", (wh_str){0}, wh_str_of(why.text), err);
+  if (count == 1) return reject(w, rows[0], "constraint", (wh_str){0}, wh_str_of(why.text), err);
   WH_TRY(put(w, rows, count / 2, err));
   return put(w, rows + count / 2, count - count / 2, err);
 }

@@ -1,6 +1,6 @@
 // The connector mysql against a MariaDB server: types both ways, errors, snapshots, lines that are
 // cut.
-#ifdef WHERRY_WITH_MYSQL
+#ifdef WHERRY_MYSQL
 #include "connect/mysql/driver.h"
 #include "connect/mysql/mysql.h"
 #include "mariadb_server.h"
@@ -25,7 +25,7 @@ static bool set_up(void) {
     return false;
   }
   if (!CHECK_OK(wh_os_real_init(&real_os, &test_mem, &test_err))) return false;
-  mariadb_connect(&c, &options, &real_os.base, &test_mem);
+  mariadb_open(&c, &options, &real_os.base, &test_mem);
   wh_arena_init(&arena, &test_mem);
   wh_buf_init(&out, &out_mem, 0);
   rows_rejects_init(&rejects);

@@ -1,4 +1,4 @@
-#ifdef WHERRY_WITH_MYSQL
+#ifdef WHERRY_MYSQL
 #include "mariadb_server.h"
 
 #include "test.h"
@@ -51,7 +51,7 @@ static void become_unprivileged(void) {
 }
 
 // Runs it as an unprivileged user, with its output in the folder's log.
-static pid_t spawn(char *const *argv) {
+static pid_t spawn(const char *const *argv) {
   pid_t pid = fork();
   if (pid != 0) return pid;
   int log = open(mariadb_file("log"), O_WRONLY | O_CREAT | O_APPEND, 0666);
@@ -62,18 +62,18 @@ static pid_t spawn(char *const *argv) {
     dup2(log, 2);
   }
   if (chdir("/")) _exit(126);
-  execvp(argv[0], argv);
+  execvp(argv[0], (char *const *)(uintptr_t)argv);
   _exit(127);
 }
 
-static bool run(char *const *argv) {
+static bool run(const char *const *argv) {
   int status = 1;
   pid_t pid = spawn(argv);
   return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
          WEXITSTATUS(status) == 0;
 }
 
-#define RUN(...) run((char *[]){__VA_ARGS__, NULL})
+#define RUN(...) run((const char *[]){__VA_ARGS__, NULL})
 
 // --- The server ----------------------------------------------------------------------------------
 
@@ -93,7 +93,7 @@ static bool make_authority(const char *name) {
   snprintf(cert, sizeof cert, "%s.pem", name);
   return RUN("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
              "-nodes", "-days", "2", "-subj", "/CN=Test authority", "-keyout",
-             (char *)mariadb_file(key), "-out", (char *)mariadb_file(cert));
+             mariadb_file(key), "-out", mariadb_file(cert));
 }
 
 // A certificate for "localhost", not for its address.
@@ -104,12 +104,12 @@ static bool make_certificates(void) {
   fclose(names);
   return make_authority("ca") && make_authority("other-ca") &&
          RUN("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-             "-subj", "/CN=localhost", "-keyout", (char *)mariadb_file("server.key"), "-out",
-             (char *)mariadb_file("server.csr")) &&
-         RUN("openssl", "x509", "-req", "-in", (char *)mariadb_file("server.csr"), "-CA",
-             (char *)mariadb_file("ca.pem"), "-CAkey", (char *)mariadb_file("ca.key"),
-             "-CAcreateserial", "-days", "2", "-extfile", (char *)mariadb_file("names"), "-out",
-             (char *)mariadb_file("server.pem"));
+             "-subj", "/CN=localhost", "-keyout", mariadb_file("server.key"), "-out",
+             mariadb_file("server.csr")) &&
+         RUN("openssl", "x509", "-req", "-in", mariadb_file("server.csr"), "-CA",
+             mariadb_file("ca.pem"), "-CAkey", mariadb_file("ca.key"),
+             "-CAcreateserial", "-days", "2", "-extfile", mariadb_file("names"), "-out",
+             mariadb_file("server.pem"));
 }
 
 static MYSQL *administer(const char *database) {
@@ -155,7 +155,7 @@ static const char *launch(void) {
   snprintf(cert, sizeof cert, "--ssl-cert=%s/server.pem", folder);
   snprintf(key, sizeof key, "--ssl-key=%s/server.key", folder);
   snprintf(number, sizeof number, "--port=%d", port);
-  server_pid = spawn((char *[]){"mariadbd", "--no-defaults", data, sock, pid_file, ca, cert, key,
+  server_pid = spawn((const char *[]){"mariadbd", "--no-defaults", data, sock, pid_file, ca, cert, key,
                                 number, "--bind-address=127.0.0.1", "--skip-log-bin",
                                 "--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync",
                                 "--innodb-buffer-pool-size=64M", "--local-infile=1",
@@ -232,7 +232,7 @@ static const char *database_of(const wh_connection *c) {
   return c->options ? ((const wh_mysql_options *)c->options)->server.database.data : NULL;
 }
 
-void mariadb_connect(wh_connection *c, wh_mysql_options *o, wh_os *os, wh_mem *mem) {
+void mariadb_open(wh_connection *c, wh_mysql_options *o, wh_os *os, wh_mem *mem) {
   static char names[64][24];
   char *name = names[databases % 64], sql[160];
   snprintf(name, sizeof names[0], "base_%u", ++databases);

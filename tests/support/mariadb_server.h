@@ -11,7 +11,7 @@ void mariadb_kill(void); // as a power cut would; its databases are there again 
 
 // A connection to a new, empty database, over TLS with a certificate for "localhost". `options`
 // lives as long as the connection.
-void mariadb_connect(wh_connection *c, wh_mysql_options *options, wh_os *os, wh_mem *mem);
+void mariadb_open(wh_connection *c, wh_mysql_options *options, wh_os *os, wh_mem *mem);
 // Runs statements in the connection's database as its administrator. Fails the test when they fail.
 void mariadb_sql(const wh_connection *c, const char *text);
 // The first column of the first row, as text; "" for none, "~" for NULL. Lives until the next call.

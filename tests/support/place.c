@@ -1,6 +1,9 @@
 #include "place.h"
 
 #include "connect/sqlite/sqlite.h"
+#ifdef WHERRY_POSTGRES
+#include "place_postgres.h"
+#endif
 
 #include <sqlite3.h>
 
@@ -61,12 +64,160 @@ static const char *sqlite_ask(wh_connection *c, const char *text) {
   return answer;
 }
 
+// --- the words of each --------------------------------------------------------------------------
+
+static const test_word sqlite_words[] = {
+    {"int64", "INTEGER"},
+    {"double", "REAL"},
+    {"text", "TEXT"},
+    {"key text", "TEXT"}, // that can be a key
+    {"timestamp", "TIMESTAMP"},
+    {"timestamptz", "TIMESTAMPTZ"},
+    {"datetime", "DATETIME"}, // of others, with times that have a zone
+    {"serial key", "INTEGER PRIMARY KEY"},
+    {"compact", " WITHOUT ROWID"},
+    {"readers do not wait", "PRAGMA journal_mode = WAL;"},
+    {"param", "?"},
+    {"join", "group_concat"},
+    {"columns of orders", "pragma_table_info('orders')"},
+    {"no column nmae", "no such column: nmae"},
+    // A timestamp that is none, and what is said of it.
+    {"misfit", "'yesterday'"},
+    {"misfit reason", "'yesterday' is not a date and time"},
+    {"misfit raw", "yesterday"},
+    // What the sink makes, and what comes back.
+    {"finest", "854775807"},
+    {"types back", "b bool; i8 int8; i16 int16; i32 int32; i64 int64; u8 uint8; u16 uint16; "
+                   "u32 uint32; u64 uint64; f32 float32; f64 float64; d decimal(12,2); "
+                   "d15 decimal(15,0); wide decimal(38,10); day date; t time[us]; ts time[s]; "
+                   "at timestamp[us]; fine timestamp[ns]; utc timestamp[us,UTC]; "
+                   "sec timestamp[s,UTC]; s string; x binary"},
+    {"create", "CREATE TABLE \"orders\""},
+    {"create orders", "CREATE TABLE \"orders\" (\n"
+                      "  \"k\" TEXT NOT NULL,\n"
+                      "  \"v\" TIMESTAMPTZ,\n"
+                      "  \"n\" INTEGER,\n"
+                      "  \"s\" TEXT,\n"
+                      "  \"_wherry_order\" INTEGER NOT NULL,\n"
+                      "  PRIMARY KEY (\"k\")\n"
+                      ") WITHOUT ROWID"},
+    {"new int64", "INTEGER"},
+    {"new timestamptz", "TIMESTAMPTZ"},
+    {"text into integer", "is declared INTEGER and turns text that looks like a number into one"},
+    {"int64 into text", "is declared TEXT and keeps text"},
+    {"text into real", "is declared REAL and turns text that looks like a number into one"},
+    {"make nocase", ""},
+    {"nocase", "COLLATE NOCASE"},
+    {"check refuses", "CHECK constraint failed: n > 0"},
+    {"unique refuses", "UNIQUE constraint failed: orders.s"},
+    {0},
+};
+
 static const test_place sqlite_place = {
     .name = "sqlite",
     .open = sqlite_open,
     .close = sqlite_close,
     .sql = sqlite_sql,
     .ask = sqlite_ask,
+    .words = sqlite_words,
+    .one_writer = true,
 };
 
-const test_place *const test_places[] = {&sqlite_place, NULL};
+#ifdef WHERRY_POSTGRES
+static const test_word postgres_words[] = {
+    {"int64", "BIGINT"},
+    {"double", "DOUBLE PRECISION"},
+    {"text", "TEXT"},
+    {"key text", "TEXT"},
+    {"timestamp", "TIMESTAMP"},
+    {"timestamptz", "TIMESTAMPTZ"},
+    {"datetime", "TIMESTAMPTZ"},
+    {"serial key", "SERIAL PRIMARY KEY"},
+    {"compact", ""},
+    {"readers do not wait", ""},
+    {"param", "$1"},
+    {"join", "string_agg"},
+    {"columns of orders", "information_schema.columns WHERE table_name = 'orders'"},
+    {"no column nmae", "column \"nmae\" does not exist"},
+    {"misfit", "'infinity'"},
+    {"misfit reason", "'infinity' is not a date and time"},
+    {"misfit raw", "infinity"},
+    {"finest", "854775"},
+    {"types back", "b bool; i8 int16; i16 int16; i32 int32; i64 int64; u8 int16; u16 int32; "
+                   "u32 int64; u64 decimal(20,0); f32 float32; f64 float64; d decimal(12,2); "
+                   "d15 decimal(15,0); wide decimal(38,10); day date; t time[us]; ts time[s]; "
+                   "at timestamp[us]; fine timestamp[us]; utc timestamp[us,UTC]; "
+                   "sec timestamp[s,UTC]; s string; x binary"},
+    {"create", "CREATE TABLE \"public\".\"orders\""},
+    {"create orders", "CREATE TABLE \"public\".\"orders\" (\n"
+                      "  \"k\" text NOT NULL,\n"
+                      "  \"v\" timestamptz,\n"
+                      "  \"n\" bigint,\n"
+                      "  \"s\" text,\n"
+                      "  \"_wherry_order\" bigint NOT NULL,\n"
+                      "  PRIMARY KEY (\"k\")\n"
+                      ")"},
+    {"new int64", "bigint"},
+    {"new timestamptz", "timestamptz"},
+    {"text into integer", "is declared integer and keeps whole numbers"},
+    {"int64 into text", "is declared text and keeps text"},
+    {"text into real", "is declared real and keeps numbers"},
+    {"make nocase", "CREATE COLLATION IF NOT EXISTS nocase "
+                    "(provider = icu, locale = 'und-u-ks-level2', deterministic = false);"},
+    {"nocase", "COLLATE nocase"},
+    {"check refuses", "violates check constraint \"orders_n_check\""},
+    {"unique refuses", "violates unique constraint \"orders_s_key\""},
+    {0},
+};
+
+static const test_place postgres_place = {
+    .name = "postgres",
+    .open = test_postgres_open,
+    .close = test_postgres_close,
+    .sql = test_postgres_sql,
+    .ask = test_postgres_ask,
+    .words = postgres_words,
+};
+#endif
+
+const test_place *const test_places[] = {
+    &sqlite_place,
+#ifdef WHERRY_POSTGRES
+    &postgres_place,
+#endif
+    NULL,
+};
+
+static const char *find_word(const test_place *place, const char *word, size_t len) {
+  for (const test_word *w = place->words; w->word; w++)
+    if (strlen(w->word) == len && memcmp(w->word, word, len) == 0) return w->text;
+  return NULL;
+}
+
+const char *test_place_text(const test_place *place, const char *text) {
+  static char rooms[3][16384];
+  static int turn;
+  char *out = rooms[turn = (turn + 1) % 3];
+  size_t len = 0;
+  while (*text && len < sizeof rooms[0] - 1) {
+    const char *end = *text == '{' ? strchr(text, '}') : NULL;
+    const char *word = end ? find_word(place, text + 1, (size_t)(end - text - 1)) : NULL;
+    if (!word) {
+      out[len++] = *text++;
+      continue;
+    }
+    len += (size_t)snprintf(out + len, sizeof rooms[0] - len, "%s", word);
+    text = end + 1;
+  }
+  CHECK(len < sizeof rooms[0]);
+  out[len < sizeof rooms[0] ? len : sizeof rooms[0] - 1] = 0;
+  return out;
+}
+
+void test_place_sql(const test_place *place, wh_connection *c, const char *text) {
+  place->sql(c, test_place_text(place, text));
+}
+
+const char *test_place_ask(const test_place *place, wh_connection *c, const char *text) {
+  return place->ask(c, test_place_text(place, text));
+}

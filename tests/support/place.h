@@ -5,6 +5,12 @@
 #include "connect/connect.h"
 #include "test.h"
 
+// What the SQL of a test says in braces, as this database spells it: {int64} is BIGINT here and
+// INTEGER there. The words are in place.c, where every place has all of them.
+typedef struct test_word {
+  const char *word, *text;
+} test_word;
+
 typedef struct test_place test_place;
 struct test_place {
   const char *name;
@@ -13,8 +19,18 @@ struct test_place {
   void (*close)(wh_connection *c);
   // Runs statements in it as another program would. Fails the test when they fail.
   void (*sql)(wh_connection *c, const char *text);
-  // The first column of the first row, as text; "" for none. Lives until the next call.
+  // The first column of the first row, as text; "" for none, "~" for NULL. Lives until the next
+  // call.
   const char *(*ask)(wh_connection *c, const char *text);
+  const test_word *words; // ends with {0}
+  bool one_writer;        // whoever writes keeps everybody else from writing
 };
 
 extern const test_place *const test_places[]; // NULL-terminated
+
+// `text` with its {words} replaced. Lives until the third call after this one. What is
+// no word of the place stays as it is: JSON has braces too.
+const char *test_place_text(const test_place *place, const char *text);
+// place->sql and place->ask of such texts.
+void test_place_sql(const test_place *place, wh_connection *c, const char *text);
+const char *test_place_ask(const test_place *place, wh_connection *c, const char *text);

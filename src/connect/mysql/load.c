@@ -108,7 +108,7 @@ static void add_columns(wh_buf *sql, const wh_sql_bulk *b) {
     wh_buf_add_c(sql, ", ");
   }
   for (size_t i = 0; i < b->batch->schema->count; i++) {
-    char variable[24];
+    char variable[40];
     bool needed;
     size_t before = set.len;
     snprintf(variable, sizeof variable, "@wherry_%zu", i);

@@ -49,7 +49,7 @@ static wh_status reach(wh_connection *c, wh_buf *ret_note, wh_error *err) {
   WH_CLEAN_MYSQL wh_mysql_session *s = NULL;
   findings f = {0};
   WH_TRY(wh_mysql_open(c, WH_SQL_READ, &s, err));
-  WH_TRY(wh_mysql_ask(&s->base, WH_STR(sql), NULL, 0, take_findings, &f, err));
+  WH_TRY(wh_mysql_ask(&s->base, wh_str_of(sql), NULL, 0, take_findings, &f, err));
   unsigned long version = mysql_get_server_version(s->handle);
   const char *cipher = mysql_get_ssl_cipher(s->handle);
   wh_buf_printf(ret_note, "%lld %s, about %.1f MB, %s %lu.%lu.%lu, %s", (long long)f.tables,

@@ -46,7 +46,7 @@ static wh_status look_up(wh_sql_session *s, wh_str schema, wh_str table, table_l
       "FROM information_schema.TABLES t LEFT JOIN information_schema.ENGINES e "
       "ON e.ENGINE = t.ENGINE WHERE t.TABLE_SCHEMA = ? AND t.TABLE_NAME = ?";
   l->table = table;
-  return wh_mysql_ask(s, WH_STR(sql), (wh_str[]){schema, table}, 2, take_table, l, err);
+  return wh_mysql_ask(s, wh_str_of(sql), (wh_str[]){schema, table}, 2, take_table, l, err);
 }
 
 // A name with points may be a table's whole name, or have its schema in front.
@@ -201,7 +201,7 @@ static wh_status read_columns(wh_sql_session *s, wh_arena *arena, wh_sql_relatio
       "CHARACTER_OCTET_LENGTH FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME "
       "= ? ORDER BY ORDINAL_POSITION";
   column_look l = {.arena = arena, .relation = r};
-  return wh_mysql_ask(s, WH_STR(sql), (wh_str[]){r->schema, r->table}, 2, take_column, &l, err);
+  return wh_mysql_ask(s, wh_str_of(sql), (wh_str[]){r->schema, r->table}, 2, take_column, &l, err);
 }
 
 // --- Types ---------------------------------------------------------------------------------------
@@ -295,7 +295,7 @@ static wh_status read_uniques(wh_sql_session *s, wh_arena *arena, wh_sql_relatio
       "TABLE_SCHEMA = ? AND TABLE_NAME = ? AND NON_UNIQUE = 0 "
       "ORDER BY INDEX_NAME <> 'PRIMARY', INDEX_NAME, SEQ_IN_INDEX";
   unique_look l = {.arena = arena, .relation = r};
-  WH_TRY(wh_mysql_ask(s, WH_STR(sql), (wh_str[]){r->schema, r->table}, 2, take_index, &l, err));
+  WH_TRY(wh_mysql_ask(s, wh_str_of(sql), (wh_str[]){r->schema, r->table}, 2, take_index, &l, err));
   WH_TRY(end_index(&l, err));
   r->uniques = l.uniques;
   r->unique_count = l.count;

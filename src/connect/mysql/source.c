@@ -63,7 +63,7 @@ static wh_status discover(wh_connection *c, wh_arena *arena, wh_table_visit visi
   WH_CLEAN_MYSQL wh_mysql_session *s = NULL;
   table_names t = {.arena = arena};
   WH_TRY(wh_mysql_open(c, WH_SQL_READ, &s, err));
-  WH_TRY(wh_mysql_ask(&s->base, WH_STR(sql), NULL, 0, take_name, &t, err));
+  WH_TRY(wh_mysql_ask(&s->base, wh_str_of(sql), NULL, 0, take_name, &t, err));
   for (size_t i = 0; i < t.count; i++) {
     wh_table_info info = {.name = t.names[i], .rows = WH_SIZE_UNKNOWN};
     wh_status status = describe_table(s, arena, &info, err);

@@ -72,7 +72,8 @@ static void add_insert(wh_buf *sql, const wh_sql_target *t, int64_t order) {
     wh_buf_add_c(sql, ", ");
     t->driver->name(sql, WH_STR(WH_ORDER_COLUMN));
   }
-  wh_buf_add_c(sql, ") SELECT ");
+  // What came counts also where the column would count by itself (GENERATED ALWAYS AS IDENTITY).
+  wh_buf_add_c(sql, ") OVERRIDING SYSTEM VALUE SELECT ");
   wh_sql_add_columns(sql, t, NULL);
   if (t->has_order) {
     wh_buf_add_c(sql, ", ");

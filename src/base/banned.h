@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#ifdef WHERRY_MYSQL
+#if defined(WHERRY_MYSQL) && __has_include(<mysql.h>)
 #include <mysql.h> // its macros name what is banned here
 #endif
 

@@ -26,9 +26,9 @@ static pid_t server_pid, owner_pid;
 static unsigned databases;
 
 const char *mariadb_file(const char *name) {
-  static char path[4][160];
+  static char path[8][160];
   static unsigned next;
-  char *out = path[next++ % 4];
+  char *out = path[next++ % 8];
   snprintf(out, sizeof path[0], "%s/%s", folder, name);
   return out;
 }
@@ -168,7 +168,8 @@ static const char *launch(void) {
 static void remove_all(void) {
   if (getpid() != owner_pid) return;
   mariadb_kill();
-  char *argv[] = {"rm", "-rf", folder, NULL};
+  char remove[] = "rm", all[] = "-rf";
+  char *argv[] = {remove, all, folder, NULL};
   pid_t pid = fork();
   if (pid == 0) {
     execvp(argv[0], argv);
@@ -211,6 +212,7 @@ const char *mariadb_start(void) {
   bool is_new = folder[0] == 0;
   if (is_new) reason = install();
   if (!reason) reason = launch();
+  if (reason) test_check(false, __FILE__, __LINE__, reason); // installed, so it has to run
   if (!reason && is_new) {
     wh_connection none = {0};
     mariadb_sql(&none, "CREATE USER wherry@'%' IDENTIFIED BY 'ship''s \\\\ secret';"

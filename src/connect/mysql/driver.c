@@ -2,6 +2,7 @@
 
 #include "connect/mysql/bulk.h"
 #include "connect/mysql/relate.h"
+#include "connect/mysql/upsert.h"
 
 // --- Sessions ------------------------------------------------------------------------------------
 
@@ -66,12 +67,6 @@ static bool add_bytes(wh_buf *sql, wh_str a) {
   return wh_buf_printf(sql, "CAST(%.*s AS BINARY)", WH_STR_ARG(a));
 }
 
-// Not TRUNCATE, which would commit.
-static bool add_clear(wh_buf *sql, wh_str table) {
-  wh_buf_add_c(sql, "DELETE FROM ");
-  return wh_buf_add_str(sql, table);
-}
-
 // --- The two drivers -----------------------------------------------------------------------------
 
 #define DIGEST        "CHAR(64) CHARACTER SET ascii COLLATE ascii_bin"
@@ -88,7 +83,9 @@ static bool add_clear(wh_buf *sql, wh_str table) {
     .begin = "START TRANSACTION", .savepoint = "SAVEPOINT wherry",                                 \
     .to_savepoint = "ROLLBACK TO SAVEPOINT wherry", .release = "RELEASE SAVEPOINT wherry",         \
     .text = "LONGTEXT " text_, .digest = DIGEST, .table_options = TABLE_OPTIONS,                   \
-    .temporary_prefix = "", .add_clear = add_clear,                                                \
+    .temporary_prefix = "", .add_batch_table = wh_mysql_add_batch_table,                           \
+    .add_clear = wh_mysql_add_clear, .add_stage_table = wh_mysql_add_stage_table,                  \
+    .add_upsert = wh_mysql_add_upsert, .add_replace = wh_mysql_add_replace,                        \
   }
 
 const wh_sql_driver wh_mysql_driver = DRIVER("MySQL", wh_mysql_declare, WH_MYSQL_TEXT_SET);

@@ -538,13 +538,13 @@ SERVED(mysql_says_what_may_not_be_done) {
 
 SERVED(mysql_is_told_of_too_many_connections) {
   wh_sql_session *held[2];
-  mariadb_sql(&c, "SET GLOBAL max_user_connections = 2");
+  mariadb_sql(&c, "ALTER USER wherry@'%' WITH MAX_USER_CONNECTIONS 2");
   for (int i = 0; i < 2; i++)
     CHECK_OK(wh_mariadb_driver.open(&c, WH_SQL_READ, &held[i], &test_err));
   check_refused(WH_ERR_UNAVAILABLE, "place: the user has too many connections", true);
   for (int i = 0; i < 2; i++)
     wh_mariadb_driver.close(held[i]);
-  mariadb_sql(&c, "SET GLOBAL max_user_connections = 0");
+  mariadb_sql(&c, "ALTER USER wherry@'%' WITH MAX_USER_CONNECTIONS 0");
 }
 
 // A session over the driver, of the test's own.
@@ -634,7 +634,7 @@ static wh_sql_relation related(const char *table) {
 
 SERVED(mysql_relates_tables) {
   mariadb_sql(&c, "CREATE TABLE t (a INT AUTO_INCREMENT, b VARCHAR(20) CHARACTER SET utf8mb4 COLLATE "
-                  "utf8mb4_nopad_bin NOT NULL DEFAULT 'x', c VARCHAR(20), g INT AS (a + 1) STORED, "
+                  "utf8mb4_nopad_bin NOT NULL DEFAULT 'x', c VARCHAR(20), g INT AS (e + 1) STORED, "
                   "d DATETIME(3) NOT NULL, e DECIMAL(10,2) UNSIGNED, _wherry_order BIGINT, "
                   "PRIMARY KEY (b, a), UNIQUE KEY u (c), UNIQUE KEY part (c(3)), KEY (a));"
                   "CREATE TABLE m (a INT) ENGINE=MyISAM; CREATE VIEW v AS SELECT 1 AS a");
@@ -834,7 +834,7 @@ SERVED(mysql_inserts_every_byte) {
 // Whatever the server warns of is refused, with its reason.
 static void check_warnings(bool by_load) {
   const struct {
-    const char *type, *declared, *value, *reason;
+    const char *type, *declared, *value, *reason, *of_load; // where that one differs
   } tries[] = {
       {"s string", "VARCHAR(3)", "abcd", "data too long for column 's'"},
       {"s string", "VARCHAR(3)", "abc ", "for column 's'"},
@@ -846,9 +846,9 @@ static void check_warnings(bool by_load) {
       {"s string", "ENUM('a')", "b", "data truncated for column 's'"},
       {"s int64", "BIGINT PRIMARY KEY", "7", "uplicate entry '7' for key 'PRIMARY'"},
       {"s int64", "INT CHECK (s < 5)", "5", "CONSTRAINT `t.s` failed"},
-      {"s string", "JSON", "{", "CONSTRAINT `t.s` failed"},
+      {"s string", "JSON", "{", "CONSTRAINT `t.s` failed", "unexpected end of JSON text"},
       {"s int64", "INT REFERENCES p (a)", "5", "foreign key constraint fails"},
-      {"s string", "UUID", "no", "ncorrect uuid value: 'no'"},
+      {"s string", "UUID", "no", "ncorrect uuid value: 'no'", "data truncated for column 's'"},
   };
   set_local_infile(by_load);
   mariadb_sql(&c, "CREATE TABLE p (a INT PRIMARY KEY)");
@@ -869,7 +869,7 @@ static void check_warnings(bool by_load) {
     CHECK_OK(run_sql(session->driver->savepoint));
     snprintf(sql, sizeof sql, "%s\n", tries[i].value);
     CHECK_FAILS(bulk_rows(sql), WH_ERR_TYPE);
-    CHECK_ERROR_HAS(tries[i].reason);
+    CHECK_ERROR_HAS(by_load && tries[i].of_load ? tries[i].of_load : tries[i].reason);
     CHECK(strstr(test_err.text, " at row ") == NULL && strstr(test_err.text, "place") == NULL);
     CHECK_OK(run_sql(session->driver->to_savepoint));
     CHECK_OK(run_sql(session->driver->release));

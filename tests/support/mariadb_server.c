@@ -289,7 +289,7 @@ const char *mariadb_ask(const wh_connection *c, const char *text) {
   answer[0] = 0;
   MYSQL *h = administer(database_of(c));
   if (!CHECK(h != NULL)) return answer;
-  mysql_query(h, "SET time_zone = '+00:00'");
+  mysql_query(h, "SET time_zone = '+00:00', sql_mode = 'ANSI_QUOTES,PIPES_AS_CONCAT'");
   MYSQL_RES *result = mysql_query(h, text) ? NULL : mysql_store_result(h);
   if (!CHECK(result != NULL)) test_note("%s", mysql_error(h));
   MYSQL_ROW row = result ? mysql_fetch_row(result) : NULL;

@@ -54,8 +54,7 @@ static const meaning meanings[] = {
     {3024, WH_ERR_LIMIT, false, "the statement took longer than statement_timeout"},
     {1153, WH_ERR_LIMIT, false,
      "the server takes no statement of that size; raise its max_allowed_packet"},
-    {WH_MYSQL_PACKET_TOO_LARGE, WH_ERR_LIMIT, false,
-     "the server sent a row that is larger than a row may be"},
+    {2020, WH_ERR_LIMIT, false, "the server sent a row that is larger than a row may be"},
     // May not.
     {1044, WH_ERR_DENIED, false, NULL},
     {1045, WH_ERR_DENIED, false, NULL},

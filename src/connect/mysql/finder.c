@@ -2,6 +2,8 @@
 // column find nothing.
 #include "connect/mysql/source.h"
 
+enum { OTHER_CHARACTERS = 1267 }; // the text has some that the column's set has not
+
 typedef struct finder {
   wh_finder base;
   wh_mysql_session *session;
@@ -94,7 +96,11 @@ static wh_status finder_find(wh_finder *base, const wh_value *key, wh_batch *bat
   wh_arena_init(&arena, f->arena.mem);
   wh_status status = bind_keys(f, key, &arena, err);
   if (status == WH_ERR_TYPE) return WH_OK;
-  if (status == WH_OK) status = wh_mysql_execute(f->session, f->stmt, f->doing, err);
+  if (status != WH_OK) return status;
+  wh_error inner = {0};
+  status = wh_mysql_execute(f->session, f->stmt, f->doing, &inner);
+  if (status != WH_OK && mysql_stmt_errno(f->stmt) == OTHER_CHARACTERS) return WH_OK;
+  if (status != WH_OK && err) *err = inner;
   if (status != WH_OK) return status;
   status = find_rows(f, batch, err);
   wh_mysql_will_wait(f->session);

@@ -6,6 +6,7 @@
 enum { NO_FILE = 2000 }; // the library's "unknown error"
 
 typedef struct wh_mysql_load {
+  const wh_mysql_session *session;
   const wh_sql_bulk *bulk;
   wh_buf text;
   size_t sent; // bytes of the text
@@ -70,6 +71,7 @@ static int load_open(void **ret, const char *name, void *context) {
 
 static int load_read(void *context, char *out, unsigned cap) {
   load_state *l = context;
+  wh_mysql_will_wait(l->session);
   if (l->sent == l->text.len) l->status = fill(l);
   if (l->status != WH_OK) return -1;
   size_t left = l->text.len - l->sent, len = left < cap ? left : cap;
@@ -152,7 +154,7 @@ static wh_status run_load(wh_mysql_session *s, load_state *l, const wh_buf *sql,
 }
 
 wh_status wh_mysql_load(wh_mysql_session *s, const wh_sql_bulk *b, wh_error *err) {
-  load_state l = {.bulk = b};
+  load_state l = {.session = s, .bulk = b};
   WH_CLEAN_BUF wh_buf sql;
   wh_buf_init(&sql, s->base.connection->mem, WH_SQL_TEXT_MAX);
   wh_buf_init(&l.text, s->base.connection->mem, 0);

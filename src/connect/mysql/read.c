@@ -87,8 +87,9 @@ static wh_status fetch(reader *r, bool *ret_row, wh_error *err) {
   wh_error inner = {0};
   wh_status status = wh_mysql_fetch(r->session, r->stmt, r->doing, ret_row, &inner);
   if (status == WH_OK) return WH_OK;
-  if (status == WH_ERR_LIMIT &&
-      wh_mysql_trouble_of(r->session, r->stmt).code == WH_MYSQL_PACKET_TOO_LARGE)
+  // The library gives up on what is larger than it may be, and says that the line is lost.
+  if (status == WH_ERR_UNAVAILABLE && connection_of(r)->row_limit_bytes &&
+      wh_mysql_line_is_up(r->session))
     return too_large(r, r->rows + 1, err);
   // Nothing of what was read is of one row: a value cannot be refused here.
   if (status == WH_ERR_TYPE)

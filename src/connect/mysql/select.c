@@ -17,11 +17,19 @@ refuse(const wh_mysql_session *s, wh_error *err, const char *fmt, ...) {
 
 // --- Queries -------------------------------------------------------------------------------------
 
-enum { BAD_FIELD = 1054, DUPLICATE_COLUMN = 1060, SYNTAX = 1064, EMPTY_QUERY = 1065 };
+enum {
+  BAD_FIELD = 1054,
+  DUPLICATE_COLUMN = 1060,
+  SYNTAX = 1064,
+  EMPTY_QUERY = 1065,
+  READ_ONLY = 1792,
+};
 
 static wh_status does_not_run(wh_mysql_session *s, MYSQL_STMT *stmt, wh_error *err) {
   wh_mysql_trouble t = wh_mysql_trouble_of(s, stmt);
   if (t.code == EMPTY_QUERY) return refuse(s, err, "is empty");
+  if (t.code == READ_ONLY)
+    return refuse(s, err, "would write. A source only reads: use a SELECT");
   if (t.code == SYNTAX || t.code == BAD_FIELD || t.code == DUPLICATE_COLUMN)
     return refuse(s, err, "does not run: %s", t.text);
   return wh_mysql_fail(s, &t, "reading the query", err);

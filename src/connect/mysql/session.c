@@ -4,12 +4,15 @@
 #include "connect/mysql/bulk.h"
 #include "connect/mysql/driver.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/x509.h>
 #include <pthread.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum {
   OLDEST_MARIADB = 100200, // has utf8mb4_nopad_bin
@@ -68,14 +71,18 @@ static void set_options(wh_mysql_session *s, wh_sql_access access) {
   set_tls(h, server);
 }
 
-static void keep_alive(MYSQL *h) {
-  int fd = (int)mysql_get_socket(h);
+// Not blocking, so that each wait is ours (see wh_mysql_wait_io). The second descriptor outlives
+// the library's, which closes its own when it gives up.
+static void set_socket(wh_mysql_session *s) {
+  int fd = (int)mysql_get_socket(s->handle);
   const struct {
     int name, value;
   } tcp[] = {{TCP_KEEPIDLE, KEEPALIVE_IDLE_S},
              {TCP_KEEPINTVL, KEEPALIVE_EVERY_S},
              {TCP_KEEPCNT, KEEPALIVE_COUNT}};
   int on = 1;
+  s->line = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
   setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
   for (size_t i = 0; i < sizeof tcp / sizeof tcp[0]; i++)
     setsockopt(fd, IPPROTO_TCP, tcp[i].name, &tcp[i].value, sizeof(int));
@@ -94,8 +101,8 @@ static wh_status log_in(wh_mysql_session *s, wh_error *err) {
     wh_mysql_trouble t = wh_mysql_trouble_of(s, NULL);
     return wh_mysql_fail_login(c, &t, err);
   }
+  set_socket(s);
   if (is_path) return WH_OK;
-  keep_alive(s->handle);
   if (server->tls != WH_TLS_OFF && !mysql_get_ssl_cipher(s->handle))
     return wh_fail(err, WH_ERR_DENIED,
                    "%.*s: the server at %.*s does not encrypt. Give it a certificate, or say `tls: "
@@ -192,6 +199,7 @@ wh_status wh_mysql_open(wh_connection *c, wh_sql_access access, wh_mysql_session
   wh_mysql_session *s = wh_mem_alloc_zero(c->mem, sizeof *s);
   if (!s) return wh_fail_memory(err);
   s->base.connection = c;
+  s->line = -1;
   s->handle = mysql_init(NULL);
   wh_status status = s->handle ? WH_OK : wh_fail_memory(err);
   if (status == WH_OK) {
@@ -207,8 +215,14 @@ wh_status wh_mysql_open(wh_connection *c, wh_sql_access access, wh_mysql_session
 }
 
 void wh_mysql_cut(wh_mysql_session *s) {
-  int fd = (int)mysql_get_socket(s->handle);
-  if (fd >= 0) shutdown(fd, SHUT_RDWR);
+  if (s->line >= 0) shutdown(s->line, SHUT_RDWR);
+}
+
+bool wh_mysql_line_is_up(const wh_mysql_session *s) {
+  char byte;
+  if (s->line < 0) return false;
+  ssize_t got = recv(s->line, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
 // A result that nobody reads any more would be read to its end first: the line is cut instead. The
@@ -219,5 +233,6 @@ void wh_mysql_close(wh_mysql_session *s) {
     if (s->handle->status != MYSQL_STATUS_READY) wh_mysql_cut(s);
     mysql_close(s->handle);
   }
+  if (s->line >= 0) close(s->line);
   wh_mem_free(s->base.connection->mem, s, sizeof *s);
 }

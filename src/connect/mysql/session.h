@@ -11,6 +11,7 @@ struct wh_mysql_load;
 typedef struct wh_mysql_session {
   wh_sql_session base;
   MYSQL *handle;
+  int line; // the connection's socket, a descriptor of our own; -1: none
   bool is_mariadb;
   bool may_load;                 // the server takes LOAD DATA LOCAL
   uint64_t packet_max;           // bytes of one statement that it takes
@@ -23,6 +24,9 @@ wh_status wh_mysql_open(wh_connection *c, wh_sql_access access, wh_mysql_session
                         wh_error *err);
 // Ends the line, so that nothing of the session can be committed any more.
 void wh_mysql_cut(wh_mysql_session *s);
+// Whether the server still holds its end: when it does, a lost connection is one that the library
+// has given up.
+bool wh_mysql_line_is_up(const wh_mysql_session *s);
 // At once, whatever the server is still sending. NULL is fine.
 void wh_mysql_close(wh_mysql_session *s);
 
@@ -46,8 +50,6 @@ wh_status wh_mysql_fail(const wh_mysql_session *s, const wh_mysql_trouble *t, co
                         wh_error *err);
 // The same for a login that failed.
 wh_status wh_mysql_fail_login(const wh_connection *c, const wh_mysql_trouble *t, wh_error *err);
-
-enum { WH_MYSQL_PACKET_TOO_LARGE = 2020 }; // what came is larger than we let it be
 
 // --- Statements (statement.c) --------------------------------------------------------------------
 

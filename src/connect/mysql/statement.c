@@ -6,15 +6,18 @@
 #include <time.h>
 
 enum {
+  WAIT_FIRST_MS = 1,
   WAIT_SLICE_MS = 100, // how long it takes to notice that the program is asked to stop
   NUMBER_TEXT = 64,    // what the text of a value that is not text needs at most
 };
 
 // The library's callback has no context of its own.
 static _Thread_local const wh_connection *waiting;
+static _Thread_local int wait_ms = WAIT_FIRST_MS;
 
 void wh_mysql_will_wait(const wh_mysql_session *s) {
   waiting = s->base.connection;
+  wait_ms = WAIT_FIRST_MS;
 }
 
 static bool is_cancelled(const wh_connection *c) {
@@ -27,16 +30,24 @@ static int64_t now_ms(void) {
   return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+// Over TLS the library asks to wait for reading when it has to write, too (and looks only when the
+// socket does not block, which is why it does not). So a wait without a limit ends soon even when
+// nothing has come: the library tries again and, if it was a reading, waits longer the next time.
 int wh_mysql_wait_io(my_socket handle, my_bool is_read, int timeout_ms) {
   struct pollfd fd = {.fd = (int)handle, .events = is_read ? POLLIN : POLLOUT};
   int64_t end = timeout_ms > 0 ? now_ms() + timeout_ms : INT64_MAX;
   for (;;) {
-    int ready = poll(&fd, 1, WAIT_SLICE_MS);
+    int slice = timeout_ms > 0 ? WAIT_SLICE_MS : wait_ms;
+    int ready = poll(&fd, 1, slice);
+    if (ready > 0) wait_ms = WAIT_FIRST_MS;
     if (ready > 0 || (ready < 0 && errno != EINTR)) return ready;
     if (is_cancelled(waiting) || now_ms() >= end) {
       errno = ETIMEDOUT;
       return 0;
     }
+    if (timeout_ms > 0) continue;
+    if (wait_ms < WAIT_SLICE_MS) wait_ms *= 2;
+    return 1;
   }
 }
 

@@ -331,7 +331,11 @@ static wh_status prepare_target(wh_sink *sink, wh_sql_target *t, wh_error *err) 
   wh_buf_init(&difference, sink->connection->mem, WH_SQL_TEXT_MAX);
   WH_TRY(wh_sql_bind(sink, t, &difference, err));
   if (difference.len) return wh_sql_refuse(sink, t, wh_buf_str(&difference), err);
+  bool is_new = !t->exists;
   WH_TRY(make_missing(sink, t, err));
+  // As the catalog spells it, so that the next load finds the same.
+  if (is_new) WH_TRY(wh_sql_bind(sink, t, &difference, err));
+  if (difference.len) return wh_sql_refuse(sink, t, wh_buf_str(&difference), err);
   if (t->spec.mode == WH_WRITE_REPLACE) WH_TRY(wh_sql_prepare_stage(sink, t, err));
   return t->key_count ? make_batch_table(sink, t, err) : WH_OK;
 }

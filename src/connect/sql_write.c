@@ -118,8 +118,8 @@ static void add_number(writing *w, wh_buf *sql) {
 
 // Takes rows out of the batch: those from `from` of the bad ones.
 static wh_status drop_bad(writing *w, size_t from, wh_error *err) {
-  WH_CLEAN_BUF wh_buf sql;
   if (w->bad_count == from) return WH_OK;
+  WH_CLEAN_BUF wh_buf sql;
   wh_buf_init(&sql, w->sink->connection->mem, WH_SQL_TEXT_MAX);
   wh_buf_printf(&sql, "DELETE FROM %.*s WHERE ", WH_STR_ARG(w->target->batch));
   add_number(w, &sql);
@@ -134,8 +134,8 @@ static wh_status drop_bad(writing *w, size_t from, wh_error *err) {
 // once). They are taken out of the batch.
 static wh_status find_collisions(writing *w, wh_error *err) {
   const wh_sql_target *t = w->target;
-  WH_CLEAN_BUF wh_buf sql;
   if (!t->may_collide) return WH_OK;
+  WH_CLEAN_BUF wh_buf sql;
   wh_buf_init(&sql, w->sink->connection->mem, WH_SQL_TEXT_MAX);
   wh_buf_add_c(&sql, "SELECT s.");
   add_number(w, &sql);

@@ -44,6 +44,14 @@ typedef struct wh_column_own {
   size_t bytes_cap;
 } wh_column_own;
 
+// Which entry of a dictionary each row has, where the producer knows: whoever makes a dictionary of
+// the column again need not look its values up. It says nothing that the values do not say.
+typedef struct wh_codes {
+  uint64_t dictionary;   // a number that no other dictionary of the process has
+  size_t entries;        // codes are less
+  const uint32_t *codes; // one for each row, of which none is NULL
+} wh_codes;
+
 struct wh_column {
   wh_type type;
   size_t length;     // rows
@@ -57,6 +65,8 @@ struct wh_column {
   // of a column that stands alone are made by wh_column_reserve (or the first null or copied row).
   wh_column *children;
   size_t child_count; // 0 before they are made
+  // Given with a whole column, in the arena of its batch, and gone with its reset. NULL: not known.
+  const wh_codes *codes;
 
   wh_mem *mem;     // NULL: borrowed
   size_t rows_cap; // rows that values/offsets/validity have room for

@@ -56,6 +56,7 @@ void wh_column_free(wh_column *column) {
 void wh_column_reset(wh_column *column) {
   stop_borrowing(column);
   column->length = column->null_count = 0;
+  column->codes = NULL;
   // The bitmap is given back, so that columns without nulls are told apart at a glance again.
   if (column->mem && column->validity) {
     wh_mem_free(column->mem, column->validity, column->rows_cap / 8);

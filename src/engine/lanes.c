@@ -64,8 +64,10 @@ static size_t processors(void) {
   return count > 0 ? (size_t)count : 1;
 }
 
-size_t wh_lanes_count(const wh_engine *engine) {
-  size_t count = (size_t)engine->config->memory_bytes / WH_LANE_MEMORY;
+size_t wh_lanes_count(const wh_engine *engine, size_t columns) {
+  size_t each =
+      columns * WH_LANE_COLUMN > WH_LANE_MEMORY ? columns * WH_LANE_COLUMN : WH_LANE_MEMORY;
+  size_t count = (size_t)engine->config->memory_bytes / each;
   size_t most = engine->lanes ? engine->lanes : processors();
   if (most > WH_LANES_MAX) most = WH_LANES_MAX;
   if (count > most) count = most;
@@ -74,7 +76,7 @@ size_t wh_lanes_count(const wh_engine *engine) {
 
 void wh_lanes_part_size(const wh_engine *engine, const wh_codec_type *codec,
                         wh_codec_context *context) {
-  size_t bytes = (size_t)engine->config->memory_bytes / (2 * wh_lanes_count(engine));
+  size_t bytes = (size_t)engine->config->memory_bytes / (2 * wh_lanes_count(engine, 0));
   context->part_rows = codec->block_rows;
   context->part_bytes =
       codec->block_bytes && codec->block_bytes < bytes ? codec->block_bytes : bytes;
@@ -397,7 +399,7 @@ bool wh_lanes_reader_failed(const wh_lanes *l) {
 // --- outside -----------------------------------------------------------------------------------
 
 static wh_status start(wh_lanes *l, wh_error *err) {
-  size_t count = wh_lanes_count(l->options.engine);
+  size_t count = wh_lanes_count(l->options.engine, l->options.reader->schema->count);
   for (; l->count < count; l->count++) {
     lane *self = &l->lanes[l->count];
     WH_TRY(lane_open(l, self, err));

@@ -17,13 +17,14 @@
 enum {
   WH_LANES_MAX = 16,
   WH_LANE_MEMORY = 16 << 20, // of `memory` that a lane should have
+  WH_LANE_COLUMN = 80 << 10, // and for each column at least: its batch, its pages, its dictionary
   WH_LANES_AHEAD_SHARE = 8,  // of `memory`, for blocks that wait for their turn
 };
 
 typedef struct wh_lanes wh_lanes;
 
-// How many lanes this machine and `memory` are good for; at least 1.
-size_t wh_lanes_count(const wh_engine *engine);
+// How many lanes this machine and `memory` are good for, with so many columns; at least 1.
+size_t wh_lanes_count(const wh_engine *engine, size_t columns);
 // The size of parts that suits so many lanes, for `codec` to write.
 void wh_lanes_part_size(const wh_engine *engine, const wh_codec_type *codec,
                         wh_codec_context *context);

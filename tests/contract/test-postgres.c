@@ -153,7 +153,8 @@ PG_TEST(chooses_scales_of_numerics_without_one) {
   check_value("0.1234567890123456789::numeric", "decimal(38,19)", "0.1234567890123456789");
   check_value("12345678901234567890123456789012345.5::numeric", "decimal(38,3)",
               "12345678901234567890123456789012345.500");
-  check_value("ARRAY[1.5, NULL, 2]::numeric[]", "list<decimal(38,6)?>", "[1.500000,null,2.000000]");
+  check_value("ARRAY[1.5, NULL, 2]::numeric[]", "list<decimal(38,6)?>",
+              "[\"1.500000\",null,\"2.000000\"]");
   sql("CREATE TABLE t (n numeric, m numeric, k money); INSERT INTO t VALUES (NULL, 'NaN', 1), "
       "(NULL, 2.25, 2)");
   check_types("t", "n decimal(38,0); m decimal(38,6); k decimal(19,2)");
@@ -222,7 +223,7 @@ PG_TEST(reads_arrays) {
   check_value("ARRAY[1,2]::list", "list<int32?>", "[1,2]");
   check_value("ARRAY['2026-11-21']::date[]", "list<date?>", "[\"2026-11-21\"]");
   check_value("ARRAY['1 day']::interval[]", "list<string?>", "[\"P1D\"]");
-  check_value("ARRAY[1.25]::numeric(5,2)[]", "list<decimal(5,2)?>", "[1.25]");
+  check_value("ARRAY[1.25]::numeric(5,2)[]", "list<decimal(5,2)?>", "[\"1.25\"]");
   check_rejected(
       "ARRAY[[1,2],[3,4]]", "is an array of 2 dimensions; a list has one",
       "\"x'0000000200000000000000170000000200000001000000020000000100000004000000010000000400"
@@ -233,7 +234,7 @@ PG_TEST(reads_arrays) {
 PG_TEST(rejects_what_cannot_be_represented) {
   check_rejected("'infinity'::date", "'infinity' is not a date", "\"infinity\"");
   check_rejected("'0044-03-15 BC'::date", "'0044-03-15 BC' is before the year 1",
-                 "\"x'fff49ff9'\"");
+                 "\"x'fff49d7b'\"");
   check_rejected("'-infinity'::timestamptz", "'-infinity' is not a date and time", "\"-infinity\"");
   check_rejected("'24:00'::time", "'24:00:00' is not a time of day", "\"x'000000141dd76000'\"");
   check_rejected("'NaN'::numeric", "'NaN' is not a decimal number", "\"NaN\"");
@@ -704,16 +705,16 @@ PG_TEST(tells_of_a_server_that_stops_in_the_middle) {
   CHECK_FAILS(read_on(reader, &batch), WH_ERR_UNAVAILABLE);
   CHECK(test_err.retry);
   CHECK_ERROR_HAS("place: reading the query: ");
-  wh_reader_close(reader);
   wh_batch_free(&batch);
+  wh_reader_close(reader);
   CHECK(!test_postgres_start());
   REQUIRE_OK(open_long(&reader, &batch));
   sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY%' AND pid <> "
       "pg_backend_pid()");
   CHECK_FAILS(read_on(reader, &batch), WH_ERR_UNAVAILABLE);
   CHECK(test_err.retry);
-  wh_reader_close(reader);
   wh_batch_free(&batch);
+  wh_reader_close(reader);
 }
 
 typedef struct later {
@@ -807,8 +808,9 @@ static void check_load(const char *schema, wh_write_mode mode, const char *rows,
   wh_status status = begin_load(&l, schema, mode);
   if (status == WH_OK) status = write_rows(&l, rows);
   if (status == WH_OK) status = end_load(&l);
+  wh_error why = test_err;
   c.type->sink->close(l.sink);
-  REQUIRE_OK(status);
+  if (!test_check_ok(status, &why, __FILE__, __LINE__, rows)) return;
   WH_CLEAN_BUF wh_buf kept;
   wh_buf_init(&kept, &out_mem, 0);
   wh_buf_add_str(&kept, wh_buf_str(&rejects.text));
@@ -904,22 +906,28 @@ PG_TEST(writes_as_text_what_it_must) {
              "a|10.0.0.1|P1DT2H|true|-5|-0.05|1e-300|0001-01-01|23:59:59.999999|"
              "9999-12-31T23:59:59.999999Z|AP8=|tab\there \\N \\\\ x|[1,5)\n"
              "b|~|~|~|~|~|~|~|~|~|~|~|~\nc|300.0.0.1|~|~|~|~|~|~|~|~|~|~|~",
-             "a|10.0.0.1|P1DT2H|true|-5|-0.05|1e-300|0001-01-01|23:59:59.999999|"
+             "a|10.0.0.1/32|P1DT2H|true|-5|-0.05|1e-300|0001-01-01|23:59:59.999999|"
              "9999-12-31T23:59:59.999999Z|AP8=|tab\there \\N \\\\ x|[1,5)\n"
              "b|~|~|~|~|~|~|~|~|~|~|~|~\n");
   CHECK_STR(wh_buf_str(&rejects.text),
             WH_STR("constraint||invalid input syntax for type inet: \"300.0.0.1\"|3\n"));
 }
 
-PG_TEST(writes_into_partitions_and_identities) {
-  sql("CREATE TABLE orders (k text, n int, id bigint GENERATED ALWAYS AS IDENTITY, twice int "
-      "GENERATED ALWAYS AS (n * 2) STORED, PRIMARY KEY (k)) PARTITION BY LIST (k);"
+PG_TEST(writes_into_partitions) {
+  sql("CREATE TABLE orders (k text, n int, twice int GENERATED ALWAYS AS (n * 2) STORED, "
+      "PRIMARY KEY (k)) PARTITION BY LIST (k);"
       "CREATE TABLE orders_a PARTITION OF orders FOR VALUES IN ('a');"
       "CREATE TABLE orders_b PARTITION OF orders FOR VALUES IN ('b')");
-  check_load("k string!; n int64; id int64", WH_WRITE_UPSERT, "a|1|10\nb|2|20\nc|3|30",
-             "a|1|10|2\nb|2|20|4\n");
+  check_load("k string!; n int64", WH_WRITE_UPSERT, "a|1\nb|2\nc|3", "a|1|2\nb|2|4\n");
   CHECK_STR(wh_buf_str(&rejects.text),
             WH_STR("constraint||no partition of relation \"orders\" found for row|3\n"));
+}
+
+PG_TEST(writes_keys_that_count_by_themselves) {
+  sql("CREATE TABLE orders (k bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n int)");
+  check_load("k int64!; n int64", WH_WRITE_UPSERT, "10|1\n20|2", "10|1\n20|2\n");
+  sql("DELETE FROM _wherry_marks");
+  check_load("k int64!; n int64", WH_WRITE_REPLACE, "10|3", "10|3\n");
 }
 
 PG_TEST(keeps_a_load_whole_when_the_server_stops) {

@@ -184,6 +184,7 @@ static const test_place postgres_place = {
     .sql = test_postgres_sql,
     .ask = test_postgres_ask,
     .words = postgres_words,
+    .is_slow = true,
 };
 #endif
 

@@ -23,6 +23,7 @@ struct test_place {
   // call.
   const char *(*ask)(wh_connection *c, const char *text);
   const test_word *words; // ends with {0}
+  bool is_slow;           // a connection takes milliseconds
   bool one_writer;        // whoever writes keeps everybody else from writing
 };
 

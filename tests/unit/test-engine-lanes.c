@@ -838,13 +838,14 @@ TEST(steps_that_remember_or_hold_back_take_one_path) {
 TEST(lanes_are_as_many_as_memory_and_processors_allow) {
   wh_config config = {.memory_bytes = 64 << 20};
   wh_engine engine = {.config = &config};
-  CHECK(wh_lanes_count(&engine) >= 1 && wh_lanes_count(&engine) <= 4);
+  CHECK(wh_lanes_count(&engine, 0) >= 1 && wh_lanes_count(&engine, 0) <= 4);
   engine.lanes = 3;
-  CHECK_EQ(wh_lanes_count(&engine), 3);
+  CHECK_EQ(wh_lanes_count(&engine, 0), 3);
   engine.lanes = 100;
-  CHECK_EQ(wh_lanes_count(&engine), 4);
+  CHECK_EQ(wh_lanes_count(&engine, 0), 4);
+  CHECK_EQ(wh_lanes_count(&engine, 500), 1);
   config.memory_bytes = 1 << 20;
-  CHECK_EQ(wh_lanes_count(&engine), 1);
+  CHECK_EQ(wh_lanes_count(&engine, 0), 1);
   config.memory_bytes = (int64_t)1 << 40;
-  CHECK_EQ(wh_lanes_count(&engine), WH_LANES_MAX);
+  CHECK_EQ(wh_lanes_count(&engine, 0), WH_LANES_MAX);
 }

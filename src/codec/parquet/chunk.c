@@ -4,7 +4,10 @@
 #include "codec/parquet/choose.h"
 #include "codec/parquet/page.h"
 
-enum { STAGE_LEVELS = 2048 }; // that a dictionary takes at once, where it can
+enum {
+  STAGE_LEVELS = 2048, // that a dictionary takes at once, where it can
+  CODES_MAX = 65536,   // entries of a batch's dictionary that are remembered
+};
 
 void pq_chunk_init(pq_chunk *c, pq_work *work, const pq_leaf *leaf) {
   pq_store empty = {.mem = work->mem};
@@ -15,7 +18,8 @@ void pq_chunk_init(pq_chunk *c, pq_work *work, const pq_leaf *leaf) {
                   .bits = empty,
                   .definitions = empty,
                   .repetitions = empty,
-                  .hashes = empty};
+                  .hashes = empty,
+                  .known = empty};
   pq_dict_init(&c->dict, work->mem, work->dictionary_bytes);
   pq_stage_init(&c->stage, work->mem);
 }
@@ -23,7 +27,7 @@ void pq_chunk_init(pq_chunk *c, pq_work *work, const pq_leaf *leaf) {
 void pq_chunk_free(pq_chunk *c) {
   if (!c->leaf) return;
   pq_store *stores[] = {&c->raw,         &c->lengths,     &c->indices, &c->bits,
-                        &c->definitions, &c->repetitions, &c->hashes};
+                        &c->definitions, &c->repetitions, &c->hashes,  &c->known};
   for (size_t i = 0; i < sizeof stores / sizeof *stores; i++)
     pq_store_free(stores[i]);
   pq_dict_free(&c->dict);
@@ -45,6 +49,7 @@ void pq_chunk_start(pq_chunk *c, pq_chunk_pages *out) {
   c->hashes.len = 0;
   pq_stage_clear(&c->stage);
   pq_dict_reset(&c->dict);
+  c->known_of = 0;
   c->out = out;
 }
 
@@ -107,6 +112,60 @@ static wh_status add_indices(pq_chunk *c, const pq_values *v, bool *ret_full, wh
   return WH_OK;
 }
 
+// Which dictionary entry of ours each of the batch's is.
+static wh_status begin_known(pq_chunk *c, const wh_codes *codes, wh_error *err) {
+  if (c->known_of == codes->dictionary) return WH_OK;
+  c->known.len = 0;
+  WH_TRY(pq_store_reserve(&c->known, codes->entries * sizeof(uint16_t), err));
+  c->known.len = codes->entries * sizeof(uint16_t);
+  memset(c->known.data, 0, c->known.len);
+  c->known_of = codes->dictionary;
+  return WH_OK;
+}
+
+static pq_values one_of(const pq_chunk *c, const pq_values *v, size_t i) {
+  pq_values one = *v;
+  one.count = 1;
+  if (c->leaf->physical == PQ_BYTE_ARRAY)
+    one.offsets += i;
+  else
+    one.fixed += i * c->leaf->width;
+  return one;
+}
+
+// As add_indices, of values that have codes: each entry is looked up once. The indices are the
+// same.
+static wh_status add_known(pq_chunk *c, const pq_slice *slice, bool *ret_full, wh_error *err) {
+  const uint32_t *codes = slice->codes->codes + slice->codes_from;
+  size_t count = slice->values.count, before = c->dict.count;
+  *ret_full = false;
+  WH_TRY(begin_known(c, slice->codes, err));
+  WH_TRY(pq_store_reserve(&c->indices, count * sizeof(uint16_t), err));
+  uint16_t *indices = (uint16_t *)(void *)(c->indices.data + c->indices.len);
+  uint16_t *known = (uint16_t *)(void *)c->known.data;
+  for (size_t i = 0; i < count; i++) {
+    if (!known[codes[i]]) {
+      pq_values one = one_of(c, &slice->values, i);
+      uint16_t index = 0;
+      WH_TRY(pq_dict_add(&c->dict, c->leaf, &one, &index, ret_full, err));
+      if (*ret_full) {
+        c->known_of = 0; // it may know of what is cut
+        pq_dict_cut(&c->dict, c->leaf, before);
+        return WH_OK;
+      }
+      known[codes[i]] = (uint16_t)(index + 1);
+    }
+    indices[i] = (uint16_t)(known[codes[i]] - 1);
+  }
+  c->indices.len += count * sizeof(uint16_t);
+  c->values += count;
+  return WH_OK;
+}
+
+static bool has_codes(const pq_slice *slice) {
+  return slice->codes && slice->codes->entries <= CODES_MAX;
+}
+
 static wh_status add_hashes(pq_chunk *c, const pq_values *v, wh_error *err) {
   if (v->count == 0) return WH_OK;
   WH_TRY(pq_store_reserve(&c->hashes, v->count * sizeof(uint64_t), err));
@@ -166,7 +225,8 @@ static bool page_is_full(const pq_chunk *c, const pq_work *work) {
 static wh_status add_slice(pq_chunk *c, pq_work *work, const pq_slice *slice, wh_error *err) {
   bool full = false;
   if (c->mode == PQ_MODE_DICT) {
-    WH_TRY(add_indices(c, &slice->values, &full, err));
+    WH_TRY(has_codes(slice) ? add_known(c, slice, &full, err)
+                            : add_indices(c, &slice->values, &full, err));
     if (full) {
       WH_TRY(flush(c, work, err));
       c->mode = c->without;
@@ -193,7 +253,8 @@ static wh_status add_staged(pq_chunk *c, pq_work *work, wh_error *err) {
 
 wh_status pq_chunk_add(pq_chunk *c, pq_work *work, const pq_slice *slice, wh_error *err) {
   if (c->wants_bloom) WH_TRY(add_hashes(c, &slice->values, err));
-  if (c->mode != PQ_MODE_DICT || (c->stage.rows == 0 && slice->levels >= STAGE_LEVELS))
+  bool at_once = slice->levels >= STAGE_LEVELS || has_codes(slice);
+  if (c->mode != PQ_MODE_DICT || (c->stage.rows == 0 && at_once))
     return add_slice(c, work, slice, err);
   WH_TRY(pq_stage_add(&c->stage, c->leaf, slice, err));
   bool enough = c->stage.levels >= STAGE_LEVELS || pq_stage_size(&c->stage) >= work->page_bytes;

@@ -51,8 +51,10 @@ typedef struct pq_chunk {
   // The chunk so far.
   uint64_t first_row; // of the page
   pq_dict dict;
-  pq_stage stage;  // PQ_MODE_DICT: small slices that the dictionary has not seen yet
-  pq_store hashes; // for the bloom filter, uint64_t each
+  pq_store known;    // uint16_t for each code of a batch's dictionary: its index here + 1, or 0
+  uint64_t known_of; // that dictionary; 0: none
+  pq_stage stage;    // PQ_MODE_DICT: small slices that the dictionary has not seen yet
+  pq_store hashes;   // for the bloom filter, uint64_t each
   pq_chunk_pages *out;
 } pq_chunk;
 

@@ -1,6 +1,8 @@
 // The chunk and the page in hand. What is read of them: leaf_rows.c.
 #include "codec/parquet/leaf_read.h"
 
+#include <stdatomic.h>
+
 #include "codec/parquet/file.h"
 #include "codec/parquet/leaf_page.h"
 
@@ -36,6 +38,7 @@ void pq_leaf_free(pq_leaf_reader *leaf) {
   free_levels(mem, &leaf->levels);
   free_levels(mem, &leaf->carry_levels);
   wh_mem_free(mem, leaf->block, 2 * PQ_LEVELS_BLOCK);
+  wh_mem_free(mem, leaf->codes, leaf->codes_cap * sizeof *leaf->codes);
   *leaf = (pq_leaf_reader){0};
 }
 
@@ -99,6 +102,8 @@ static wh_status load_dictionary(pq_leaf_reader *leaf, wh_error *err) {
     size_t len = (size_t)(d->values.offsets[i + 1] - d->values.offsets[i]);
     if (len > d->max_text) d->max_text = len;
   }
+  static atomic_uint_fast64_t dictionaries;
+  d->number = atomic_fetch_add(&dictionaries, 1) + 1;
   leaf->has_dictionary = true;
   pq_pages_trim(&leaf->pages);
   return WH_OK;

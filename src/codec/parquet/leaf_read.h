@@ -61,6 +61,9 @@ typedef struct pq_leaf_reader {
   size_t rows;
   pq_levels levels; // not of simple leaves
   pq_misfits misfits;
+  uint32_t *codes; // their entries in the dictionary,
+  size_t codes_cap;
+  bool has_codes; // while all of them come from there and none is NULL: simple leaves
 
   // Rows given back: their values, levels and misfits.
   wh_column carry;

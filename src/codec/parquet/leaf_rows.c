@@ -29,14 +29,37 @@ static wh_status keep_misfits(pq_leaf_reader *leaf, const pq_misfits *found, siz
   return WH_OK;
 }
 
+// Has the next values' indices kept, if so far each row has one. What comes twice in a row's column
+// through two dictionaries is not worth telling apart: a chunk has one.
+static wh_status want_codes(pq_leaf_reader *leaf, size_t base, size_t slots, const uint8_t *bits,
+                            wh_error *err) {
+  leaf->has_codes &= !bits && pq_through_dictionary(&leaf->values);
+  leaf->values.codes = NULL;
+  if (!leaf->has_codes) return WH_OK;
+  if (base + slots > leaf->codes_cap) {
+    size_t cap = leaf->codes_cap ? 2 * leaf->codes_cap : PQ_LEVELS_BLOCK;
+    while (cap < base + slots)
+      cap *= 2;
+    uint32_t *codes = wh_mem_realloc(leaf->shared->mem, leaf->codes,
+                                     leaf->codes_cap * sizeof *codes, cap * sizeof *codes);
+    if (!codes) return wh_fail_memory(err);
+    leaf->codes = codes;
+    leaf->codes_cap = cap;
+  }
+  leaf->values.codes = leaf->codes + base;
+  return WH_OK;
+}
+
 // The next values of the page into the slots whose bits are set; NULL: all of them.
 static wh_status read_slots(pq_leaf_reader *leaf, size_t slots, size_t dense, const uint8_t *bits,
                             wh_column *column, wh_error *err) {
   pq_misfits found = {.arena = &leaf->shared->arena};
   size_t base = column->length;
+  WH_TRY(want_codes(leaf, base, slots, bits, err));
   WH_TRY(pq_values_read(&leaf->values, dense, column, &leaf->shared->scratch, &found, err));
   WH_TRY(pq_values_place(column, slots, dense, bits, err));
   if (!found.first) return WH_OK;
+  leaf->has_codes = false;
   return keep_misfits(leaf, &found, base, slots, bits, err);
 }
 
@@ -207,6 +230,7 @@ wh_status pq_leaf_read(pq_leaf_reader *leaf, size_t rows, size_t budget_bytes, w
   leaf->misfits.first = leaf->misfits.last = NULL;
   leaf->pages.peeking = false;
   WH_TRY(pq_leaf_take_carry(leaf, rows, column, err));
+  leaf->has_codes = leaf->simple && leaf->rows == 0;
   if (leaf->rows == rows) return WH_OK;
   wh_status status = leaf->simple ? read_simple(leaf, rows, budget_bytes, column, err)
                                   : read_levels(leaf, rows, budget_bytes, column, err);

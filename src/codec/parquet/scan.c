@@ -117,6 +117,22 @@ static wh_status read_leaf(pq_scan *scan, size_t i, size_t used, size_t *rows, w
   return WH_OK;
 }
 
+// The codes live as long as the batch's rows.
+static wh_status give_codes(const pq_leaf_reader *leaf, wh_column *column, wh_batch *batch,
+                            wh_error *err) {
+  size_t rows = column->length;
+  if (!leaf->has_codes || rows == 0) return WH_OK;
+  wh_codes *given = WH_NEW(&batch->arena, wh_codes);
+  uint32_t *codes = WH_NEW_ARRAY(&batch->arena, rows, uint32_t);
+  if (!given || !codes) return wh_fail_memory(err);
+  memcpy(codes, leaf->codes, rows * sizeof *codes);
+  *given = (wh_codes){.dictionary = leaf->dictionary.number,
+                      .entries = leaf->dictionary.values.length,
+                      .codes = codes};
+  column->codes = given;
+  return WH_OK;
+}
+
 // Reads up to *rows rows into the batch, which has the types of plan->read.
 static wh_status read_rows(pq_scan *scan, size_t *rows, wh_batch *batch, wh_error *err) {
   const pq_plan *plan = scan->plan;
@@ -130,6 +146,8 @@ static wh_status read_rows(pq_scan *scan, size_t *rows, wh_batch *batch, wh_erro
   }
   for (size_t i = 0; i < plan->leaf_count; i++)
     WH_TRY(pq_leaf_give_back(&scan->leaves[i], *rows, scan->columns[i], err));
+  for (size_t i = 0; i < plan->leaf_count; i++)
+    WH_TRY(give_codes(&scan->leaves[i], scan->columns[i], batch, err));
   batch->bytes = 0;
   for (size_t i = 0; i < plan->count; i++) {
     if (plan->nodes[i]->shape != PQ_LEAF) {

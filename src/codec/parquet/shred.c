@@ -54,6 +54,9 @@ static wh_status shred_flat(pq_shredder *s, const pq_leaf *leaf, const wh_column
     picked.positions = (const uint32_t *)(const void *)s->positions.data;
     ret->validity = column->validity;
     ret->validity_from = from;
+  } else {
+    ret->codes = column->codes;
+    ret->codes_from = from;
   }
   return pq_convert(leaf, column, picked, &s->fixed, &s->offsets, &s->bytes, &ret->values, err);
 }

@@ -20,6 +20,8 @@ typedef struct pq_slice {
   const uint8_t *validity; // flat: bit validity_from + i is row i. NULL: none is NULL
   size_t validity_from;
   const uint16_t *definitions, *repetitions; // not flat; NULL where the most is 0
+  const wh_codes *codes; // flat: value i has codes->codes[codes_from + i]. NULL: not known
+  size_t codes_from;
 } pq_slice;
 
 typedef struct pq_shredder {

@@ -251,7 +251,7 @@ static wh_status read_texts(pq_page_values *v, size_t count, wh_column *column, 
   return v->leaf->convert == PQ_TEXT ? pq_check_utf8(column, count, misfits, err) : WH_OK;
 }
 
-static bool through_dictionary(const pq_page_values *v) {
+bool pq_through_dictionary(const pq_page_values *v) {
   return v->encoding == PQ_RLE_DICTIONARY || v->encoding == PQ_PLAIN_DICTIONARY;
 }
 
@@ -263,7 +263,7 @@ wh_status pq_values_read(pq_page_values *values, size_t count, wh_column *column
   }
   WH_TRY(pq_values_room(column, count, 0, err));
   wh_status status;
-  if (through_dictionary(values))
+  if (pq_through_dictionary(values))
     status = pq_gather(values, count, column, misfits, err);
   else if (values->leaf->convert == PQ_BIT)
     status = read_bits(values, count, column, err);
@@ -290,8 +290,8 @@ static wh_status skip_fixed(pq_page_values *v, size_t count, pq_scratch *s, wh_e
 wh_status pq_values_skip(pq_page_values *values, size_t count, pq_scratch *scratch, wh_error *err) {
   if (count == 0) return WH_OK;
   wh_status status = WH_OK;
-  if (through_dictionary(values)) WH_TRY(pq_values_need_indices(values, count, err));
-  if (through_dictionary(values) || values->leaf->convert == PQ_BIT) {
+  if (pq_through_dictionary(values)) WH_TRY(pq_values_need_indices(values, count, err));
+  if (pq_through_dictionary(values) || values->leaf->convert == PQ_BIT) {
     if (pq_rle_skip(&values->rle, count) < count) status = pq_values_short(values, err);
   } else if (values->leaf->element->type == PQ_BYTE_ARRAY) {
     status = pq_texts_skip(values, count, err);

@@ -18,6 +18,7 @@ enum {
 
 // A chunk's dictionary, its values in the type of the column.
 typedef struct pq_dictionary {
+  uint64_t number; // its own, in the process
   wh_column values;
   size_t max_text;    // bytes of its longest
   pq_misfits misfits; // of its entries
@@ -36,6 +37,7 @@ typedef struct pq_page_values {
   pq_delta prefixes;       // DELTA_BYTE_ARRAY; `delta` is the suffixes' lengths
   size_t stride;           // BYTE_STREAM_SPLIT: values of the page
   const pq_dictionary *dictionary;
+  uint32_t *codes; // takes the indices of the values that are read next; NULL: not wanted
   size_t max_text; // bytes that one value may have, where few may expand to many; 0: no danger
   wh_buf *last;    // DELTA_BYTE_ARRAY: the value before
 } pq_page_values;
@@ -56,6 +58,9 @@ static inline size_t pq_step(const pq_tree_node *leaf) {
   size_t most = leaf->value_bytes ? WH_BATCH_BYTES_DEFAULT / leaf->value_bytes : PQ_VALUES_MAX;
   return most < 1 ? 1 : most < PQ_VALUES_MAX ? most : PQ_VALUES_MAX;
 }
+
+// Whether the page's values are indices of the dictionary.
+bool pq_through_dictionary(const pq_page_values *values);
 
 // Begins with the values section of a page. `dictionary` NULL: the chunk has none. `last` is kept
 // from page to page and is the caller's.

@@ -138,6 +138,7 @@ wh_status pq_gather(pq_page_values *values, size_t count, wh_column *column, pq_
       WH_TRY(gather_texts(d, indices, n, column, done, err));
     else
       gather_fixed(&d->values, indices, n, column, done);
+    if (values->codes) memcpy(values->codes + done, indices, n * sizeof *indices);
     if (d->misfits.first) WH_TRY(note_misfits(d, indices, n, done, misfits, err));
     done += n;
   }

@@ -20,6 +20,7 @@ static const meaning meanings[] = {
     {"3D000", WH_ERR_NOT_FOUND, false, "Check `database`"},
     {"40", WH_ERR_BUSY, true, NULL}, // serialization failure, deadlock
     {"42501", WH_ERR_DENIED, false, "GRANT gives the user what is missing"},
+    {"428C9", WH_ERR_USAGE, false, "A column GENERATED ALWAYS can only be loaded as the key"},
     {"42P01", WH_ERR_NOT_FOUND, false, NULL},
     {"42703", WH_ERR_NOT_FOUND, false, NULL},
     {"3F000", WH_ERR_NOT_FOUND, false, NULL},

@@ -164,9 +164,9 @@ static wh_status check_names(wh_sink *sink, const wh_sql_target *t, wh_error *er
                      "%.*s: column '%.*s' has a name that Wherry keeps to itself", WH_STR_ARG(c),
                      WH_STR_ARG(name));
     if (name.len > sink->driver->name_max)
-      return wh_fail(err, WH_ERR_REFUSED, "%.*s: the column '%.*s' has a name of %zu bytes; %s allows %zu",
-                     WH_STR_ARG(c), WH_STR_ARG(name), name.len, sink->driver->product,
-                     sink->driver->name_max);
+      return wh_fail(
+          err, WH_ERR_REFUSED, "%.*s: the column '%.*s' has a name of %zu bytes; %s allows %zu",
+          WH_STR_ARG(c), WH_STR_ARG(name), name.len, sink->driver->product, sink->driver->name_max);
     for (size_t k = 0; k < i; k++)
       if (wh_str_eq_nocase(name, t->schema.fields[k].name))
         return wh_fail(err, WH_ERR_REFUSED,

@@ -119,15 +119,17 @@ SERVED(mysql_reads_numbers) {
 }
 
 SERVED(mysql_reads_text_of_any_set) {
-  mariadb_sql(&c, "CREATE TABLE t (a CHAR(9) CHARACTER SET latin1, b VARCHAR(9) CHARACTER SET utf8mb3, "
-                  "c TEXT CHARACTER SET utf8mb4, d LONGTEXT CHARACTER SET ucs2, e ENUM('grün','rot') "
-                  "CHARACTER SET latin1, s SET('a','b','c'), j JSON, u UUID, n INET6);"
-                  "INSERT INTO t VALUES ('Größe', '北京', '😀\\0\\n', 'Ωß', 'grün', 'a,c', "
-                  "'{\"a\": [1]}', '123e4567-e89b-12d3-a456-426655440000', '2001:db8::ff00:42');"
-                  "INSERT INTO t VALUES ('', '', '', '', 'rot', '', '1', NULL, NULL)");
-  CHECK_STR(wh_str_of(described(TABLE("t"))),
-            WH_STR("a string; b string; c string; d string; e string; s string; j string; u string; "
-                   "n string"));
+  mariadb_sql(&c,
+              "CREATE TABLE t (a CHAR(9) CHARACTER SET latin1, b VARCHAR(9) CHARACTER SET utf8mb3, "
+              "c TEXT CHARACTER SET utf8mb4, d LONGTEXT CHARACTER SET ucs2, e ENUM('grün','rot') "
+              "CHARACTER SET latin1, s SET('a','b','c'), j JSON, u UUID, n INET6);"
+              "INSERT INTO t VALUES ('Größe', '北京', '😀\\0\\n', 'Ωß', 'grün', 'a,c', "
+              "'{\"a\": [1]}', '123e4567-e89b-12d3-a456-426655440000', '2001:db8::ff00:42');"
+              "INSERT INTO t VALUES ('', '', '', '', 'rot', '', '1', NULL, NULL)");
+  CHECK_STR(
+      wh_str_of(described(TABLE("t"))),
+      WH_STR("a string; b string; c string; d string; e string; s string; j string; u string; "
+             "n string"));
   if (!CHECK_OK(read_all(TABLE("t")))) return;
   wh_str want = WH_STR("Größe|北京|😀\0\n|Ωß|grün|a,c|{\"a\": [1]}|"
                        "123e4567-e89b-12d3-a456-426655440000|2001:db8::ff00:42\n"
@@ -136,9 +138,10 @@ SERVED(mysql_reads_text_of_any_set) {
 }
 
 SERVED(mysql_reads_bytes) {
-  mariadb_sql(&c, "CREATE TABLE t (a BINARY(3), b VARBINARY(9), c BLOB, g GEOMETRY, p POINT NOT NULL);"
-                  "INSERT INTO t VALUES (x'0102', x'', x'00ff5c', ST_GeomFromText('POINT(1 2)', 4326), "
-                  "POINT(0, 0))");
+  mariadb_sql(&c,
+              "CREATE TABLE t (a BINARY(3), b VARBINARY(9), c BLOB, g GEOMETRY, p POINT NOT NULL);"
+              "INSERT INTO t VALUES (x'0102', x'', x'00ff5c', ST_GeomFromText('POINT(1 2)', 4326), "
+              "POINT(0, 0))");
   CHECK_STR(wh_str_of(described(TABLE("t"))),
             WH_STR("a binary; b binary; c binary; g binary; p binary!"));
   const char *want = "AQIA||AP9c|AQEAAAAAAAAAAADwPwAAAAAAAABA|AQEAAAAAAAAAAAAAAAAAAAAAAAAA\n";
@@ -175,11 +178,13 @@ SERVED(mysql_rejects_what_is_no_value) {
                   "(8, 1, '2026-11-21', NULL, '838:59:59', NULL),"
                   "(9, 1, '2026-11-21', NULL, NULL, 1e38)");
   check_rows(TABLE("t"), "1|true|2026-11-21|~|12:00:00|1.25\n");
-  wh_str want = WH_STR("type|b|'7' is not 0 or 1; with `booleans: off` the column is read as numbers|2|");
+  wh_str want =
+      WH_STR("type|b|'7' is not 0 or 1; with `booleans: off` the column is read as numbers|2|");
   CHECK(memmem(rejects.text.data, rejects.text.len, want.data, want.len) != NULL);
   CHECK_EQ(rejects.count, 8);
-  CHECK(strstr(rejects.text.data, "type|d|'0000-00-00' is no date; with `zero_dates: \"null\"` it is "
-                                  "read as missing|3|{\"n\":3,\"b\":1,\"d\":\"0000-00-00\",") != NULL);
+  CHECK(strstr(rejects.text.data,
+               "type|d|'0000-00-00' is no date; with `zero_dates: \"null\"` it is "
+               "read as missing|3|{\"n\":3,\"b\":1,\"d\":\"0000-00-00\",") != NULL);
   CHECK(strstr(rejects.text.data, "type|d|'2026-00-21' is no date|4|") != NULL);
   CHECK(strstr(rejects.text.data, "type|dt|'0000-00-00 00:00:00' is no date;") != NULL);
   CHECK(strstr(rejects.text.data, "type|t|'-00:00:00.500000' is no time of day|6|") != NULL);
@@ -196,8 +201,9 @@ SERVED(mysql_rejects_what_is_no_value) {
 }
 
 SERVED(mysql_reads_wide_rows) {
-  mariadb_sql(&c, "CREATE TABLE t (n INT, a LONGTEXT, b LONGBLOB);"
-                  "INSERT INTO t VALUES (1, repeat('ä', 524288), repeat('x', 70000)), (2, 'y', NULL)");
+  mariadb_sql(&c,
+              "CREATE TABLE t (n INT, a LONGTEXT, b LONGBLOB);"
+              "INSERT INTO t VALUES (1, repeat('ä', 524288), repeat('x', 70000)), (2, 'y', NULL)");
   if (!CHECK_OK(read_all(TABLE("t")))) return;
   CHECK_EQ(out.len, 2 + 1048576 + 1 + 93336 + 1 + 6);
   c.row_limit_bytes = 1 << 20;
@@ -241,17 +247,18 @@ static wh_value value_of(const char *text, const char *type) {
 }
 
 SERVED(mysql_narrows_by_cursors) {
-  mariadb_sql(&c, "CREATE TABLE t (n INT PRIMARY KEY, i BIGINT UNSIGNED, x DECIMAL(38,2), f DOUBLE, s "
-                  "VARCHAR(9) COLLATE latin1_swedish_ci, d DATE, dt DATETIME(6), ts TIMESTAMP(6) NULL, "
-                  "tm TIME(6), b VARBINARY(4));"
-                  "INSERT INTO t VALUES (1, 18446744073709551613, 999999999999999999999999999999999991.01,"
-                  " 1.5, 'B', '2026-11-20', '2026-11-21 08:55:00.000001', '2026-11-21 08:55:00.000001', "
-                  "'08:00', x'01'), (2, 18446744073709551614, 999999999999999999999999999999999991.02, "
-                  "2.5, 'a', '2026-11-21', '2026-11-21 08:55:00.000002', '2026-11-21 08:55:00.000002', "
-                  "'09:00', x'02'), (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL), (4, "
-                  "18446744073709551615, 999999999999999999999999999999999991.03, 10, 'b', "
-                  "'2026-11-22', '2026-11-21 08:55:00.000003', '2026-11-21 08:55:00.000003', '10:00', "
-                  "x'0201')");
+  mariadb_sql(
+      &c, "CREATE TABLE t (n INT PRIMARY KEY, i BIGINT UNSIGNED, x DECIMAL(38,2), f DOUBLE, s "
+          "VARCHAR(9) COLLATE latin1_swedish_ci, d DATE, dt DATETIME(6), ts TIMESTAMP(6) NULL, "
+          "tm TIME(6), b VARBINARY(4));"
+          "INSERT INTO t VALUES (1, 18446744073709551613, 999999999999999999999999999999999991.01,"
+          " 1.5, 'B', '2026-11-20', '2026-11-21 08:55:00.000001', '2026-11-21 08:55:00.000001', "
+          "'08:00', x'01'), (2, 18446744073709551614, 999999999999999999999999999999999991.02, "
+          "2.5, 'a', '2026-11-21', '2026-11-21 08:55:00.000002', '2026-11-21 08:55:00.000002', "
+          "'09:00', x'02'), (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL), (4, "
+          "18446744073709551615, 999999999999999999999999999999999991.03, 10, 'b', "
+          "'2026-11-22', '2026-11-21 08:55:00.000003', '2026-11-21 08:55:00.000003', '10:00', "
+          "x'0201')");
   const struct {
     const char *cursor, *from, *type;
   } tries[] = {
@@ -289,7 +296,8 @@ SERVED(mysql_narrows_by_cursors) {
 }
 
 SERVED(mysql_reads_one_snapshot) {
-  mariadb_sql(&c, "CREATE TABLE t (n INT PRIMARY KEY); INSERT INTO t SELECT seq FROM seq_1_to_200000");
+  mariadb_sql(&c,
+              "CREATE TABLE t (n INT PRIMARY KEY); INSERT INTO t SELECT seq FROM seq_1_to_200000");
   c.batch_rows = 10;
   wh_source_info info;
   wh_reader *reader;
@@ -299,7 +307,8 @@ SERVED(mysql_reads_one_snapshot) {
   REQUIRE_OK(c.type->source->open(&c, TABLE("t"), &info.schema, &reader, &test_err));
   CHECK_OK(wh_batch_init(&batch, &test_mem, reader->schema, &test_err));
   CHECK_OK(reader->next(reader, &batch, &rejects.base, &test_err));
-  mariadb_sql(&c, "DELETE FROM t WHERE n > 100; INSERT INTO t VALUES (500000); UPDATE t SET n = -n");
+  mariadb_sql(&c,
+              "DELETE FROM t WHERE n > 100; INSERT INTO t VALUES (500000); UPDATE t SET n = -n");
   size_t rows = 0;
   int64_t sum = 0;
   while (batch.rows) {
@@ -464,10 +473,11 @@ SERVED(mysql_says_why_it_cannot_log_in) {
   check_refused(WH_ERR_DENIED,
                 "place: the server refuses the user 'wherry'. Check `user` and `password`", false);
   o->password = (wh_str){0};
-  check_refused(WH_ERR_DENIED,
-                "place: the server refuses the user 'wherry'. Check `user` and `password` (none was "
-                "given)",
-                false);
+  check_refused(
+      WH_ERR_DENIED,
+      "place: the server refuses the user 'wherry'. Check `user` and `password` (none was "
+      "given)",
+      false);
   *o = good, o->user = WH_STR("nobody");
   check_refused(WH_ERR_DENIED,
                 "place: the server refuses the user 'nobody'. Check `user` and `password`", false);
@@ -485,15 +495,17 @@ SERVED(mysql_says_why_it_cannot_log_in) {
   *o = good, o->host = WH_STR("/nowhere/socket");
   check_refused(WH_ERR_UNAVAILABLE, "place: no server listens at /nowhere/socket", true);
   *o = good, o->host = WH_STR("127.0.0.1");
-  snprintf(text, sizeof text,
-           "place: the server's certificate is for another name than 127.0.0.1. Use the name that it "
-           "is for as `host`, or have one made for this name");
+  snprintf(
+      text, sizeof text,
+      "place: the server's certificate is for another name than 127.0.0.1. Use the name that it "
+      "is for as `host`, or have one made for this name");
   check_refused(WH_ERR_DENIED, text, false);
   *o = good, o->tls_ca = wh_str_of(mariadb_file("other-ca.pem"));
-  check_refused(WH_ERR_DENIED,
-                "place: the certificate of the server at localhost is signed by nobody whom `tls_ca` "
-                "trusts. Give `tls_ca` the certificate of the authority that signed it",
-                false);
+  check_refused(
+      WH_ERR_DENIED,
+      "place: the certificate of the server at localhost is signed by nobody whom `tls_ca` "
+      "trusts. Give `tls_ca` the certificate of the authority that signed it",
+      false);
   *o = good, o->tls_ca = (wh_str){0};
   check_refused(WH_ERR_DENIED,
                 "place: the certificate of the server at localhost is signed by nobody whom the "
@@ -594,7 +606,8 @@ SERVED(mysql_tells_locks_from_lost_lines) {
 
 SERVED(mysql_survives_a_server_that_dies) {
   mariadb_sql(&c, "CREATE TABLE t (a INT PRIMARY KEY, b LONGTEXT)");
-  wh_source_query q = {.query = WH_STR("SELECT seq, repeat('x', 1000) AS x FROM seq_1_to_2000000000")};
+  wh_source_query q = {.query =
+                           WH_STR("SELECT seq, repeat('x', 1000) AS x FROM seq_1_to_2000000000")};
   wh_source_info info;
   wh_reader *reader;
   wh_batch batch;
@@ -633,11 +646,12 @@ static wh_sql_relation related(const char *table) {
 }
 
 SERVED(mysql_relates_tables) {
-  mariadb_sql(&c, "CREATE TABLE t (a INT AUTO_INCREMENT, b VARCHAR(20) CHARACTER SET utf8mb4 COLLATE "
-                  "utf8mb4_nopad_bin NOT NULL DEFAULT 'x', c VARCHAR(20), g INT AS (e + 1) STORED, "
-                  "d DATETIME(3) NOT NULL, e DECIMAL(10,2) UNSIGNED, _wherry_order BIGINT, "
-                  "PRIMARY KEY (b, a), UNIQUE KEY u (c), UNIQUE KEY part (c(3)), KEY (a));"
-                  "CREATE TABLE m (a INT) ENGINE=MyISAM; CREATE VIEW v AS SELECT 1 AS a");
+  mariadb_sql(&c,
+              "CREATE TABLE t (a INT AUTO_INCREMENT, b VARCHAR(20) CHARACTER SET utf8mb4 COLLATE "
+              "utf8mb4_nopad_bin NOT NULL DEFAULT 'x', c VARCHAR(20), g INT AS (e + 1) STORED, "
+              "d DATETIME(3) NOT NULL, e DECIMAL(10,2) UNSIGNED, _wherry_order BIGINT, "
+              "PRIMARY KEY (b, a), UNIQUE KEY u (c), UNIQUE KEY part (c(3)), KEY (a));"
+              "CREATE TABLE m (a INT) ENGINE=MyISAM; CREATE VIEW v AS SELECT 1 AS a");
   REQUIRE(open_session());
   wh_str home;
   CHECK_OK(session->driver->home(session, &arena, &home, &test_err));
@@ -667,14 +681,16 @@ SERVED(mysql_relates_tables) {
 // --- The driver: rows in bulk --------------------------------------------------------------------
 
 #define WIDE                                                                                       \
-  "b bool; i8 int8; i16 int16; i32 int32; i64 int64; u8 uint8; u16 uint16; u32 uint32; u64 uint64; " \
-  "f32 float32; f64 float64; d decimal(12,2); wide decimal(38,10); day date; t time[us]; ts "       \
+  "b bool; i8 int8; i16 int16; i32 int32; i64 int64; u8 uint8; u16 uint16; u32 uint32; u64 "       \
+  "uint64; "                                                                                       \
+  "f32 float32; f64 float64; d decimal(12,2); wide decimal(38,10); day date; t time[us]; ts "      \
   "timestamp[us]; tz timestamp[us,UTC]; s string; x binary"
 
 static const char *const wide_rows =
     "true|127|32767|2147483647|9223372036854775807|255|65535|4294967295|18446744073709551615|"
     "3.4028235e+38|1.7976931348623157e+308|9999999999.99|9999999999999999999999999999.9999999999|"
-    "9999-12-31|23:59:59.999999|9999-12-31T23:59:59.999999|2038-01-19T03:14:07.999999Z|a\tb\\c 😀|AP8A\n"
+    "9999-12-31|23:59:59.999999|9999-12-31T23:59:59.999999|2038-01-19T03:14:07.999999Z|a\tb\\c "
+    "😀|AP8A\n"
     "false|-128|-32768|-2147483648|-9223372036854775808|0|0|0|0|-1e-45|-5e-324|-0.01|-0.0000000001|"
     "0001-01-01|00:00:00|0001-01-01T00:00:00|1970-01-01T00:00:01Z|\\N|\n"
     "~|~|~|~|~|~|~|~|~|~|~|~|~|~|~|~|~|~|~\n"
@@ -767,7 +783,8 @@ static void check_texts(bool by_load) {
   names = two_names;
   for (size_t i = 0; i < 2; i++)
     session->driver->declared(&schema.fields[i].type, false, &two[i]);
-  CHECK_OK(run_sql("CREATE TABLE t (n INT, o BIGINT, s LONGTEXT CHARACTER SET utf8mb4, x LONGBLOB)"));
+  CHECK_OK(
+      run_sql("CREATE TABLE t (n INT, o BIGINT, s LONGTEXT CHARACTER SET utf8mb4, x LONGBLOB)"));
   wh_batch batch;
   CHECK_OK(wh_batch_init(&batch, &test_mem, &schema, &test_err));
   static char all[256 * 2], large[1 << 20];
@@ -775,10 +792,14 @@ static void check_texts(bool by_load) {
     all[i] = (char)(i < 128 || i >= 256 ? i : i - 128);
   for (size_t i = 0; i < sizeof large; i++)
     large[i] = "abc\\\n\t"[i % 6];
-  const wh_str texts[] = {wh_str_n(all, 256), wh_str_n(large, sizeof large), WH_STR(""),
-                          WH_STR("\\"), WH_STR("\0"), WH_STR("\r\n"), WH_STR("'\"`")};
-  const wh_str bytes[] = {wh_str_n(all, 512), wh_str_n(large, sizeof large), WH_STR(""),
-                          WH_STR("\\"), WH_STR("\0"), WH_STR("\xff\xfe"), WH_STR("\\N")};
+  const wh_str texts[] = {wh_str_n(all, 256), wh_str_n(large, sizeof large),
+                          WH_STR(""),         WH_STR("\\"),
+                          WH_STR("\0"),       WH_STR("\r\n"),
+                          WH_STR("'\"`")};
+  const wh_str bytes[] = {wh_str_n(all, 512), wh_str_n(large, sizeof large),
+                          WH_STR(""),         WH_STR("\\"),
+                          WH_STR("\0"),       WH_STR("\xff\xfe"),
+                          WH_STR("\\N")};
   uint32_t rows[7];
   for (uint32_t i = 0; i < 7; i++) {
     rows[i] = i;
@@ -906,9 +927,10 @@ static void check_odd_columns(bool by_load) {
     CHECK(wh_type_eq(&r.columns[i].type, &schema.fields[i].type));
     CHECK(!session->driver->clash(&schema.fields[i].type, &columns[i]));
   }
-  const char *rows = "0|18446744073709551615|AQEAAAAAAAAAAADwPwAAAAAAAABA|{\"a\":\"\\\\\"}|it's|x,y|"
-                     "123e4567-e89b-12d3-a456-426655440000|2001:db8::1|abc|true\n"
-                     "2026|0|~|1|b||~|::|é|false\n";
+  const char *rows =
+      "0|18446744073709551615|AQEAAAAAAAAAAADwPwAAAAAAAABA|{\"a\":\"\\\\\"}|it's|x,y|"
+      "123e4567-e89b-12d3-a456-426655440000|2001:db8::1|abc|true\n"
+      "2026|0|~|1|b||~|::|é|false\n";
   CHECK_OK(bulk_rows(rows));
   check_rows(TABLE("t"), rows);
   close_session();
@@ -926,10 +948,11 @@ SERVED(mysql_inserts_odd_columns) {
 // --- The driver: what fits -----------------------------------------------------------------------
 
 SERVED(mysql_knows_what_fits) {
-  mariadb_sql(&c, "CREATE TABLE t (b BOOLEAN, i8 TINYINT, u8 TINYINT UNSIGNED, f FLOAT, d DOUBLE, x "
-                  "DECIMAL(5,2), ux DECIMAL(5,2) UNSIGNED, day DATE, tm TIME, dt DATETIME(3), ts "
-                  "TIMESTAMP NULL, s VARCHAR(3), c CHAR(3), e ENUM('a','b'), st SET('a','b'), u UUID, "
-                  "n INET6, y YEAR, bt BIT(4), bin BINARY(2), tt TINYTEXT)");
+  mariadb_sql(&c,
+              "CREATE TABLE t (b BOOLEAN, i8 TINYINT, u8 TINYINT UNSIGNED, f FLOAT, d DOUBLE, x "
+              "DECIMAL(5,2), ux DECIMAL(5,2) UNSIGNED, day DATE, tm TIME, dt DATETIME(3), ts "
+              "TIMESTAMP NULL, s VARCHAR(3), c CHAR(3), e ENUM('a','b'), st SET('a','b'), u UUID, "
+              "n INET6, y YEAR, bt BIT(4), bin BINARY(2), tt TINYTEXT)");
   const struct {
     const char *column, *type, *value, *reason; // NULL: it fits
   } tries[] = {
@@ -1002,13 +1025,17 @@ SERVED(mysql_knows_what_fits) {
   const struct {
     const char *column, *type, *clash;
   } pairs[] = {
-      {"i8", "string", "keeps whole numbers"},   {"i8", "float64", "keeps whole numbers"},
+      {"i8", "string", "keeps whole numbers"},
+      {"i8", "float64", "keeps whole numbers"},
       {"f", "int64", "keeps floats, which round large numbers"},
-      {"d", "decimal(5,2)", "keeps floats"},     {"x", "float64", "keeps decimals"},
-      {"s", "int64", "keeps text"},              {"day", "timestamp[us]", "keeps dates without a time"},
+      {"d", "decimal(5,2)", "keeps floats"},
+      {"x", "float64", "keeps decimals"},
+      {"s", "int64", "keeps text"},
+      {"day", "timestamp[us]", "keeps dates without a time"},
       {"dt", "timestamp[us,UTC]", "keeps times without a zone"},
       {"ts", "timestamp[us]", "keeps instants, for which a zone is needed"},
-      {"bin", "string", "keeps binary"},         {"s", "binary", "keeps text"},
+      {"bin", "string", "keeps binary"},
+      {"s", "binary", "keeps text"},
       {"e", "list<int64>", "keeps text of a certain form"},
   };
   for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
@@ -1016,7 +1043,8 @@ SERVED(mysql_knows_what_fits) {
     CHECK_OK(wh_type_parse(wh_str_of(pairs[i].type), &arena, &type, &test_err));
     for (size_t k = 0; k < r.count; k++)
       if (wh_str_is(r.columns[k].name, pairs[i].column))
-        CHECK_STR(wh_str_of(session->driver->clash(&type, &r.columns[k])), wh_str_of(pairs[i].clash));
+        CHECK_STR(wh_str_of(session->driver->clash(&type, &r.columns[k])),
+                  wh_str_of(pairs[i].clash));
   }
   close_session();
 }

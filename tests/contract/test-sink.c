@@ -240,8 +240,10 @@ CONTRACT(sink_upsert_lets_the_newest_win) {
 CONTRACT(sink_counts_rows_one_by_one) {
   static const char *const tables[] = {
       NULL, "CREATE TABLE orders (k {key text} UNIQUE, v {timestamptz}, n INTEGER, s TEXT)",
-      "CREATE TABLE orders (k {key text} UNIQUE, v {timestamptz}, n INTEGER, s TEXT, _wherry_order INT)",
-      "CREATE TABLE orders (k {key text} PRIMARY KEY, v {timestamptz} NOT NULL, n INTEGER CHECK (n <> 77), "
+      "CREATE TABLE orders (k {key text} UNIQUE, v {timestamptz}, n INTEGER, s TEXT, _wherry_order "
+      "INT)",
+      "CREATE TABLE orders (k {key text} PRIMARY KEY, v {timestamptz} NOT NULL, n INTEGER CHECK (n "
+      "<> 77), "
       "s TEXT, _wherry_order INT){compact}"};
   wh_target target = target_of(WH_WRITE_UPSERT);
   for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
@@ -650,7 +652,8 @@ CONTRACT(sink_inspects_without_changing) {
 }
 
 CONTRACT(sink_keeps_keys_apart_that_the_table_cannot) {
-  sql("{make nocase} CREATE TABLE orders (k {key text} {nocase} PRIMARY KEY, v {timestamptz}, n INT, s "
+  sql("{make nocase} CREATE TABLE orders (k {key text} {nocase} PRIMARY KEY, v {timestamptz}, n "
+      "INT, s "
       "TEXT)");
   wh_target target = target_of(WH_WRITE_UPSERT);
   check_load(&target, "one", 1, ROW("AB", "08:00:00") "1|x\n" ROW("ab", "08:00:01") "2|y",
@@ -934,7 +937,8 @@ CONTRACT(sink_history_of_upserts_with_a_side_table) {
 
 CONTRACT(sink_history_of_upserts_into_an_existing_table) {
   run_histories(WH_WRITE_UPSERT,
-                "CREATE TABLE orders (k {key text} UNIQUE, v {datetime}, n INTEGER, s TEXT)", false);
+                "CREATE TABLE orders (k {key text} UNIQUE, v {datetime}, n INTEGER, s TEXT)",
+                false);
 }
 
 // An order column of their own making, and nothing that may not be NULL.

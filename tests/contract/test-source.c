@@ -146,8 +146,7 @@ CONTRACT(source_runs_a_query_of_the_user) {
   CHECK_FAILS(read_all(QUERY("DELETE FROM t")), WH_ERR_USAGE);
   CHECK_ERROR_HAS("would write");
   CHECK_FAILS(read_all(QUERY("SELECT nmae FROM t")), WH_ERR_USAGE);
-  CHECK_ERROR_HAS(test_place_text(
-      place, "place: the query does not run: {no column nmae}"));
+  CHECK_ERROR_HAS(test_place_text(place, "place: the query does not run: {no column nmae}"));
   CHECK_FAILS(read_all(QUERY("SELECT a, a FROM t")), WH_ERR_USAGE);
   CHECK_ERROR_HAS("two columns named 'a'");
   wh_source_query parameter = {

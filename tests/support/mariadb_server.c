@@ -92,8 +92,8 @@ static bool make_authority(const char *name) {
   snprintf(key, sizeof key, "%s.key", name);
   snprintf(cert, sizeof cert, "%s.pem", name);
   return RUN("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-             "-nodes", "-days", "2", "-subj", "/CN=Test authority", "-keyout",
-             mariadb_file(key), "-out", mariadb_file(cert));
+             "-nodes", "-days", "2", "-subj", "/CN=Test authority", "-keyout", mariadb_file(key),
+             "-out", mariadb_file(cert));
 }
 
 // A certificate for "localhost", not for its address.
@@ -107,9 +107,8 @@ static bool make_certificates(void) {
              "-subj", "/CN=localhost", "-keyout", mariadb_file("server.key"), "-out",
              mariadb_file("server.csr")) &&
          RUN("openssl", "x509", "-req", "-in", mariadb_file("server.csr"), "-CA",
-             mariadb_file("ca.pem"), "-CAkey", mariadb_file("ca.key"),
-             "-CAcreateserial", "-days", "2", "-extfile", mariadb_file("names"), "-out",
-             mariadb_file("server.pem"));
+             mariadb_file("ca.pem"), "-CAkey", mariadb_file("ca.key"), "-CAcreateserial", "-days",
+             "2", "-extfile", mariadb_file("names"), "-out", mariadb_file("server.pem"));
 }
 
 static MYSQL *administer(const char *database) {
@@ -155,11 +154,11 @@ static const char *launch(void) {
   snprintf(cert, sizeof cert, "--ssl-cert=%s/server.pem", folder);
   snprintf(key, sizeof key, "--ssl-key=%s/server.key", folder);
   snprintf(number, sizeof number, "--port=%d", port);
-  server_pid = spawn((const char *[]){"mariadbd", "--no-defaults", data, sock, pid_file, ca, cert, key,
-                                number, "--bind-address=127.0.0.1", "--skip-log-bin",
-                                "--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync",
-                                "--innodb-buffer-pool-size=64M", "--local-infile=1",
-                                "--performance-schema=OFF", "--max-connections=50", NULL});
+  server_pid = spawn((const char *[]){
+      "mariadbd", "--no-defaults", data, sock, pid_file, ca, cert, key, number,
+      "--bind-address=127.0.0.1", "--skip-log-bin", "--innodb-flush-log-at-trx-commit=0",
+      "--innodb-flush-method=nosync", "--innodb-buffer-pool-size=64M", "--local-infile=1",
+      "--performance-schema=OFF", "--max-connections=50", NULL});
   if (wait_for_server()) return NULL;
   show_log();
   return "the MariaDB server does not start";

@@ -17,4 +17,5 @@ void mariadb_sql(const wh_connection *c, const char *text);
 // The first column of the first row, as text; "" for none, "~" for NULL. Lives until the next call.
 const char *mariadb_ask(const wh_connection *c, const char *text);
 int mariadb_port(void);
-const char *mariadb_file(const char *name); // path in the folder: "ca.pem", "other-ca.pem", "socket"
+const char *
+mariadb_file(const char *name); // path in the folder: "ca.pem", "other-ca.pem", "socket"

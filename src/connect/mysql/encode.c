@@ -71,7 +71,8 @@ static char *put_whole(char *at, const wh_column *values, size_t row, wh_mysql_n
   if (values->type.kind == WH_UINT64) return wh_put_u64(at, wh_column_u64(values, row));
   int64_t value = wh_column_i64(values, row);
   // A year of one or two digits would be one of this century or the last.
-  if (native == WH_MYSQL_YEAR) return at + snprintf(at, WH_MYSQL_FIXED_ROOM, "%04lld", (long long)value);
+  if (native == WH_MYSQL_YEAR)
+    return at + snprintf(at, WH_MYSQL_FIXED_ROOM, "%04lld", (long long)value);
   return wh_put_i64(at, value);
 }
 
@@ -143,8 +144,7 @@ wh_status wh_mysql_encode(const wh_column *values, size_t row, const wh_sql_colu
     break;
   }
   if (!wh_buf_reserve(out, WH_MYSQL_FIXED_ROOM)) return wh_buf_check(out, err);
-  out->len +=
-      wh_mysql_put_fixed(values, row, wh_mysql_native_of(column), out->data + out->len);
+  out->len += wh_mysql_put_fixed(values, row, wh_mysql_native_of(column), out->data + out->len);
   out->data[out->len] = 0;
   return WH_OK;
 }

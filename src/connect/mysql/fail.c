@@ -165,15 +165,15 @@ static wh_status fail_tls(const wh_connection *c, const wh_server *o, const wh_m
     return wh_fail(err, WH_ERR_USAGE, "%.*s: %.*s holds no certificates", WH_STR_ARG(name),
                    WH_STR_ARG(o->tls_ca));
   write_reason(t->text, reason, sizeof reason);
-  wh_status status = wh_fail(err, WH_ERR_UNAVAILABLE, "%.*s: encrypting the line to %.*s failed: %s",
-                             WH_STR_ARG(name), WH_STR_ARG(host), reason);
+  wh_status status =
+      wh_fail(err, WH_ERR_UNAVAILABLE, "%.*s: encrypting the line to %.*s failed: %s",
+              WH_STR_ARG(name), WH_STR_ARG(host), reason);
   if (err) err->retry = true;
   return status;
 }
 
 static wh_status unavailable(const wh_connection *c, const char *text, wh_error *err) {
-  wh_status status =
-      wh_fail(err, WH_ERR_UNAVAILABLE, "%.*s: %s", WH_STR_ARG(c->name), text);
+  wh_status status = wh_fail(err, WH_ERR_UNAVAILABLE, "%.*s: %s", WH_STR_ARG(c->name), text);
   if (err) err->retry = true;
   return status;
 }

@@ -59,8 +59,8 @@ static wh_status bind_keys(finder *f, const wh_value *key, wh_arena *arena, wh_e
     wh_mysql_bind_text(&f->binds[at++], value.as.s.data ? value.as.s : WH_STR(""), true);
   }
   wh_value most = {.type = wh_type_of(WH_INT64)};
-  most.as.i = f->base.rows_max && f->base.rows_max < INT64_MAX ? (int64_t)f->base.rows_max
-                                                               : INT64_MAX;
+  most.as.i =
+      f->base.rows_max && f->base.rows_max < INT64_MAX ? (int64_t)f->base.rows_max : INT64_MAX;
   wh_mysql_bind_value(&f->binds[at], &f->params[at], &most);
   return wh_mysql_bind(f->session, f->stmt, f->binds, err);
 }
@@ -133,8 +133,7 @@ static wh_status set_keys(finder *f, const wh_str *key, size_t count, wh_buf *wh
   return WH_OK;
 }
 
-static wh_status set_show(finder *f, const wh_str *show, size_t count, wh_buf *sql,
-                          wh_error *err) {
+static wh_status set_show(finder *f, const wh_str *show, size_t count, wh_buf *sql, wh_error *err) {
   wh_schema all;
   wh_field *fields = WH_NEW_ARRAY(&f->arena, count, wh_field);
   if (!fields) return wh_fail_memory(err);
@@ -149,8 +148,8 @@ static wh_status set_show(finder *f, const wh_str *show, size_t count, wh_buf *s
       wh_mysql_add_shown(sql, &f->from.relation.columns[at]);
       continue;
     }
-    fields[i] = (wh_field){
-        .name = WH_STR(WH_ORDER_COLUMN), .type = wh_type_of(WH_INT64), .nullable = true};
+    fields[i] =
+        (wh_field){.name = WH_STR(WH_ORDER_COLUMN), .type = wh_type_of(WH_INT64), .nullable = true};
     wh_mysql_add_name(sql, fields[i].name);
   }
   if (count == 0) wh_buf_add_c(sql, "SELECT 1");

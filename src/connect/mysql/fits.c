@@ -9,7 +9,7 @@
 #include <math.h>
 
 enum {
-  QUOTE_MAX = 60,       // bytes of a value in a reason
+  QUOTE_MAX = 60,        // bytes of a value in a reason
   FLOAT_WHOLE_BITS = 24, // whole numbers that a float, or a double, keeps
   DOUBLE_WHOLE_BITS = 53,
   YEAR_FIRST = 1901,
@@ -169,7 +169,8 @@ static bool whole_fits(const wh_sql_column *c, const wh_column *values, size_t r
                : no_value(values, row, reason, "has more bits than the column keeps");
   if (c->type.kind == WH_BOOL)
     return number == 0 || number == 1 ? true : no_value(values, row, reason, "is not 0 or 1");
-  return wh_int_fits(c->type.kind, number) ? true : no_value(values, row, reason, "is out of range");
+  return wh_int_fits(c->type.kind, number) ? true
+                                           : no_value(values, row, reason, "is out of range");
 }
 
 static bool decimal_fits(const wh_sql_column *c, const wh_column *values, size_t row,
@@ -193,8 +194,9 @@ static bool float_fits(const wh_sql_column *c, const wh_column *values, size_t r
   if (!is_float(values->type.kind)) {
     int scale, bits = c->type.kind == WH_FLOAT32 ? FLOAT_WHOLE_BITS : DOUBLE_WHOLE_BITS;
     __int128 number = number_of(values, row, &scale), most = (__int128)1 << bits;
-    return number >= -most && number <= most ? true
-                                             : no_value(values, row, reason, "is not exact as a float");
+    return number >= -most && number <= most
+               ? true
+               : no_value(values, row, reason, "is not exact as a float");
   }
   double value = wh_column_f64(values, row);
   if (isnan(value)) return no(reason, "NaN is no value that the server keeps");
@@ -307,8 +309,7 @@ static bool text_fits(const wh_sql_column *c, const wh_column *values, size_t ro
   }
 }
 
-static bool binary_fits(const wh_sql_column *c, const wh_column *values, size_t row,
-                        char *reason) {
+static bool binary_fits(const wh_sql_column *c, const wh_column *values, size_t row, char *reason) {
   size_t len = wh_column_text(values, row).len;
   if (wh_mysql_native_of(c) == WH_MYSQL_BINARY && len != (size_t)c->limit)
     return no(reason, "has %zu bytes, the column keeps exactly %d", len, c->limit);

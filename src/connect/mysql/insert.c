@@ -106,8 +106,7 @@ static void bind_values(insert *in, size_t rows) {
       value = wh_str_n(wh_buf_str(&in->text).data + from, in->ends[i] - from);
       from = in->ends[i];
     }
-    bool is_bytes =
-        column >= fixed && wh_mysql_is_bytes(&b->batch->columns[column - fixed].type);
+    bool is_bytes = column >= fixed && wh_mysql_is_bytes(&b->batch->columns[column - fixed].type);
     wh_mysql_bind_text(&in->binds[i], value, is_bytes);
   }
 }

@@ -53,8 +53,8 @@ static wh_status reach(wh_connection *c, wh_buf *ret_note, wh_error *err) {
   unsigned long version = mysql_get_server_version(s->handle);
   const char *cipher = mysql_get_ssl_cipher(s->handle);
   wh_buf_printf(ret_note, "%lld %s, about %.1f MB, %s %lu.%lu.%lu, %s", (long long)f.tables,
-                f.tables == 1 ? "table" : "tables", (double)f.bytes / 1e6,
-                s->base.driver->product, version / 10000, version / 100 % 100, version % 100,
+                f.tables == 1 ? "table" : "tables", (double)f.bytes / 1e6, s->base.driver->product,
+                version / 10000, version / 100 % 100, version % 100,
                 cipher ? "encrypted" : "not encrypted");
   return wh_buf_check(ret_note, err);
 }

@@ -13,7 +13,6 @@ typedef struct table_look {
   bool has_transactions;
 } table_look;
 
-
 // --- The table -----------------------------------------------------------------------------------
 
 static bool copy(wh_arena *arena, wh_str from, wh_str *to) {
@@ -31,8 +30,7 @@ static wh_status take_table(void *context, const wh_str *v, size_t count, wh_err
   l->is_exact = is_exact;
   l->has_transactions = wh_str_is(v[5], "YES");
   uint64_t rows;
-  l->relation->rows_estimate =
-      v[4].data && wh_str_to_u64(v[4], &rows) ? rows : WH_SIZE_UNKNOWN;
+  l->relation->rows_estimate = v[4].data && wh_str_to_u64(v[4], &rows) ? rows : WH_SIZE_UNKNOWN;
   bool whole = copy(l->arena, v[0], &l->relation->schema) &&
                copy(l->arena, v[1], &l->relation->table) && copy(l->arena, v[2], &l->kind) &&
                copy(l->arena, v[3], &l->engine);
@@ -198,7 +196,8 @@ static wh_status read_columns(wh_sql_session *s, wh_arena *arena, wh_sql_relatio
       "SELECT COLUMN_NAME, COLUMN_TYPE, DATA_TYPE, IS_NULLABLE, COLUMN_DEFAULT IS NOT NULL AND "
       "COLUMN_DEFAULT <> 'NULL', EXTRA, coalesce(GENERATION_EXPRESSION, '') <> '' OR EXTRA LIKE "
       "'%GENERATED ALWAYS%', CHARACTER_SET_NAME, COLLATION_NAME, CHARACTER_MAXIMUM_LENGTH, "
-      "CHARACTER_OCTET_LENGTH FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME "
+      "CHARACTER_OCTET_LENGTH FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND "
+      "TABLE_NAME "
       "= ? ORDER BY ORDINAL_POSITION";
   column_look l = {.arena = arena, .relation = r};
   return wh_mysql_ask(s, wh_str_of(sql), (wh_str[]){r->schema, r->table}, 2, take_column, &l, err);
@@ -223,8 +222,7 @@ static wh_status read_types(wh_sql_session *base, wh_sql_relation *r, wh_error *
   wh_buf_add_char(&sql, '.');
   wh_mysql_add_name(&sql, r->table);
   char doing[160];
-  snprintf(doing, sizeof doing, "reading %.*s",
-           (int)wh_utf8_cut(r->table, 64), r->table.data);
+  snprintf(doing, sizeof doing, "reading %.*s", (int)wh_utf8_cut(r->table, 64), r->table.data);
   WH_CLEAN_MYSQL_STMT MYSQL_STMT *stmt = NULL;
   WH_TRY(wh_mysql_prepare(s, &sql, doing, &stmt, err));
   for (size_t i = 0; i < r->count && i < mysql_stmt_field_count(stmt); i++) {

@@ -4,15 +4,15 @@
 #include "data/format.h"
 #include "data/temporal.h"
 
-__attribute__((format(printf, 3, 4))) static wh_status
-refuse(const wh_mysql_session *s, wh_error *err, const char *fmt, ...) {
+__attribute__((format(printf, 3, 4))) static wh_status refuse(const wh_mysql_session *s,
+                                                              wh_error *err, const char *fmt, ...) {
   char text[512];
   va_list args;
   va_start(args, fmt);
   vsnprintf(text, sizeof text, fmt, args);
   va_end(args);
-  return wh_fail(err, WH_ERR_USAGE, "%.*s: the query %s",
-                 WH_STR_ARG(s->base.connection->name), text);
+  return wh_fail(err, WH_ERR_USAGE, "%.*s: the query %s", WH_STR_ARG(s->base.connection->name),
+                 text);
 }
 
 // --- Queries -------------------------------------------------------------------------------------
@@ -28,8 +28,7 @@ enum {
 static wh_status does_not_run(wh_mysql_session *s, MYSQL_STMT *stmt, wh_error *err) {
   wh_mysql_trouble t = wh_mysql_trouble_of(s, stmt);
   if (t.code == EMPTY_QUERY) return refuse(s, err, "is empty");
-  if (t.code == READ_ONLY)
-    return refuse(s, err, "would write. A source only reads: use a SELECT");
+  if (t.code == READ_ONLY) return refuse(s, err, "would write. A source only reads: use a SELECT");
   if (t.code == SYNTAX || t.code == BAD_FIELD || t.code == DUPLICATE_COLUMN)
     return refuse(s, err, "does not run: %s", t.text);
   return wh_mysql_fail(s, &t, "reading the query", err);
@@ -76,7 +75,8 @@ static size_t statement_end(wh_str q, bool *ret_more) {
     if (c == '#' || (c == '-' && next == '-' && (i + 2 >= q.len || is_space(q.data[i + 2])))) {
       i = wh_str_find(q, i, '\n');
     } else if (c == '/' && next == '*' && !(i + 2 < q.len && q.data[i + 2] == '!')) {
-      for (i += 2; i + 1 < q.len && !(q.data[i] == '*' && q.data[i + 1] == '/'); i++) {}
+      for (i += 2; i + 1 < q.len && !(q.data[i] == '*' && q.data[i + 1] == '/'); i++) {
+      }
       i++;
     } else if (c == ';') {
       if (semicolon == q.len) semicolon = i;
@@ -170,8 +170,7 @@ bool wh_mysql_add_from(wh_buf *sql, const wh_mysql_from *from) {
 }
 
 bool wh_mysql_add_shown(wh_buf *sql, const wh_sql_column *column) {
-  if (wh_mysql_native_of(column) != WH_MYSQL_GEOMETRY)
-    return wh_mysql_add_name(sql, column->name);
+  if (wh_mysql_native_of(column) != WH_MYSQL_GEOMETRY) return wh_mysql_add_name(sql, column->name);
   wh_buf_add_c(sql, "ST_AsWKB(");
   wh_mysql_add_name(sql, column->name);
   return wh_buf_add_char(sql, ')');
@@ -237,8 +236,8 @@ static void bind_time(MYSQL_BIND *bind, wh_mysql_param *room, const wh_value *v)
     return;
   }
   bind->buffer_type = MYSQL_TYPE_DATETIME;
-  set_time(&room->time, v->type.kind == WH_DATE ? v->as.i * 86400000000
-                                                : microseconds(v->as.i, v->type.unit));
+  set_time(&room->time,
+           v->type.kind == WH_DATE ? v->as.i * 86400000000 : microseconds(v->as.i, v->type.unit));
 }
 
 void wh_mysql_bind_value(MYSQL_BIND *bind, wh_mysql_param *room, const wh_value *v) {

@@ -17,7 +17,7 @@
 enum {
   OLDEST_MARIADB = 100200, // has utf8mb4_nopad_bin
   OLDEST_MYSQL = 80017,    // has utf8mb4_0900_bin
-  IDLE_SECONDS = 86400,    // a slow reader, or a long step between two chunks, is no reason to hang up
+  IDLE_SECONDS = 86400, // a slow reader, or a long step between two chunks, is no reason to hang up
   PACKET_SPARE = 64 << 10, // bytes of a row in the protocol beyond those of its values
   KEEPALIVE_IDLE_S = 60,   // a peer that is gone without a word is noticed after about two minutes
   KEEPALIVE_EVERY_S = 15,
@@ -94,9 +94,8 @@ static wh_status log_in(wh_mysql_session *s, wh_error *err) {
   bool is_path = is_socket_path(server);
   wh_mysql_will_wait(s);
   if (!mysql_real_connect(s->handle, is_path ? NULL : server->host.data, server->user.data,
-                          server->password.len ? server->password.data : "",
-                          server->database.data, is_path ? 0 : (unsigned)server->port,
-                          is_path ? server->host.data : NULL,
+                          server->password.len ? server->password.data : "", server->database.data,
+                          is_path ? 0 : (unsigned)server->port, is_path ? server->host.data : NULL,
                           CLIENT_FOUND_ROWS)) { // an UPDATE counts the rows that it matched
     wh_mysql_trouble t = wh_mysql_trouble_of(s, NULL);
     return wh_mysql_fail_login(c, &t, err);
@@ -118,11 +117,12 @@ static wh_status check_version(wh_mysql_session *s, wh_sql_access access, wh_err
   unsigned long version = mysql_get_server_version(s->handle);
   unsigned long oldest = s->is_mariadb ? OLDEST_MARIADB : OLDEST_MYSQL;
   if (access == WH_SQL_READ || version >= oldest) return WH_OK;
-  return wh_fail(err, WH_ERR_REFUSED,
-                 "%.*s: the server is %s %lu.%lu.%lu; rows can be loaded into %s from %lu.%lu.%lu on",
-                 WH_STR_ARG(s->base.connection->name), s->base.driver->product, version / 10000,
-                 version / 100 % 100, version % 100, s->base.driver->product, oldest / 10000,
-                 oldest / 100 % 100, oldest % 100);
+  return wh_fail(
+      err, WH_ERR_REFUSED,
+      "%.*s: the server is %s %lu.%lu.%lu; rows can be loaded into %s from %lu.%lu.%lu on",
+      WH_STR_ARG(s->base.connection->name), s->base.driver->product, version / 10000,
+      version / 100 % 100, version % 100, s->base.driver->product, oldest / 10000,
+      oldest / 100 % 100, oldest % 100);
 }
 
 static void add_timeouts(const wh_mysql_session *s, wh_buf *sql) {

@@ -67,8 +67,7 @@ wh_status wh_mysql_run_c(wh_mysql_session *s, const char *sql, wh_error *err);
 wh_status wh_mysql_prepare(wh_mysql_session *s, const wh_buf *sql, const char *doing,
                            MYSQL_STMT **ret, wh_error *err);
 wh_status wh_mysql_bind(wh_mysql_session *s, MYSQL_STMT *stmt, MYSQL_BIND *binds, wh_error *err);
-wh_status wh_mysql_execute(wh_mysql_session *s, MYSQL_STMT *stmt, const char *doing,
-                           wh_error *err);
+wh_status wh_mysql_execute(wh_mysql_session *s, MYSQL_STMT *stmt, const char *doing, wh_error *err);
 // The next row; false in *ret_row at the end. Its values: wh_mysql_cell.
 wh_status wh_mysql_fetch(wh_mysql_session *s, MYSQL_STMT *stmt, const char *doing, bool *ret_row,
                          wh_error *err);

@@ -57,7 +57,8 @@ static wh_status describe_table(wh_mysql_session *s, wh_arena *arena, wh_table_i
 static wh_status discover(wh_connection *c, wh_arena *arena, wh_table_visit visit, void *context,
                           wh_error *err) {
   static const char sql[] =
-      "SELECT TABLE_NAME, TABLE_TYPE LIKE '%VIEW' FROM information_schema.TABLES WHERE TABLE_SCHEMA "
+      "SELECT TABLE_NAME, TABLE_TYPE LIKE '%VIEW' FROM information_schema.TABLES WHERE "
+      "TABLE_SCHEMA "
       "= DATABASE() AND TABLE_NAME NOT LIKE '!_wherry!_%' ESCAPE '!' AND TABLE_TYPE <> 'SEQUENCE' "
       "ORDER BY 2, 1";
   WH_CLEAN_MYSQL wh_mysql_session *s = NULL;

@@ -61,7 +61,8 @@ static uint32_t digits_of(wh_str column_type) {
   size_t close = wh_str_find(column_type, open, ')');
   uint64_t digits;
   if (close >= column_type.len || close <= open) return 0;
-  return wh_str_to_u64(wh_str_sub(column_type, open + 1, close), &digits) && digits <= FRACTION_DIGITS
+  return wh_str_to_u64(wh_str_sub(column_type, open + 1, close), &digits) &&
+                 digits <= FRACTION_DIGITS
              ? (uint32_t)digits
              : 0;
 }
@@ -72,9 +73,8 @@ uint32_t wh_mysql_native_parse(wh_str data_type, wh_str column_type) {
     if (wh_str_eq_nocase(data_type, wh_str_of(natives[i].name))) native = natives[i].native;
   if (native == WH_MYSQL_TIME || native == WH_MYSQL_DATETIME || native == WH_MYSQL_TIMESTAMP)
     native |= digits_of(column_type) << WH_MYSQL_DIGITS_SHIFT;
-  bool is_number =
-      native == WH_MYSQL_INT || native == WH_MYSQL_DECIMAL || native == WH_MYSQL_FLOAT ||
-      native == WH_MYSQL_DOUBLE;
+  bool is_number = native == WH_MYSQL_INT || native == WH_MYSQL_DECIMAL ||
+                   native == WH_MYSQL_FLOAT || native == WH_MYSQL_DOUBLE;
   if (is_number && memmem(column_type.data, column_type.len, "unsigned", 8))
     native |= WH_MYSQL_UNSIGNED;
   return native;

@@ -1,7 +1,7 @@
-// MySQL's whole statements: see connect/sql_target.h for what they are made of. Not ON DUPLICATE KEY
-// UPDATE, which would take a row that another unique index has for the one of the same key: rows
-// that are there are updated, then the others are inserted. No statement names the batch's table
-// twice, which MySQL does not allow of a temporary one.
+// MySQL's whole statements: see connect/sql_target.h for what they are made of. Not ON DUPLICATE
+// KEY UPDATE, which would take a row that another unique index has for the one of the same key:
+// rows that are there are updated, then the others are inserted. No statement names the batch's
+// table twice, which MySQL does not allow of a temporary one.
 #include "connect/mysql/upsert.h"
 
 #define CHOSEN "_wherry_w" // whether the row of the batch is written; for targets with a side table

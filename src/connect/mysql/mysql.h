@@ -44,7 +44,8 @@
 //
 //   bool                 BOOLEAN
 //   int8 .. uint64       TINYINT .. BIGINT UNSIGNED
-//   float32, float64     FLOAT, DOUBLE                NaN and infinities are rejected
+//   float32, float64     FLOAT, DOUBLE                NaN and infinities are rejected; -0
+//                                                     becomes 0, which is equal
 //   decimal(p,s)         DECIMAL(p,s)                 MySQL: at most 30 places
 //   date                 DATE                         years 1 to 9999
 //   time[u]              TIME(6)                      what is finer than a microsecond is rejected

@@ -857,7 +857,8 @@ static void check_warnings(bool by_load) {
   const struct {
     const char *type, *declared, *value, *reason, *of_load; // where that one differs
   } tries[] = {
-      {"s string", "VARCHAR(3)", "abcd", "data too long for column 's'"},
+      {"s string", "VARCHAR(3)", "abcd", "data too long for column 's'",
+       "data truncated for column 's'"},
       {"s string", "VARCHAR(3)", "abc ", "for column 's'"},
       {"s string", "VARCHAR(9) CHARACTER SET latin1", "Ω", "ncorrect string value"},
       {"s string", "VARCHAR(9) CHARACTER SET utf8mb3", "😀", "ncorrect string value"},

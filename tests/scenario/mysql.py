@@ -16,7 +16,7 @@ connections:
 pipelines:
   export-orders:
     from: erp:sales_order
-    read: {{ cursor: updated_at }}
+    read: {{ {read} }}
     columns:
       OrderNumber: order_number
       OrderStatus: status
@@ -52,7 +52,8 @@ class Shop(Project):
         key = {"upsert": ", key: OrderNumber, newest_by: UpdatedAt", "replace": ", key: OrderNumber",
                "append": ""}[mode]
         super().__init__(config=CONFIG.format(erp=self.db.create(self.erp), website=self.db.create(self.website),
-                                              mode=mode, key=key))
+                                              mode=mode, key=key,
+                                              read="cursor: updated_at" if mode == "upsert" else ""))
         self.db.sql("CREATE TABLE sales_order (id INT AUTO_INCREMENT PRIMARY KEY, order_number VARCHAR(20) NOT NULL, "
                     "status ENUM('Open', 'Shipped') NOT NULL, total DECIMAL(12,2), note TEXT CHARACTER SET utf8mb4, "
                     "margin DOUBLE, updated_at DATETIME(6) NOT NULL, KEY (updated_at)) CHARACTER SET utf8mb4", self.erp)
@@ -70,7 +71,7 @@ class Shop(Project):
         return [line for line in self.go("run", "--json").lines() if "rows_read" in str(line)]
 
     def shown(self, database, table, names):
-        return self.db.sql(f"SELECT {names} FROM {table} ORDER BY 1", database)
+        return sorted(self.db.sql(f"SELECT {names} FROM {table}", database), key=lambda row: row[0])
 
     def check_equal(self):
         truth = self.shown(self.erp, "sales_order", "order_number, status, total, hex(note), updated_at")

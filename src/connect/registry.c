@@ -1,5 +1,8 @@
 #include "connect/connect.h"
 #include "connect/local/local.h"
+#ifdef WHERRY_MYSQL
+#include "connect/mysql/mysql.h"
+#endif
 #ifdef WHERRY_POSTGRES
 #include "connect/postgres/postgres.h"
 #endif
@@ -7,6 +10,9 @@
 
 const wh_connector *const wh_connectors[] = {
     &wh_connector_local,
+#ifdef WHERRY_MYSQL
+    &wh_connector_mysql,
+#endif
 #ifdef WHERRY_POSTGRES
     &wh_connector_postgres,
 #endif

@@ -118,6 +118,10 @@ wh_status wh_sql_open_session(wh_sink *sink, wh_sql_access access, wh_error *err
   const wh_sql_driver *d = sink->driver;
   if (sink->session) return WH_OK;
   WH_TRY(d->open(sink->connection, access, &sink->session, err));
+  // Servers that are akin share a connector; which one it is, the session knows.
+  sink->driver = d = sink->session->driver;
+  for (size_t i = 0; i < sink->count; i++)
+    sink->targets[i].driver = d;
   WH_TRY(d->home(sink->session, &sink->arena, &sink->home, err));
   const struct {
     const char *name;
@@ -160,9 +164,9 @@ static wh_status check_names(wh_sink *sink, const wh_sql_target *t, wh_error *er
                      "%.*s: column '%.*s' has a name that Wherry keeps to itself", WH_STR_ARG(c),
                      WH_STR_ARG(name));
     if (name.len > sink->driver->name_max)
-      return wh_fail(err, WH_ERR_REFUSED, "%.*s: the column '%.*s' has a name of %zu bytes; %s allows %zu",
-                     WH_STR_ARG(c), WH_STR_ARG(name), name.len, sink->driver->product,
-                     sink->driver->name_max);
+      return wh_fail(
+          err, WH_ERR_REFUSED, "%.*s: the column '%.*s' has a name of %zu bytes; %s allows %zu",
+          WH_STR_ARG(c), WH_STR_ARG(name), name.len, sink->driver->product, sink->driver->name_max);
     for (size_t k = 0; k < i; k++)
       if (wh_str_eq_nocase(name, t->schema.fields[k].name))
         return wh_fail(err, WH_ERR_REFUSED,

@@ -1,6 +1,9 @@
 #include "place.h"
 
 #include "connect/sqlite/sqlite.h"
+#ifdef WHERRY_MYSQL
+#include "place_mysql.h"
+#endif
 #ifdef WHERRY_POSTGRES
 #include "place_postgres.h"
 #endif
@@ -78,9 +81,12 @@ static const test_word sqlite_words[] = {
     {"compact", " WITHOUT ROWID"},
     {"readers do not wait", "PRAGMA journal_mode = WAL;"},
     {"param", "?"},
-    {"join", "group_concat"},
+    {"join lines", "group_concat(line, ',')"},
+    {"earliest instant", "0001-01-01T00:00:00Z"},
+    {"quoted k", "\"k\""},
+    {"view of text", "b string"}, // that must have a value in the table
     {"columns of orders", "pragma_table_info('orders')"},
-    {"no column nmae", "no such column: nmae"},
+    {"no column nmae", "no such column: nmae, at line 1, column 8"},
     // A timestamp that is none, and what is said of it.
     {"misfit", "'yesterday'"},
     {"misfit reason", "'yesterday' is not a date and time"},
@@ -136,9 +142,12 @@ static const test_word postgres_words[] = {
     {"compact", ""},
     {"readers do not wait", ""},
     {"param", "$1"},
-    {"join", "string_agg"},
+    {"join lines", "string_agg(line, ',')"},
+    {"earliest instant", "0001-01-01T00:00:00Z"},
+    {"quoted k", "\"k\""},
+    {"view of text", "b string"},
     {"columns of orders", "information_schema.columns WHERE table_name = 'orders'"},
-    {"no column nmae", "column \"nmae\" does not exist"},
+    {"no column nmae", "column \"nmae\" does not exist, at line 1, column 8"},
     {"misfit", "'infinity'"},
     {"misfit reason", "'infinity' is not a date and time"},
     {"misfit raw", "infinity"},
@@ -181,8 +190,73 @@ static const test_place postgres_place = {
 };
 #endif
 
+#ifdef WHERRY_MYSQL
+#define NOPAD "CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"
+static const test_word mysql_words[] = {
+    {"int64", "BIGINT"},
+    {"double", "DOUBLE"},
+    {"text", "TEXT"},
+    {"key text", "VARCHAR(100)"},
+    {"timestamp", "DATETIME(6)"},
+    {"timestamptz", "TIMESTAMP(6) NULL"},
+    {"datetime", "TIMESTAMP(6) NULL"},
+    {"serial key", "INT AUTO_INCREMENT PRIMARY KEY"},
+    {"compact", ""},
+    {"readers do not wait", ""},
+    {"param", "?"},
+    {"join lines", "group_concat(line)"},
+    {"earliest instant", "1970-01-01T00:00:01Z"},
+    {"quoted k", "`k`"},
+    {"view of text", "b string!"},
+    {"columns of orders",
+     "information_schema.columns WHERE table_schema = DATABASE() AND table_name = 'orders'"},
+    {"no column nmae", "Unknown column 'nmae' in "},
+    {"misfit", "'0000-00-00 00:00:00'"},
+    {"misfit reason",
+     "'0000-00-00 00:00:00' is no date; with `zero_dates: \"null\"` it is read as missing"},
+    {"misfit raw", "0000-00-00 00:00:00"},
+    {"finest", "854775"},
+    {"types back", "b bool; i8 int8; i16 int16; i32 int32; i64 int64; u8 uint8; u16 uint16; "
+                   "u32 uint32; u64 uint64; f32 float32; f64 float64; d decimal(12,2); "
+                   "d15 decimal(15,0); wide decimal(38,10); day date; t time[us]; ts time[us]; "
+                   "at timestamp[us]; fine timestamp[us]; utc timestamp[us,UTC]; "
+                   "sec timestamp[us,UTC]; s string; x binary"},
+    {"create", "CREATE TABLE `place`.`orders`"},
+    {"create orders", "CREATE TABLE `place`.`orders` (\n"
+                      "  `k` VARCHAR(255) " NOPAD " NOT NULL,\n"
+                      "  `v` TIMESTAMP(6) NULL,\n"
+                      "  `n` BIGINT,\n"
+                      "  `s` LONGTEXT " NOPAD ",\n"
+                      "  `_wherry_order` bigint NOT NULL,\n"
+                      "  PRIMARY KEY (`k`)\n"
+                      ") ENGINE=InnoDB"},
+    {"new int64", "BIGINT"},
+    {"new timestamptz", "TIMESTAMP(6) NULL"},
+    {"text into integer", "is declared int(11) and keeps whole numbers"},
+    {"int64 into text", "is declared text " NOPAD " and keeps text"},
+    {"text into real", "is declared double and keeps floats"},
+    {"make nocase", ""},
+    {"nocase", "COLLATE utf8mb4_general_ci"},
+    {"check refuses", "CONSTRAINT `orders.n` failed for `place`.`orders`"},
+    {"unique refuses", "duplicate entry 'x' for key 's'"},
+    {0},
+};
+
+static const test_place mysql_place = {
+    .name = "mysql",
+    .open = test_mysql_open,
+    .close = test_mysql_close,
+    .sql = test_mysql_sql,
+    .ask = test_mysql_ask,
+    .words = mysql_words,
+};
+#endif
+
 const test_place *const test_places[] = {
     &sqlite_place,
+#ifdef WHERRY_MYSQL
+    &mysql_place,
+#endif
 #ifdef WHERRY_POSTGRES
     &postgres_place,
 #endif

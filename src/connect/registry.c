@@ -7,6 +7,9 @@
 #include "connect/postgres/postgres.h"
 #endif
 #include "connect/sqlite/sqlite.h"
+#ifdef WHERRY_SQLSERVER
+#include "connect/sqlserver/sqlserver.h"
+#endif
 
 const wh_connector *const wh_connectors[] = {
     &wh_connector_local,
@@ -17,6 +20,9 @@ const wh_connector *const wh_connectors[] = {
     &wh_connector_postgres,
 #endif
     &wh_connector_sqlite,
+#ifdef WHERRY_SQLSERVER
+    &wh_connector_sqlserver,
+#endif
     NULL,
 };
 

@@ -104,9 +104,9 @@ wh_status wh_sql_ask_i64(wh_sink *sink, const wh_buf *sql, const wh_str *params,
 wh_status wh_sql_has_table(wh_sink *sink, wh_str schema, wh_str table, bool *ret, wh_error *err) {
   WH_CLEAN_BUF wh_buf sql;
   wh_buf_init(&sql, sink->connection->mem, WH_SQL_TEXT_MAX);
-  wh_buf_add_c(&sql, "SELECT count(*) FROM information_schema.tables WHERE table_schema = ");
+  wh_buf_add_c(&sql, "SELECT count(*) FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = ");
   wh_sql_add_param(sink, &sql, 1);
-  wh_buf_add_c(&sql, " AND table_name = ");
+  wh_buf_add_c(&sql, " AND TABLE_NAME = ");
   wh_sql_add_param(sink, &sql, 2);
   int64_t count = 0;
   WH_TRY(wh_sql_ask_i64(sink, &sql, (wh_str[]){schema, table}, 2, NULL, &count, 1, err));

@@ -13,6 +13,7 @@ all: ## the optimised program: build/wherry
 test: ## everything that fits in 15 minutes
 	@scripts/install-deps test || scripts/install-deps --check build
 	@scripts/install-peers || echo "Without them the tests that need them are skipped." >&2
+	@scripts/install-tds-peer || echo "Without it the tests that need it are skipped." >&2
 	@scripts/build $(BUILD)
 	@ln -sf src/cli/wherry $(BUILD)/wherry
 	@tests/run $(BUILD)
@@ -20,6 +21,7 @@ test: ## everything that fits in 15 minutes
 test-long: ## the large counts; takes hours
 	@scripts/install-deps test || scripts/install-deps --check build
 	@scripts/install-peers || echo "Without them the tests that need them are skipped." >&2
+	@scripts/install-tds-peer || echo "Without it the tests that need it are skipped." >&2
 	@scripts/build $(BUILD)
 	@ln -sf src/cli/wherry $(BUILD)/wherry
 	@tests/run $(BUILD) --long

@@ -217,7 +217,7 @@ CONTRACT(source_cursor_of_other_types) {
 }
 
 CONTRACT(source_rejects_what_does_not_fit) {
-  sql("CREATE TABLE t (n {int64}, s {text}, at {timestamp});"
+  sql("CREATE TABLE t (n {int64}, s {text}, at {misfit type});"
       "INSERT INTO t VALUES (1, 'a', '2026-11-21 08:55:00'), (2, 'b', {misfit}), (5, 'e', NULL)");
   check_rows(TABLE("t"), "1|a|2026-11-21T08:55:00\n5|e|~\n");
   check_rejects(test_place_text(
@@ -225,7 +225,7 @@ CONTRACT(source_rejects_what_does_not_fit) {
 }
 
 CONTRACT(source_tells_places_of_rows) {
-  sql("CREATE TABLE t (at {timestamp}); INSERT INTO t VALUES ('2026-11-21 08:55:01'),"
+  sql("CREATE TABLE t (at {misfit type}); INSERT INTO t VALUES ('2026-11-21 08:55:01'),"
       " ({misfit}), ('2026-11-21 08:55:03'), (NULL), ({misfit}), ('2026-11-21 08:55:06')");
   c.batch_rows = 2;
   wh_source_info info;

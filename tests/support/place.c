@@ -7,8 +7,12 @@
 #ifdef WHERRY_POSTGRES
 #include "place_postgres.h"
 #endif
+#ifdef WHERRY_SQLSERVER
+#include "place_sqlserver.h"
+#endif
 
 #include <sqlite3.h>
+#include <stdio.h>
 
 static wh_os_real real_os;
 static wh_sqlite_options sqlite_options;
@@ -88,6 +92,7 @@ static const test_word sqlite_words[] = {
     {"columns of orders", "pragma_table_info('orders')"},
     {"no column nmae", "no such column: nmae, at line 1, column 8"},
     // A timestamp that is none, and what is said of it.
+    {"misfit type", "TIMESTAMP"},
     {"misfit", "'yesterday'"},
     {"misfit reason", "'yesterday' is not a date and time"},
     {"misfit raw", "yesterday"},
@@ -148,6 +153,7 @@ static const test_word postgres_words[] = {
     {"view of text", "b string"},
     {"columns of orders", "information_schema.columns WHERE table_name = 'orders'"},
     {"no column nmae", "column \"nmae\" does not exist, at line 1, column 8"},
+    {"misfit type", "TIMESTAMP"},
     {"misfit", "'infinity'"},
     {"misfit reason", "'infinity' is not a date and time"},
     {"misfit raw", "infinity"},
@@ -211,6 +217,7 @@ static const test_word mysql_words[] = {
     {"columns of orders",
      "information_schema.columns WHERE table_schema = DATABASE() AND table_name = 'orders'"},
     {"no column nmae", "Unknown column 'nmae' in "},
+    {"misfit type", "DATETIME(6)"},
     {"misfit", "'0000-00-00 00:00:00'"},
     {"misfit reason",
      "'0000-00-00 00:00:00' is no date; with `zero_dates: \"null\"` it is read as missing"},
@@ -252,6 +259,71 @@ static const test_place mysql_place = {
 };
 #endif
 
+#ifdef WHERRY_SQLSERVER
+static const test_word sqlserver_words[] = {
+    {"int64", "bigint"},
+    {"double", "float"},
+    {"text", "nvarchar(max)"},
+    {"key text", "nvarchar(100) COLLATE Latin1_General_100_BIN2"},
+    {"timestamp", "datetime2(6)"},
+    {"timestamptz", "datetimeoffset(6)"},
+    {"datetime", "datetimeoffset(6)"},
+    {"serial key", "int IDENTITY(1,1) PRIMARY KEY"},
+    {"compact", ""},
+    {"readers do not wait", ""},
+    {"param", "@P1"},
+    {"join lines", "string_agg(line, ',')"},
+    {"earliest instant", "0001-01-01T00:00:00Z"},
+    {"quoted k", "[k]"},
+    {"view of text", "b string!"},
+    {"columns of orders", "sys.columns AS c INNER JOIN sys.tables AS t ON t.object_id = "
+                          "c.object_id WHERE t.name = 'orders'"},
+    {"no column nmae", "Invalid column name 'nmae'"},
+    {"misfit type", "datetime2(7)"},
+    {"misfit", "'2300-01-01 00:00:00'"},
+    {"misfit reason", "is too far from 1970 for nanoseconds; CAST it to datetime2(6) in a `query`"},
+    {"misfit raw", "2300-01-01T00:00:00"},
+    {"finest", "8547758"},
+    {"types back", "b bool; i8 int16; i16 int16; i32 int32; i64 int64; u8 uint8; u16 int32; "
+                   "u32 int64; u64 decimal(20,0); f32 float32; f64 float64; d decimal(12,2); "
+                   "d15 decimal(15,0); wide decimal(38,10); day date; t time[us]; ts time[us]; "
+                   "at timestamp[us]; fine timestamp[ns]; utc timestamp[us,UTC]; "
+                   "sec timestamp[us,UTC]; s string; x binary"},
+    {"create", "CREATE TABLE [dbo].[orders]"},
+    {"create orders", "CREATE TABLE [dbo].[orders] (\n"
+                      "  [k] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,\n"
+                      "  [v] datetimeoffset(6),\n"
+                      "  [n] bigint,\n"
+                      "  [s] nvarchar(max),\n"
+                      "  [_wherry_order] bigint NOT NULL,\n"
+                      "  PRIMARY KEY ([k])\n"
+                      ")"},
+    {"new int64", "bigint"},
+    {"new timestamptz", "datetimeoffset(6)"},
+    {"text into integer", "is declared int and keeps whole numbers"},
+    {"int64 into text",
+     "is declared nvarchar(max) COLLATE SQL_Latin1_General_CP1_CI_AS and keeps text"},
+    {"text into real", "is declared real and keeps floats"},
+    {"make nocase", ""},
+    {"nocase", "COLLATE Latin1_General_CI_AS"},
+    {"check refuses", "the statement conflicted with the CHECK constraint \"n > 0\""},
+    {"unique refuses",
+     "violation of UNIQUE KEY constraint. Cannot insert duplicate key in object 'orders.s'"},
+    {0},
+};
+
+static const test_place sqlserver_place = {
+    .name = "sqlserver",
+    .open = test_mssql_open,
+    .close = test_mssql_close,
+    .sql = test_mssql_sql,
+    .ask = test_mssql_ask,
+    .words = sqlserver_words,
+    .is_slow = true,
+    .one_writer = true, // the peer keeps rows in SQLite
+};
+#endif
+
 const test_place *const test_places[] = {
     &sqlite_place,
 #ifdef WHERRY_MYSQL
@@ -259,6 +331,9 @@ const test_place *const test_places[] = {
 #endif
 #ifdef WHERRY_POSTGRES
     &postgres_place,
+#endif
+#ifdef WHERRY_SQLSERVER
+    &sqlserver_place,
 #endif
     NULL,
 };

@@ -30,33 +30,66 @@ static uint64_t name_seed(wh_str name) {
   return XXH3_64bits_withSeed(name.data, name.len, 0);
 }
 
-static uint64_t hash_number(__int128 digits, int32_t exponent, uint64_t seed) {
-  if (digits == 0)
+// XXH3_64bits_withSeed of twenty bytes: `low` and `high` in eight each, `last` in four ("XXH3
+// algorithm overview", xxhash_spec.md, inputs of 17 to 128 bytes). In registers: the second half of
+// the input overlaps the first, and reading it back across two stores would wait for both.
+static inline uint64_t hash_20(uint64_t low, uint64_t high, uint32_t last, uint64_t seed) {
+  static const uint64_t secret[] = {0xBE4BA423396CFEB8u, 0x1CAD21F72C81017Cu, 0xDB979083E96DD4DEu,
+                                    0x1F67B3B7A4A44072u};
+  uint64_t middle = low >> 32 | high << 32, end = high >> 32 | (uint64_t)last << 32;
+  unsigned __int128 a = (unsigned __int128)(low ^ (secret[0] + seed)) * (high ^ (secret[1] - seed));
+  unsigned __int128 b =
+      (unsigned __int128)(middle ^ (secret[2] + seed)) * (end ^ (secret[3] - seed));
+  uint64_t h = 20 * 0x9E3779B185EBCA87u;
+  h += (uint64_t)a ^ (uint64_t)(a >> 64);
+  h += (uint64_t)b ^ (uint64_t)(b >> 64);
+  h ^= h >> 37;
+  h *= 0x165667919E3779F9u;
+  return h ^ h >> 32;
+}
+
+// The quotient, if there is no rest: a multiple of ten times the inverse of five is even, and half
+// of it is small (Granlund and Montgomery, "Division by invariant integers using multiplication",
+// 9).
+static inline bool divide_by_ten(uint64_t *magnitude) {
+  uint64_t fifth = *magnitude * 0xCCCCCCCCCCCCCCCDu, quotient = fifth >> 1 | fifth << 63;
+  if (quotient > UINT64_MAX / 10) return false;
+  *magnitude = quotient;
+  return true;
+}
+
+static inline uint64_t hash_i64(int64_t value, int32_t exponent, uint64_t seed) {
+  uint64_t magnitude = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+  if (value == 0)
     exponent = 0;
-  else if (digits == (int64_t)digits) { // nearly always; 64-bit division is the fast one
-    int64_t narrow = (int64_t)digits;
-    for (; narrow % 10 == 0; exponent++)
-      narrow /= 10;
-    digits = narrow;
-  } else {
-    for (; digits % 10 == 0; exponent++)
-      digits /= 10;
-  }
-  uint8_t payload[20];
-  memcpy(payload, &digits, 16);
-  memcpy(payload + 16, &exponent, 4);
-  return hash(payload, sizeof payload, seed, TAG_NUMBER);
+  else
+    while (divide_by_ten(&magnitude))
+      exponent++;
+  uint64_t low = value < 0 ? 0 - magnitude : magnitude, high = value < 0 ? UINT64_MAX : 0;
+  return hash_20(low, high, (uint32_t)exponent, seed + TAG_NUMBER * 0x9E3779B97F4A7C15u);
+}
+
+static uint64_t hash_number(__int128 digits, int32_t exponent, uint64_t seed) {
+  if (digits == (int64_t)digits) return hash_i64((int64_t)digits, exponent, seed); // nearly always
+  for (; digits % 10 == 0; exponent++)
+    digits /= 10;
+  return hash_20((uint64_t)digits, (uint64_t)(digits >> 64), (uint32_t)exponent,
+                 seed + TAG_NUMBER * 0x9E3779B97F4A7C15u);
 }
 
 static uint64_t hash_float(double value, uint64_t seed) {
-  if (fabs(value) <= 0x1p53 && trunc(value) == value) return hash_number((int64_t)value, 0, seed);
+  if (fabs(value) <= 0x1p53 && trunc(value) == value) return hash_i64((int64_t)value, 0, seed);
   uint64_t bits = 0x7FF8000000000000u;
   if (!isnan(value)) memcpy(&bits, &value, sizeof bits);
   return hash(&bits, sizeof bits, seed, TAG_FLOAT);
 }
 
-static uint64_t hash_units(int64_t value, wh_unit unit, uint64_t seed, uint64_t tag) {
-  __int128 ns = (__int128)value * (1000000000 / wh_unit_per_second(unit));
+static int64_t nanos_of(wh_unit unit) {
+  return 1000000000 / wh_unit_per_second(unit);
+}
+
+static uint64_t hash_units(int64_t value, int64_t nanos, uint64_t seed, uint64_t tag) {
+  __int128 ns = (__int128)value * nanos;
   return hash(&ns, sizeof ns, seed, tag);
 }
 
@@ -97,9 +130,9 @@ uint64_t wh_value_hash(const wh_column *column, size_t row, uint64_t seed) {
   case WH_DATE:
     return hash_days(wh_column_i64(column, row), seed);
   case WH_TIME:
-    return hash_units(wh_column_i64(column, row), type->unit, seed, TAG_TIME);
+    return hash_units(wh_column_i64(column, row), nanos_of(type->unit), seed, TAG_TIME);
   case WH_TIMESTAMP:
-    return hash_units(wh_column_i64(column, row), type->unit, seed,
+    return hash_units(wh_column_i64(column, row), nanos_of(type->unit), seed,
                       type->zoned ? TAG_INSTANT : TAG_LOCAL);
   case WH_STRING:
   case WH_BINARY: {
@@ -159,10 +192,10 @@ static void add_column(const wh_column *c, size_t first, size_t count, uint64_t 
                        uint64_t *sums) {
   switch (c->type.kind) {
   case WH_INT64:
-    ADD_ROWS(hash_number(read_i64(c, row), 0, seed));
+    ADD_ROWS(hash_i64(read_i64(c, row), 0, seed));
     break;
   case WH_INT32:
-    ADD_ROWS(hash_number(read_i32(c, row), 0, seed));
+    ADD_ROWS(hash_i64(read_i32(c, row), 0, seed));
     break;
   case WH_FLOAT64:
     ADD_ROWS(hash_float(read_f64(c, row), seed));
@@ -172,7 +205,8 @@ static void add_column(const wh_column *c, size_t first, size_t count, uint64_t 
     break;
   case WH_TIMESTAMP: {
     uint64_t tag = c->type.zoned ? TAG_INSTANT : TAG_LOCAL;
-    ADD_ROWS(hash_units(read_i64(c, row), c->type.unit, seed, tag));
+    int64_t nanos = nanos_of(c->type.unit);
+    ADD_ROWS(hash_units(read_i64(c, row), nanos, seed, tag));
     break;
   }
   case WH_STRING:

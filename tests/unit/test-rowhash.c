@@ -3,6 +3,7 @@
 #include "random_batch.h"
 
 #include <math.h>
+#include <xxhash.h>
 
 static uint64_t hash_of(const char *type_text, const char *text) {
   WH_CLEAN_ARENA wh_arena arena;
@@ -229,4 +230,36 @@ TEST(rowhash_survives_copies_of_any_batch) {
     wh_batch_free(&in);
     wh_batch_free(&out);
   }
+}
+
+// As the header says it, step by step.
+static uint64_t number_as_specified(__int128 digits, int32_t exponent, uint64_t seed) {
+  uint8_t payload[20];
+  for (; digits != 0 && digits % 10 == 0; digits /= 10)
+    exponent++;
+  if (digits == 0) exponent = 0;
+  memcpy(payload, &digits, 16);
+  memcpy(payload + 16, &exponent, 4);
+  return XXH3_64bits_withSeed(payload, sizeof payload, seed + 2 * 0x9E3779B97F4A7C15u);
+}
+
+TEST(rowhash_numbers_are_hashed_as_the_header_says) {
+  static const __int128 powers[] = {1, 10, 1000, 1000000000, (__int128)1000000000000000000};
+  wh_type decimal = {.kind = WH_DECIMAL, .precision = 38, .scale = 4};
+  wh_column numbers, decimals;
+  const wh_type integer = {.kind = WH_INT64};
+  wh_column_init(&numbers, &test_mem, &integer);
+  wh_column_init(&decimals, &test_mem, &decimal);
+  for (size_t i = 0; i < 20000; i++) {
+    uint64_t seed = test_random();
+    int64_t value = (int64_t)test_random() >> test_random_below(64);
+    __int128 wide = value * powers[test_random_below(5)];
+    if (wide == (int64_t)wide) value = (int64_t)wide;
+    REQUIRE_OK(wh_column_add_i64(&numbers, value, &test_err));
+    REQUIRE_OK(wh_column_add_decimal(&decimals, wide, &test_err));
+    REQUIRE(CHECK(wh_value_hash(&numbers, i, seed) == number_as_specified(value, 0, seed)));
+    REQUIRE(CHECK(wh_value_hash(&decimals, i, seed) == number_as_specified(wide, -4, seed)));
+  }
+  wh_column_free(&numbers);
+  wh_column_free(&decimals);
 }

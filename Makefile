@@ -31,9 +31,10 @@ demo: ## the worked example, from an ERP to a lookup page, in a scratch folder
 	@scripts/demo $(BUILD)/wherry
 
 .PHONY: bench
-bench: all ## the crossing beside the plain script
+bench: all ## the crossing beside the plain script, a pipeline beside convert
 	@scripts/build $(BUILD)
 	@python3 bench/crossing.py $(BUILD)
+	@python3 bench/pipeline.py $(BUILD)
 
 .PHONY: bench-codecs
 bench-codecs: all ## one format to another, beside DuckDB, PyArrow and Polars

@@ -30,7 +30,7 @@ typedef struct wh_source_info {
   size_t key_count;
   uint64_t rows_estimate; // 0: unknown
   const bool *guessed;    // for each column: its type rests on a sample that had no value, so that
-                       // what an earlier run saw is the better guess; NULL: none is
+                          // what an earlier run saw is the better guess; NULL: none is
 } wh_source_info;
 
 typedef struct wh_bound {
@@ -76,3 +76,8 @@ typedef struct wh_source_type {
   wh_status (*open_finder)(wh_connection *c, wh_str table, const wh_str *key, size_t key_count,
                            const wh_str *show, size_t show_count, wh_finder **ret, wh_error *err);
 } wh_source_type;
+
+// WH_ERR_LIMIT where row `row` of `what` ("sales_order", "the query") takes more than the
+// connection's row_limit_bytes.
+wh_status wh_source_check_row(const wh_connection *c, wh_str what, uint64_t row, size_t bytes,
+                              wh_error *err);

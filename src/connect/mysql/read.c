@@ -54,17 +54,7 @@ static wh_status reject_row(reader *r, size_t column, const wh_mysql_misfit *mis
   return rejects->raw(rejects, &reject, wh_buf_str(&r->raw), err);
 }
 
-static wh_status too_large(const reader *r, uint64_t row, wh_error *err) {
-  const wh_connection *c = connection_of(r);
-  return wh_fail(err, WH_ERR_LIMIT,
-                 "%.*s: row %llu of %.*s is larger than %zu bytes, the most that a row may take; "
-                 "raise `memory`, of which a row may take an eighth",
-                 WH_STR_ARG(c->name), (unsigned long long)row, WH_STR_ARG(r->what),
-                 c->row_limit_bytes);
-}
-
 static wh_status append_row(reader *r, wh_batch *batch, wh_rejects *rejects, wh_error *err) {
-  const wh_connection *c = connection_of(r);
   for (size_t i = 0; i < r->schema.count; i++) {
     wh_mysql_misfit misfit;
     wh_status status = wh_mysql_decode(&r->decoders[i], wh_mysql_cell(r->stmt, i),
@@ -79,8 +69,7 @@ static wh_status append_row(reader *r, wh_batch *batch, wh_rejects *rejects, wh_
     WH_TRY(wh_batch_set_place(batch, (wh_place){.row = r->rows}, err));
   size_t before = batch->bytes;
   wh_batch_row_end(batch);
-  bool is_large = c->row_limit_bytes && batch->bytes - before > c->row_limit_bytes;
-  return is_large ? too_large(r, r->rows, err) : WH_OK;
+  return wh_source_check_row(connection_of(r), r->what, r->rows, batch->bytes - before, err);
 }
 
 static wh_status fetch(reader *r, bool *ret_row, wh_error *err) {
@@ -90,7 +79,7 @@ static wh_status fetch(reader *r, bool *ret_row, wh_error *err) {
   // The library gives up on what is larger than it may be, and says that the line is lost.
   if (status == WH_ERR_UNAVAILABLE && connection_of(r)->row_limit_bytes &&
       wh_mysql_line_is_up(r->session))
-    return too_large(r, r->rows + 1, err);
+    return wh_source_check_row(connection_of(r), r->what, r->rows + 1, SIZE_MAX, err);
   // Nothing of what was read is of one row: a value cannot be refused here.
   if (status == WH_ERR_TYPE)
     return wh_fail(err, WH_ERR_DATA, "%.*s: %s: %s", WH_STR_ARG(connection_of(r)->name), r->doing,

@@ -65,16 +65,6 @@ static wh_status reject_row(reader *r, size_t column, const wh_pg_misfit *misfit
   return rejects->raw(rejects, &reject, wh_buf_str(&r->raw), err);
 }
 
-static wh_status check_size(const reader *r, size_t bytes, wh_error *err) {
-  size_t limit = r->connection->row_limit_bytes;
-  if (!limit || bytes <= limit) return WH_OK;
-  return wh_fail(err, WH_ERR_LIMIT,
-                 "%.*s: row %llu of %.*s is larger than %zu bytes, the most that a row may take; "
-                 "raise `memory`, of which a row may take an eighth",
-                 WH_STR_ARG(r->connection->name), (unsigned long long)r->rows, WH_STR_ARG(r->what),
-                 limit);
-}
-
 // The fields of a row: each one's length, -1 for NULL, and its bytes.
 static wh_status split_row(reader *r, const char *data, size_t len, wh_error *err) {
   const char *at = data, *end = data + len;
@@ -137,7 +127,7 @@ static wh_status take_message(reader *r, const char *data, size_t len, wh_batch 
   if (fields == UINT16_MAX) return WH_OK; // the trailer
   if (fields != r->schema.count + (r->schema.count == 0)) return not_a_copy(r, err);
   r->rows++;
-  WH_TRY(check_size(r, len, err));
+  WH_TRY(wh_source_check_row(r->connection, r->what, r->rows, len, err));
   if (r->schema.count) WH_TRY(split_row(r, data + 2, len - 2, err));
   return append_row(r, batch, rejects, err);
 }

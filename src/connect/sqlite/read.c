@@ -53,17 +53,6 @@ static wh_status reject_row(reader *r, size_t column, const wh_sqlite_misfit *mi
   return rejects->raw(rejects, &reject, wh_buf_str(&r->raw), err);
 }
 
-// SQLite itself refuses a value that is too large; all of a row together are looked at here.
-static wh_status check_size(const reader *r, size_t bytes, wh_error *err) {
-  const wh_connection *c = r->db.connection;
-  if (!c->row_limit_bytes || bytes <= c->row_limit_bytes) return WH_OK;
-  return wh_fail(err, WH_ERR_LIMIT,
-                 "%.*s: row %llu of %.*s is larger than %zu bytes, the most that a row may take; "
-                 "raise `memory`, of which a row may take an eighth",
-                 WH_STR_ARG(c->name), (unsigned long long)r->rows, WH_STR_ARG(r->what),
-                 c->row_limit_bytes);
-}
-
 static wh_status append_row(reader *r, wh_batch *batch, wh_rejects *rejects, wh_error *err) {
   for (size_t i = 0; i < r->schema.count; i++) {
     wh_sqlite_misfit misfit;
@@ -79,7 +68,8 @@ static wh_status append_row(reader *r, wh_batch *batch, wh_rejects *rejects, wh_
     WH_TRY(wh_batch_set_place(batch, (wh_place){.row = r->rows}, err));
   size_t before = batch->bytes;
   wh_batch_row_end(batch);
-  return check_size(r, batch->bytes - before, err);
+  // SQLite itself refuses a value that is too large; all of a row together are looked at here.
+  return wh_source_check_row(r->db.connection, r->what, r->rows, batch->bytes - before, err);
 }
 
 static wh_status counts(reader *r, bool *ret, wh_error *err) {

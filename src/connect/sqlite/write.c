@@ -1,5 +1,5 @@
 // Rows into a table or a stage.
-#include "connect/sink_rows.h"
+#include "connect/sink_table.h"
 #include "connect/sqlite/sink.h"
 
 enum { ALONE_MAX = 4096 }; // rows that go one by one after statements for many failed
@@ -250,8 +250,8 @@ wh_status wh_sqlite_sink_write(wh_sink *sink, size_t target, const wh_batch *bat
     return WH_OK;
   }
   writing w = {.sink = sink, .target = t, .batch = batch, .rejects = rejects, .counts = counts};
-  w.rows = wh_sink_rows_of(&t->schema, t->key, wh_sqlite_key_count(t), t->version,
-                           sink->load.now_us);
+  w.rows =
+      wh_sink_rows_of(&t->schema, t->key, wh_sqlite_key_count(t), t->version, sink->load.now_us);
   bind_last(sink, t);
   wh_status status = put_rows(&w, err);
   let_go(t);

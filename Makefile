@@ -13,6 +13,7 @@ all: ## the optimised program: build/wherry
 test: ## everything that fits in 15 minutes
 	@scripts/install-deps test || scripts/install-deps --check build
 	@scripts/install-peers || echo "Without them the tests that need them are skipped." >&2
+	@scripts/install-tds-peer || echo "Without it the tests that need it are skipped." >&2
 	@scripts/build $(BUILD)
 	@ln -sf src/cli/wherry $(BUILD)/wherry
 	@tests/run $(BUILD)
@@ -20,6 +21,7 @@ test: ## everything that fits in 15 minutes
 test-long: ## the large counts; takes hours
 	@scripts/install-deps test || scripts/install-deps --check build
 	@scripts/install-peers || echo "Without them the tests that need them are skipped." >&2
+	@scripts/install-tds-peer || echo "Without it the tests that need it are skipped." >&2
 	@scripts/build $(BUILD)
 	@ln -sf src/cli/wherry $(BUILD)/wherry
 	@tests/run $(BUILD) --long
@@ -31,9 +33,10 @@ demo: ## the worked example, from an ERP to a lookup page, in a scratch folder
 	@scripts/demo $(BUILD)/wherry
 
 .PHONY: bench
-bench: all ## the crossing beside the plain script
+bench: all ## the crossing beside the plain script, a pipeline beside convert
 	@scripts/build $(BUILD)
 	@python3 bench/crossing.py $(BUILD)
+	@python3 bench/pipeline.py $(BUILD)
 
 .PHONY: bench-codecs
 bench-codecs: all ## one format to another, beside DuckDB, PyArrow and Polars

@@ -1,16 +1,28 @@
 #include "connect/connect.h"
 #include "connect/local/local.h"
+#ifdef WHERRY_MYSQL
+#include "connect/mysql/mysql.h"
+#endif
 #ifdef WHERRY_POSTGRES
 #include "connect/postgres/postgres.h"
 #endif
 #include "connect/sqlite/sqlite.h"
+#ifdef WHERRY_SQLSERVER
+#include "connect/sqlserver/sqlserver.h"
+#endif
 
 const wh_connector *const wh_connectors[] = {
     &wh_connector_local,
+#ifdef WHERRY_MYSQL
+    &wh_connector_mysql,
+#endif
 #ifdef WHERRY_POSTGRES
     &wh_connector_postgres,
 #endif
     &wh_connector_sqlite,
+#ifdef WHERRY_SQLSERVER
+    &wh_connector_sqlserver,
+#endif
     NULL,
 };
 

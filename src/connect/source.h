@@ -17,8 +17,8 @@ typedef struct wh_source_query {
   wh_value from;
   bool has_to; // and cursor < to (exact cursors)
   wh_value to;
-  uint64_t limit_rows; // 0: no limit
-  size_t batch_rows;   // 0: the connection's
+  uint64_t limit_rows;            // 0: no limit
+  size_t batch_rows, batch_bytes; // 0: the connection's
 } wh_source_query;
 
 typedef enum wh_cursor_kind { WH_CURSOR_WINDOWED, WH_CURSOR_EXACT } wh_cursor_kind;
@@ -30,7 +30,7 @@ typedef struct wh_source_info {
   size_t key_count;
   uint64_t rows_estimate; // 0: unknown
   const bool *guessed;    // for each column: its type rests on a sample that had no value, so that
-                       // what an earlier run saw is the better guess; NULL: none is
+                          // what an earlier run saw is the better guess; NULL: none is
 } wh_source_info;
 
 typedef struct wh_bound {
@@ -59,6 +59,12 @@ struct wh_finder {
   void (*close)(wh_finder *finder);
 };
 
+// Why a value does not fit its column.
+typedef struct wh_misfit {
+  const char *rule; // "type", "not_null", "utf8"
+  char reason[256]; // "'infinity' is not a date"
+} wh_misfit;
+
 typedef struct wh_source_type {
   wh_status (*discover)(wh_connection *c, wh_arena *arena, wh_table_visit visit, void *context,
                         wh_error *err);
@@ -76,3 +82,8 @@ typedef struct wh_source_type {
   wh_status (*open_finder)(wh_connection *c, wh_str table, const wh_str *key, size_t key_count,
                            const wh_str *show, size_t show_count, wh_finder **ret, wh_error *err);
 } wh_source_type;
+
+// WH_ERR_LIMIT where row `row` of `what` ("sales_order", "the query") takes more than the
+// connection's row_limit_bytes.
+wh_status wh_source_check_row(const wh_connection *c, wh_str what, uint64_t row, size_t bytes,
+                              wh_error *err);

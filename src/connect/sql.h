@@ -22,16 +22,16 @@ typedef struct wh_sql_session wh_sql_session;
 // A column as the catalog has it.
 typedef struct wh_sql_column {
   wh_str name;
-  wh_str declared;      // its type as the server spells it: "numeric(12,2)"; what a stage repeats
-  wh_type type;         // what a source reads it as
-  const char *unread;   // why no type of ours holds its values, a phrase; NULL: one does
+  wh_str declared;    // its type as the server spells it: "numeric(12,2)"; what a stage repeats
+  wh_type type;       // what a source reads it as
+  const char *unread; // why no type of ours holds its values, a phrase; NULL: one does
   bool nullable;
-  bool has_default;     // or fills itself: identity, auto_increment, serial
-  bool is_generated;    // computed: nobody can write it
-  bool folds;           // values of different bytes may be equal: a collation, padding
+  bool has_default;      // or fills itself: identity, auto_increment, serial
+  bool is_generated;     // computed: nobody can write it
+  bool folds;            // values of different bytes may be equal: a collation, padding
   uint32_t key_position; // in the primary key, from 1; 0: not part of it
-  uint32_t native;      // the driver's own: PostgreSQL's type OID, a TDS type
-  int32_t limit;        // characters or bytes that it holds; 0: no limit of its own
+  uint32_t native;       // the driver's own: PostgreSQL's type OID, a TDS type
+  int32_t limit;         // characters or bytes that it holds; 0: no limit of its own
 } wh_sql_column;
 
 typedef struct wh_sql_unique { // an index that lets each combination be there once
@@ -62,13 +62,13 @@ typedef enum wh_sql_access { WH_SQL_READ, WH_SQL_WRITE } wh_sql_access;
 // Rows of a batch on their way into a table in bulk. Columns come in this order: the constants, the
 // row's number in the batch (when `number` is not empty), the batch's own.
 typedef struct wh_sql_bulk {
-  wh_str table; // quoted
-  const wh_str *names;             // of the batch's columns, as the table spells them, not quoted
-  const wh_sql_column *columns;    // of the table, for each of them
+  wh_str table;                 // quoted
+  const wh_str *names;          // of the batch's columns, as the table spells them, not quoted
+  const wh_sql_column *columns; // of the table, for each of them
   const wh_batch *batch;
-  const uint32_t *rows;            // which of its rows
+  const uint32_t *rows; // which of its rows
   size_t row_count;
-  wh_str number;                   // column that takes the row's index in the batch
+  wh_str number; // column that takes the row's index in the batch
   struct {
     wh_str name;
     int64_t value;
@@ -112,8 +112,8 @@ typedef struct wh_sql_driver {
   bool (*declare)(const wh_type *type, bool in_key, wh_buf *out);
   // What relate would say of a column so declared: for tables that are not there yet.
   void (*declared)(const wh_type *type, bool in_key, wh_sql_column *column);
-  // Why no value of the type, or not each, survives in the column: a phrase ("turns text that ...");
-  // NULL: they do, or checks finds those that do not.
+  // Why no value of the type, or not each, survives in the column: a phrase ("turns text that
+  // ..."); NULL: they do, or checks finds those that do not.
   const char *(*clash)(const wh_type *type, const wh_sql_column *column);
   // Whether values of the type have to be looked at one by one (fits).
   bool (*checks)(const wh_type *type, const wh_sql_column *column);
@@ -122,22 +122,22 @@ typedef struct wh_sql_driver {
   bool (*fits)(const wh_sql_column *column, const wh_column *values, size_t row, char *reason);
 
   // Spelling.
-  size_t name_max;                               // bytes of an identifier
-  bool (*name)(wh_buf *sql, wh_str name);        // quoted
-  bool (*param)(wh_buf *sql, unsigned number);   // from 1: $1, ?, @P1
-  bool (*same)(wh_buf *sql, wh_str a, wh_str b); // equal by bytes, or both NULL
+  size_t name_max;                                     // bytes of an identifier
+  bool (*name)(wh_buf *sql, wh_str name);              // quoted
+  bool (*param)(wh_buf *sql, unsigned number);         // from 1: $1, ?, @P1
+  bool (*same)(wh_buf *sql, wh_str a, wh_str b);       // equal by bytes, or both NULL
   bool (*same_bytes)(wh_buf *sql, wh_str a, wh_str b); // equal, and not only by a collation
-  bool (*bytes)(wh_buf *sql, wh_str a);  // of a text: an expression that sorts by its bytes
-  const char *begin;                     // a transaction that sees what others have committed
-  const char *savepoint, *to_savepoint;  // makes one named wherry, goes back to it
-  const char *release;                   // forgets it; empty: not needed
-  const char *text;                      // declaration of long text: "text"
-  const char *digest;                    // of 64 hexadecimal digits as a primary key: "char(64)"
-  const char *table_options;             // behind the columns of CREATE TABLE; empty: nothing
-  const char *temporary_prefix;          // of the names of a session's own tables: "#"; else ""
+  bool (*bytes)(wh_buf *sql, wh_str a); // of a text: an expression that sorts by its bytes
+  const char *begin;                    // a transaction that sees what others have committed
+  const char *savepoint, *to_savepoint; // makes one named wherry, goes back to it
+  const char *release;                  // forgets it; empty: not needed
+  const char *text;                     // declaration of long text: "text"
+  const char *digest;                   // of 64 hexadecimal digits as a primary key: "char(64)"
+  const char *table_options;            // behind the columns of CREATE TABLE; empty: nothing
+  const char *temporary_prefix;         // of the names of a session's own tables: "#"; else ""
 
-  // Whole statements, where the servers differ in more than spelling; see sql_target.h for what they
-  // are made of. The batch's table is the session's own and holds the rows of one round.
+  // Whole statements, where the servers differ in more than spelling; see sql_target.h for what
+  // they are made of. The batch's table is the session's own and holds the rows of one round.
   wh_status (*add_batch_table)(const struct wh_sql_target *t, struct wh_sql_statements *ret,
                                wh_error *err);
   bool (*add_clear)(wh_buf *sql, wh_str table); // empties the batch's table

@@ -1,22 +1,6 @@
 // A target against the table that is there.
+#include "connect/sink_table.h"
 #include "connect/sql_sink.h"
-
-static void say(wh_buf *difference, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void say(wh_buf *difference, const char *fmt, ...) {
-  char line[512];
-  va_list args;
-  va_start(args, fmt);
-  vsnprintf(line, sizeof line, fmt, args);
-  va_end(args);
-  if (difference->len) wh_buf_add_char(difference, '\n');
-  wh_buf_add_c(difference, line);
-}
-
-static bool is_key(const wh_sql_target *t, size_t column) {
-  for (size_t i = 0; i < t->key_count; i++)
-    if (t->key[i] == column) return true;
-  return false;
-}
 
 // Exactly that name, or else the only one that differs in case.
 static ptrdiff_t find(const wh_sql_relation *r, wh_str name) {
@@ -71,7 +55,8 @@ static wh_status set_shape(wh_sink *sink, wh_sql_target *t, wh_error *err) {
   wh_buf_init(&text, sink->connection->mem, WH_SQL_TEXT_MAX);
   for (size_t i = 0; i < t->schema.count; i++) {
     wh_sql_add_column(&text, t, NULL, i);
-    wh_buf_printf(&text, " %.*s%s,", WH_STR_ARG(t->columns[i].declared), is_key(t, i) ? " key" : "");
+    wh_buf_printf(&text, " %.*s%s,", WH_STR_ARG(t->columns[i].declared),
+                  wh_sql_is_key(t, i) ? " key" : "");
   }
   WH_TRY(wh_buf_check(&text, err));
   wh_str shape = wh_buf_str(&text);
@@ -91,10 +76,10 @@ static wh_status bind_new(wh_sink *sink, wh_sql_target *t, wh_error *err) {
     wh_sql_column *c = &t->columns[i];
     WH_CLEAN_BUF wh_buf declared;
     wh_buf_init(&declared, sink->connection->mem, WH_SQL_TEXT_MAX);
-    t->driver->declare(&f->type, is_key(t, i), &declared);
+    t->driver->declare(&f->type, wh_sql_is_key(t, i), &declared);
     WH_TRY(wh_buf_check(&declared, err));
     *c = (wh_sql_column){.nullable = f->nullable};
-    t->driver->declared(&f->type, is_key(t, i), c);
+    t->driver->declared(&f->type, wh_sql_is_key(t, i), c);
     c->name = t->names[i] = f->name;
     c->declared = wh_arena_str(&sink->arena, wh_buf_str(&declared));
     if (!c->declared.data) return wh_fail_memory(err);
@@ -108,13 +93,14 @@ static wh_status bind_column(wh_sink *sink, wh_sql_target *t, size_t i, const wh
   const wh_type *type = &t->schema.fields[i].type;
   t->columns[i] = *c;
   t->names[i] = c->name;
-  if (c->is_generated) say(difference, "column '%.*s' is computed", WH_STR_ARG(c->name));
+  if (c->is_generated)
+    wh_difference_add(difference, "column '%.*s' is computed", WH_STR_ARG(c->name));
   const char *clash = t->driver->clash(type, c);
   if (clash) {
     wh_str friendly = wh_type_friendly(type, &sink->arena);
     if (!friendly.data) return wh_fail_memory(err);
-    say(clashes, "column '%.*s' is declared %.*s and %s: %.*s would come", WH_STR_ARG(c->name),
-        WH_STR_ARG(c->declared), clash, WH_STR_ARG(friendly));
+    wh_difference_add(clashes, "column '%.*s' is declared %.*s and %s: %.*s would come",
+                      WH_STR_ARG(c->name), WH_STR_ARG(c->declared), clash, WH_STR_ARG(friendly));
   }
   t->checked[i] = !clash && t->driver->checks(type, c);
   return WH_OK;
@@ -131,10 +117,10 @@ static wh_status bind_columns(wh_sink *sink, wh_sql_target *t, const wh_sql_rela
     }
     WH_CLEAN_BUF wh_buf type;
     wh_buf_init(&type, sink->connection->mem, WH_SQL_TEXT_MAX);
-    t->driver->declare(&f->type, is_key(t, i), &type);
+    t->driver->declare(&f->type, wh_sql_is_key(t, i), &type);
     WH_TRY(wh_buf_check(&type, err));
-    say(difference, "column '%.*s' (%.*s) is missing", WH_STR_ARG(f->name),
-        WH_STR_ARG(wh_buf_str(&type)));
+    wh_difference_add(difference, "column '%.*s' (%.*s) is missing", WH_STR_ARG(f->name),
+                      WH_STR_ARG(wh_buf_str(&type)));
   }
   return WH_OK;
 }
@@ -147,8 +133,9 @@ static void find_unfilled(const wh_sql_target *t, const wh_sql_relation *r, wh_b
     for (size_t k = 0; k < t->schema.count; k++)
       is_filled |= find(r, t->schema.fields[k].name) == (ptrdiff_t)i;
     if (!is_filled)
-      say(difference, "column '%.*s' must have a value and has no default, but nothing fills it",
-          WH_STR_ARG(c->name));
+      wh_difference_add(difference,
+                        "column '%.*s' must have a value and has no default, but nothing fills it",
+                        WH_STR_ARG(c->name));
   }
 }
 
@@ -179,8 +166,9 @@ static wh_status bind_key(wh_sink *sink, wh_sql_target *t, const wh_sql_relation
   wh_buf_init(&names, sink->connection->mem, WH_SQL_TEXT_MAX);
   wh_sql_add_key(&names, t, NULL);
   WH_TRY(wh_buf_check(&names, err));
-  say(difference, "no unique index is on exactly the key (%.*s): CREATE UNIQUE INDEX makes one",
-      WH_STR_ARG(wh_buf_str(&names)));
+  wh_difference_add(difference,
+                    "no unique index is on exactly the key (%.*s): CREATE UNIQUE INDEX makes one",
+                    WH_STR_ARG(wh_buf_str(&names)));
   return WH_OK;
 }
 
@@ -191,7 +179,7 @@ static wh_status bind_existing(wh_sink *sink, wh_sql_target *t, const wh_sql_rel
   size_t before = difference->len;
   WH_TRY(set_names(sink, t, r->schema, r->table, err));
   if (r->not_a_sink) {
-    say(difference, "%s", r->not_a_sink);
+    wh_difference_add(difference, "%s", r->not_a_sink);
     return wh_buf_check(difference, err);
   }
   t->has_order = r->has_order;
@@ -212,8 +200,7 @@ static wh_status bind_existing(wh_sink *sink, wh_sql_target *t, const wh_sql_rel
 wh_status wh_sql_bind(wh_sink *sink, wh_sql_target *t, wh_buf *difference, wh_error *err) {
   wh_sql_relation r;
   t->clashes = (wh_str){0};
-  wh_status status =
-      t->driver->relate(sink->session, t->spec.table, &sink->arena, &r, err);
+  wh_status status = t->driver->relate(sink->session, t->spec.table, &sink->arena, &r, err);
   t->exists = status == WH_OK;
   if (status == WH_ERR_NOT_FOUND) return bind_new(sink, t, err);
   return status == WH_OK ? bind_existing(sink, t, &r, difference, err) : status;
@@ -221,8 +208,5 @@ wh_status wh_sql_bind(wh_sink *sink, wh_sql_target *t, wh_buf *difference, wh_er
 
 wh_status wh_sql_refuse(const wh_sink *sink, const wh_sql_target *t, wh_str difference,
                         wh_error *err) {
-  return wh_fail(
-      err, WH_ERR_REFUSED, "%.*s: table %.*s does not fit:\n%.*s%s%.*s\nNothing was changed",
-      WH_STR_ARG(sink->connection->name), WH_STR_ARG(t->spec.table), WH_STR_ARG(difference),
-      difference.len && t->clashes.len ? "\n" : "", WH_STR_ARG(t->clashes));
+  return wh_target_refuse(sink->connection, t->spec.table, difference, t->clashes, err);
 }

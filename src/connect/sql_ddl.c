@@ -1,12 +1,6 @@
 // The tables that the sink makes for its targets.
 #include "connect/sql_sink.h"
 
-static bool is_key(const wh_sql_target *t, size_t column) {
-  for (size_t i = 0; i < t->key_count; i++)
-    if (t->key[i] == column) return true;
-  return false;
-}
-
 static void add_definition(wh_buf *sql, const wh_sql_target *t, size_t column, bool required) {
   wh_buf_add_c(sql, "  ");
   wh_sql_add_column(sql, t, NULL, column);
@@ -37,7 +31,7 @@ bool wh_sql_add_table(wh_buf *sql, const wh_sql_target *t) {
   wh_buf_add_c(sql, " (\n");
   for (size_t i = 0; i < t->schema.count; i++) {
     if (i) wh_buf_add_c(sql, ",\n");
-    add_definition(sql, t, i, !t->columns[i].nullable || is_key(t, i));
+    add_definition(sql, t, i, !t->columns[i].nullable || wh_sql_is_key(t, i));
   }
   if (t->has_order) {
     wh_buf_add_c(sql, ",\n");

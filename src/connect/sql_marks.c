@@ -1,15 +1,25 @@
 // Wherry's own tables in a target: marks and leases (connect/sink.h), and what replace keeps. Rows
 // are found by a digest of their names, so that these may be of any length and are compared by
 // bytes, whatever the server's index limits and collations are.
+#include "connect/sink_table.h"
 #include "connect/sql_sink.h"
 
-enum { MARK_NUMBERS = 11, MARK_COLUMNS = MARK_NUMBERS + 2 };
+enum { MARK_COLUMNS = WH_MARK_NUMBERS + WH_MARK_TEXTS };
 
-// Columns of marks, as read_row and write_mark take them.
-static const char *const mark_columns[MARK_COLUMNS] = {
-    "done",           "rows_done",     "rows_read",        "rows_written", "rows_unchanged",
-    "rows_superseded", "rows_filtered", "rows_quarantined", "row_hash",     "ord",
-    "time_us",        "rejects",       "run"};
+// Columns of marks, in the order of wh_mark_read.
+static const char *const mark_columns[MARK_COLUMNS] = {"done",
+                                                       "rows_done",
+                                                       "rows_read",
+                                                       "rows_written",
+                                                       "rows_unchanged",
+                                                       "rows_superseded",
+                                                       "rows_filtered",
+                                                       "rows_quarantined",
+                                                       "row_hash",
+                                                       "ord",
+                                                       "time_us",
+                                                       "rejects",
+                                                       "run"};
 
 static wh_status make_table(wh_sink *sink, const char *name, wh_str quoted, const char *columns,
                             wh_error *err) {
@@ -20,13 +30,7 @@ static wh_status make_table(wh_sink *sink, const char *name, wh_str quoted, cons
   wh_buf_init(&sql, sink->connection->mem, WH_SQL_TEXT_MAX);
   wh_buf_printf(&sql, "CREATE TABLE %.*s (id %s NOT NULL PRIMARY KEY, ", WH_STR_ARG(quoted),
                 sink->driver->digest);
-  // $ stands for the server's long text.
-  for (const char *c = columns; *c; c++) {
-    if (*c == '$')
-      wh_buf_add_c(&sql, sink->driver->text);
-    else
-      wh_buf_add_char(&sql, *c);
-  }
+  wh_sql_add_text(sink, &sql, columns);
   wh_buf_printf(&sql, ")%s", sink->driver->table_options);
   return wh_sql_run(sink, &sql, NULL, 0, NULL, err);
 }
@@ -51,23 +55,6 @@ wh_status wh_sql_make_bookkeeping(wh_sink *sink, wh_error *err) {
                     err);
 }
 
-static wh_status run_lease(wh_sink *sink, const char *before, const char *after,
-                           const wh_str *params, size_t count, uint64_t *ret_rows, wh_error *err) {
-  WH_CLEAN_BUF wh_buf sql;
-  wh_buf_init(&sql, sink->connection->mem, WH_SQL_TEXT_MAX);
-  wh_buf_add_c(&sql, before);
-  wh_buf_add_str(&sql, sink->lease);
-  // ? stands for the next parameter.
-  unsigned number = 0;
-  for (const char *c = after; *c; c++) {
-    if (*c == '?')
-      wh_sql_add_param(sink, &sql, ++number);
-    else
-      wh_buf_add_char(&sql, *c);
-  }
-  return wh_sql_run(sink, &sql, params, count, ret_rows, err);
-}
-
 wh_status wh_sql_take_lease(wh_sink *sink, wh_error *err) {
   wh_arena *arena = &sink->load_arena;
   wh_str pipeline = sink->load.pipeline;
@@ -75,22 +62,19 @@ wh_status wh_sql_take_lease(wh_sink *sink, wh_error *err) {
   wh_str epoch = wh_sql_i64_text(arena, (int64_t)sink->load.epoch);
   if (!id.data || !epoch.data) return wh_fail_memory(err);
   uint64_t rows;
-  WH_TRY(run_lease(sink, "UPDATE ", " SET epoch = ? WHERE id = ? AND epoch <= ?",
-                   (wh_str[]){epoch, id, epoch}, 3, &rows, err));
+  WH_TRY(wh_sql_run_text(sink, "UPDATE %l SET epoch = ? WHERE id = ? AND epoch <= ?",
+                         (wh_str[]){epoch, id, epoch}, 3, &rows, err));
   if (rows) return WH_OK;
-  WH_CLEAN_BUF wh_buf sql;
-  wh_buf_init(&sql, sink->connection->mem, WH_SQL_TEXT_MAX);
-  wh_buf_printf(&sql, "SELECT epoch FROM %.*s WHERE id = ", WH_STR_ARG(sink->lease));
-  wh_sql_add_param(sink, &sql, 1);
   bool found;
   int64_t there;
-  WH_TRY(wh_sql_ask_i64(sink, &sql, &id, 1, &found, &there, 1, err));
+  WH_TRY(
+      wh_sql_ask_text(sink, "SELECT epoch FROM %l WHERE id = ?", &id, 1, &found, &there, 1, err));
   if (found)
     return wh_fail(err, WH_ERR_STALE,
                    "%.*s: another worker has taken over pipeline %.*s; this one stops",
                    WH_STR_ARG(sink->connection->name), WH_STR_ARG(pipeline));
-  wh_status status = run_lease(sink, "INSERT INTO ", " (id, pipeline, epoch) VALUES (?, ?, ?)",
-                               (wh_str[]){id, pipeline, epoch}, 3, NULL, err);
+  wh_status status = wh_sql_run_text(sink, "INSERT INTO %l (id, pipeline, epoch) VALUES (?, ?, ?)",
+                                     (wh_str[]){id, pipeline, epoch}, 3, NULL, err);
   if (status != WH_ERR_TYPE) return status;
   // Somebody was quicker.
   status = wh_fail(err, WH_ERR_BUSY, "%.*s: another worker is taking pipeline %.*s",
@@ -101,8 +85,8 @@ wh_status wh_sql_take_lease(wh_sink *sink, wh_error *err) {
 
 // --- Marks ---------------------------------------------------------------------------------------
 
-static wh_str mark_id(const wh_sink *sink, wh_arena *arena) {
-  return wh_sql_digest(arena, (wh_str[]){sink->load.pipeline, sink->load.object}, 2);
+wh_str wh_sql_mark_id(wh_sink *sink) {
+  return wh_sql_digest(&sink->load_arena, (wh_str[]){sink->load.pipeline, sink->load.object}, 2);
 }
 
 static void add_mark_columns(wh_buf *sql) {
@@ -111,31 +95,13 @@ static void add_mark_columns(wh_buf *sql) {
 }
 
 static wh_status read_row(const wh_str *values, wh_arena *arena, wh_mark *ret, wh_error *err) {
-  uint64_t numbers[MARK_NUMBERS];
-  for (size_t i = 0; i < MARK_NUMBERS; i++) {
-    int64_t number = 0;
-    if (!wh_str_to_i64(values[i], &number))
+  int64_t numbers[WH_MARK_NUMBERS] = {0};
+  for (size_t i = 0; i < WH_MARK_NUMBERS; i++) {
+    if (!wh_str_to_i64(values[i], &numbers[i]))
       return wh_fail(err, WH_ERR_DATA, "'%.*s' in the column %s of a mark is no number",
                      WH_STR_ARG(values[i]), mark_columns[i]);
-    numbers[i] = (uint64_t)number;
   }
-  *ret = (wh_mark){
-      .found = true,
-      .done = numbers[0] != 0,
-      .rows_done = numbers[1],
-      .counts = {.read = numbers[2],
-                 .written = numbers[3],
-                 .unchanged = numbers[4],
-                 .superseded = numbers[5],
-                 .filtered = numbers[6],
-                 .quarantined = numbers[7]},
-      .row_hash = numbers[8],
-      .order = (int64_t)numbers[9],
-      .time_us = (int64_t)numbers[10],
-      .rejects = wh_arena_str(arena, values[MARK_NUMBERS]),
-      .run = wh_arena_str(arena, values[MARK_NUMBERS + 1]),
-  };
-  return ret->rejects.data && ret->run.data ? WH_OK : wh_fail_memory(err);
+  return wh_mark_read(numbers, values + WH_MARK_NUMBERS, arena, ret, err);
 }
 
 typedef struct reading {
@@ -156,9 +122,8 @@ wh_status wh_sql_read_mark(wh_sink *sink, wh_arena *arena, wh_mark *ret, wh_erro
   wh_buf_init(&sql, sink->connection->mem, WH_SQL_TEXT_MAX);
   wh_buf_add_c(&sql, "SELECT ");
   add_mark_columns(&sql);
-  wh_buf_printf(&sql, " FROM %.*s WHERE id = ", WH_STR_ARG(sink->marks));
-  wh_sql_add_param(sink, &sql, 1);
-  wh_str id = mark_id(sink, &sink->load_arena);
+  wh_sql_add_text(sink, &sql, " FROM %m WHERE id = ?");
+  wh_str id = wh_sql_mark_id(sink);
   if (!id.data) return wh_fail_memory(err);
   wh_mark mark = {.found = false};
   reading r = {.arena = arena, .mark = &mark};
@@ -168,59 +133,46 @@ wh_status wh_sql_read_mark(wh_sink *sink, wh_arena *arena, wh_mark *ret, wh_erro
   return WH_OK;
 }
 
-static wh_status write_row(wh_sink *sink, bool is_there, const wh_str *params, wh_error *err) {
-  WH_CLEAN_BUF wh_buf sql;
-  wh_buf_init(&sql, sink->connection->mem, WH_SQL_TEXT_MAX);
-  if (is_there) {
-    wh_buf_printf(&sql, "UPDATE %.*s SET ", WH_STR_ARG(sink->marks));
-    for (unsigned i = 0; i < MARK_COLUMNS; i++) {
-      wh_buf_printf(&sql, "%s%s = ", i ? ", " : "", mark_columns[i]);
-      wh_sql_add_param(sink, &sql, i + 1);
-    }
-    wh_buf_add_c(&sql, " WHERE id = ");
-    wh_sql_add_param(sink, &sql, MARK_COLUMNS + 1);
-    return wh_sql_run(sink, &sql, params, MARK_COLUMNS + 1, NULL, err);
-  }
-  wh_buf_printf(&sql, "INSERT INTO %.*s (", WH_STR_ARG(sink->marks));
-  add_mark_columns(&sql);
-  wh_buf_add_c(&sql, ", id, pipeline, object) VALUES (");
-  for (unsigned i = 0; i < MARK_COLUMNS + 3; i++) {
-    if (i) wh_buf_add_c(&sql, ", ");
-    wh_sql_add_param(sink, &sql, i + 1);
-  }
-  wh_buf_add_char(&sql, ')');
-  return wh_sql_run(sink, &sql, params, MARK_COLUMNS + 3, NULL, err);
+static wh_status update_row(wh_sink *sink, const wh_str *params, wh_error *err) {
+  WH_CLEAN_BUF wh_buf text;
+  wh_buf_init(&text, sink->connection->mem, WH_SQL_TEXT_MAX);
+  wh_buf_add_c(&text, "UPDATE %m SET ");
+  for (size_t i = 0; i < MARK_COLUMNS; i++)
+    wh_buf_printf(&text, "%s%s = ?", i ? ", " : "", mark_columns[i]);
+  wh_buf_add_c(&text, " WHERE id = ?");
+  WH_TRY(wh_buf_check(&text, err));
+  return wh_sql_run_text(sink, text.data, params, MARK_COLUMNS + 1, NULL, err);
 }
 
-wh_status wh_sql_write_mark(wh_sink *sink, const wh_mark *m, wh_error *err) {
+static wh_status insert_row(wh_sink *sink, const wh_str *params, wh_error *err) {
+  WH_CLEAN_BUF wh_buf text;
+  wh_buf_init(&text, sink->connection->mem, WH_SQL_TEXT_MAX);
+  wh_buf_add_c(&text, "INSERT INTO %m (");
+  add_mark_columns(&text);
+  wh_buf_add_c(&text, ", id, pipeline, object) VALUES (?");
+  for (size_t i = 1; i < MARK_COLUMNS + 3; i++)
+    wh_buf_add_c(&text, ", ?");
+  wh_buf_add_char(&text, ')');
+  WH_TRY(wh_buf_check(&text, err));
+  return wh_sql_run_text(sink, text.data, params, MARK_COLUMNS + 3, NULL, err);
+}
+
+wh_status wh_sql_write_mark(wh_sink *sink, const wh_mark *mark, wh_error *err) {
   const wh_load *load = &sink->load;
-  wh_arena *arena = &sink->load_arena;
-  const uint64_t numbers[MARK_NUMBERS] = {
-      m->done,
-      m->rows_done,
-      m->counts.read,
-      m->counts.written,
-      m->counts.unchanged,
-      m->counts.superseded,
-      m->counts.filtered,
-      m->counts.quarantined,
-      m->row_hash,
-      (uint64_t)(m->order ? m->order : load->order),
-      (uint64_t)(m->time_us ? m->time_us : load->now_us),
-  };
-  wh_str params[MARK_COLUMNS + 3];
-  for (size_t i = 0; i < MARK_NUMBERS; i++)
-    params[i] = wh_sql_i64_text(arena, (int64_t)numbers[i]);
-  params[MARK_NUMBERS] = m->rejects.data ? m->rejects : WH_STR("");
-  params[MARK_NUMBERS + 1] = m->run.len ? m->run : load->run;
-  params[MARK_COLUMNS] = mark_id(sink, arena);
+  int64_t numbers[WH_MARK_NUMBERS];
+  wh_str params[MARK_COLUMNS + 3], *texts = params + WH_MARK_NUMBERS;
+  wh_mark_write(mark, load, numbers, texts);
+  for (size_t i = 0; i < WH_MARK_NUMBERS; i++)
+    params[i] = wh_sql_i64_text(&sink->load_arena, numbers[i]);
+  if (!texts[0].data) texts[0] = WH_STR(""); // one without data would be NULL
+  params[MARK_COLUMNS] = wh_sql_mark_id(sink);
   params[MARK_COLUMNS + 1] = load->pipeline;
   params[MARK_COLUMNS + 2] = load->object;
   for (size_t i = 0; i < MARK_COLUMNS + 3; i++)
     if (!params[i].data) return wh_fail_memory(err);
-  wh_mark there;
-  WH_TRY(wh_sql_read_mark(sink, arena, &there, err));
-  return write_row(sink, there.found, params, err);
+  WH_TRY(sink->mark_is_there ? update_row(sink, params, err) : insert_row(sink, params, err));
+  sink->mark_is_there = true;
+  return WH_OK;
 }
 
 static wh_status take_each(void *context, const wh_str *values, size_t count, wh_error *err) {
@@ -233,7 +185,6 @@ static wh_status take_each(void *context, const wh_str *values, size_t count, wh
   return r->visit(r->context, object, &mark, err);
 }
 
-// Nothing is visited while the answer is under way, so the marks of a pipeline are held.
 static wh_status visit_marks(wh_sink *sink, wh_str pipeline, reading *r, wh_error *err) {
   bool exists;
   WH_TRY(wh_sql_open_session(sink, WH_SQL_READ, err));
@@ -243,9 +194,7 @@ static wh_status visit_marks(wh_sink *sink, wh_str pipeline, reading *r, wh_erro
   wh_buf_init(&sql, sink->connection->mem, WH_SQL_TEXT_MAX);
   wh_buf_add_c(&sql, "SELECT ");
   add_mark_columns(&sql);
-  wh_buf_printf(&sql, ", object FROM %.*s WHERE pipeline = ", WH_STR_ARG(sink->marks));
-  wh_sql_add_param(sink, &sql, 1);
-  wh_buf_add_c(&sql, " ORDER BY ord, id");
+  wh_sql_add_text(sink, &sql, ", object FROM %m WHERE pipeline = ? ORDER BY ord, id");
   WH_TRY(wh_buf_check(&sql, err));
   return sink->driver->ask(sink->session, wh_buf_str(&sql), &pipeline, 1, take_each, r, err);
 }

@@ -6,45 +6,10 @@
 // one for each table, pipeline and object.
 #include "connect/sql_sink.h"
 
-// Puts a text together: %t the tables, %s the stages, %m the marks, ? the next parameter.
-static void add_text(wh_sink *sink, wh_buf *sql, const char *text) {
-  unsigned number = 0;
-  for (const char *c = text; *c; c++) {
-    if (*c == '?') {
-      wh_sql_add_param(sink, sql, ++number);
-    } else if (*c == '%') {
-      c++;
-      wh_buf_add_str(sql, *c == 't' ? sink->tables : *c == 's' ? sink->stages : sink->marks);
-    } else {
-      wh_buf_add_char(sql, *c);
-    }
-  }
-}
-
-static wh_status run_text(wh_sink *sink, const char *text, const wh_str *params, size_t count,
-                          uint64_t *ret_rows, wh_error *err) {
-  WH_CLEAN_BUF wh_buf sql;
-  wh_buf_init(&sql, sink->connection->mem, WH_SQL_TEXT_MAX);
-  add_text(sink, &sql, text);
-  return wh_sql_run(sink, &sql, params, count, ret_rows, err);
-}
-
-static wh_status ask_text(wh_sink *sink, const char *text, const wh_str *params, size_t count,
-                          bool *ret_found, int64_t *ret, size_t ret_count, wh_error *err) {
-  WH_CLEAN_BUF wh_buf sql;
-  wh_buf_init(&sql, sink->connection->mem, WH_SQL_TEXT_MAX);
-  add_text(sink, &sql, text);
-  return wh_sql_ask_i64(sink, &sql, params, count, ret_found, ret, ret_count, err);
-}
-
-static wh_str mark_id(const wh_sink *sink, wh_arena *arena) {
-  return wh_sql_digest(arena, (wh_str[]){sink->load.pipeline, sink->load.object}, 2);
-}
-
 // The key of the load's stage in _wherry_stages.
 static wh_status stage_key(wh_sink *sink, const wh_sql_target *t, wh_str *ret_key, wh_str *ret_mark,
                            wh_error *err) {
-  *ret_mark = mark_id(sink, &sink->load_arena);
+  *ret_mark = wh_sql_mark_id(sink);
   if (!ret_mark->data) return wh_fail_memory(err);
   *ret_key = wh_sql_digest(&sink->load_arena, (wh_str[]){t->id, *ret_mark}, 2);
   return ret_key->data ? WH_OK : wh_fail_memory(err);
@@ -52,7 +17,7 @@ static wh_status stage_key(wh_sink *sink, const wh_sql_target *t, wh_str *ret_ke
 
 // Locks the table's row until the transaction ends, so that no two loads work on its stage at once.
 static wh_status lock_table(wh_sink *sink, const wh_sql_target *t, wh_error *err) {
-  return run_text(sink, "UPDATE %t SET shape = shape WHERE id = ?", &t->id, 1, NULL, err);
+  return wh_sql_run_text(sink, "UPDATE %t SET shape = shape WHERE id = ?", &t->id, 1, NULL, err);
 }
 
 // --- Preparing -----------------------------------------------------------------------------------
@@ -81,21 +46,21 @@ static wh_status take_shape(void *context, const wh_str *values, size_t count, w
 static wh_status find_shape(wh_sink *sink, wh_sql_target *t, wh_str *ret, wh_error *err) {
   WH_CLEAN_BUF wh_buf sql;
   wh_buf_init(&sql, sink->connection->mem, WH_SQL_TEXT_MAX);
-  add_text(sink, &sql, "SELECT shape FROM %t WHERE id = ?");
+  wh_sql_add_text(sink, &sql, "SELECT shape FROM %t WHERE id = ?");
   WH_TRY(wh_buf_check(&sql, err));
   shape s = {.arena = &sink->arena};
   WH_TRY(sink->driver->ask(sink->session, wh_buf_str(&sql), &t->id, 1, take_shape, &s, err));
   *ret = s.text;
   if (s.text.data) return WH_OK;
   *ret = (wh_str){0};
-  return run_text(sink, "INSERT INTO %t (id, name, shape) VALUES (?, ?, ?)",
-                  (wh_str[]){t->id, t->name, WH_STR("")}, 3, NULL, err);
+  return wh_sql_run_text(sink, "INSERT INTO %t (id, name, shape) VALUES (?, ?, ?)",
+                         (wh_str[]){t->id, t->name, WH_STR("")}, 3, NULL, err);
 }
 
 // Stages that may still be applied: not overtaken by a newer object. The rows of _wherry_stages of
 // the others stay until their load ends, for its counts.
 #define LIVE                                                                                       \
-  "FROM %s s WHERE s.table_id = ? AND NOT EXISTS (SELECT 1 FROM %t t WHERE t.id = s.table_id AND "  \
+  "FROM %s s WHERE s.table_id = ? AND NOT EXISTS (SELECT 1 FROM %t t WHERE t.id = s.table_id AND " \
   "t.replaced_order > s.ord)"
 
 // Removes the rows of other stages; when none is left, all of them.
@@ -105,7 +70,7 @@ static wh_status drop_dead_rows(wh_sink *sink, wh_sql_target *t, wh_error *err) 
   wh_buf_printf(&sql, "DELETE FROM %.*s WHERE ", WH_STR_ARG(t->stage));
   t->driver->name(&sql, WH_STR(WH_SQL_STAGE));
   wh_buf_add_c(&sql, " NOT IN (SELECT s.stage ");
-  add_text(sink, &sql, LIVE ")");
+  wh_sql_add_text(sink, &sql, LIVE ")");
   return wh_sql_run(sink, &sql, &t->id, 1, NULL, err);
 }
 
@@ -119,10 +84,10 @@ static wh_status remake_stage(wh_sink *sink, wh_sql_target *t, wh_error *err) {
     WH_TRY(wh_sql_run(sink, &sql, NULL, 0, NULL, err));
   }
   // A stage of another shape belongs to a load of other columns: that load begins anew.
-  WH_TRY(run_text(sink, "DELETE FROM %s WHERE table_id = ?", &t->id, 1, NULL, err));
+  WH_TRY(wh_sql_run_text(sink, "DELETE FROM %s WHERE table_id = ?", &t->id, 1, NULL, err));
   WH_TRY(make_stage(sink, t, err));
-  return run_text(sink, "UPDATE %t SET shape = ? WHERE id = ?", (wh_str[]){t->shape, t->id}, 2,
-                  NULL, err);
+  return wh_sql_run_text(sink, "UPDATE %t SET shape = ? WHERE id = ?", (wh_str[]){t->shape, t->id},
+                         2, NULL, err);
 }
 
 wh_status wh_sql_prepare_stage(wh_sink *sink, wh_sql_target *t, wh_error *err) {
@@ -132,10 +97,11 @@ wh_status wh_sql_prepare_stage(wh_sink *sink, wh_sql_target *t, wh_error *err) {
   WH_TRY(wh_sql_has_table(sink, t->schema_name, t->stage_name, &exists, err));
   if (!exists || !wh_str_eq(there, t->shape)) return remake_stage(sink, t, err);
   // Loads that are done, or never got to a mark, do not come back to their stage.
-  WH_TRY(run_text(sink,
-                  "DELETE FROM %s WHERE table_id = ? AND mark_id NOT IN (SELECT id FROM %m WHERE "
-                  "done = 0)",
-                  &t->id, 1, NULL, err));
+  WH_TRY(wh_sql_run_text(
+      sink,
+      "DELETE FROM %s WHERE table_id = ? AND mark_id NOT IN (SELECT id FROM %m WHERE "
+      "done = 0)",
+      &t->id, 1, NULL, err));
   return drop_dead_rows(sink, t, err);
 }
 
@@ -143,23 +109,24 @@ wh_status wh_sql_prepare_stage(wh_sink *sink, wh_sql_target *t, wh_error *err) {
 
 static wh_status find_stage(wh_sink *sink, wh_str key, bool *ret_found, int64_t found[2],
                             wh_error *err) {
-  return ask_text(sink, "SELECT stage, accepted FROM %s WHERE id = ?", &key, 1, ret_found, found, 2,
-                  err);
+  return wh_sql_ask_text(sink, "SELECT stage, accepted FROM %s WHERE id = ?", &key, 1, ret_found,
+                         found, 2, err);
 }
 
 static wh_status add_stage(wh_sink *sink, wh_sql_target *t, wh_str key, wh_str mark,
                            wh_error *err) {
   wh_arena *arena = &sink->load_arena;
   int64_t highest = 0;
-  WH_TRY(ask_text(sink, "SELECT max(stage) FROM %s", NULL, 0, NULL, &highest, 1, err));
+  WH_TRY(wh_sql_ask_text(sink, "SELECT max(stage) FROM %s", NULL, 0, NULL, &highest, 1, err));
   t->stage_id = highest + 1;
   wh_str params[] = {key, t->id, mark, wh_sql_i64_text(arena, t->stage_id),
                      wh_sql_i64_text(arena, sink->load.order)};
   if (!params[3].data || !params[4].data) return wh_fail_memory(err);
-  return run_text(sink,
-                  "INSERT INTO %s (id, table_id, mark_id, stage, ord, accepted) VALUES (?, ?, ?, "
-                  "?, ?, 0)",
-                  params, 5, NULL, err);
+  return wh_sql_run_text(
+      sink,
+      "INSERT INTO %s (id, table_id, mark_id, stage, ord, accepted) VALUES (?, ?, ?, "
+      "?, ?, 0)",
+      params, 5, NULL, err);
 }
 
 wh_status wh_sql_begin_stage(wh_sink *sink, wh_sql_target *t, const wh_mark *mark, bool *ret_lost,
@@ -172,8 +139,8 @@ wh_status wh_sql_begin_stage(wh_sink *sink, wh_sql_target *t, const wh_mark *mar
   WH_TRY(lock_table(sink, t, err));
   wh_str order = wh_sql_i64_text(&sink->load_arena, sink->load.order);
   if (!order.data) return wh_fail_memory(err);
-  WH_TRY(ask_text(sink, "SELECT count(*) FROM %t WHERE id = ? AND replaced_order > ?",
-                  (wh_str[]){t->id, order}, 2, NULL, &is_late, 1, err));
+  WH_TRY(wh_sql_ask_text(sink, "SELECT count(*) FROM %t WHERE id = ? AND replaced_order > ?",
+                         (wh_str[]){t->id, order}, 2, NULL, &is_late, 1, err));
   t->is_late = is_late > 0;
   if (t->is_late) return WH_OK;
   WH_TRY(stage_key(sink, t, &key, &mark_key, err));
@@ -195,13 +162,14 @@ wh_status wh_sql_keep_stage(wh_sink *sink, wh_sql_target *t, wh_error *err) {
   wh_str params[] = {wh_sql_i64_text(arena, sink->load.order), wh_sql_i64_text(arena, t->accepted),
                      key};
   if (!params[0].data || !params[1].data) return wh_fail_memory(err);
-  return run_text(sink, "UPDATE %s SET ord = ?, accepted = ? WHERE id = ?", params, 3, NULL, err);
+  return wh_sql_run_text(sink, "UPDATE %s SET ord = ?, accepted = ? WHERE id = ?", params, 3, NULL,
+                         err);
 }
 
 // --- Its end -------------------------------------------------------------------------------------
 
 static wh_status forget_stage(wh_sink *sink, wh_sql_target *t, wh_str key, wh_error *err) {
-  WH_TRY(run_text(sink, "DELETE FROM %s WHERE id = ?", &key, 1, NULL, err));
+  WH_TRY(wh_sql_run_text(sink, "DELETE FROM %s WHERE id = ?", &key, 1, NULL, err));
   return drop_dead_rows(sink, t, err);
 }
 
@@ -252,7 +220,7 @@ wh_status wh_sql_apply_stage(wh_sink *sink, wh_sql_target *t, wh_counts *counts,
   counts->unchanged += (uint64_t)staged - changed;
   wh_str order = wh_sql_i64_text(&sink->load_arena, sink->load.order);
   if (!order.data) return wh_fail_memory(err);
-  WH_TRY(run_text(sink, "UPDATE %t SET replaced_order = ? WHERE id = ?", (wh_str[]){order, t->id},
-                  2, NULL, err));
+  WH_TRY(wh_sql_run_text(sink, "UPDATE %t SET replaced_order = ? WHERE id = ?",
+                         (wh_str[]){order, t->id}, 2, NULL, err));
   return forget_stage(sink, t, key, err);
 }

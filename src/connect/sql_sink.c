@@ -2,6 +2,7 @@
 #include "connect/sql_sink.h"
 
 #include "base/crypto.h"
+#include "connect/sink_table.h"
 
 // --- Small things --------------------------------------------------------------------------------
 
@@ -46,8 +47,23 @@ wh_str wh_sql_quoted(const wh_sql_driver *driver, wh_arena *arena, wh_str schema
   return driver->name(&quoted, name) ? wh_arena_str(arena, wh_buf_str(&quoted)) : (wh_str){0};
 }
 
-void wh_sql_add_param(const wh_sink *sink, wh_buf *sql, unsigned number) {
-  sink->driver->param(sql, number);
+void wh_sql_add_text(const wh_sink *sink, wh_buf *sql, const char *text) {
+  unsigned number = 0;
+  for (const char *c = text; *c; c++) {
+    if (*c == '?') {
+      sink->driver->param(sql, ++number);
+    } else if (*c == '$') {
+      wh_buf_add_c(sql, sink->driver->text);
+    } else if (*c == '%') {
+      c++;
+      wh_buf_add_str(sql, *c == 'm'   ? sink->marks
+                          : *c == 'l' ? sink->lease
+                          : *c == 't' ? sink->tables
+                                      : sink->stages);
+    } else {
+      wh_buf_add_char(sql, *c);
+    }
+  }
 }
 
 // --- The session ---------------------------------------------------------------------------------
@@ -56,6 +72,14 @@ wh_status wh_sql_run(wh_sink *sink, const wh_buf *sql, const wh_str *params, siz
                      uint64_t *ret_rows, wh_error *err) {
   WH_TRY(wh_buf_check(sql, err));
   return sink->driver->run(sink->session, wh_buf_str(sql), params, count, ret_rows, err);
+}
+
+wh_status wh_sql_run_text(wh_sink *sink, const char *text, const wh_str *params, size_t count,
+                          uint64_t *ret_rows, wh_error *err) {
+  WH_CLEAN_BUF wh_buf sql;
+  wh_buf_init(&sql, sink->connection->mem, WH_SQL_TEXT_MAX);
+  wh_sql_add_text(sink, &sql, text);
+  return wh_sql_run(sink, &sql, params, count, ret_rows, err);
 }
 
 wh_status wh_sql_run_c(wh_sink *sink, const char *sql, wh_error *err) {
@@ -101,15 +125,20 @@ wh_status wh_sql_ask_i64(wh_sink *sink, const wh_buf *sql, const wh_str *params,
   return WH_OK;
 }
 
-wh_status wh_sql_has_table(wh_sink *sink, wh_str schema, wh_str table, bool *ret, wh_error *err) {
+wh_status wh_sql_ask_text(wh_sink *sink, const char *text, const wh_str *params, size_t count,
+                          bool *ret_found, int64_t *ret, size_t ret_count, wh_error *err) {
   WH_CLEAN_BUF wh_buf sql;
   wh_buf_init(&sql, sink->connection->mem, WH_SQL_TEXT_MAX);
-  wh_buf_add_c(&sql, "SELECT count(*) FROM information_schema.tables WHERE table_schema = ");
-  wh_sql_add_param(sink, &sql, 1);
-  wh_buf_add_c(&sql, " AND table_name = ");
-  wh_sql_add_param(sink, &sql, 2);
+  wh_sql_add_text(sink, &sql, text);
+  return wh_sql_ask_i64(sink, &sql, params, count, ret_found, ret, ret_count, err);
+}
+
+wh_status wh_sql_has_table(wh_sink *sink, wh_str schema, wh_str table, bool *ret, wh_error *err) {
   int64_t count = 0;
-  WH_TRY(wh_sql_ask_i64(sink, &sql, (wh_str[]){schema, table}, 2, NULL, &count, 1, err));
+  WH_TRY(wh_sql_ask_text(sink,
+                         "SELECT count(*) FROM information_schema.tables WHERE table_schema = ? "
+                         "AND table_name = ?",
+                         (wh_str[]){schema, table}, 2, NULL, &count, 1, err));
   *ret = count > 0;
   return WH_OK;
 }
@@ -118,6 +147,10 @@ wh_status wh_sql_open_session(wh_sink *sink, wh_sql_access access, wh_error *err
   const wh_sql_driver *d = sink->driver;
   if (sink->session) return WH_OK;
   WH_TRY(d->open(sink->connection, access, &sink->session, err));
+  // Servers that are akin share a connector; which one it is, the session knows.
+  sink->driver = d = sink->session->driver;
+  for (size_t i = 0; i < sink->count; i++)
+    sink->targets[i].driver = d;
   WH_TRY(d->home(sink->session, &sink->arena, &sink->home, err));
   const struct {
     const char *name;
@@ -135,50 +168,16 @@ wh_status wh_sql_open_session(wh_sink *sink, wh_sql_access access, wh_error *err
 
 // --- Opening -------------------------------------------------------------------------------------
 
-// The key and the version have to be columns that can be compared.
-static wh_status find_column(wh_sink *sink, const wh_sql_target *t, wh_str name, const char *what,
-                             size_t *ret, wh_error *err) {
-  wh_str c = sink->connection->name;
-  ptrdiff_t at = wh_schema_find(&t->schema, name);
-  if (at < 0)
-    return wh_fail(err, WH_ERR_USAGE, "%.*s: the %s '%.*s' of table %.*s is not among the columns",
-                   WH_STR_ARG(c), what, WH_STR_ARG(name), WH_STR_ARG(t->spec.table));
-  wh_kind kind = t->schema.fields[at].type.kind;
-  if (kind == WH_LIST || kind == WH_STRUCT)
-    return wh_fail(err, WH_ERR_USAGE, "%.*s: the %s '%.*s' of table %.*s is a list or a structure",
-                   WH_STR_ARG(c), what, WH_STR_ARG(name), WH_STR_ARG(t->spec.table));
-  *ret = (size_t)at;
-  return WH_OK;
-}
-
-static wh_status check_names(wh_sink *sink, const wh_sql_target *t, wh_error *err) {
-  wh_str c = sink->connection->name;
-  for (size_t i = 0; i < t->schema.count; i++) {
-    wh_str name = t->schema.fields[i].name;
-    if (wh_str_starts(name, "_wherry_"))
+static wh_status check_name_sizes(const wh_sink *sink, const wh_schema *schema, wh_error *err) {
+  size_t most = sink->driver->name_max;
+  for (size_t i = 0; i < schema->count; i++) {
+    wh_str name = schema->fields[i].name;
+    if (name.len > most)
       return wh_fail(err, WH_ERR_REFUSED,
-                     "%.*s: column '%.*s' has a name that Wherry keeps to itself", WH_STR_ARG(c),
-                     WH_STR_ARG(name));
-    if (name.len > sink->driver->name_max)
-      return wh_fail(err, WH_ERR_REFUSED, "%.*s: the column '%.*s' has a name of %zu bytes; %s allows %zu",
-                     WH_STR_ARG(c), WH_STR_ARG(name), name.len, sink->driver->product,
-                     sink->driver->name_max);
-    for (size_t k = 0; k < i; k++)
-      if (wh_str_eq_nocase(name, t->schema.fields[k].name))
-        return wh_fail(err, WH_ERR_REFUSED,
-                       "%.*s: %s cannot tell the columns '%.*s' and '%.*s' apart", WH_STR_ARG(c),
-                       sink->driver->product, WH_STR_ARG(t->schema.fields[k].name),
-                       WH_STR_ARG(name));
+                     "%.*s: the column '%.*s' has a name of %zu bytes; %s allows %zu",
+                     WH_STR_ARG(sink->connection->name), WH_STR_ARG(name), name.len,
+                     sink->driver->product, most);
   }
-  if (t->schema.count == 0)
-    return wh_fail(err, WH_ERR_USAGE, "%.*s: table %.*s would have no columns", WH_STR_ARG(c),
-                   WH_STR_ARG(t->spec.table));
-  if (t->spec.mode == WH_WRITE_UPSERT && t->key_count == 0)
-    return wh_fail(err, WH_ERR_USAGE, "%.*s: upsert into %.*s needs a key", WH_STR_ARG(c),
-                   WH_STR_ARG(t->spec.table));
-  if (wh_str_starts(t->spec.table, "_wherry_"))
-    return wh_fail(err, WH_ERR_REFUSED, "%.*s: table '%.*s' has a name that is reserved",
-                   WH_STR_ARG(c), WH_STR_ARG(t->spec.table));
   return WH_OK;
 }
 
@@ -200,13 +199,14 @@ static wh_status make_target(wh_sink *sink, const wh_target *spec, wh_sql_target
   if (!t->spec.table.data || !t->spec.newest_by.data || !t->key || !t->columns || !t->names ||
       !t->checked)
     return wh_fail_memory(err);
-  WH_TRY(check_names(sink, t, err));
+  WH_TRY(wh_target_check(sink->connection, &t->spec, sink->driver->product, NULL, err));
+  WH_TRY(check_name_sizes(sink, &t->schema, err));
   for (size_t i = 0; i < t->key_count; i++)
-    WH_TRY(find_column(sink, t, spec->key[i], "key", &t->key[i], err));
+    WH_TRY(wh_target_find(sink->connection, &t->spec, spec->key[i], "key", &t->key[i], err));
   t->spec.key = NULL; // `key` says it
   size_t version;
   if (spec->mode == WH_WRITE_APPEND || spec->newest_by.len == 0) return WH_OK;
-  WH_TRY(find_column(sink, t, spec->newest_by, "version", &version, err));
+  WH_TRY(wh_target_find(sink->connection, &t->spec, spec->newest_by, "version", &version, err));
   t->version = (ptrdiff_t)version;
   return WH_OK;
 }
@@ -247,38 +247,23 @@ void wh_sql_sink_close(wh_sink *sink) {
 
 // --- Preparing -----------------------------------------------------------------------------------
 
-static void add_text_line(wh_buf *text, wh_str line) {
-  if (text->len) wh_buf_add_char(text, '\n');
-  wh_buf_add_str(text, line);
-}
-
-static void add_indented(wh_buf *text, wh_str lines) {
-  wh_str line;
-  while (wh_str_split(&lines, '\n', &line)) {
-    wh_buf_add_c(text, "\n  ");
-    wh_buf_add_str(text, line);
-  }
-}
-
 static wh_status inspect_target(wh_sink *sink, wh_sql_target *t, wh_buf *text, bool *ret_fits,
                                 wh_error *err) {
   WH_CLEAN_BUF wh_buf part;
   wh_buf_init(&part, sink->connection->mem, WH_SQL_TEXT_MAX);
   WH_TRY(wh_sql_bind(sink, t, &part, err));
-  if (t->clashes.len) add_text_line(&part, t->clashes);
+  if (t->clashes.len) wh_target_show(&part, t->clashes);
   *ret_fits = part.len == 0;
   if (part.len) {
-    add_text_line(text, t->spec.table);
-    wh_buf_add_c(text, " does not fit:");
-    add_indented(text, wh_buf_str(&part));
+    wh_target_show_difference(text, t->spec.table, wh_buf_str(&part));
     return wh_buf_check(text, err);
   }
   wh_sql_add_table(&part, t);
-  add_text_line(text, wh_buf_str(&part));
+  wh_target_show(text, wh_buf_str(&part));
   if (t->has_side) {
     wh_buf_clear(&part);
     wh_sql_add_side_table(&part, t);
-    add_text_line(text, wh_buf_str(&part));
+    wh_target_show(text, wh_buf_str(&part));
   }
   return wh_buf_check(part.failed ? &part : text, err);
 }
@@ -357,21 +342,11 @@ void wh_sql_sink_abort(wh_sink *sink) {
   WH_IGNORE(sink->driver->run(sink->session, WH_STR("ROLLBACK"), NULL, 0, NULL, NULL));
 }
 
-static wh_status copy_load(wh_sink *sink, const wh_load *load, wh_error *err) {
-  wh_arena_reset(&sink->load_arena);
-  sink->load = *load;
-  sink->load.pipeline = wh_arena_str(&sink->load_arena, load->pipeline);
-  sink->load.object = wh_arena_str(&sink->load_arena, load->object);
-  sink->load.run = wh_arena_str(&sink->load_arena, load->run);
-  if (!sink->load.pipeline.data || !sink->load.object.data || !sink->load.run.data)
-    return wh_fail_memory(err);
-  return WH_OK;
-}
-
 static wh_status begin_load(wh_sink *sink, wh_arena *arena, wh_mark *ret, wh_error *err) {
   wh_mark mark;
   WH_TRY(wh_sql_take_lease(sink, err));
   WH_TRY(wh_sql_read_mark(sink, arena, &mark, err));
+  sink->mark_is_there = mark.found;
   for (size_t i = 0; i < sink->count; i++) {
     wh_sql_target *t = &sink->targets[i];
     bool lost;
@@ -389,7 +364,8 @@ wh_status wh_sql_sink_begin(wh_sink *sink, const wh_load *load, wh_arena *arena,
   if (!sink->session)
     return wh_fail(err, WH_ERR_BUG, "%.*s: begin before prepare",
                    WH_STR_ARG(sink->connection->name));
-  WH_TRY(copy_load(sink, load, err));
+  wh_arena_reset(&sink->load_arena);
+  WH_TRY(wh_load_copy(load, &sink->load_arena, &sink->load, err));
   WH_TRY(wh_sql_run_c(sink, sink->driver->begin, err));
   sink->in_transaction = true;
   wh_status status = begin_load(sink, arena, ret, err);

@@ -19,10 +19,11 @@ struct wh_sink {
   wh_sql_target *targets;
   size_t count;
   bool has_replace;
-  wh_str home;                                  // schema of the tables below
-  wh_str marks, lease, tables, stages;          // quoted
+  wh_str home;                         // schema of the tables below
+  wh_str marks, lease, tables, stages; // quoted
   wh_arena load_arena;
-  wh_load load; // of the transaction under way
+  wh_load load;       // of the transaction under way
+  bool mark_is_there; // it has a row
 };
 
 // sql_sink.c: the driver's verbs over the sink's session.
@@ -42,14 +43,19 @@ wh_status wh_sql_has_table(wh_sink *sink, wh_str schema, wh_str table, bool *ret
 wh_str wh_sql_i64_text(wh_arena *arena, int64_t value);
 // 64 hexadecimal digits that stand for all of the texts; empty without memory.
 wh_str wh_sql_digest(wh_arena *arena, const wh_str *texts, size_t count);
-// The name of a table of ours beside `name`; one that would be too long is cut, with a digest behind
-// it. Empty without memory, as the next.
+// The name of a table of ours beside `name`; one that would be too long is cut, with a digest
+// behind it. Empty without memory, as the next.
 wh_str wh_sql_own_name(const wh_sql_driver *driver, wh_arena *arena, const char *prefix,
                        wh_str name);
 // "schema"."name", or the name alone.
 wh_str wh_sql_quoted(const wh_sql_driver *driver, wh_arena *arena, wh_str schema, wh_str name);
-// `$N` of the driver.
-void wh_sql_add_param(const wh_sink *sink, wh_buf *sql, unsigned number);
+// Text about our own tables: %m is the marks, %l the lease, %t the tables, %s the stages, $ the
+// server's long text, ? the next parameter, counted from 1 in each call.
+void wh_sql_add_text(const wh_sink *sink, wh_buf *sql, const char *text);
+wh_status wh_sql_run_text(wh_sink *sink, const char *text, const wh_str *params, size_t count,
+                          uint64_t *ret_rows, wh_error *err);
+wh_status wh_sql_ask_text(wh_sink *sink, const char *text, const wh_str *params, size_t count,
+                          bool *ret_found, int64_t *ret, size_t ret_count, wh_error *err);
 
 // sql_bind.c: compares the target with the table that is there, and fills in what it is, t->clashes
 // too. What else does not fit is appended to `difference`, a line each.
@@ -65,6 +71,8 @@ bool wh_sql_add_side_table(wh_buf *sql, const wh_sql_target *t);
 // sql_marks.c
 wh_status wh_sql_make_bookkeeping(wh_sink *sink, wh_error *err);
 wh_status wh_sql_take_lease(wh_sink *sink, wh_error *err);
+// The key of the load's mark; empty without memory.
+wh_str wh_sql_mark_id(wh_sink *sink);
 wh_status wh_sql_read_mark(wh_sink *sink, wh_arena *arena, wh_mark *ret, wh_error *err);
 wh_status wh_sql_write_mark(wh_sink *sink, const wh_mark *mark, wh_error *err);
 

@@ -1,7 +1,7 @@
 // The pieces of statements.
 #include "connect/sql_target.h"
 
-static bool is_key(const wh_sql_target *t, size_t column) {
+bool wh_sql_is_key(const wh_sql_target *t, size_t column) {
   for (size_t i = 0; i < t->key_count; i++)
     if (t->key[i] == column) return true;
   return false;
@@ -74,7 +74,7 @@ bool wh_sql_add_key_same(wh_buf *sql, const wh_sql_target *t, const char *a, con
 bool wh_sql_add_differs(wh_buf *sql, const wh_sql_target *t, const char *a, const char *b) {
   const char *between = "(";
   for (size_t i = 0; i < t->schema.count; i++) {
-    if (is_key(t, i)) continue;
+    if (wh_sql_is_key(t, i)) continue;
     wh_buf_add_c(sql, between);
     wh_buf_add_c(sql, "NOT (");
     add_pair(sql, t, t->driver->same, a, b, i);
@@ -88,10 +88,10 @@ bool wh_sql_add_set(wh_buf *sql, const wh_sql_target *t, const char *left, const
                     bool into_stage, int64_t order) {
   bool nothing_else = true;
   for (size_t i = 0; i < t->schema.count; i++)
-    nothing_else &= is_key(t, i);
+    nothing_else &= wh_sql_is_key(t, i);
   const char *between = "";
   for (size_t i = 0; i < t->schema.count; i++) {
-    if (is_key(t, i) && !(nothing_else && i == t->key[0])) continue;
+    if (wh_sql_is_key(t, i) && !(nothing_else && i == t->key[0])) continue;
     wh_buf_add_c(sql, between);
     wh_buf_add_c(sql, left);
     wh_sql_add_column(sql, t, NULL, i);
@@ -164,8 +164,7 @@ static bool add_orders(wh_buf *sql, const wh_sql_target *t, const char *stored, 
 
 static bool add_stage_guard(wh_buf *sql, const wh_sql_target *t, const char *stored,
                             const char *incoming) {
-  return t->version < 0 ? wh_buf_add_c(sql, "1 = 1")
-                        : add_versions(sql, t, incoming, ">=", stored);
+  return t->version < 0 ? wh_buf_add_c(sql, "1 = 1") : add_versions(sql, t, incoming, ">=", stored);
 }
 
 bool wh_sql_add_guard(wh_buf *sql, const wh_sql_target *t, const char *stored, const char *incoming,

@@ -7,13 +7,13 @@
 
 #include "connect/sql.h"
 
-#define WH_SQL_NUMBER "_wherry_n"    // the row's index in the batch
+#define WH_SQL_NUMBER "_wherry_n"     // the row's index in the batch
 #define WH_SQL_STAGE  "_wherry_stage" // which load's stage a row belongs to
 
 // What the target is filled with by one statement or a few.
 enum { WH_SQL_STATEMENTS = 4 };
 typedef struct wh_sql_statements {
-  wh_buf sql[WH_SQL_STATEMENTS]; // initialised by whoever passes it
+  wh_buf sql[WH_SQL_STATEMENTS];  // initialised by whoever passes it
   bool counts[WH_SQL_STATEMENTS]; // the rows it changed are rows written
   size_t count;
 } wh_sql_statements;
@@ -37,9 +37,9 @@ typedef struct wh_sql_target {
   bool *checked;          // values are looked at one by one
   wh_str name;            // "public.orders", for people
   wh_str schema_name, side_name, stage_name; // not quoted
-  wh_str table, side, stage, batch; // quoted, with their schema
-  wh_str id;              // digest of the table's name, its key in _wherry_tables
-  wh_str shape;           // digest of what the stage has to look like
+  wh_str table, side, stage, batch;          // quoted, with their schema
+  wh_str id;    // digest of the table's name, its key in _wherry_tables
+  wh_str shape; // digest of what the stage has to look like
   // Columns of a type that the table's cannot take, a line each; empty: none. Refused when rows
   // come, not before: a source without rows knows its columns' types less well than one with.
   wh_str clashes;
@@ -48,6 +48,8 @@ typedef struct wh_sql_target {
   int64_t accepted; // rows that went into the stage, duplicates too
   bool is_late;     // a newer object has replaced the table: nothing of this one counts
 } wh_sql_target;
+
+bool wh_sql_is_key(const wh_sql_target *t, size_t column);
 
 // Each returns whether the buffer is still whole.
 
@@ -63,11 +65,11 @@ bool wh_sql_add_key_same(wh_buf *sql, const wh_sql_target *t, const char *a, con
 // Whether a column is the same in both, NULL too.
 bool wh_sql_add_same(wh_buf *sql, const wh_sql_target *t, const char *a, const char *b,
                      size_t column);
-// Whether a row of `a` and one of `b` differ in a column that is not the key's; for targets that are
-// nothing but key: that 1 is 0.
+// Whether a row of `a` and one of `b` differ in a column that is not the key's; for targets that
+// are nothing but key: that 1 is 0.
 bool wh_sql_add_differs(wh_buf *sql, const wh_sql_target *t, const char *a, const char *b);
-// `c = s.c, ..., "_wherry_order" = N` without the key; `left` goes before each name: "" or "t.". For
-// targets that are nothing but key: the key itself. The order only into a table that has it.
+// `c = s.c, ..., "_wherry_order" = N` without the key; `left` goes before each name: "" or "t.".
+// For targets that are nothing but key: the key itself. The order only into a table that has it.
 bool wh_sql_add_set(wh_buf *sql, const wh_sql_target *t, const char *left, const char *from,
                     bool into_stage, int64_t order);
 bool wh_sql_add_i64(wh_buf *sql, int64_t value); // as a literal of the type bigint

@@ -1,5 +1,5 @@
 // Rows into a table or a stage. See sql.h for the way they take.
-#include "connect/sink_rows.h"
+#include "connect/sink_table.h"
 #include "connect/sql_sink.h"
 #include "data/rowhash.h"
 #include "data/value.h"

@@ -146,8 +146,7 @@ CONTRACT(source_runs_a_query_of_the_user) {
   CHECK_FAILS(read_all(QUERY("DELETE FROM t")), WH_ERR_USAGE);
   CHECK_ERROR_HAS("would write");
   CHECK_FAILS(read_all(QUERY("SELECT nmae FROM t")), WH_ERR_USAGE);
-  CHECK_ERROR_HAS(test_place_text(
-      place, "place: the query does not run: {no column nmae}, at line 1, column 8"));
+  CHECK_ERROR_HAS(test_place_text(place, "place: the query does not run: {no column nmae}"));
   CHECK_FAILS(read_all(QUERY("SELECT a, a FROM t")), WH_ERR_USAGE);
   CHECK_ERROR_HAS("two columns named 'a'");
   wh_source_query parameter = {
@@ -218,7 +217,7 @@ CONTRACT(source_cursor_of_other_types) {
 }
 
 CONTRACT(source_rejects_what_does_not_fit) {
-  sql("CREATE TABLE t (n {int64}, s {text}, at {timestamp});"
+  sql("CREATE TABLE t (n {int64}, s {text}, at {misfit type});"
       "INSERT INTO t VALUES (1, 'a', '2026-11-21 08:55:00'), (2, 'b', {misfit}), (5, 'e', NULL)");
   check_rows(TABLE("t"), "1|a|2026-11-21T08:55:00\n5|e|~\n");
   check_rejects(test_place_text(
@@ -226,7 +225,7 @@ CONTRACT(source_rejects_what_does_not_fit) {
 }
 
 CONTRACT(source_tells_places_of_rows) {
-  sql("CREATE TABLE t (at {timestamp}); INSERT INTO t VALUES ('2026-11-21 08:55:01'),"
+  sql("CREATE TABLE t (at {misfit type}); INSERT INTO t VALUES ('2026-11-21 08:55:01'),"
       " ({misfit}), ('2026-11-21 08:55:03'), (NULL), ({misfit}), ('2026-11-21 08:55:06')");
   c.batch_rows = 2;
   wh_source_info info;
@@ -315,9 +314,9 @@ CONTRACT(source_discovers_tables_and_views) {
       "CREATE TABLE u (x {key text} NOT NULL, y {key text} NOT NULL, PRIMARY KEY (y, x));"
       "CREATE VIEW v AS SELECT b FROM t; INSERT INTO t VALUES (1, 'x'), (2, 'y')");
   CHECK_OK(c.type->source->discover(&c, &arena, see_table, &out, &test_err));
-  CHECK_STR(wh_buf_str(&out), WH_STR("t 2 [a] a int64!; b string!\n"
-                                     "u 0 [y,x] x string!; y string!\n"
-                                     "v  [] b string\n"));
+  CHECK_STR(wh_buf_str(&out), wh_str_of(test_place_text(place, "t 2 [a] a int64!; b string!\n"
+                                                               "u 0 [y,x] x string!; y string!\n"
+                                                               "v  [] {view of text}\n")));
 }
 
 static void find(wh_finder *finder, const wh_value *key, const char *want) {

@@ -1,11 +1,18 @@
 #include "place.h"
 
 #include "connect/sqlite/sqlite.h"
+#ifdef WHERRY_MYSQL
+#include "place_mysql.h"
+#endif
 #ifdef WHERRY_POSTGRES
 #include "place_postgres.h"
 #endif
+#ifdef WHERRY_SQLSERVER
+#include "place_sqlserver.h"
+#endif
 
 #include <sqlite3.h>
+#include <stdio.h>
 
 static wh_os_real real_os;
 static wh_sqlite_options sqlite_options;
@@ -78,10 +85,14 @@ static const test_word sqlite_words[] = {
     {"compact", " WITHOUT ROWID"},
     {"readers do not wait", "PRAGMA journal_mode = WAL;"},
     {"param", "?"},
-    {"join", "group_concat"},
+    {"join lines", "group_concat(line, ',')"},
+    {"earliest instant", "0001-01-01T00:00:00Z"},
+    {"quoted k", "\"k\""},
+    {"view of text", "b string"}, // that must have a value in the table
     {"columns of orders", "pragma_table_info('orders')"},
-    {"no column nmae", "no such column: nmae"},
+    {"no column nmae", "no such column: nmae, at line 1, column 8"},
     // A timestamp that is none, and what is said of it.
+    {"misfit type", "TIMESTAMP"},
     {"misfit", "'yesterday'"},
     {"misfit reason", "'yesterday' is not a date and time"},
     {"misfit raw", "yesterday"},
@@ -136,9 +147,13 @@ static const test_word postgres_words[] = {
     {"compact", ""},
     {"readers do not wait", ""},
     {"param", "$1"},
-    {"join", "string_agg"},
+    {"join lines", "string_agg(line, ',')"},
+    {"earliest instant", "0001-01-01T00:00:00Z"},
+    {"quoted k", "\"k\""},
+    {"view of text", "b string"},
     {"columns of orders", "information_schema.columns WHERE table_name = 'orders'"},
-    {"no column nmae", "column \"nmae\" does not exist"},
+    {"no column nmae", "column \"nmae\" does not exist, at line 1, column 8"},
+    {"misfit type", "TIMESTAMP"},
     {"misfit", "'infinity'"},
     {"misfit reason", "'infinity' is not a date and time"},
     {"misfit raw", "infinity"},
@@ -181,10 +196,144 @@ static const test_place postgres_place = {
 };
 #endif
 
+#ifdef WHERRY_MYSQL
+#define NOPAD "CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin"
+static const test_word mysql_words[] = {
+    {"int64", "BIGINT"},
+    {"double", "DOUBLE"},
+    {"text", "TEXT"},
+    {"key text", "VARCHAR(100)"},
+    {"timestamp", "DATETIME(6)"},
+    {"timestamptz", "TIMESTAMP(6) NULL"},
+    {"datetime", "TIMESTAMP(6) NULL"},
+    {"serial key", "INT AUTO_INCREMENT PRIMARY KEY"},
+    {"compact", ""},
+    {"readers do not wait", ""},
+    {"param", "?"},
+    {"join lines", "group_concat(line)"},
+    {"earliest instant", "1970-01-01T00:00:01Z"},
+    {"quoted k", "`k`"},
+    {"view of text", "b string!"},
+    {"columns of orders",
+     "information_schema.columns WHERE table_schema = DATABASE() AND table_name = 'orders'"},
+    {"no column nmae", "Unknown column 'nmae' in "},
+    {"misfit type", "DATETIME(6)"},
+    {"misfit", "'0000-00-00 00:00:00'"},
+    {"misfit reason",
+     "'0000-00-00 00:00:00' is no date; with `zero_dates: \"null\"` it is read as missing"},
+    {"misfit raw", "0000-00-00 00:00:00"},
+    {"finest", "854775"},
+    {"types back", "b bool; i8 int8; i16 int16; i32 int32; i64 int64; u8 uint8; u16 uint16; "
+                   "u32 uint32; u64 uint64; f32 float32; f64 float64; d decimal(12,2); "
+                   "d15 decimal(15,0); wide decimal(38,10); day date; t time[us]; ts time[us]; "
+                   "at timestamp[us]; fine timestamp[us]; utc timestamp[us,UTC]; "
+                   "sec timestamp[us,UTC]; s string; x binary"},
+    {"create", "CREATE TABLE `place`.`orders`"},
+    {"create orders", "CREATE TABLE `place`.`orders` (\n"
+                      "  `k` VARCHAR(255) " NOPAD " NOT NULL,\n"
+                      "  `v` TIMESTAMP(6) NULL,\n"
+                      "  `n` BIGINT,\n"
+                      "  `s` LONGTEXT " NOPAD ",\n"
+                      "  `_wherry_order` bigint NOT NULL,\n"
+                      "  PRIMARY KEY (`k`)\n"
+                      ") ENGINE=InnoDB"},
+    {"new int64", "BIGINT"},
+    {"new timestamptz", "TIMESTAMP(6) NULL"},
+    {"text into integer", "is declared int(11) and keeps whole numbers"},
+    {"int64 into text", "is declared text " NOPAD " and keeps text"},
+    {"text into real", "is declared double and keeps floats"},
+    {"make nocase", ""},
+    {"nocase", "COLLATE utf8mb4_general_ci"},
+    {"check refuses", "CONSTRAINT `orders.n` failed for `place`.`orders`"},
+    {"unique refuses", "duplicate entry 'x' for key 's'"},
+    {0},
+};
+
+static const test_place mysql_place = {
+    .name = "mysql",
+    .open = test_mysql_open,
+    .close = test_mysql_close,
+    .sql = test_mysql_sql,
+    .ask = test_mysql_ask,
+    .words = mysql_words,
+};
+#endif
+
+#ifdef WHERRY_SQLSERVER
+static const test_word sqlserver_words[] = {
+    {"int64", "bigint"},
+    {"double", "float"},
+    {"text", "nvarchar(max)"},
+    {"key text", "nvarchar(100) COLLATE Latin1_General_100_BIN2"},
+    {"timestamp", "datetime2(6)"},
+    {"timestamptz", "datetimeoffset(6)"},
+    {"datetime", "datetimeoffset(6)"},
+    {"serial key", "int IDENTITY(1,1) PRIMARY KEY"},
+    {"compact", ""},
+    {"readers do not wait", ""},
+    {"param", "@P1"},
+    {"join lines", "string_agg(line, ',')"},
+    {"earliest instant", "0001-01-01T00:00:00Z"},
+    {"quoted k", "[k]"},
+    {"view of text", "b string!"},
+    {"columns of orders", "sys.columns AS c INNER JOIN sys.tables AS t ON t.object_id = "
+                          "c.object_id WHERE t.name = 'orders'"},
+    {"no column nmae", "Invalid column name 'nmae'"},
+    {"misfit type", "datetime2(7)"},
+    {"misfit", "'2300-01-01 00:00:00'"},
+    {"misfit reason", "is too far from 1970 for nanoseconds; CAST it to datetime2(6) in a `query`"},
+    {"misfit raw", "2300-01-01T00:00:00"},
+    {"finest", "8547758"},
+    {"types back", "b bool; i8 int16; i16 int16; i32 int32; i64 int64; u8 uint8; u16 int32; "
+                   "u32 int64; u64 decimal(20,0); f32 float32; f64 float64; d decimal(12,2); "
+                   "d15 decimal(15,0); wide decimal(38,10); day date; t time[us]; ts time[us]; "
+                   "at timestamp[us]; fine timestamp[ns]; utc timestamp[us,UTC]; "
+                   "sec timestamp[us,UTC]; s string; x binary"},
+    {"create", "CREATE TABLE [dbo].[orders]"},
+    {"create orders", "CREATE TABLE [dbo].[orders] (\n"
+                      "  [k] nvarchar(255) COLLATE Latin1_General_100_BIN2 NOT NULL,\n"
+                      "  [v] datetimeoffset(6),\n"
+                      "  [n] bigint,\n"
+                      "  [s] nvarchar(max),\n"
+                      "  [_wherry_order] bigint NOT NULL,\n"
+                      "  PRIMARY KEY ([k])\n"
+                      ")"},
+    {"new int64", "bigint"},
+    {"new timestamptz", "datetimeoffset(6)"},
+    {"text into integer", "is declared int and keeps whole numbers"},
+    {"int64 into text",
+     "is declared nvarchar(max) COLLATE SQL_Latin1_General_CP1_CI_AS and keeps text"},
+    {"text into real", "is declared real and keeps floats"},
+    {"make nocase", ""},
+    {"nocase", "COLLATE Latin1_General_CI_AS"},
+    {"check refuses", "the statement conflicted with the CHECK constraint \"n > 0\""},
+    {"unique refuses",
+     "violation of UNIQUE KEY constraint. Cannot insert duplicate key in object 'orders.s'"},
+    {0},
+};
+
+static const test_place sqlserver_place = {
+    .name = "sqlserver",
+    .open = test_mssql_open,
+    .close = test_mssql_close,
+    .sql = test_mssql_sql,
+    .ask = test_mssql_ask,
+    .words = sqlserver_words,
+    .is_slow = true,
+    .one_writer = true, // the peer keeps rows in SQLite
+};
+#endif
+
 const test_place *const test_places[] = {
     &sqlite_place,
+#ifdef WHERRY_MYSQL
+    &mysql_place,
+#endif
 #ifdef WHERRY_POSTGRES
     &postgres_place,
+#endif
+#ifdef WHERRY_SQLSERVER
+    &sqlserver_place,
 #endif
     NULL,
 };

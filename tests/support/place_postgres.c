@@ -99,8 +99,8 @@ static bool make_cluster(void) {
   if (chown(file, uid, gid)) return false;
   snprintf(initdb, sizeof initdb, "%s/initdb", binaries);
   snprintf(password, sizeof password, "--pwfile=%s", file);
-  pid_t pid = spawn((const char *[]){initdb, "-D", data, "-U", USER, "-A", "md5",
-                                     password, "-E", "UTF8", "--no-locale", "--no-sync", NULL});
+  pid_t pid = spawn((const char *[]){initdb, "-D", data, "-U", USER, "-A", "md5", password, "-E",
+                                     "UTF8", "--no-locale", "--no-sync", NULL});
   int status = -1;
   return waitpid(pid, &status, 0) == pid && status == 0;
 }

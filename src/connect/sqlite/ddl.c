@@ -16,12 +16,6 @@ static bool is_compact(const wh_sqlite_target *t) {
   return true;
 }
 
-static bool is_key(const wh_sqlite_target *t, size_t column) {
-  for (size_t i = 0; i < wh_sqlite_key_count(t); i++)
-    if (t->key[i] == column) return true;
-  return false;
-}
-
 static void add_column(wh_buf *sql, const wh_sqlite_target *t, size_t i) {
   wh_sqlite_add_name(sql, t->names[i]);
   if (t->declared[i].len) wh_buf_add_char(sql, ' ');
@@ -46,7 +40,7 @@ bool wh_sqlite_add_table(wh_buf *sql, const wh_sqlite_target *t) {
   for (size_t i = 0; i < t->schema.count; i++) {
     wh_buf_add_c(sql, "  ");
     add_column(sql, t, i);
-    if (!t->schema.fields[i].nullable || is_key(t, i)) wh_buf_add_c(sql, " NOT NULL");
+    if (!t->schema.fields[i].nullable || wh_sqlite_is_key(t, i)) wh_buf_add_c(sql, " NOT NULL");
     bool is_last = i + 1 == t->schema.count && !t->has_order && !keyed;
     wh_buf_add_c(sql, is_last ? "\n" : ",\n");
   }
@@ -80,7 +74,7 @@ bool wh_sqlite_add_stage_table(wh_buf *sql, const wh_sqlite_target *t) {
   for (size_t i = 0; i < t->schema.count; i++) {
     wh_buf_add_c(sql, ",\n  ");
     add_column(sql, t, i);
-    if (t->required && t->required[i] && !is_key(t, i)) wh_buf_add_c(sql, " NOT NULL");
+    if (t->required && t->required[i] && !wh_sqlite_is_key(t, i)) wh_buf_add_c(sql, " NOT NULL");
     for (size_t k = 0; k < keys; k++) {
       if (t->key[k] != i) continue;
       wh_buf_add_c(sql, " COLLATE ");

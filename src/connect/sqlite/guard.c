@@ -8,12 +8,6 @@
 
 #define LOWEST_ORDER "-9223372036854775808"
 
-static bool is_key(const wh_sqlite_target *t, size_t column) {
-  for (size_t i = 0; i < t->spec.key_count; i++)
-    if (t->key[i] == column) return true;
-  return false;
-}
-
 static void add_qualified(wh_buf *sql, const char *table, wh_str name) {
   wh_buf_add_c(sql, table);
   wh_buf_add_char(sql, '.');
@@ -34,7 +28,7 @@ bool wh_sqlite_add_key(wh_buf *sql, const wh_sqlite_target *t) {
 bool wh_sqlite_add_differs(wh_buf *sql, const wh_sqlite_target *t) {
   const char *sep = "";
   for (size_t i = 0; i < t->schema.count; i++) {
-    if (is_key(t, i)) continue;
+    if (wh_sqlite_is_key(t, i)) continue;
     wh_buf_add_c(sql, sep);
     add_qualified(sql, "t", t->names[i]);
     wh_buf_add_c(sql, " COLLATE BINARY IS NOT ");
@@ -47,7 +41,7 @@ bool wh_sqlite_add_differs(wh_buf *sql, const wh_sqlite_target *t) {
 bool wh_sqlite_add_set(wh_buf *sql, const wh_sqlite_target *t, int order) {
   const char *sep = " SET ";
   for (size_t i = 0; i < t->schema.count; i++) {
-    if (is_key(t, i)) continue;
+    if (wh_sqlite_is_key(t, i)) continue;
     wh_buf_add_c(sql, sep);
     wh_sqlite_add_name(sql, t->names[i]);
     wh_buf_add_c(sql, " = ");
@@ -197,7 +191,7 @@ typedef struct comparison {
 static wh_status read_version(const comparison *c, sqlite3_value *value, wh_column *column) {
   if (sqlite3_value_type(value) == SQLITE_NULL) return WH_ERR_TYPE;
   wh_sqlite_decoder decoder = {.type = c->type, .mem = c->mem};
-  wh_sqlite_misfit misfit;
+  wh_misfit misfit;
   return wh_sqlite_decode(&decoder, value, column, &misfit, NULL);
 }
 

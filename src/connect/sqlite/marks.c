@@ -1,4 +1,5 @@
 // Wherry's own tables in a target: marks and leases (sink.h of connect/), and what replace keeps.
+#include "connect/sink_table.h"
 #include "connect/sqlite/sink.h"
 
 static const char *const tables[] = {
@@ -62,33 +63,20 @@ wh_status wh_sqlite_take_lease(wh_sink *sink, wh_error *err) {
                  WH_STR_ARG(sink->connection->name), WH_STR_ARG(load->pipeline));
 }
 
-// Columns of _wherry_marks as read_row takes them, from `first` on.
+// Columns of _wherry_marks in the order of wh_mark_read, from `first` on.
 #define MARK_COLUMNS                                                                               \
   "done, rows_done, rows_read, rows_written, rows_unchanged, rows_superseded, rows_filtered, "     \
   "rows_quarantined, row_hash, ord, time_us, rejects, run"
 
 static wh_status read_row(sqlite3_stmt *stmt, int first, wh_arena *arena, wh_mark *ret,
                           wh_error *err) {
-  uint64_t numbers[11];
-  for (int i = 0; i < 11; i++)
-    numbers[i] = (uint64_t)sqlite3_column_int64(stmt, first + i);
-  *ret = (wh_mark){
-      .found = true,
-      .done = numbers[0] != 0,
-      .rows_done = numbers[1],
-      .counts = {.read = numbers[2],
-                 .written = numbers[3],
-                 .unchanged = numbers[4],
-                 .superseded = numbers[5],
-                 .filtered = numbers[6],
-                 .quarantined = numbers[7]},
-      .row_hash = numbers[8],
-      .order = (int64_t)numbers[9],
-      .time_us = (int64_t)numbers[10],
-      .rejects = wh_arena_str(arena, wh_sqlite_text(stmt, first + 11)),
-      .run = wh_arena_str(arena, wh_sqlite_text(stmt, first + 12)),
-  };
-  return ret->rejects.data && ret->run.data ? WH_OK : wh_fail_memory(err);
+  int64_t numbers[WH_MARK_NUMBERS];
+  wh_str texts[WH_MARK_TEXTS];
+  for (int i = 0; i < WH_MARK_NUMBERS; i++)
+    numbers[i] = sqlite3_column_int64(stmt, first + i);
+  for (int i = 0; i < WH_MARK_TEXTS; i++)
+    texts[i] = wh_sqlite_text(stmt, first + WH_MARK_NUMBERS + i);
+  return wh_mark_read(numbers, texts, arena, ret, err);
 }
 
 wh_status wh_sqlite_read_mark(wh_sink *sink, wh_arena *arena, wh_mark *ret, wh_error *err) {
@@ -113,23 +101,13 @@ wh_status wh_sqlite_write_mark(wh_sink *sink, const wh_mark *m, wh_error *err) {
                              ", pipeline, object) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
                              "?11, ?12, ?13, ?14, ?15)",
                              &stmt, err));
-  const uint64_t numbers[] = {
-      m->done,
-      m->rows_done,
-      m->counts.read,
-      m->counts.written,
-      m->counts.unchanged,
-      m->counts.superseded,
-      m->counts.filtered,
-      m->counts.quarantined,
-      m->row_hash,
-      (uint64_t)(m->order ? m->order : load->order),
-      (uint64_t)(m->time_us ? m->time_us : load->now_us),
-  };
-  for (int i = 0; i < 11; i++)
-    sqlite3_bind_int64(stmt, i + 1, (int64_t)numbers[i]);
-  wh_sqlite_bind_str(stmt, 12, m->rejects);
-  wh_sqlite_bind_str(stmt, 13, m->run.len ? m->run : load->run);
+  int64_t numbers[WH_MARK_NUMBERS];
+  wh_str texts[WH_MARK_TEXTS];
+  wh_mark_write(m, load, numbers, texts);
+  for (int i = 0; i < WH_MARK_NUMBERS; i++)
+    sqlite3_bind_int64(stmt, i + 1, numbers[i]);
+  for (int i = 0; i < WH_MARK_TEXTS; i++)
+    wh_sqlite_bind_str(stmt, WH_MARK_NUMBERS + i + 1, texts[i]);
   wh_sqlite_bind_str(stmt, 14, load->pipeline);
   wh_sqlite_bind_str(stmt, 15, load->object);
   return wh_sqlite_step_done(&sink->db, stmt, err);

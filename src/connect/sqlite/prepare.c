@@ -1,18 +1,6 @@
 // Before a load: what is missing is made, what is there is checked.
+#include "connect/sink_table.h"
 #include "connect/sqlite/sink.h"
-
-static void add_text_line(wh_buf *text, wh_str line) {
-  if (text->len) wh_buf_add_char(text, '\n');
-  wh_buf_add_str(text, line);
-}
-
-static void add_indented(wh_buf *text, wh_str lines) {
-  wh_str line;
-  while (wh_str_split(&lines, '\n', &line)) {
-    wh_buf_add_c(text, "\n  ");
-    wh_buf_add_str(text, line);
-  }
-}
 
 static wh_status stored_sql(wh_sqlite_db *db, wh_str table, wh_buf *text, wh_error *err) {
   WH_CLEAN_STMT sqlite3_stmt *stmt = NULL;
@@ -21,7 +9,7 @@ static wh_status stored_sql(wh_sqlite_db *db, wh_str table, wh_buf *text, wh_err
   wh_sqlite_bind_str(stmt, 1, table);
   bool row;
   WH_TRY(wh_sqlite_step(db, stmt, &row, err));
-  if (row) add_text_line(text, wh_sqlite_text(stmt, 0));
+  if (row) wh_target_show(text, wh_sqlite_text(stmt, 0));
   return wh_buf_check(text, err);
 }
 
@@ -30,24 +18,22 @@ static wh_status inspect_target(wh_sink *sink, wh_sqlite_db *db, wh_sqlite_targe
   WH_CLEAN_BUF wh_buf part;
   wh_buf_init(&part, sink->connection->mem, WH_SQLITE_SQL_MAX);
   WH_TRY(wh_sqlite_target_bind(db, t, &sink->arena, &part, err));
-  if (t->clashes.len) add_text_line(&part, t->clashes);
+  if (t->clashes.len) wh_target_show(&part, t->clashes);
   *ret_fits = part.len == 0;
   if (part.len) {
-    add_text_line(text, t->spec.table);
-    wh_buf_add_c(text, " does not fit:");
-    add_indented(text, wh_buf_str(&part));
+    wh_target_show_difference(text, t->spec.table, wh_buf_str(&part));
     return wh_buf_check(text, err);
   }
   if (t->exists) {
     WH_TRY(stored_sql(db, t->spec.table, text, err));
   } else {
     wh_sqlite_add_table(&part, t);
-    add_text_line(text, wh_buf_str(&part));
+    wh_target_show(text, wh_buf_str(&part));
   }
   if (t->has_side) {
     wh_buf_clear(&part);
     wh_sqlite_add_side_table(&part, t);
-    add_text_line(text, wh_buf_str(&part));
+    wh_target_show(text, wh_buf_str(&part));
   }
   return wh_buf_check(part.failed ? &part : text, err);
 }

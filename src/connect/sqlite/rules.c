@@ -112,12 +112,6 @@ static ptrdiff_t find_name(const wh_sqlite_target *t, wh_str name) {
   return -1;
 }
 
-static bool is_key_column(const wh_sqlite_target *t, size_t column) {
-  for (size_t i = 0; i < t->spec.key_count; i++)
-    if (t->key[i] == column) return true;
-  return false;
-}
-
 // An index over columns that all arrive, and that are not the key: the stage has that already.
 static wh_status add_index(wh_sqlite_db *db, wh_sqlite_target *t, wh_str index, wh_buf *rules,
                            wh_error *err) {
@@ -135,7 +129,7 @@ static wh_status add_index(wh_sqlite_db *db, wh_sqlite_target *t, wh_str index, 
     ptrdiff_t at = find_name(t, wh_sqlite_text(stmt, 0)); // an expression has no name
     fine = fine && at >= 0;
     if (!fine) continue;
-    of_key += is_key_column(t, (size_t)at);
+    of_key += wh_sqlite_is_key(t, (size_t)at);
     wh_buf_add_c(rules, ", ");
     wh_sqlite_add_name(rules, t->names[at]);
     wh_buf_add_c(rules, " COLLATE ");

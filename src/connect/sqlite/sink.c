@@ -1,5 +1,7 @@
 #include "connect/sqlite/sink.h"
 
+#include "connect/sink_table.h"
+
 void wh_sqlite_close_statements(wh_sqlite_target *t) {
   sqlite3_finalize(t->put);
   sqlite3_finalize(t->put_many);
@@ -38,48 +40,6 @@ static void sink_close(wh_sink *sink) {
   wh_mem_free(mem, sink, sizeof *sink);
 }
 
-// The key and the version have to be columns that can be compared.
-static wh_status find_column(wh_sink *sink, const wh_sqlite_target *t, wh_str name,
-                             const char *what, size_t *ret, wh_error *err) {
-  wh_str c = sink->connection->name;
-  ptrdiff_t at = wh_schema_find(&t->schema, name);
-  if (at < 0)
-    return wh_fail(err, WH_ERR_USAGE, "%.*s: the %s '%.*s' of table %.*s is not among the columns",
-                   WH_STR_ARG(c), what, WH_STR_ARG(name), WH_STR_ARG(t->spec.table));
-  wh_kind kind = t->schema.fields[at].type.kind;
-  if (kind == WH_LIST || kind == WH_STRUCT)
-    return wh_fail(err, WH_ERR_USAGE, "%.*s: the %s '%.*s' of table %.*s is a list or a structure",
-                   WH_STR_ARG(c), what, WH_STR_ARG(name), WH_STR_ARG(t->spec.table));
-  *ret = (size_t)at;
-  return WH_OK;
-}
-
-static wh_status check_names(wh_sink *sink, const wh_sqlite_target *t, wh_error *err) {
-  wh_str c = sink->connection->name;
-  for (size_t i = 0; i < t->schema.count; i++) {
-    wh_str name = t->schema.fields[i].name;
-    if (wh_str_starts(name, "_wherry_"))
-      return wh_fail(err, WH_ERR_REFUSED,
-                     "%.*s: column '%.*s' has a name that Wherry keeps to itself", WH_STR_ARG(c),
-                     WH_STR_ARG(name));
-    for (size_t k = 0; k < i; k++)
-      if (wh_str_eq_nocase(name, t->schema.fields[k].name))
-        return wh_fail(err, WH_ERR_REFUSED,
-                       "%.*s: SQLite cannot tell the columns '%.*s' and '%.*s' apart",
-                       WH_STR_ARG(c), WH_STR_ARG(t->schema.fields[k].name), WH_STR_ARG(name));
-  }
-  if (t->schema.count == 0)
-    return wh_fail(err, WH_ERR_USAGE, "%.*s: table %.*s would have no columns", WH_STR_ARG(c),
-                   WH_STR_ARG(t->spec.table));
-  if (t->spec.mode == WH_WRITE_UPSERT && t->spec.key_count == 0)
-    return wh_fail(err, WH_ERR_USAGE, "%.*s: upsert into %.*s needs a key", WH_STR_ARG(c),
-                   WH_STR_ARG(t->spec.table));
-  if (wh_str_starts(t->spec.table, "_wherry_") || wh_str_starts(t->spec.table, "sqlite_"))
-    return wh_fail(err, WH_ERR_REFUSED, "%.*s: table '%.*s' has a name that is reserved",
-                   WH_STR_ARG(c), WH_STR_ARG(t->spec.table));
-  return WH_OK;
-}
-
 static wh_status make_encoders(wh_sink *sink, wh_sqlite_target *t, wh_error *err) {
   size_t count = t->schema.count;
   t->names = WH_NEW_ARRAY(&sink->arena, count, wh_str);
@@ -105,15 +65,15 @@ static wh_status make_target(wh_sink *sink, const wh_target *spec, wh_sqlite_tar
   t->collations = WH_NEW_ARRAY(arena, spec->key_count, wh_str);
   if (!t->spec.table.data || !t->spec.newest_by.data || !t->key || !t->collations)
     return wh_fail_memory(err);
-  WH_TRY(check_names(sink, t, err));
+  WH_TRY(wh_target_check(sink->connection, &t->spec, "SQLite", "sqlite_", err));
   WH_TRY(make_encoders(sink, t, err));
   if (spec->mode == WH_WRITE_APPEND) t->spec.key_count = 0;
   for (size_t i = 0; i < t->spec.key_count; i++)
-    WH_TRY(find_column(sink, t, spec->key[i], "key", &t->key[i], err));
+    WH_TRY(wh_target_find(sink->connection, &t->spec, spec->key[i], "key", &t->key[i], err));
   t->spec.key = NULL; // `key` says it
   size_t version;
   if (spec->mode == WH_WRITE_APPEND || spec->newest_by.len == 0) return WH_OK;
-  WH_TRY(find_column(sink, t, spec->newest_by, "version", &version, err));
+  WH_TRY(wh_target_find(sink->connection, &t->spec, spec->newest_by, "version", &version, err));
   t->version = (ptrdiff_t)version;
   return WH_OK;
 }
@@ -139,17 +99,6 @@ static wh_status sink_open(wh_connection *c, const wh_target *targets, size_t co
   return WH_OK;
 }
 
-static wh_status copy_load(wh_sink *sink, const wh_load *load, wh_error *err) {
-  wh_arena_reset(&sink->load_arena);
-  sink->load = *load;
-  sink->load.pipeline = wh_arena_str(&sink->load_arena, load->pipeline);
-  sink->load.object = wh_arena_str(&sink->load_arena, load->object);
-  sink->load.run = wh_arena_str(&sink->load_arena, load->run);
-  if (!sink->load.pipeline.data || !sink->load.object.data || !sink->load.run.data)
-    return wh_fail_memory(err);
-  return WH_OK;
-}
-
 static wh_status begin_load(wh_sink *sink, wh_arena *arena, wh_mark *ret, wh_error *err) {
   wh_mark mark;
   WH_TRY(wh_sqlite_take_lease(sink, err));
@@ -171,7 +120,8 @@ static wh_status sink_begin(wh_sink *sink, const wh_load *load, wh_arena *arena,
   if (!sink->is_open)
     return wh_fail(err, WH_ERR_BUG, "%.*s: begin before prepare",
                    WH_STR_ARG(sink->connection->name));
-  WH_TRY(copy_load(sink, load, err));
+  wh_arena_reset(&sink->load_arena);
+  WH_TRY(wh_load_copy(load, &sink->load_arena, &sink->load, err));
   WH_TRY(wh_sqlite_run_c(&sink->db, "BEGIN IMMEDIATE", err));
   wh_status status = begin_load(sink, arena, ret, err);
   if (status != WH_OK) sink_abort(sink);

@@ -59,6 +59,12 @@ static inline size_t wh_sqlite_key_count(const wh_sqlite_target *t) {
   return t->spec.mode == WH_WRITE_APPEND ? 0 : t->spec.key_count;
 }
 
+static inline bool wh_sqlite_is_key(const wh_sqlite_target *t, size_t column) {
+  for (size_t i = 0; i < wh_sqlite_key_count(t); i++)
+    if (t->key[i] == column) return true;
+  return false;
+}
+
 // target.c: compares the target with the table that is there (db NULL: there is no database), and
 // fills in what it is, t->clashes too. What else does not fit is appended to `difference`, a line
 // each.

@@ -1,19 +1,9 @@
 // A target against the table that is there.
+#include "connect/sink_table.h"
 #include "connect/sqlite/sink.h"
 
 static bool is_time(wh_kind kind) {
   return kind == WH_DATE || kind == WH_TIME || kind == WH_TIMESTAMP;
-}
-
-static void say(wh_buf *difference, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void say(wh_buf *difference, const char *fmt, ...) {
-  char line[512];
-  va_list args;
-  va_start(args, fmt);
-  vsnprintf(line, sizeof line, fmt, args);
-  va_end(args);
-  if (difference->len) wh_buf_add_char(difference, '\n');
-  wh_buf_add_c(difference, line);
 }
 
 static ptrdiff_t find_nocase(const wh_sqlite_relation *r, wh_str name) {
@@ -70,17 +60,19 @@ static wh_status compare_columns(wh_sqlite_target *t, const wh_sqlite_relation *
     wh_sqlite_decl_write(&f->type, &type);
     WH_TRY(wh_buf_check(&type, err));
     if (at < 0) {
-      say(difference, "column '%.*s' (%.*s) is missing", WH_STR_ARG(f->name),
-          WH_STR_ARG(wh_buf_str(&type)));
+      wh_difference_add(difference, "column '%.*s' (%.*s) is missing", WH_STR_ARG(f->name),
+                        WH_STR_ARG(wh_buf_str(&type)));
       continue;
     }
     const wh_sqlite_column *c = &r->columns[at];
-    if (c->is_generated) say(difference, "column '%.*s' is computed", WH_STR_ARG(c->name));
+    if (c->is_generated)
+      wh_difference_add(difference, "column '%.*s' is computed", WH_STR_ARG(c->name));
     const char *clash = wh_sqlite_clash(&f->type, c, r->has_order);
     if (clash)
-      say(clashes, "column '%.*s' is declared %.*s and %s: %.*s would come", WH_STR_ARG(c->name),
-          WH_STR_ARG(c->declared.len ? c->declared : WH_STR("without a type")), clash,
-          WH_STR_ARG(wh_type_friendly(&f->type, arena)));
+      wh_difference_add(clashes, "column '%.*s' is declared %.*s and %s: %.*s would come",
+                        WH_STR_ARG(c->name),
+                        WH_STR_ARG(c->declared.len ? c->declared : WH_STR("without a type")), clash,
+                        WH_STR_ARG(wh_type_friendly(&f->type, arena)));
     WH_TRY(set_column(t, i, c->name, c->declared, r->has_order, arena, err));
   }
   return WH_OK;
@@ -101,8 +93,9 @@ static void compare_others(const wh_sqlite_target *t, const wh_sqlite_relation *
     for (size_t k = 0; k < t->schema.count; k++)
       is_filled |= wh_str_eq_nocase(t->schema.fields[k].name, c->name);
     if (!is_filled)
-      say(difference, "column '%.*s' must have a value and has no default, but nothing fills it",
-          WH_STR_ARG(c->name));
+      wh_difference_add(difference,
+                        "column '%.*s' must have a value and has no default, but nothing fills it",
+                        WH_STR_ARG(c->name));
   }
 }
 
@@ -173,8 +166,9 @@ static wh_status compare_key(wh_sqlite_db *db, wh_sqlite_target *t, const wh_sql
     wh_sqlite_add_name(&names, t->names[t->key[i]]);
   }
   WH_TRY(wh_buf_check(&names, err));
-  say(difference, "no unique index is on exactly the key (%.*s): CREATE UNIQUE INDEX makes one",
-      WH_STR_ARG(wh_buf_str(&names)));
+  wh_difference_add(difference,
+                    "no unique index is on exactly the key (%.*s): CREATE UNIQUE INDEX makes one",
+                    WH_STR_ARG(wh_buf_str(&names)));
   return WH_OK;
 }
 
@@ -190,10 +184,7 @@ static wh_status table_exists(wh_sqlite_db *db, wh_str table, bool *ret, wh_erro
 
 wh_status wh_sqlite_target_refuse(const wh_sink *sink, const wh_sqlite_target *t, wh_str difference,
                                   wh_error *err) {
-  return wh_fail(
-      err, WH_ERR_REFUSED, "%.*s: table %.*s does not fit:\n%.*s%s%.*s\nNothing was changed",
-      WH_STR_ARG(sink->connection->name), WH_STR_ARG(t->spec.table), WH_STR_ARG(difference),
-      difference.len && t->clashes.len ? "\n" : "", WH_STR_ARG(t->clashes));
+  return wh_target_refuse(sink->connection, t->spec.table, difference, t->clashes, err);
 }
 
 wh_status wh_sqlite_target_bind(wh_sqlite_db *db, wh_sqlite_target *t, wh_arena *arena,
@@ -206,7 +197,7 @@ wh_status wh_sqlite_target_bind(wh_sqlite_db *db, wh_sqlite_target *t, wh_arena 
   size_t before = difference->len;
   WH_TRY(wh_sqlite_relate(db, t->spec.table, (wh_str){0}, arena, &r, err));
   if (r.is_view || r.is_virtual) {
-    say(difference, "it is a %s, not a table", r.is_view ? "view" : "virtual table");
+    wh_difference_add(difference, "it is a %s, not a table", r.is_view ? "view" : "virtual table");
     return wh_buf_check(difference, err);
   }
   WH_TRY(wh_sqlite_sample(db, &r, err));

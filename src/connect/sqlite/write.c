@@ -1,5 +1,5 @@
 // Rows into a table or a stage.
-#include "connect/sink_rows.h"
+#include "connect/sink_table.h"
 #include "connect/sqlite/sink.h"
 
 enum { ALONE_MAX = 4096 }; // rows that go one by one after statements for many failed
@@ -46,7 +46,7 @@ static wh_status bind_row(writing *w, size_t row, wh_sqlite_encoder *encoders, s
                           int first, bool *ret_fine, wh_error *err) {
   *ret_fine = true;
   for (size_t i = 0; i < w->target->schema.count; i++) {
-    wh_sqlite_misfit misfit;
+    wh_misfit misfit;
     wh_status status = wh_sqlite_encode(&encoders[i], &w->batch->columns[i], row, stmt,
                                         first + (int)i, &misfit, err);
     if (status == WH_OK) continue;
@@ -60,7 +60,7 @@ static wh_status bind_row(writing *w, size_t row, wh_sqlite_encoder *encoders, s
 // Rebinds one column of the row for another statement.
 static wh_status bind_again(writing *w, size_t row, size_t column, sqlite3_stmt *stmt, int index,
                             wh_error *err) {
-  wh_sqlite_misfit misfit;
+  wh_misfit misfit;
   wh_status status = wh_sqlite_encode(&w->target->encoders[column], &w->batch->columns[column], row,
                                       stmt, index, &misfit, err);
   return status == WH_ERR_TYPE ? wh_fail(err, WH_ERR_BUG, "a value fits once only") : status;
@@ -250,8 +250,8 @@ wh_status wh_sqlite_sink_write(wh_sink *sink, size_t target, const wh_batch *bat
     return WH_OK;
   }
   writing w = {.sink = sink, .target = t, .batch = batch, .rejects = rejects, .counts = counts};
-  w.rows = wh_sink_rows_of(&t->schema, t->key, wh_sqlite_key_count(t), t->version,
-                           sink->load.now_us);
+  w.rows =
+      wh_sink_rows_of(&t->schema, t->key, wh_sqlite_key_count(t), t->version, sink->load.now_us);
   bind_last(sink, t);
   wh_status status = put_rows(&w, err);
   let_go(t);

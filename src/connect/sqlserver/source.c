@@ -1,0 +1,188 @@
+#include "connect/sqlserver/source.h"
+
+#include "data/temporal.h"
+
+// Names of the primary key's columns in order.
+static wh_status key_of(const wh_sql_relation *r, wh_arena *arena, const wh_str **ret,
+                        size_t *ret_count, wh_error *err) {
+  size_t count = 0;
+  for (size_t i = 0; i < r->count; i++)
+    count += r->columns[i].key_position != 0;
+  wh_str *key = WH_NEW_ARRAY(arena, count, wh_str);
+  if (!key) return wh_fail_memory(err);
+  for (size_t i = 0; i < r->count; i++) {
+    uint32_t at = r->columns[i].key_position;
+    if (at && at <= count) key[at - 1] = r->columns[i].name;
+  }
+  *ret = key;
+  *ret_count = count;
+  return WH_OK;
+}
+
+// --- Discovering ---------------------------------------------------------------------------------
+
+typedef struct table_names {
+  wh_arena *arena;
+  wh_str *names;
+  bool *is_view;
+  size_t count, cap;
+} table_names;
+
+static wh_status take_name(void *context, const wh_str *v, size_t count, wh_error *err) {
+  table_names *t = context;
+  (void)count;
+  if (t->count == t->cap) {
+    size_t cap = t->cap ? t->cap * 2 : 64;
+    wh_str *names = WH_NEW_ARRAY(t->arena, cap, wh_str);
+    bool *is_view = WH_NEW_ARRAY(t->arena, cap, bool);
+    if (!names || !is_view) return wh_fail_memory(err);
+    if (t->count) memcpy(names, t->names, t->count * sizeof *names);
+    if (t->count) memcpy(is_view, t->is_view, t->count * sizeof *is_view);
+    t->names = names;
+    t->is_view = is_view;
+    t->cap = cap;
+  }
+  t->names[t->count] = wh_arena_str(t->arena, v[0]);
+  t->is_view[t->count] = wh_str_is(v[1], "1");
+  return t->names[t->count++].data ? WH_OK : wh_fail_memory(err);
+}
+
+static wh_status describe_table(wh_mssql_session *s, wh_arena *arena, wh_table_info *info,
+                                wh_error *err) {
+  wh_sql_relation r;
+  WH_TRY(wh_mssql_relate(&s->base, info->name, arena, &r, err));
+  info->rows = r.rows_estimate;
+  WH_TRY(wh_mssql_schema(&r, arena, &info->schema, err));
+  return key_of(&r, arena, &info->key, &info->key_count, err);
+}
+
+static wh_status discover(wh_connection *c, wh_arena *arena, wh_table_visit visit, void *context,
+                          wh_error *err) {
+  static const char sql[] =
+      "SELECT CASE WHEN s.name = SCHEMA_NAME() THEN o.name ELSE CONCAT(s.name, N'.', o.name) END "
+      "AS name, "
+      "CASE WHEN o.type = 'V' THEN 1 ELSE 0 END AS is_view FROM sys.objects AS o INNER JOIN "
+      "sys.schemas AS s ON s.schema_id = o.schema_id WHERE o.type IN ('U', 'V') AND "
+      "o.is_ms_shipped = "
+      "0 AND o.name NOT LIKE '!_wherry!_%' ESCAPE '!' ORDER BY 2, 1";
+  WH_CLEAN_MSSQL wh_mssql_session *s = NULL;
+  table_names t = {.arena = arena};
+  WH_TRY(wh_mssql_open(c, WH_SQL_READ, &s, err));
+  WH_TRY(wh_mssql_ask(&s->base, wh_str_of(sql), NULL, 0, take_name, &t, err));
+  for (size_t i = 0; i < t.count; i++) {
+    wh_table_info info = {.name = t.names[i], .rows = WH_SIZE_UNKNOWN};
+    wh_status status = describe_table(s, arena, &info, err);
+    // A view over tables that are gone is shown without columns; it must not hide the others.
+    bool is_broken_view = t.is_view[i] && (status == WH_ERR_IO || status == WH_ERR_NOT_FOUND ||
+                                           status == WH_ERR_DENIED);
+    if (status != WH_OK && !is_broken_view) return status;
+    WH_TRY(visit(context, &info, err));
+  }
+  return WH_OK;
+}
+
+// --- Describing ----------------------------------------------------------------------------------
+
+static bool is_asked(const wh_source_query *query, wh_str name) {
+  for (size_t i = 0; i < query->column_count; i++)
+    if (wh_str_eq(query->columns[i], name)) return true;
+  return query->column_count == 0;
+}
+
+// Columns that cannot be read are in the way only when they are asked for by name.
+static wh_status check_read(wh_mssql_session *s, const wh_mssql_from *from,
+                            const wh_source_query *query, wh_error *err) {
+  for (size_t i = 0; query->column_count && i < from->relation.count; i++) {
+    const wh_sql_column *c = &from->relation.columns[i];
+    if (c->unread && is_asked(query, c->name))
+      return wh_fail(err, WH_ERR_REFUSED, "%.*s: %.*s.%.*s %s: CAST it in a `query`",
+                     WH_STR_ARG(s->base.connection->name), WH_STR_ARG(from->what),
+                     WH_STR_ARG(c->name), c->unread);
+  }
+  return WH_OK;
+}
+
+static wh_status describe(wh_connection *c, const wh_source_query *query, wh_arena *arena,
+                          wh_source_info *ret, wh_error *err) {
+  WH_CLEAN_MSSQL wh_mssql_session *s = NULL;
+  wh_mssql_from from;
+  wh_source_info info = {.cursor_kind = WH_CURSOR_WINDOWED};
+  ptrdiff_t cursor = -1;
+  WH_TRY(wh_mssql_open(c, WH_SQL_READ, &s, err));
+  WH_TRY(wh_mssql_from_of(s, query->table, query->query, arena, &from, err));
+  if (query->cursor.len) cursor = wh_mssql_find(&from.relation, query->cursor);
+  if (query->cursor.len && cursor < 0) return wh_mssql_no_column(s, &from, query->cursor, err);
+  if (cursor >= 0 && wh_mssql_native_of(&from.relation.columns[cursor]) == WH_MSSQL_ROWVERSION)
+    info.cursor_kind = WH_CURSOR_EXACT;
+  WH_TRY(check_read(s, &from, query, err));
+  WH_TRY(wh_mssql_schema(&from.relation, arena, &info.schema, err));
+  WH_TRY(key_of(&from.relation, arena, &info.key, &info.key_count, err));
+  uint64_t rows = from.relation.rows_estimate;
+  if (!query->has_from && !query->has_to && rows != WH_SIZE_UNKNOWN) info.rows_estimate = rows;
+  if (query->limit_rows && info.rows_estimate > query->limit_rows)
+    info.rows_estimate = query->limit_rows;
+  *ret = info;
+  return WH_OK;
+}
+
+// --- Bounds --------------------------------------------------------------------------------------
+
+typedef struct clocks {
+  int64_t us;
+  uint64_t rowversion;
+} clocks;
+
+static wh_status take_clocks(void *context, const wh_str *v, size_t count, wh_error *err) {
+  clocks *c = context;
+  wh_iso iso;
+  int64_t version;
+  (void)count;
+  if (!v[0].data || !wh_iso_parse(v[0], &iso) || !wh_iso_to_timestamp(&iso, WH_UNIT_US, &c->us))
+    return wh_fail(err, WH_ERR_DATA, "the server's clock says '%.*s'", WH_STR_ARG(v[0]));
+  if (!v[1].data || !wh_str_to_i64(v[1], &version))
+    return wh_fail(err, WH_ERR_DATA, "the server's lowest rowversion is '%.*s'", WH_STR_ARG(v[1]));
+  c->rowversion = (uint64_t)version;
+  return WH_OK;
+}
+
+static wh_status is_exact(wh_mssql_session *s, const wh_source_query *query, wh_arena *arena,
+                          bool *ret, wh_error *err) {
+  wh_mssql_from from;
+  *ret = false;
+  if (!query->cursor.len) return WH_OK;
+  WH_TRY(wh_mssql_from_of(s, query->table, query->query, arena, &from, err));
+  ptrdiff_t at = wh_mssql_find(&from.relation, query->cursor);
+  if (at < 0) return wh_mssql_no_column(s, &from, query->cursor, err);
+  *ret = wh_mssql_native_of(&from.relation.columns[at]) == WH_MSSQL_ROWVERSION;
+  return WH_OK;
+}
+
+// Whatever commits from now on below the lowest rowversion of a transaction under way has committed
+// already: a snapshot that begins later has all rows below it.
+static wh_status bound(wh_connection *c, const wh_source_query *query, wh_arena *arena,
+                       wh_bound *ret, wh_error *err) {
+  static const char sql[] =
+      "SELECT CONVERT(nvarchar(30), CAST(SYSUTCDATETIME() AS datetime2(6)), 126), "
+      "CAST(MIN_ACTIVE_ROWVERSION() AS bigint)";
+  WH_CLEAN_MSSQL wh_mssql_session *s = NULL;
+  wh_bound b = {0};
+  clocks now;
+  WH_TRY(wh_mssql_open(c, WH_SQL_READ, &s, err));
+  WH_TRY(is_exact(s, query, arena, &b.has_to, err));
+  WH_TRY(wh_mssql_ask(&s->base, wh_str_of(sql), NULL, 0, take_clocks, &now, err));
+  b.clock_us = now.us;
+  if (b.has_to) {
+    b.to = (wh_value){.type = wh_type_of(WH_UINT64)};
+    b.to.as.u = now.rowversion;
+  }
+  *ret = b;
+  return WH_OK;
+}
+
+const wh_source_type wh_mssql_source = {
+    .discover = discover,
+    .describe = describe,
+    .bound = bound,
+    .open = wh_mssql_open_reader,
+    .open_finder = wh_mssql_open_finder,
+};

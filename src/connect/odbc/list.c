@@ -28,33 +28,30 @@ static wh_status add_table(listing *l, const wh_odbc_table *table, wh_error *err
   return WH_OK;
 }
 
-// Names as arguments are patterns: '_' and '%' only find more than is looked for, which is sorted
-// out here; the escape alone would find less.
-static wh_status add_pattern(const wh_odbc_session *s, wh_str name, wh_buf *wide, wh_error *err) {
-  WH_CLEAN_BUF wh_buf text;
-  wh_buf_init(&text, wide->mem, 0);
-  for (size_t i = 0; i < name.len; i++) {
-    if (s->escape && name.data[i] == s->escape) wh_buf_add_char(&text, s->escape);
-    wh_buf_add_char(&text, name.data[i]);
-  }
-  bool whole = !text.failed && wh_odbc_to_wide(wh_buf_str(&text), wide);
-  return whole ? WH_OK : wh_fail_memory(err);
+// Names as arguments are patterns: '_' only finds more than is looked for, which is sorted out
+// here; drivers do not agree on what escapes the rest.
+static bool is_own_pattern(const wh_odbc_session *s, wh_str name) {
+  return name.len && wh_str_find(name, 0, '%') == name.len &&
+         (!s->escape || wh_str_find(name, 0, s->escape) == name.len);
 }
 
 static wh_status ask(wh_odbc_session *s, SQLHSTMT stmt, wh_str name, wh_error *err) {
-  WH_CLEAN_BUF wh_buf catalog, pattern, kinds;
+  WH_CLEAN_BUF wh_buf catalog, schema, pattern, kinds;
   wh_buf_init(&catalog, s->connection->mem, 0);
+  wh_buf_init(&schema, s->connection->mem, 0);
   wh_buf_init(&pattern, s->connection->mem, 0);
   wh_buf_init(&kinds, s->connection->mem, 0);
-  if (!wh_odbc_to_wide(s->catalog, &catalog) ||
+  if (!wh_odbc_to_wide(s->catalog, &catalog) || !wh_odbc_to_wide(WH_STR("%"), &schema) ||
+      !wh_odbc_to_wide(name, &pattern) ||
       !wh_odbc_to_wide(WH_STR("TABLE,VIEW,SYNONYM,ALIAS,MATERIALIZED VIEW,FOREIGN TABLE"), &kinds))
     return wh_fail_memory(err);
-  WH_TRY(add_pattern(s, name, &pattern, err));
   SQLWCHAR *in = s->catalog.len ? (SQLWCHAR *)catalog.data : NULL;
-  SQLWCHAR *like = name.len ? (SQLWCHAR *)pattern.data : NULL;
+  // Without a schema some drivers look into one alone, with one others look for it.
+  SQLWCHAR *any = s->has_schemas ? (SQLWCHAR *)schema.data : NULL;
+  SQLWCHAR *like = is_own_pattern(s, name) ? (SQLWCHAR *)pattern.data : NULL;
   wh_odbc_begin_call(s, stmt, wh_odbc_options_of(s)->statement_timeout_us);
-  SQLRETURN rc = SQLTablesW(stmt, in, in ? SQL_NTS : 0, NULL, 0, like, like ? SQL_NTS : 0,
-                            (SQLWCHAR *)kinds.data, SQL_NTS);
+  SQLRETURN rc = SQLTablesW(stmt, in, in ? SQL_NTS : 0, any, any ? SQL_NTS : 0, like,
+                            like ? SQL_NTS : 0, (SQLWCHAR *)kinds.data, SQL_NTS);
   wh_odbc_end_call(s);
   return SQL_SUCCEEDED(rc) ? WH_OK : wh_odbc_fail(s, stmt, "listing the tables", err);
 }
@@ -86,7 +83,7 @@ static int compare(const void *a, const void *b) {
 }
 
 // A table and a view of one name are far apart here; the schema is then left out of both, and
-// wherry_odbc_relate says that it has to be given.
+// wh_odbc_relate says that it has to be given.
 static void mark_alone(wh_odbc_tables *t) {
   for (size_t i = 1; i < t->count; i++)
     if (wh_str_eq(t->items[i].name, t->items[i - 1].name))

@@ -66,13 +66,15 @@ static wh_status get_info(wh_odbc_session *s, SQLUSMALLINT what, wh_str *ret, wh
 }
 
 static wh_status learn(wh_odbc_session *s, wh_error *err) {
-  wh_str quote, escape, catalog;
+  wh_str quote, escape, catalog, schema;
   SQLUINTEGER extensions = 0;
   WH_TRY(get_info(s, SQL_DBMS_NAME, &s->product, err));
   WH_TRY(get_info(s, SQL_IDENTIFIER_QUOTE_CHAR, &quote, err));
   WH_TRY(get_info(s, SQL_SEARCH_PATTERN_ESCAPE, &escape, err));
   WH_TRY(get_info(s, SQL_CATALOG_NAME, &catalog, err));
+  WH_TRY(get_info(s, SQL_SCHEMA_TERM, &schema, err));
   if (wh_str_is(catalog, "Y")) WH_TRY(get_info(s, SQL_DATABASE_NAME, &s->catalog, err));
+  s->has_schemas = schema.len > 0;
   s->quote = quote.len == 1 && quote.data[0] != ' ' ? quote.data[0] : 0;
   s->escape = escape.len == 1 ? escape.data[0] : 0;
   (void)SQLGetInfoW(s->dbc, SQL_GETDATA_EXTENSIONS, &extensions, sizeof extensions, NULL);

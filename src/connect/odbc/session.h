@@ -26,6 +26,7 @@ typedef struct wh_odbc_session {
   wh_str catalog; // the database that is connected to; empty: it has no name
   char quote;     // around identifiers; 0: there are none
   char escape;    // in patterns of the catalog's functions; 0: there is none
+  bool has_schemas;
   bool goes_back; // the driver can get a value of any row of an array again
   bool timed_out; // the call that just ended
 } wh_odbc_session;
@@ -75,7 +76,7 @@ bool wh_odbc_is_of_value(const wh_odbc_trouble *t);
 
 // --- Texts (text.c) ------------------------------------------------------------------------------
 
-// With a NUL behind it, which *ret_units does not count. False without memory.
+// With a NUL behind it. False without memory.
 bool wh_odbc_to_wide(wh_str text, wh_buf *out);
 // False where a surrogate stands alone, or without memory (out->failed).
 bool wh_odbc_from_wide(const SQLWCHAR *text, size_t units, wh_buf *out);

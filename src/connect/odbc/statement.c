@@ -16,7 +16,10 @@ wh_status wh_odbc_statement(wh_odbc_session *s, SQLHSTMT *ret, wh_error *err) {
 }
 
 void wh_odbc_statement_free(SQLHSTMT *stmt) {
-  if (*stmt) SQLFreeHandle(SQL_HANDLE_STMT, *stmt);
+  if (!*stmt) return;
+  // PostgreSQL's driver keeps what it found out about a statement that was never run, otherwise.
+  SQLFreeStmt(*stmt, SQL_CLOSE);
+  SQLFreeHandle(SQL_HANDLE_STMT, *stmt);
   *stmt = SQL_NULL_HSTMT;
 }
 

@@ -123,6 +123,7 @@ typedef struct wh_sql_driver {
 
   // Spelling.
   size_t name_max;                                     // bytes of an identifier
+  bool names_are_short;                                // in it: of characters up to U+FFFF
   bool (*name)(wh_buf *sql, wh_str name);              // quoted
   bool (*param)(wh_buf *sql, unsigned number);         // from 1: $1, ?, @P1
   bool (*same)(wh_buf *sql, wh_str a, wh_str b);       // equal by bytes, or both NULL

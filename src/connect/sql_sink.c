@@ -168,7 +168,14 @@ wh_status wh_sql_open_session(wh_sink *sink, wh_sql_access access, wh_error *err
 
 // --- Opening -------------------------------------------------------------------------------------
 
-static wh_status check_name_sizes(const wh_sink *sink, const wh_schema *schema, wh_error *err) {
+// Of four bytes in UTF-8.
+static bool has_long_character(wh_str name) {
+  for (size_t i = 0; i < name.len; i++)
+    if ((unsigned char)name.data[i] >= 0xF0) return true;
+  return false;
+}
+
+static wh_status check_names(const wh_sink *sink, const wh_schema *schema, wh_error *err) {
   size_t most = sink->driver->name_max;
   for (size_t i = 0; i < schema->count; i++) {
     wh_str name = schema->fields[i].name;
@@ -177,6 +184,11 @@ static wh_status check_name_sizes(const wh_sink *sink, const wh_schema *schema, 
                      "%.*s: the column '%.*s' has a name of %zu bytes; %s allows %zu",
                      WH_STR_ARG(sink->connection->name), WH_STR_ARG(name), name.len,
                      sink->driver->product, most);
+    if (sink->driver->names_are_short && has_long_character(name))
+      return wh_fail(err, WH_ERR_REFUSED,
+                     "%.*s: the column '%.*s' has a character in its name that %s allows in values "
+                     "only. Give it another name under `columns`",
+                     WH_STR_ARG(sink->connection->name), WH_STR_ARG(name), sink->driver->product);
   }
   return WH_OK;
 }
@@ -200,7 +212,7 @@ static wh_status make_target(wh_sink *sink, const wh_target *spec, wh_sql_target
       !t->checked)
     return wh_fail_memory(err);
   WH_TRY(wh_target_check(sink->connection, &t->spec, sink->driver->product, NULL, err));
-  WH_TRY(check_name_sizes(sink, &t->schema, err));
+  WH_TRY(check_names(sink, &t->schema, err));
   for (size_t i = 0; i < t->key_count; i++)
     WH_TRY(wh_target_find(sink->connection, &t->spec, spec->key[i], "key", &t->key[i], err));
   t->spec.key = NULL; // `key` says it

@@ -99,10 +99,12 @@ static wh_status object_write(wh_run_output *out, wh_flow_item *item, wh_counts 
   uint64_t rows = item->batch ? item->batch->rows : item->block ? item->block->rows : 0;
   if (rows == 0) return WH_OK;
   if (!o->writer) WH_TRY(start_writing(out, err));
-  if (item->batch)
-    WH_TRY(o->writer->write(o->writer, item->batch, err));
-  else
-    WH_TRY(o->writer->append(o->writer, item->block, err));
+  wh_status status = item->batch ? o->writer->write(o->writer, item->batch, err)
+                                 : o->writer->append(o->writer, item->block, err);
+  if (status != WH_OK) {
+    wh_error_append_row(err);
+    return status;
+  }
   o->rows += rows;
   o->row_hash += item->hash_out;
   counts->written += rows;

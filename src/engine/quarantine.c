@@ -48,7 +48,7 @@ static wh_status show_line(void *context, wh_str line, wh_error *err) {
   if (is_header(line)) return WH_OK;
   wh_rejected_row row = {.object = s->entry->object};
   if (!cut_content(line, &row.data, &row.is_text)) return WH_OK; // a torn last line
-  json_t *object = json_loadb(line.data, line.len, 0, NULL);
+  json_t *object = json_loadb(line.data, line.len, JSON_ALLOW_NUL, NULL);
   if (!object) return wh_fail(err, WH_ERR_DATA, "a line of the quarantine is damaged");
   row.rule = wh_json_text(object, "rule");
   row.column = wh_json_text(object, "column");
@@ -94,7 +94,7 @@ typedef struct unpack {
 
 static wh_status read_header(unpack *u, wh_str line, wh_error *err) {
   if (u->has_header) return WH_OK;
-  json_t *header = json_loadb(line.data, line.len, 0, NULL);
+  json_t *header = json_loadb(line.data, line.len, JSON_ALLOW_NUL, NULL);
   if (!header) return wh_fail(err, WH_ERR_DATA, "the header of a quarantine file is damaged");
   u->order = json_integer_value(json_object_get(header, "order"));
   wh_status status =
@@ -131,7 +131,7 @@ static wh_status unpack_line(void *context, wh_str line, wh_error *err) {
   if (!cut_content(line, &content, &is_text)) return WH_OK;
   u->rows++;
   if (!is_text) return add_line(u, content, err);
-  json_t *text = json_loadb(content.data, content.len, JSON_DECODE_ANY, NULL);
+  json_t *text = json_loadb(content.data, content.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
   if (!text) return add_line(u, content, err);
   wh_status status = add_line(u, wh_str_n(json_string_value(text), json_string_length(text)), err);
   json_decref(text);

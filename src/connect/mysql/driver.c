@@ -78,9 +78,9 @@ static bool add_bytes(wh_buf *sql, wh_str a) {
     .product = product_, .open = open_session, .close = close_session, .run = wh_mysql_run_sql,    \
     .ask = wh_mysql_ask, .relate = wh_mysql_relate, .home = wh_mysql_home, .bulk = wh_mysql_bulk,  \
     .declare = declare_, .declared = wh_mysql_declared, .clash = wh_mysql_clash,                   \
-    .checks = wh_mysql_checks, .fits = wh_mysql_fits, .name_max = 64, .name = wh_mysql_add_name,   \
-    .param = add_param, .same = add_same, .same_bytes = add_same_bytes, .bytes = add_bytes,        \
-    .begin = "START TRANSACTION", .savepoint = "SAVEPOINT wherry",                                 \
+    .checks = wh_mysql_checks, .fits = wh_mysql_fits, .name_max = 64, .names_are_short = true,     \
+    .name = wh_mysql_add_name, .param = add_param, .same = add_same, .same_bytes = add_same_bytes, \
+    .bytes = add_bytes, .begin = "START TRANSACTION", .savepoint = "SAVEPOINT wherry",             \
     .to_savepoint = "ROLLBACK TO SAVEPOINT wherry", .release = "RELEASE SAVEPOINT wherry",         \
     .text = "LONGTEXT " text_, .digest = DIGEST, .table_options = TABLE_OPTIONS,                   \
     .temporary_prefix = "", .add_batch_table = wh_mysql_add_batch_table,                           \

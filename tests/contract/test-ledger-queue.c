@@ -17,6 +17,11 @@ static wh_status receive(fixture *f, int64_t hidden_us, wh_work *ret) {
   return f->t->receive(f->l, S("p"), hidden_us, &f->arena, ret, &test_err);
 }
 
+// The clock goes on while one asks.
+static bool is_near(int64_t a_us, int64_t b_us) {
+  return a_us - b_us < 1000000 && b_us - a_us < 1000000;
+}
+
 static bool fail(fixture *f, uint64_t work, uint32_t attempts, bool definite, int64_t delay_us) {
   bool dead = false;
   CHECK_OK(f->t->fail(f->l, work, attempts, definite, delay_us, S("no"), &dead, &test_err));
@@ -68,9 +73,9 @@ LEDGER_TEST(what_is_hidden_comes_back) {
   wh_work w;
   CHECK_OK(receive(f, HOUR_US, &w));
   CHECK_OK(f->t->next_visible(f->l, S("p"), &at, &test_err));
-  CHECK_EQ(at, w.visible_us);
+  CHECK(is_near(at, w.visible_us));
   CHECK_OK(f->t->next_visible(f->l, S(""), &at, &test_err));
-  CHECK_EQ(at, w.visible_us);
+  CHECK(is_near(at, w.visible_us));
   CHECK_OK(f->t->next_visible(f->l, S("q"), &at, &test_err));
   CHECK_EQ(at, INT64_MAX);
   sim_os_advance(f->os, 3500 * SECOND_NS);

@@ -66,6 +66,9 @@ typedef struct ledger_driver {
   void (*give_back)(ledger *l, ledger_lease *lease);
   wh_status (*is_held)(ledger *l, wh_str name, bool *ret, wh_error *err); // by another process
 
+  // In a transaction that puts works into a pipeline's queue: none other does meanwhile, so that
+  // no two wait for each other. NULL: one transaction writes at a time anyway.
+  wh_status (*lock_queue)(ledger *l, wh_str pipeline, wh_error *err);
   // In a transaction that gives the pipeline something to do: tells the other workers.
   // NULL: there are none.
   wh_status (*tell)(ledger *l, wh_str pipeline, wh_error *err);

@@ -23,8 +23,20 @@ static void ledger_close(wh_ledger *base) {
   wh_mem_free(l->base.mem, l, sizeof *l);
 }
 
+static wh_status listen_to_nobody(wh_ledger *base, int *ret_fd, wh_error *err) {
+  (void)base, (void)err;
+  *ret_fd = -1;
+  return WH_OK;
+}
+
+static void heard_nothing(wh_ledger *base, wh_heard_visit visit, void *context) {
+  (void)base, (void)visit, (void)context;
+}
+
 static const wh_ledger_type sqlite_type = {
     .name = "sqlite",
+    .listen = listen_to_nobody,
+    .heard = heard_nothing,
     .close = ledger_close,
     LEDGER_VERBS,
 };

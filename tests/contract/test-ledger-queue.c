@@ -78,15 +78,15 @@ LEDGER_TEST(what_is_hidden_comes_back) {
   CHECK(is_near(at, w.visible_us));
   CHECK_OK(f->t->next_visible(f->l, S("q"), &at, &test_err));
   CHECK_EQ(at, INT64_MAX);
-  sim_os_advance(f->os, 3500 * SECOND_NS);
+  pass_time(f, 3500 * SECOND_NS);
   CHECK_FAILS(receive(f, HOUR_US, &w), WH_ERR_END);
   CHECK_OK(f->t->next_visible(f->l, S("p"), &at, &test_err));
-  sim_os_advance(f->os, 200 * SECOND_NS);
+  pass_time(f, 200 * SECOND_NS);
   CHECK_OK(receive(f, INT64_MAX, &w)); // forever
   CHECK_EQ(w.attempts, 1);             // nobody said that it failed
   CHECK_EQ(w.visible_us, INT64_MAX);
   CHECK_OK(f->t->extend(f->l, w.id, HOUR_US, &test_err));
-  sim_os_advance(f->os, 3700 * SECOND_NS);
+  pass_time(f, 3700 * SECOND_NS);
   CHECK_OK(receive(f, HOUR_US, &w));
   CHECK_OK(f->t->done(f->l, w.id, &test_err));
   CHECK_FAILS(f->t->extend(f->l, w.id, HOUR_US, &test_err), WH_ERR_STALE);
@@ -103,7 +103,7 @@ LEDGER_TEST(failures_end_in_a_dead_letter) {
     if (i > 1) CHECK_STR(w.error, S("no"));
     CHECK_EQ(fail(f, w.id, 3, false, 60 * 1000000), i == 3);
     CHECK_FAILS(receive(f, HOUR_US, &w), WH_ERR_END);
-    sim_os_advance(f->os, 61 * SECOND_NS);
+    pass_time(f, 61 * SECOND_NS);
   }
   CHECK_FAILS(receive(f, HOUR_US, &w), WH_ERR_END);
   wh_ledger_stats stats;
@@ -510,7 +510,7 @@ static void step(model *m) {
   case 13:
   case 14:
     m->now++;
-    sim_os_advance(f->os, TICK_US * 1000);
+    pass_time(f, TICK_US * 1000);
     break;
   default:
     compare(m);

@@ -30,6 +30,7 @@ static inline wh_status open_sqlite_ledger(wh_os *os, wh_mem *mem, const char *f
 
 #ifdef WHERRY_POSTGRES
 static wh_connection ledger_place; // of the test that is going on
+static int ledger_port;            // a line to its server that is not the server's own; 0: none
 enum { LEDGER_TEST_LEASE_S = 3600 };
 
 static inline const char *begin_place(void) {
@@ -92,6 +93,7 @@ static inline wh_status open_postgres_ledger(wh_os *os, wh_mem *mem, const char 
   static char kept[64]; // by the ledger that is open
   snprintf(kept, sizeof kept, "%s", schema);
   options.schema = wh_str_of(kept);
+  if (ledger_port) options.server.port = ledger_port;
   c.options = &options;
   c.name = WH_STR("ledger");
   bool is_simulated = c.os->type != os->type;

@@ -1,6 +1,6 @@
 // Every allocation of the story refused in turn, SQLite's too (libpq's cannot be): an error, no
-// crash, no leak, and with memory again the same ledger goes on from where it was. A program of its own, because
-// SQLite's memory can be put under the accountant only before its first use.
+// crash, no leak, and with memory again the same ledger goes on from where it was. A program of its
+// own, because SQLite's memory can be put under the accountant only before its first use.
 #include "base/sqlite_mem.h"
 #include "ledger_story.h"
 

@@ -132,12 +132,12 @@ static void walk(wh_loader *l, const wh_node *node, bool allowed) {
       }
     } else if (wh_config_has_reference(node->text)) {
       bool name = memmem(node->text.data, node->text.len, "${run}", 6) != NULL;
-      wh_problems_error(
-          &l->problems, node,
-          "${...} is not taken here, only in connections, masks, read.query, serve and a ledger on "
-          "a server. "
-          "%s",
-          name ? "In a template write {run}" : "For a literal '${' write $${");
+      wh_problems_error(&l->problems, node,
+                        "${...} is not taken here, only in connections, masks, read.query, serve "
+                        "and a ledger on a "
+                        "server. "
+                        "%s",
+                        name ? "In a template write {run}" : "For a literal '${' write $${");
     }
     return;
   }

@@ -69,6 +69,10 @@ typedef struct ledger_driver {
   // In a transaction that puts works into a pipeline's queue: none other does meanwhile, so that
   // no two wait for each other. NULL: one transaction writes at a time anyway.
   wh_status (*lock_queue)(ledger *l, wh_str pipeline, wh_error *err);
+  // Puts entries that are to be loaded at once, and counts the new ones. NULL: one by one is as
+  // good.
+  wh_status (*put_block)(ledger *l, wh_str pipeline, const wh_put *puts, size_t count,
+                         uint64_t *ret_new, wh_error *err);
   // In a transaction that gives the pipeline something to do: tells the other workers.
   // NULL: there are none.
   wh_status (*tell)(ledger *l, wh_str pipeline, wh_error *err);

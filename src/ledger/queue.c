@@ -56,14 +56,24 @@ static wh_status skip_one(ledger *l, wh_str pipeline, const wh_put *put, wh_erro
   return ledger_run(&q, err);
 }
 
-static wh_status put_all(ledger *l, wh_str pipeline, const wh_put *puts, size_t count, bool is_done,
-                         uint64_t *ret_new, wh_error *err) {
+static wh_status put_each(ledger *l, wh_str pipeline, const wh_put *puts, size_t count,
+                          bool is_done, uint64_t *ret_new, wh_error *err) {
   *ret_new = 0;
-  if (l->driver->lock_queue) WH_TRY(l->driver->lock_queue(l, pipeline, err));
   for (size_t i = 0; i < count; i++) {
     if (is_done) WH_TRY(skip_one(l, pipeline, &puts[i], err));
     WH_TRY(put_one(l, pipeline, &puts[i], is_done ? WORK_DONE : WORK_READY, ret_new, err));
   }
+  return WH_OK;
+}
+
+static wh_status put_all(ledger *l, wh_str pipeline, const wh_put *puts, size_t count, bool is_done,
+                         uint64_t *ret_new, wh_error *err) {
+  const ledger_driver *driver = l->driver;
+  if (driver->lock_queue) WH_TRY(driver->lock_queue(l, pipeline, err));
+  if (driver->put_block && !is_done)
+    WH_TRY(driver->put_block(l, pipeline, puts, count, ret_new, err));
+  else
+    WH_TRY(put_each(l, pipeline, puts, count, is_done, ret_new, err));
   return *ret_new && !is_done ? ledger_tell(l, pipeline, err) : WH_OK;
 }
 

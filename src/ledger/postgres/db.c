@@ -277,5 +277,6 @@ const ledger_driver pg_driver = {
     .give_back = pg_give_back,
     .is_held = pg_is_held,
     .lock_queue = pg_lock_queue,
+    .put_block = pg_put_block,
     .tell = pg_tell,
 };

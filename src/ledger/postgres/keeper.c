@@ -83,23 +83,6 @@ wh_status pg_is_held(ledger *base, wh_str name, bool *ret, wh_error *err) {
   return ledger_step(&q, ret, err);
 }
 
-wh_status pg_lock_queue(ledger *base, wh_str pipeline, wh_error *err) {
-  LEDGER_QUERY q;
-  ledger_query_open(base,
-                    "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended("
-                    "current_schema() || '/' || ?, 0))",
-                    &q);
-  ledger_bind_text(&q, pipeline);
-  return ledger_run(&q, err);
-}
-
-wh_status pg_tell(ledger *base, wh_str pipeline, wh_error *err) {
-  LEDGER_QUERY q;
-  ledger_query_open(base, "SELECT pg_catalog.pg_notify(current_schema(), ?)", &q);
-  ledger_bind_text(&q, pipeline);
-  return ledger_run(&q, err);
-}
-
 // --- renewing
 // --------------------------------------------------------------------------------------
 

@@ -119,16 +119,16 @@ static wh_status migrate_from(pg_ledger *l, uint64_t version, wh_error *err) {
   for (; version < PG_LEDGER_VERSION; version++)
     WH_TRY(wh_pg_run_c(l->session, migrations[version]->data, err));
   WH_TRY(wh_pg_run_c(l->session, "DELETE FROM ledger_version", err));
-  wh_str number = WH_STR("");
   char text[24];
   snprintf(text, sizeof text, "%llu", (unsigned long long)version);
-  number = wh_str_of(text);
+  wh_str number = wh_str_of(text);
   return wh_pg_run(l->session, WH_STR("INSERT INTO ledger_version (version) VALUES ($1)"), &number,
                    1, NULL, err);
 }
 
 // One worker at a time; whoever waited finds it done.
 static wh_status migrate_alone(pg_ledger *l, wh_error *err) {
+  WH_TRY(wh_pg_run_c(l->session, "SET LOCAL lock_timeout = '60s'", err));
   WH_TRY(wh_pg_run(l->session,
                    WH_STR("SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended("
                           "'wherry ledger ' || $1, 0))"),

@@ -80,7 +80,10 @@ wh_status pg_hold(ledger *l, ledger_lease *lease, wh_error *err);
 wh_status pg_renew(ledger *l, const ledger_lease *lease, wh_error *err);
 void pg_give_back(ledger *l, ledger_lease *lease);
 wh_status pg_is_held(ledger *l, wh_str name, bool *ret, wh_error *err);
+
 wh_status pg_lock_queue(ledger *l, wh_str pipeline, wh_error *err);
+wh_status pg_put_block(ledger *l, wh_str pipeline, const wh_put *puts, size_t count,
+                       uint64_t *ret_new, wh_error *err);
 wh_status pg_tell(ledger *l, wh_str pipeline, wh_error *err);
 
 // The thread that renews what is held, and listens.

@@ -2,7 +2,6 @@
 """Several workers, one ledger: three of them, each on a machine of its own (a network namespace), share
 a PostgreSQL. Histories of kills, pauses past the lease, and cut cables, each from a seed; what is there
 in the end is what one worker alone would have made of it."""
-import json
 import os
 import random
 import signal
@@ -12,7 +11,7 @@ import time
 import tap
 from network import Network
 from project import Project
-from servers import Postgres
+from servers import Postgres, Session
 
 WORKERS = 3
 HISTORIES = 500 if tap.LONG else 20
@@ -254,6 +253,114 @@ def test_histories_of_three_workers_end_as_one_workers():
         except BaseException:
             tap.note(f"history {number}, seed {seed}")
             raise
+
+
+SLEEPER = """\
+version: 1
+ledger: {ledger}
+connections:
+  pg: {pg}
+  lake: {{ type: local, path: lake }}
+pipelines:
+  big:
+    when: new
+    from: lake:*.csv
+    columns: all
+    to: pg:big
+    write: {{ mode: append }}
+"""
+
+
+def new_project(name, config):
+    server.database = name
+    server.sql(f"CREATE DATABASE {name} TEMPLATE template0", database="postgres")
+    words = server.words(lease=f"{LEASE}s")
+    project = Project(config=config.format(pg=server.words(), ledger=words))
+    (project.folder / "lake").mkdir()
+    return project
+
+
+def wait_for(what, condition):
+    end = time.monotonic() + PATIENCE
+    while not (got := condition()):
+        assert time.monotonic() < end, f"{what}: not within {PATIENCE} s"
+        time.sleep(0.01)
+    return got
+
+
+def test_a_worker_that_slept_through_its_lease_commits_nothing():
+    ground()
+    project = new_project("sleeper", SLEEPER)
+    rows = 1000000
+    with open(project.folder / "lake/big.csv", "w") as out:
+        out.write("id,n\n" + "".join(f"{i},{i}\n" for i in range(rows)))
+    os.utime(project.folder / "lake/big.csv", (0, 1.7e9))
+    logs = [open(project.folder / f"log-{i}", "w+") for i in range(2)]
+    project.wherry("runs")  # makes the ledger
+    session = Session(server)
+    sleeper = Worker(0, project, logs[0])
+    # It reads the whole file before it begins to load: there it falls asleep.
+    wait_for("the load begins", lambda: session.sql("SELECT 1 FROM wherry.run WHERE state = 0"))
+    sleeper.send(signal.SIGSTOP)
+    session.close()
+    tap.equal(server.sql("SELECT to_regclass('big')").strip(), "", "the table, when the worker falls asleep")
+    other = Worker(1, project, logs[1])
+    wait_for("the other has loaded it", lambda: server.rows("SELECT 1 FROM wherry.run WHERE state = 2"))
+    sleeper.send(signal.SIGCONT)
+    wait_for("the sleeper is told", lambda: "another worker has taken over pipeline big" in (project.folder / "log-0").read_text())
+    tap.equal(server.rows("SELECT count(*), sum(n) FROM big"), [(str(rows), str(rows * (rows - 1) // 2))])
+    runs = project.wherry("runs", "--json").lines()
+    tap.equal(sorted((run["status"], run["rows_written"]) for run in runs), [("done", rows), ("failed", 0)])
+    for worker in (sleeper, other):
+        worker.drain()
+    project.wherry("verify")
+
+
+def test_schedules_fire_once_whoever_comes_first():
+    ground()
+    project = new_project("schedule", """\
+version: 1
+ledger: {ledger}
+connections:
+  pg: {pg}
+  lake: {{ type: local, path: lake }}
+pipelines:
+  beat:
+    when: {{ every: 2s }}
+    from: pg:beat
+    columns: all
+    to: lake:beat-{{run}}.json
+""")
+    server.sql("CREATE TABLE beat (id int PRIMARY KEY); INSERT INTO beat VALUES (1)")
+    with open(project.folder / "log", "w") as log:
+        workers = [Worker(i, project, log) for i in range(WORKERS)]
+        started = time.monotonic()
+        time.sleep(9)
+        for worker in workers:
+            worker.send(signal.SIGTERM)
+        for worker in workers:
+            worker.process.wait()
+        seconds = time.monotonic() - started
+    times = [run["started_us"] if "started_us" in run else run["started"]
+             for run in project.wherry("runs", "--json").lines()]
+    assert 3 <= len(times) <= seconds / 2 + 1, (seconds, times)
+
+
+def test_the_words_of_a_shared_ledger_are_checked():
+    project = Project(config="version: 1\n")
+
+    def check(ledger):
+        project.config(f"version: 1\nledger: {ledger}\nconnections: {{ a: {{ type: sqlite, path: a.db }} }}\n"
+                       "pipelines: {}\n")
+        return project.wherry("check", code=None)
+
+    tap.equal(check("postgres://wherry@db/state").code, 0)
+    tap.contains(check("postgres://wherry:hunter2@db/state").err, "ledger: password is written literally")
+    tap.equal(check("postgres://wherry:${secret:ledger}@db/state").err.count("warning"), 0)
+    tap.contains(check("postgres://wherry@db:many/state").err, "ledger: port: expected a whole number, found 'many'")
+    tap.contains(check("{ type: postgres, host: db, databse: state }").err, "Did you mean 'database'?")
+    tap.contains(check("{ type: postgres, host: db, database: state, lease: 10ms }").err,
+                 "ledger: lease: must be between 1s and 1h")
 
 
 if __name__ == "__main__":

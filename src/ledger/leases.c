@@ -19,11 +19,15 @@ static void free_lease(ledger *l, ledger_lease *lease) {
 }
 
 wh_status ledger_fail_held(wh_str name, wh_str holder, wh_error *err) {
-  wh_status status =
-      wh_fail(err, WH_ERR_BUSY, "%.*s: another run of it is going on%s%.*s. Look: wherry status",
-              WH_STR_ARG(name), holder.len ? ", " : "", WH_STR_ARG(holder));
+  if (holder.len) {
+    (void)wh_fail(err, WH_ERR_BUSY, "%.*s: another run of it is going on, %.*s", WH_STR_ARG(name),
+                  WH_STR_ARG(holder));
+  } else {
+    (void)wh_fail(err, WH_ERR_BUSY, "%.*s: another run of it is going on. Look: wherry status",
+                  WH_STR_ARG(name));
+  }
   if (err) err->retry = true;
-  return status;
+  return WH_ERR_BUSY;
 }
 
 static wh_status check_name(wh_str name, wh_error *err) {

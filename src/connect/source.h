@@ -17,8 +17,8 @@ typedef struct wh_source_query {
   wh_value from;
   bool has_to; // and cursor < to (exact cursors)
   wh_value to;
-  uint64_t limit_rows; // 0: no limit
-  size_t batch_rows;   // 0: the connection's
+  uint64_t limit_rows;            // 0: no limit
+  size_t batch_rows, batch_bytes; // 0: the connection's
 } wh_source_query;
 
 typedef enum wh_cursor_kind { WH_CURSOR_WINDOWED, WH_CURSOR_EXACT } wh_cursor_kind;
@@ -58,6 +58,12 @@ struct wh_finder {
   wh_status (*find)(wh_finder *finder, const wh_value *key, wh_batch *batch, wh_error *err);
   void (*close)(wh_finder *finder);
 };
+
+// Why a value does not fit its column.
+typedef struct wh_misfit {
+  const char *rule; // "type", "not_null", "utf8"
+  char reason[256]; // "'infinity' is not a date"
+} wh_misfit;
 
 typedef struct wh_source_type {
   wh_status (*discover)(wh_connection *c, wh_arena *arena, wh_table_visit visit, void *context,

@@ -174,7 +174,7 @@ struct wh_config {
   wh_str state_folder; // FOLDER/.wherry: ledger, keyring, quarantine, locks
   const wh_node *root;
   int64_t memory_bytes; // default 64 MiB
-  wh_str ledger_path;   // default FOLDER/.wherry/ledger.db
+  wh_str ledger_path;   // default FOLDER/.wherry/ledger.db; for one in SQLite
   bool log_json;
   wh_pipeline *pipelines;
   size_t pipeline_count;
@@ -209,6 +209,13 @@ typedef struct wh_connection_info {
 size_t wh_config_connection_count(const wh_config *config);
 const wh_connection_info *wh_config_connection_info(const wh_config *config, size_t i);
 const wh_connection_info *wh_config_find_connection(const wh_config *config, wh_str name);
+
+// Where the ledger is, when it is on a server that workers share: its connector, NULL for SQLite.
+const wh_connector *wh_config_ledger_type(const wh_config *config);
+// Makes the connection to it ready, as wh_config_connect does; and how long a worker that says
+// nothing keeps what it holds.
+wh_status wh_config_ledger(wh_config *config, wh_connection **ret, int64_t *ret_lease_us,
+                           wh_error *err);
 
 // Makes the connection ready: parses its options, resolving the secrets in them. The same pointer
 // every time. Thread-safe. `cancel` etc. of the connection may be set by the caller once.

@@ -65,6 +65,7 @@ typedef struct wh_run_options {
   int64_t since_us;    // as if the cursor stood there; it is moved unless it stood before that
   uint64_t limit_rows; // 0: none; then the cursor is not moved
   bool hurry;          // take retries that are not due yet
+  bool scheduled;      // only if its schedule, or a retry, is due; then it has fired
 } wh_run_options;
 
 typedef struct wh_run_totals {

@@ -328,7 +328,7 @@ wh_status wh_quarantine_replay(wh_engine *engine, const wh_pipeline *pipeline,
   WH_TRY(ledger->type->acquire(ledger, pipeline->name, &lease, err));
   replay r = {
       .engine = engine, .pipeline = pipeline, .lease = &lease, .totals = totals, .arena = &arena};
-  wh_status status = wh_run_recover(engine, pipeline, err);
+  wh_status status = wh_run_recover(engine, pipeline, &lease, err);
   if (status == WH_OK) status = collect_entries(&r, err);
   for (size_t i = 0; status == WH_OK && i < r.count; i++) {
     if (wh_engine_stopping(engine)) break;

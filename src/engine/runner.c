@@ -66,6 +66,14 @@ static wh_status after_failure(wh_engine *engine, const wh_pipeline *p, const wh
                             wh_str_of(why->text), &dead, err);
 }
 
+static wh_status reads_objects(wh_engine *engine, const wh_pipeline *p, bool *ret, wh_error *err) {
+  wh_connection *c;
+  bool is_rows;
+  WH_TRY(wh_input_connect(engine, &p->from, &c, &is_rows, err));
+  *ret = !is_rows;
+  return WH_OK;
+}
+
 // --- one pipeline ------------------------------------------------------------------------------
 
 // Nobody survives it: whoever took the object was killed each time, and not one chunk further.
@@ -150,18 +158,39 @@ static wh_status run_rows(wh_engine *engine, wh_run_request *r, wh_run_totals *t
   return WH_OK;
 }
 
-static wh_status run_with_lease(wh_engine *engine, wh_run_request *r, wh_run_totals *totals,
-                                wh_error *err) {
+static wh_status run_objects_or_rows(wh_engine *engine, wh_run_request *r, wh_run_totals *totals,
+                                     wh_error *err) {
   const wh_pipeline *p = r->pipeline;
-  WH_TRY(wh_run_recover(engine, p, err));
-  wh_connection *c;
-  bool is_rows;
-  WH_TRY(wh_input_connect(engine, &p->from, &c, &is_rows, err));
-  if (is_rows) return run_rows(engine, r, totals, err);
+  bool objects;
+  WH_TRY(reads_objects(engine, p, &objects, err));
+  if (!objects) return run_rows(engine, r, totals, err);
   // Under the lease, whatever is hidden was hidden by a worker that is gone.
   wh_ledger *ledger = engine->ledger;
   WH_TRY(ledger->type->reclaim(ledger, p->name, r->options->hurry, err));
   return run_objects(engine, r, totals, err);
+}
+
+// By its schedule. Another worker may have been there first; only with the lease that is certain.
+static wh_status run_scheduled(wh_engine *engine, wh_run_request *r, wh_run_totals *totals,
+                               wh_error *err) {
+  const wh_pipeline *p = r->pipeline;
+  bool objects;
+  int64_t due;
+  WH_TRY(reads_objects(engine, p, &objects, err));
+  WH_TRY(wh_engine_next_due(engine, p, &due, err));
+  bool is_due = due <= wh_now_us(engine->os);
+  if (!is_due && !objects) return WH_OK;
+  WH_TRY(run_objects_or_rows(engine, r, totals, err));
+  // A retry comes before the schedule's time, and what was stopped has not been done.
+  if (!is_due || totals->stopped) return WH_OK;
+  return engine->ledger->type->set_fired(engine->ledger, p->name, due, err);
+}
+
+static wh_status run_with_lease(wh_engine *engine, wh_run_request *r, wh_run_totals *totals,
+                                wh_error *err) {
+  WH_TRY(wh_run_recover(engine, r->pipeline, r->lease, err));
+  return r->options->scheduled ? run_scheduled(engine, r, totals, err)
+                               : run_objects_or_rows(engine, r, totals, err);
 }
 
 wh_status wh_engine_run_pipeline(wh_engine *engine, const wh_pipeline *p,
@@ -182,19 +211,13 @@ size_t wh_engine_memory_limit(const wh_config *config) {
     const wh_connector *type = wh_config_connection_info(config, i)->type;
     if (!type->reserve_is_accounted) besides += type->reserve_bytes;
   }
+  const wh_connector *ledger = wh_config_ledger_type(config);
+  if (ledger) besides += ledger->reserve_bytes; // two sessions
   size_t memory = (size_t)config->memory_bytes;
   return memory > 2 * besides ? memory - besides : memory / 2;
 }
 
 // --- `wherry run` ------------------------------------------------------------------------------
-
-static wh_status reads_objects(wh_engine *engine, const wh_pipeline *p, bool *ret, wh_error *err) {
-  wh_connection *c;
-  bool is_rows;
-  WH_TRY(wh_input_connect(engine, &p->from, &c, &is_rows, err));
-  *ret = !is_rows;
-  return WH_OK;
-}
 
 // Lists the store until every file in it is still, or is not for so long that whoever writes there
 // does not mean to end.

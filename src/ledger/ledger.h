@@ -1,6 +1,6 @@
 // The ledger: Wherry's own state. Runs, cursors, pinned schemas, the queue of objects to load,
 // receipts, quarantine index, schedules. One interface; SQLite beside the project by default,
-// PostgreSQL or DynamoDB behind the same verbs where several workers share the work. The same
+// PostgreSQL behind the same verbs where several workers share the work. The same
 // contract tests run against each.
 //
 // Threads: a wh_ledger may be used by several threads; calls are serialised inside.
@@ -14,13 +14,14 @@
 
 #include "base/option.h"
 #include "base/os.h"
+#include "connect/connection.h"
 #include "connect/sink.h"
 #include "data/value.h"
 
 enum {
   WH_RUN_ID_LEN = 26,            // ULID, lower case
   WH_RUN_ID_PREFIX_MIN = 6,      // that run_get takes for a run
-  WH_SERVICES_MAX = 8,           // that share a ledger
+  WH_SERVICES_MAX = 128,         // that share a ledger
   WH_WINDOW_HASHES_MAX = 262144, // rows of an overlap that are remembered
 };
 // Larger ones are refused (WH_ERR_LIMIT), so that a manifest or mark that lies cannot use them up.
@@ -89,7 +90,7 @@ typedef struct wh_work {
   int64_t order;      // what decides who comes first; not who wins
   uint32_t attempts;  // failures so far, and this try
   uint32_t takes;     // received in a row without an outcome, and this time
-  int64_t visible_us; // hidden until then
+  int64_t visible_us; // hidden until then, by the ledger's clock
   wh_str error;       // of the last attempt
   bool dead;
 } wh_work;
@@ -153,6 +154,8 @@ typedef wh_status (*wh_service_visit)(void *context, const wh_service *service, 
 typedef wh_status (*wh_quarantine_visit)(void *context, const wh_quarantine_entry *entry,
                                          wh_error *err);
 
+typedef void (*wh_heard_visit)(void *context, wh_str pipeline);
+
 typedef struct wh_ledger_stats {
   uint64_t waiting; // visible or hidden, not dead
   uint64_t dead;
@@ -164,7 +167,10 @@ typedef struct wh_ledger_type {
   const char *name;
 
   // --- leases. acquire: WH_ERR_BUSY when another run of the pipeline is going on, in this process
-  // or another. The epoch is higher than any before.
+  // or another. The epoch is higher than any before. It lasts until release, and not longer than
+  // the process: in SQLite a lock, in PostgreSQL a time that the ledger itself renews meanwhile. A
+  // process that was stopped for longer than that finds it gone: WH_ERR_STALE from renew,
+  // run_start, run_seal and run_finish.
   wh_status (*acquire)(wh_ledger *l, wh_str pipeline, wh_lease *ret, wh_error *err);
   wh_status (*renew)(wh_ledger *l, wh_lease *lease, wh_error *err); // WH_ERR_STALE: lost it
   void (*release)(wh_ledger *l, wh_lease *lease); // zeroes it; NULL and zeroed are fine
@@ -243,7 +249,8 @@ typedef struct wh_ledger_type {
 
   wh_status (*stats)(wh_ledger *l, wh_str pipeline, wh_ledger_stats *ret, wh_error *err);
   // --- services. begin fills slot and own, for tell and end; WH_ERR_BUSY: WH_SERVICES_MAX run
-  // already. Whether one lives is known by a lock that is gone with its process, not by a time.
+  // already. Whether one lives is known by what it holds: in SQLite a lock that is gone with its
+  // process, in PostgreSQL a lease that nobody renews any more.
   wh_status (*service_begin)(wh_ledger *l, wh_service *service, wh_error *err);
   // What is true of it now, and what was asked since it last told, on `day` (since 1970, UTC).
   wh_status (*service_tell)(wh_ledger *l, const wh_service *service, int64_t day,
@@ -253,6 +260,13 @@ typedef struct wh_ledger_type {
                         wh_error *err);
   // ret->lookup says which; zeroes when nothing was asked that day.
   wh_status (*asked)(wh_ledger *l, int64_t day, wh_asked *ret, wh_error *err);
+
+  // --- other workers
+  // A file descriptor that is readable when another worker gave this one something to do; -1: none
+  // does, look now and then. It stays the ledger's. A worker that dies tells nobody.
+  wh_status (*listen)(wh_ledger *l, int *ret_fd, wh_error *err);
+  // Takes what was told: for which pipelines; an empty name stands for any. One thread at a time.
+  void (*heard)(wh_ledger *l, wh_heard_visit visit, void *context);
 
   // For rebuild: a run as told by a manifest or a mark. Existing ones are left as they are. Later
   // orders are greater than the run's.
@@ -272,6 +286,13 @@ struct wh_ledger {
 // pipeline, locked while a lease is held, so that it is gone with the process.
 wh_status wh_ledger_open_sqlite(wh_os *os, wh_mem *mem, const char *path, const char *lock_folder,
                                 wh_ledger **ret, wh_error *err);
+// Opens (and creates, and migrates) the ledger in a schema of a PostgreSQL database, which any
+// number of workers share. `c`: of type postgres; its `schema` is the ledger's, WH_LEDGER_SCHEMA
+// where it is empty; it outlives the ledger. `lease_us`: how long a worker that says nothing keeps
+// what it holds; renewed in a thread of its own.
+wh_status wh_ledger_open_postgres(wh_connection *c, int64_t lease_us, wh_ledger **ret,
+                                  wh_error *err);
+#define WH_LEDGER_SCHEMA "wherry"
 static inline void wh_ledger_close(wh_ledger *l) {
   if (l) l->type->close(l);
 }

@@ -119,7 +119,7 @@ LEDGER_TEST(runs_are_found_by_prefix) {
   CHECK_OK(f->t->run_get(f->l, a->id, &f->arena, &got, &test_err));
   CHECK_STR(got.id, a->id);
   // An hour later a dozen characters are enough.
-  sim_os_advance(f->os, 3600 * 1000 * SECOND_US);
+  pass_time(f, 3600 * 1000 * SECOND_US);
   b = start_run(f, &lease, "");
   REQUIRE(b);
   CHECK_OK(f->t->run_get(f->l, wh_str_sub(b->id, 0, 12), &f->arena, &got, &test_err));
@@ -163,7 +163,7 @@ LEDGER_TEST(runs_are_listed_newest_first) {
   wh_lease lease[2] = {acquire(f, "a"), acquire(f, "b")};
   char ids[40][WH_RUN_ID_LEN];
   for (int i = 0; i < 40; i++) {
-    sim_os_advance(f->os, 1000000000);
+    pass_time(f, 1000000000);
     wh_run *run = start_run(f, &lease[i % 2], "");
     REQUIRE(run);
     memcpy(ids[i], run->id.data, WH_RUN_ID_LEN);

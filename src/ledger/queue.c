@@ -1,7 +1,7 @@
 // The queue of objects to load. Entries that are done stay, so that an object is loaded once; the
 // indices leave them out. Hidden entries become ready, by an index of their times, when somebody
 // asks for work; so neither they nor the done ones are ever walked over.
-#include "ledger/sqlite_ledger.h"
+#include "ledger/database.h"
 
 typedef enum work_state { WORK_READY, WORK_HIDDEN, WORK_DONE, WORK_DEAD } work_state;
 
@@ -23,64 +23,65 @@ static void read_work(ledger_query *q, wh_arena *arena, wh_work *ret) {
   if (state == WORK_HIDDEN) ret->attempts += ledger_read_i64(q) != 0;
 }
 
-// now + delay, without overflow.
-static int64_t later(int64_t now_us, int64_t delay_us) {
-  int64_t sum;
-  return __builtin_add_overflow(now_us, delay_us, &sum) ? INT64_MAX : sum;
-}
-
 // --- putting in
 // ------------------------------------------------------------------------------------
 
 static wh_status put_one(ledger *l, wh_str pipeline, const wh_put *put, work_state state,
-                         int64_t now_us, uint64_t *new_count, wh_error *err) {
+                         uint64_t *new_count, wh_error *err) {
   LEDGER_QUERY q;
-  WH_TRY(ledger_query_open(l,
-                           "INSERT INTO work (pipeline, key, version, ord, state, failures,"
-                           " received, visible_us, put_us, error) VALUES (?,?,?,?,?,0,0,?,?,'')"
-                           " ON CONFLICT (pipeline, key, version) DO NOTHING",
-                           &q, err));
+  ledger_query_open(l,
+                    "INSERT INTO work (pipeline, key, version, ord, state, failures, received,"
+                    " takes, visible_us, put_us, error) VALUES (?,?,?,?,?,0,0,0,now_us(),now_us(),"
+                    "'') ON CONFLICT (pipeline, key, version) DO NOTHING",
+                    &q);
   ledger_bind_text(&q, pipeline);
   ledger_bind_text(&q, put->key);
   ledger_bind_text(&q, put->version);
   ledger_bind_i64(&q, put->order);
   ledger_bind_i64(&q, state);
-  ledger_bind_i64(&q, now_us);
-  ledger_bind_i64(&q, now_us);
   WH_TRY(ledger_run(&q, err));
-  *new_count += (uint64_t)sqlite3_changes(l->db);
+  *new_count += q.changes;
   return WH_OK;
 }
 
 static wh_status skip_one(ledger *l, wh_str pipeline, const wh_put *put, wh_error *err) {
   LEDGER_QUERY q;
-  WH_TRY(ledger_query_open(l,
-                           "UPDATE work SET state = 2 WHERE pipeline = ? AND key = ?"
-                           " AND version = ? AND state <> 2",
-                           &q, err));
+  ledger_query_open(l,
+                    "UPDATE work SET state = 2 WHERE pipeline = ? AND key = ?"
+                    " AND version = ? AND state <> 2",
+                    &q);
   ledger_bind_text(&q, pipeline);
   ledger_bind_text(&q, put->key);
   ledger_bind_text(&q, put->version);
   return ledger_run(&q, err);
 }
 
-static wh_status put_all(ledger *l, wh_str pipeline, const wh_put *puts, size_t count, bool is_done,
-                         uint64_t *ret_new, wh_error *err) {
-  int64_t now_us = wh_now_us(l->os);
+static wh_status put_each(ledger *l, wh_str pipeline, const wh_put *puts, size_t count,
+                          bool is_done, uint64_t *ret_new, wh_error *err) {
+  *ret_new = 0;
   for (size_t i = 0; i < count; i++) {
     if (is_done) WH_TRY(skip_one(l, pipeline, &puts[i], err));
-    WH_TRY(put_one(l, pipeline, &puts[i], is_done ? WORK_DONE : WORK_READY, now_us, ret_new, err));
+    WH_TRY(put_one(l, pipeline, &puts[i], is_done ? WORK_DONE : WORK_READY, ret_new, err));
   }
   return WH_OK;
+}
+
+static wh_status put_all(ledger *l, wh_str pipeline, const wh_put *puts, size_t count, bool is_done,
+                         uint64_t *ret_new, wh_error *err) {
+  const ledger_driver *driver = l->driver;
+  if (driver->lock_queue) WH_TRY(driver->lock_queue(l, pipeline, err));
+  if (driver->put_block && !is_done)
+    WH_TRY(driver->put_block(l, pipeline, puts, count, ret_new, err));
+  else
+    WH_TRY(put_each(l, pipeline, puts, count, is_done, ret_new, err));
+  return *ret_new && !is_done ? ledger_tell(l, pipeline, err) : WH_OK;
 }
 
 wh_status ledger_put_many(wh_ledger *base, wh_str pipeline, const wh_put *puts, size_t count,
                           bool is_done, uint64_t *ret_new, wh_error *err) {
   LEDGER_LOCK l = ledger_lock(base);
   uint64_t new_count = 0;
-  WH_TRY(ledger_begin(l, err));
-  wh_status status = put_all(l, pipeline, puts, count, is_done, &new_count, err);
-  WH_TRY(ledger_end(l, status, err));
+  WH_TRY(LEDGER_TRANSACTION(l, put_all(l, pipeline, puts, count, is_done, &new_count, err), err));
   *ret_new = new_count;
   return WH_OK;
 }
@@ -104,61 +105,47 @@ wh_status ledger_put_done(wh_ledger *base, wh_str pipeline, wh_str key, wh_str v
 // --- taking out
 // ------------------------------------------------------------------------------------
 
-static wh_status show_due(ledger *l, wh_str pipeline, int64_t now_us, wh_error *err) {
+static wh_status show_due(ledger *l, wh_str pipeline, wh_error *err) {
   LEDGER_QUERY q;
-  WH_TRY(ledger_query_open(
-      l, "UPDATE work SET state = 0 WHERE pipeline = ? AND state = 1 AND visible_us <= ?", &q,
-      err));
+  ledger_query_open(
+      l, "UPDATE work SET state = 0 WHERE pipeline = ? AND state = 1 AND visible_us <= now_us()",
+      &q);
   ledger_bind_text(&q, pipeline);
-  ledger_bind_i64(&q, now_us);
   return ledger_run(&q, err);
 }
 
-static wh_status hide(ledger *l, uint64_t work, int64_t until_us, int64_t takes, wh_error *err) {
+static wh_status hide(ledger *l, uint64_t work, int64_t hidden_us, wh_error *err) {
   LEDGER_QUERY q;
-  WH_TRY(ledger_query_open(l,
-                           "UPDATE work SET state = 1, received = 1, visible_us = ?,"
-                           " takes = takes + ? WHERE id = ?"
-                           " AND state IN (0, 1)",
-                           &q, err));
-  ledger_bind_i64(&q, until_us);
-  ledger_bind_i64(&q, takes);
+  ledger_query_open(l,
+                    "UPDATE work SET state = 1, received = 1, visible_us = later_us(?)"
+                    " WHERE id = ? AND state IN (0, 1)",
+                    &q);
+  ledger_bind_i64(&q, hidden_us);
   ledger_bind_u64(&q, work);
   return ledger_run(&q, err);
 }
 
-static wh_status receive(ledger *l, wh_str pipeline, int64_t hidden_us, wh_arena *arena,
-                         wh_work *ret, wh_error *err) {
-  int64_t now_us = wh_now_us(l->os);
-  WH_TRY(show_due(l, pipeline, now_us, err));
-  LEDGER_QUERY q;
-  WH_TRY(ledger_query_open(l,
-                           "SELECT " WORK_COLUMNS " FROM work WHERE pipeline = ? AND state = 0"
-                           " ORDER BY ord, id LIMIT 1",
-                           &q, err));
-  ledger_bind_text(&q, pipeline);
-  bool row;
-  WH_TRY(ledger_step(&q, &row, err));
-  if (!row) {
-    ret->id = 0;
-    return WH_OK;
-  }
-  read_work(&q, arena, ret);
-  WH_TRY(ledger_read_end(&q, err));
-  ledger_query_end(&q);
-  ret->attempts++;
-  ret->takes++;
-  ret->visible_us = later(now_us, hidden_us);
-  return hide(l, ret->id, ret->visible_us, 1, err);
-}
-
+// Each statement is whole by itself: what is due shows whoever takes it.
 wh_status ledger_receive(wh_ledger *base, wh_str pipeline, int64_t hidden_us, wh_arena *arena,
                          wh_work *ret, wh_error *err) {
   LEDGER_LOCK l = ledger_lock(base);
-  wh_work work = {0};
-  WH_TRY(ledger_begin(l, err));
-  WH_TRY(ledger_end(l, receive(l, pipeline, hidden_us, arena, &work, err), err));
-  if (!work.id) return WH_ERR_END;
+  WH_TRY(show_due(l, pipeline, err));
+  LEDGER_QUERY q;
+  ledger_query_open(l,
+                    "UPDATE work SET state = 1, received = 1, takes = takes + 1,"
+                    " visible_us = later_us(?) WHERE id = (SELECT id FROM work"
+                    " WHERE pipeline = ? AND state = 0 ORDER BY ord, id LIMIT 1"
+                    " FOR UPDATE SKIP LOCKED) RETURNING " WORK_COLUMNS,
+                    &q);
+  ledger_bind_i64(&q, hidden_us);
+  ledger_bind_text(&q, pipeline);
+  bool row;
+  WH_TRY(ledger_step(&q, &row, err));
+  if (!row) return WH_ERR_END;
+  wh_work work;
+  read_work(&q, arena, &work);
+  WH_TRY(ledger_read_end(&q, err));
+  WH_TRY(ledger_run(&q, err));
   *ret = work;
   return WH_OK;
 }
@@ -170,7 +157,7 @@ typedef struct work_now {
 
 static wh_status read_now(ledger *l, uint64_t work, work_now *ret, wh_error *err) {
   LEDGER_QUERY q;
-  WH_TRY(ledger_query_open(l, "SELECT state, failures FROM work WHERE id = ?", &q, err));
+  ledger_query_open(l, "SELECT state, failures FROM work WHERE id = ? FOR UPDATE", &q);
   ledger_bind_u64(&q, work);
   bool row;
   WH_TRY(ledger_step(&q, &row, err));
@@ -190,30 +177,29 @@ static wh_status extend(ledger *l, uint64_t work, int64_t hidden_us, wh_error *e
     return wh_fail(err, WH_ERR_STALE, "%s: entry %llu of the queue has been dealt with", l->path,
                    (unsigned long long)work);
   }
-  return hide(l, work, later(wh_now_us(l->os), hidden_us), 0, err);
+  return hide(l, work, hidden_us, err);
 }
 
 wh_status ledger_extend(wh_ledger *base, uint64_t work, int64_t hidden_us, wh_error *err) {
   LEDGER_LOCK l = ledger_lock(base);
-  WH_TRY(ledger_begin(l, err));
-  return ledger_end(l, extend(l, work, hidden_us, err), err);
+  return LEDGER_TRANSACTION(l, extend(l, work, hidden_us, err), err);
 }
 
 static wh_status fail_work(ledger *l, uint64_t work, uint32_t attempts, bool definite,
-                           int64_t visible_us, wh_str error, bool *ret_dead, wh_error *err) {
+                           int64_t delay_us, wh_str error, bool *ret_dead, wh_error *err) {
   work_now now;
   WH_TRY(read_now(l, work, &now, err));
   *ret_dead = now.state == WORK_DEAD;
   if (now.state == WORK_DONE || now.state == WORK_DEAD) return WH_OK;
   bool dies = definite || now.failures + 1 >= attempts;
   LEDGER_QUERY q;
-  WH_TRY(ledger_query_open(
+  ledger_query_open(
       l,
-      "UPDATE work SET state = ?, visible_us = ?, error = ?, received = 0, takes = 0,"
+      "UPDATE work SET state = ?, visible_us = later_us(?), error = ?, received = 0, takes = 0,"
       " failures = failures + 1 WHERE id = ?",
-      &q, err));
+      &q);
   ledger_bind_i64(&q, dies ? WORK_DEAD : WORK_HIDDEN);
-  ledger_bind_i64(&q, visible_us);
+  ledger_bind_i64(&q, delay_us);
   ledger_bind_text(&q, error);
   ledger_bind_u64(&q, work);
   *ret_dead = dies;
@@ -223,11 +209,9 @@ static wh_status fail_work(ledger *l, uint64_t work, uint32_t attempts, bool def
 wh_status ledger_fail_work(wh_ledger *base, uint64_t work, uint32_t attempts, bool definite,
                            int64_t delay_us, wh_str error, bool *ret_dead, wh_error *err) {
   LEDGER_LOCK l = ledger_lock(base);
-  int64_t visible_us = later(wh_now_us(l->os), delay_us);
   bool dead = false;
-  WH_TRY(ledger_begin(l, err));
-  wh_status status = fail_work(l, work, attempts, definite, visible_us, error, &dead, err);
-  WH_TRY(ledger_end(l, status, err));
+  WH_TRY(LEDGER_TRANSACTION_ONCE(
+      l, fail_work(l, work, attempts, definite, delay_us, error, &dead, err), err));
   *ret_dead = dead;
   return WH_OK;
 }
@@ -235,7 +219,7 @@ wh_status ledger_fail_work(wh_ledger *base, uint64_t work, uint32_t attempts, bo
 wh_status ledger_forgive(wh_ledger *base, uint64_t work, wh_error *err) {
   LEDGER_LOCK l = ledger_lock(base);
   LEDGER_QUERY q;
-  WH_TRY(ledger_query_open(l, "UPDATE work SET takes = 0 WHERE id = ?", &q, err));
+  ledger_query_open(l, "UPDATE work SET takes = 0 WHERE id = ?", &q);
   ledger_bind_u64(&q, work);
   return ledger_run(&q, err);
 }
@@ -243,10 +227,10 @@ wh_status ledger_forgive(wh_ledger *base, uint64_t work, wh_error *err) {
 wh_status ledger_reclaim(wh_ledger *base, wh_str pipeline, bool delayed_too, wh_error *err) {
   LEDGER_LOCK l = ledger_lock(base);
   LEDGER_QUERY q;
-  WH_TRY(ledger_query_open(l,
-                           "UPDATE work SET state = 0, received = 0"
-                           " WHERE pipeline = ? AND state = 1 AND (received = 1 OR ?)",
-                           &q, err));
+  ledger_query_open(l,
+                    "UPDATE work SET state = 0, received = 0"
+                    " WHERE pipeline = ? AND state = 1 AND (received = 1 OR ? <> 0)",
+                    &q);
   ledger_bind_text(&q, pipeline);
   ledger_bind_i64(&q, delayed_too);
   return ledger_run(&q, err);
@@ -254,8 +238,7 @@ wh_status ledger_reclaim(wh_ledger *base, wh_str pipeline, bool delayed_too, wh_
 
 wh_status ledger_finish_work(ledger *l, uint64_t work, wh_error *err) {
   LEDGER_QUERY q;
-  WH_TRY(ledger_query_open(l, "UPDATE work SET state = 2, error = '' WHERE id = ? AND state <> 2",
-                           &q, err));
+  ledger_query_open(l, "UPDATE work SET state = 2, error = '' WHERE id = ? AND state <> 2", &q);
   ledger_bind_u64(&q, work);
   return ledger_run(&q, err);
 }
@@ -268,8 +251,7 @@ static wh_status done(ledger *l, uint64_t work, wh_error *err) {
 
 wh_status ledger_done(wh_ledger *base, uint64_t work, wh_error *err) {
   LEDGER_LOCK l = ledger_lock(base);
-  WH_TRY(ledger_begin(l, err));
-  return ledger_end(l, done(l, work, err), err);
+  return LEDGER_TRANSACTION(l, done(l, work, err), err);
 }
 
 // --- looking
@@ -287,12 +269,12 @@ static wh_status next_work(wh_ledger *base, wh_str pipeline, work_place *place, 
   LEDGER_LOCK l = ledger_lock(base);
   LEDGER_QUERY q;
 #define OPEN_WORK "SELECT " WORK_COLUMNS " FROM work INDEXED BY work_open WHERE state <> 2 AND "
-  WH_TRY(ledger_query_open(l,
-                           pipeline.len ? OPEN_WORK "pipeline = ? AND (ord, id) > (?, ?)"
-                                                    " ORDER BY ord, id LIMIT 1"
-                                        : OPEN_WORK "(pipeline, ord, id) > (?, ?, ?)"
-                                                    " ORDER BY pipeline, ord, id LIMIT 1",
-                           &q, err));
+  ledger_query_open(l,
+                    pipeline.len ? OPEN_WORK "pipeline = ? AND (ord, id) > (?, ?)"
+                                             " ORDER BY ord, id LIMIT 1"
+                                 : OPEN_WORK "(pipeline, ord, id) > (?, ?, ?)"
+                                             " ORDER BY pipeline, ord, id LIMIT 1",
+                    &q);
 #undef OPEN_WORK
   ledger_bind_text(&q, pipeline.len ? pipeline : wh_buf_str(&place->pipeline));
   ledger_bind_i64(&q, place->order);

@@ -1,5 +1,5 @@
 // Where rejected rows wait. One entry a run; that of a sealed run is pending until it is finished.
-#include "ledger/sqlite_ledger.h"
+#include "ledger/database.h"
 
 #define QUARANTINE_COLUMNS "run, pipeline, object, file, rows, time_us"
 
@@ -15,10 +15,13 @@ static void read_entry(ledger_query *q, wh_arena *arena, wh_quarantine_entry *re
 wh_status ledger_save_quarantine(ledger *l, const wh_quarantine_entry *entry, bool pending,
                                  wh_error *err) {
   LEDGER_QUERY q;
-  WH_TRY(ledger_query_open(l,
-                           "INSERT OR REPLACE INTO quarantine (" QUARANTINE_COLUMNS ", pending)"
-                           " VALUES (?,?,?,?,?,?,?)",
-                           &q, err));
+  ledger_query_open(l,
+                    "INSERT INTO quarantine (" QUARANTINE_COLUMNS ", pending)"
+                    " VALUES (?,?,?,?,?,?,?) ON CONFLICT (run, pending) DO UPDATE SET"
+                    " pipeline = excluded.pipeline, object = excluded.object,"
+                    " file = excluded.file, rows = excluded.rows,"
+                    " time_us = excluded.time_us",
+                    &q);
   ledger_bind_text(&q, entry->run);
   ledger_bind_text(&q, entry->pipeline);
   ledger_bind_text(&q, entry->object);
@@ -32,8 +35,8 @@ wh_status ledger_save_quarantine(ledger *l, const wh_quarantine_entry *entry, bo
 wh_status ledger_load_pending_quarantine(ledger *l, wh_str run, wh_arena *arena, bool *ret_found,
                                          wh_quarantine_entry *ret, wh_error *err) {
   LEDGER_QUERY q;
-  WH_TRY(ledger_query_open(
-      l, "SELECT " QUARANTINE_COLUMNS " FROM quarantine WHERE run = ? AND pending = 1", &q, err));
+  ledger_query_open(
+      l, "SELECT " QUARANTINE_COLUMNS " FROM quarantine WHERE run = ? AND pending = 1", &q);
   ledger_bind_text(&q, run);
   bool row;
   WH_TRY(ledger_step(&q, &row, err));
@@ -51,7 +54,7 @@ wh_status ledger_quarantine_put(wh_ledger *base, const wh_quarantine_entry *entr
 wh_status ledger_quarantine_drop(wh_ledger *base, wh_str run, wh_error *err) {
   LEDGER_LOCK l = ledger_lock(base);
   LEDGER_QUERY q;
-  WH_TRY(ledger_query_open(l, "DELETE FROM quarantine WHERE run = ? AND pending = 0", &q, err));
+  ledger_query_open(l, "DELETE FROM quarantine WHERE run = ? AND pending = 0", &q);
   ledger_bind_text(&q, run);
   return ledger_run(&q, err);
 }
@@ -69,7 +72,7 @@ static wh_status next_entry(wh_ledger *base, wh_str pipeline, entry_place *place
 #define ENTRIES(condition)                                                                         \
   "SELECT " QUARANTINE_COLUMNS " FROM quarantine WHERE " condition                                 \
   " pending = 0 AND (time_us, run) > (?, ?) ORDER BY time_us, run LIMIT 1"
-  WH_TRY(ledger_query_open(l, pipeline.len ? ENTRIES("pipeline = ? AND") : ENTRIES(""), &q, err));
+  ledger_query_open(l, pipeline.len ? ENTRIES("pipeline = ? AND") : ENTRIES(""), &q);
 #undef ENTRIES
   if (pipeline.len) ledger_bind_text(&q, pipeline);
   ledger_bind_i64(&q, place->time_us);

@@ -1,12 +1,11 @@
 // The queue as a whole: what is waiting, what is dead, when there is work again.
-#include "ledger/sqlite_ledger.h"
+#include "ledger/database.h"
 
 // `one` when a pipeline is named, and binds it.
-static wh_status open_for(ledger *l, wh_str pipeline, const char *one, const char *all,
-                          ledger_query *ret, wh_error *err) {
-  WH_TRY(ledger_query_open(l, pipeline.len ? one : all, ret, err));
+static void open_for(ledger *l, wh_str pipeline, const char *one, const char *all,
+                     ledger_query *ret) {
+  ledger_query_open(l, pipeline.len ? one : all, ret);
   if (pipeline.len) ledger_bind_text(ret, pipeline);
-  return WH_OK;
 }
 
 wh_status ledger_revive(wh_ledger *base, wh_str pipeline, uint64_t *ret_count, wh_error *err) {
@@ -15,17 +14,17 @@ wh_status ledger_revive(wh_ledger *base, wh_str pipeline, uint64_t *ret_count, w
 #define REVIVE                                                                                     \
   "UPDATE work INDEXED BY work_open SET state = 0, failures = 0, takes = 0 WHERE state <> 2 AND "  \
   "state = 3"
-  WH_TRY(open_for(l, pipeline, REVIVE " AND pipeline = ?", REVIVE, &q, err));
+  open_for(l, pipeline, REVIVE " AND pipeline = ?", REVIVE, &q);
 #undef REVIVE
   WH_TRY(ledger_run(&q, err));
-  *ret_count = (uint64_t)sqlite3_changes(l->db);
+  *ret_count = q.changes;
   return WH_OK;
 }
 
 static wh_status any_ready(ledger *l, wh_str pipeline, bool *ret, wh_error *err) {
   LEDGER_QUERY q;
 #define READY "SELECT 1 FROM work INDEXED BY work_ready WHERE state = 0"
-  WH_TRY(open_for(l, pipeline, READY " AND pipeline = ? LIMIT 1", READY " LIMIT 1", &q, err));
+  open_for(l, pipeline, READY " AND pipeline = ? LIMIT 1", READY " LIMIT 1", &q);
 #undef READY
   return ledger_step(&q, ret, err);
 }
@@ -39,12 +38,16 @@ wh_status ledger_next_visible(wh_ledger *base, wh_str pipeline, int64_t *ret_us,
     return WH_OK;
   }
   LEDGER_QUERY q;
-#define HIDDEN "SELECT min(visible_us) FROM work INDEXED BY work_hidden WHERE state = 1"
-  WH_TRY(open_for(l, pipeline, HIDDEN " AND pipeline = ?", HIDDEN, &q, err));
+// How long from now, by the ledger's clock, which need not be ours.
+#define HIDDEN "SELECT min(visible_us) - now_us() FROM work INDEXED BY work_hidden WHERE state = 1"
+  open_for(l, pipeline, HIDDEN " AND pipeline = ?", HIDDEN, &q);
 #undef HIDDEN
   bool row;
   WH_TRY(ledger_step(&q, &row, err));
-  *ret_us = !row || ledger_next_is_null(&q) ? INT64_MAX : ledger_read_i64(&q);
+  if (!row || ledger_next_is_null(&q))
+    *ret_us = INT64_MAX;
+  else if (__builtin_add_overflow(wh_now_us(l->os), ledger_read_i64(&q), ret_us))
+    *ret_us = INT64_MAX;
   return WH_OK;
 }
 
@@ -53,7 +56,7 @@ static wh_status count_works(ledger *l, wh_str pipeline, wh_ledger_stats *stats,
 #define COUNT                                                                                      \
   "SELECT count(*) FILTER (WHERE state <> 3), count(*) FILTER (WHERE state = 3),"                  \
   " min(put_us) FILTER (WHERE state <> 3) FROM work INDEXED BY work_open WHERE state <> 2"
-  WH_TRY(open_for(l, pipeline, COUNT " AND pipeline = ?", COUNT, &q, err));
+  open_for(l, pipeline, COUNT " AND pipeline = ?", COUNT, &q);
 #undef COUNT
   bool row;
   WH_TRY(ledger_step(&q, &row, err));
@@ -67,8 +70,8 @@ static wh_status count_works(ledger *l, wh_str pipeline, wh_ledger_stats *stats,
 static wh_status count_quarantined(ledger *l, wh_str pipeline, wh_ledger_stats *stats,
                                    wh_error *err) {
   LEDGER_QUERY q;
-#define COUNT "SELECT coalesce(sum(rows), 0) FROM quarantine WHERE pending = 0"
-  WH_TRY(open_for(l, pipeline, COUNT " AND pipeline = ?", COUNT, &q, err));
+#define COUNT "SELECT CAST(coalesce(sum(rows), 0) AS BIGINT) FROM quarantine WHERE pending = 0"
+  open_for(l, pipeline, COUNT " AND pipeline = ?", COUNT, &q);
 #undef COUNT
   bool row;
   WH_TRY(ledger_step(&q, &row, err));

@@ -1,6 +1,6 @@
 // The services that run, and what is asked of them. Each holds the lock of a slot, so that the row
 // of one that was killed is told from the row of one that lives.
-#include "ledger/sqlite_ledger.h"
+#include "ledger/database.h"
 
 typedef struct slot_name {
   char text[16];
@@ -18,7 +18,7 @@ wh_status ledger_service_begin(wh_ledger *base, wh_service *service, wh_error *e
   for (uint32_t slot = 0; slot < WH_SERVICES_MAX; slot++) {
     ledger_lease *lease;
     slot_name name = name_of(slot);
-    wh_status status = ledger_hold(l, wh_str_of(name.text), &lease, err);
+    wh_status status = ledger_take(l, wh_str_of(name.text), false, &lease, err);
     if (status == WH_ERR_BUSY) continue;
     WH_TRY(status);
     service->slot = slot;
@@ -30,10 +30,13 @@ wh_status ledger_service_begin(wh_ledger *base, wh_service *service, wh_error *e
 
 static wh_status tell_one(ledger *l, const wh_service *s, wh_error *err) {
   LEDGER_QUERY q;
-  WH_TRY(ledger_query_open(l,
-                           "INSERT OR REPLACE INTO service (slot, pid, started_us, told_us,"
-                           " memory_bytes, address) VALUES (?,?,?,?,?,?)",
-                           &q, err));
+  ledger_query_open(l,
+                    "INSERT INTO service (slot, pid, started_us, told_us, memory_bytes, address)"
+                    " VALUES (?,?,?,?,?,?) ON CONFLICT (slot) DO UPDATE SET"
+                    " pid = excluded.pid, started_us = excluded.started_us,"
+                    " told_us = excluded.told_us, memory_bytes = excluded.memory_bytes,"
+                    " address = excluded.address",
+                    &q);
   ledger_bind_i64(&q, s->slot);
   ledger_bind_i64(&q, s->pid);
   ledger_bind_i64(&q, s->started_us);
@@ -43,16 +46,20 @@ static wh_status tell_one(ledger *l, const wh_service *s, wh_error *err) {
   return ledger_run(&q, err);
 }
 
+// What was counted before, if that was today.
+#define SAME_DAY(column) "CASE WHEN asked.day = excluded.day THEN asked." column " ELSE 0 END"
+
 static wh_status add_asked(ledger *l, int64_t day, const wh_asked *more, wh_error *err) {
   LEDGER_QUERY q;
-  WH_TRY(
-      ledger_query_open(l,
-                        "INSERT INTO asked (lookup, day, asked, found, limited) VALUES (?,?,?,?,?)"
-                        " ON CONFLICT (lookup) DO UPDATE SET day = excluded.day,"
-                        " asked = excluded.asked + iif(day = excluded.day, asked, 0),"
-                        " found = excluded.found + iif(day = excluded.day, found, 0),"
-                        " limited = excluded.limited + iif(day = excluded.day, limited, 0)",
-                        &q, err));
+  ledger_query_open(l,
+                    "INSERT INTO asked (lookup, day, asked, found, limited) VALUES (?,?,?,?,?)"
+                    " ON CONFLICT (lookup) DO UPDATE SET day = excluded.day,"
+                    " asked = excluded.asked + " SAME_DAY(
+                        "asked") ","
+                                 " found = excluded.found + " SAME_DAY(
+                                     "found") ","
+                                              " limited = excluded.limited + " SAME_DAY("limited"),
+                    &q);
   ledger_bind_text(&q, more->lookup);
   ledger_bind_i64(&q, day);
   ledger_bind_u64(&q, more->asked);
@@ -72,13 +79,12 @@ static wh_status tell(ledger *l, const wh_service *service, int64_t day, const w
 wh_status ledger_service_tell(wh_ledger *base, const wh_service *service, int64_t day,
                               const wh_asked *more, size_t count, wh_error *err) {
   LEDGER_LOCK l = ledger_lock(base);
-  WH_TRY(ledger_begin(l, err));
-  return ledger_end(l, tell(l, service, day, more, count, err), err);
+  return LEDGER_TRANSACTION_ONCE(l, tell(l, service, day, more, count, err), err);
 }
 
 static wh_status forget(ledger *l, uint32_t slot, wh_error *err) {
   LEDGER_QUERY q;
-  WH_TRY(ledger_query_open(l, "DELETE FROM service WHERE slot = ?", &q, err));
+  ledger_query_open(l, "DELETE FROM service WHERE slot = ?", &q);
   ledger_bind_i64(&q, slot);
   return ledger_run(&q, err);
 }
@@ -97,10 +103,10 @@ static wh_status read_services(ledger *l, wh_arena *arena, wh_service *ret, size
   size_t count = 0;
   bool row = true;
   LEDGER_QUERY q;
-  WH_TRY(ledger_query_open(l,
-                           "SELECT slot, pid, started_us, told_us, memory_bytes, address"
-                           " FROM service ORDER BY slot",
-                           &q, err));
+  ledger_query_open(l,
+                    "SELECT slot, pid, started_us, told_us, memory_bytes, address"
+                    " FROM service ORDER BY slot",
+                    &q);
   while (count < WH_SERVICES_MAX) {
     WH_TRY(ledger_step(&q, &row, err));
     if (!row) break;
@@ -113,9 +119,10 @@ static wh_status read_services(ledger *l, wh_arena *arena, wh_service *ret, size
     s->address = ledger_read_text(&q, arena);
     WH_TRY(ledger_read_end(&q, err));
   }
+  ledger_query_end(&q);
   for (size_t i = 0; i < count; i++) {
     slot_name name = name_of(ret[i].slot);
-    ret[i].running = ledger_is_held(l, wh_str_of(name.text));
+    WH_TRY(ledger_is_held(l, wh_str_of(name.text), &ret[i].running, err));
   }
   *ret_count = count;
   return WH_OK;
@@ -137,8 +144,7 @@ wh_status ledger_services(wh_ledger *base, wh_arena *arena, wh_service_visit vis
 wh_status ledger_asked(wh_ledger *base, int64_t day, wh_asked *ret, wh_error *err) {
   LEDGER_LOCK l = ledger_lock(base);
   LEDGER_QUERY q;
-  WH_TRY(ledger_query_open(
-      l, "SELECT asked, found, limited FROM asked WHERE lookup = ? AND day = ?", &q, err));
+  ledger_query_open(l, "SELECT asked, found, limited FROM asked WHERE lookup = ? AND day = ?", &q);
   ledger_bind_text(&q, ret->lookup);
   ledger_bind_i64(&q, day);
   bool row;

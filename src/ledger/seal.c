@@ -1,7 +1,7 @@
 // How a run ends. Sealing keeps what the finish will change: the run's numbers in `sealed`, the
 // rest in the tables it belongs to, under the run's id, where nobody else sees it. Whoever adopts
 // the run after a crash reads it back from there and finishes the run with it.
-#include "ledger/sqlite_ledger.h"
+#include "ledger/database.h"
 
 #include <assert.h>
 
@@ -15,7 +15,7 @@ static bool has_ended(wh_run_state state) {
 // The state and pipeline of a run as they stand. WH_ERR_NOT_FOUND.
 static wh_status read_state(ledger *l, wh_str run, wh_run_state *ret, wh_error *err) {
   LEDGER_QUERY q;
-  WH_TRY(ledger_query_open(l, "SELECT state FROM run WHERE id = ?", &q, err));
+  ledger_query_open(l, "SELECT state FROM run WHERE id = ? FOR UPDATE", &q);
   ledger_bind_text(&q, run);
   bool row;
   WH_TRY(ledger_step(&q, &row, err));
@@ -29,10 +29,10 @@ static wh_status read_state(ledger *l, wh_str run, wh_run_state *ret, wh_error *
 
 static wh_status update_run(ledger *l, const wh_run *run, wh_run_state state, wh_error *err) {
   LEDGER_QUERY q;
-  WH_TRY(ledger_query_open(
-      l,
-      "UPDATE run SET (" LEDGER_RUN_CHANGES("") ") = (" LEDGER_RUN_CHANGES_MARKS ") WHERE id = ?",
-      &q, err));
+  ledger_query_open(l,
+                    "UPDATE run SET (" LEDGER_RUN_CHANGES("") ") = (" LEDGER_RUN_CHANGES_MARKS
+                                                              ") WHERE id = ?",
+                    &q);
   ledger_bind_run_changes(&q, run, state);
   ledger_bind_text(&q, run->id);
   return ledger_run(&q, err);
@@ -42,12 +42,12 @@ static wh_status insert_sealed(ledger *l, const wh_run *run, const wh_finish *fi
                                wh_error *err) {
   const wh_sealed *sealed = &run->sealed;
   LEDGER_QUERY q;
-  WH_TRY(ledger_query_open(
+  ledger_query_open(
       l,
       "INSERT INTO sealed (run, attempt, store, key, object_sha256,"
       " object_bytes, object_rows, object_row_hash, manifest, work," LEDGER_RUN_CHANGES(
           "") ") VALUES (?,?,?,?,?,?,?,?,?,?," LEDGER_RUN_CHANGES_MARKS ")",
-      &q, err));
+      &q);
   ledger_bind_text(&q, run->id);
   ledger_bind_text(&q, sealed->attempt);
   ledger_bind_text(&q, sealed->store);
@@ -66,7 +66,7 @@ static wh_status insert_sealed(ledger *l, const wh_run *run, const wh_finish *fi
 // Deletes what a sealed run left in one table.
 static wh_status forget(ledger *l, const char *sql, wh_str run, wh_error *err) {
   LEDGER_QUERY q;
-  WH_TRY(ledger_query_open(l, sql, &q, err));
+  ledger_query_open(l, sql, &q);
   ledger_bind_text(&q, run);
   return ledger_run(&q, err);
 }
@@ -74,7 +74,7 @@ static wh_status forget(ledger *l, const char *sql, wh_str run, wh_error *err) {
 static wh_status forget_of_pipeline(ledger *l, const char *sql, wh_str pipeline, wh_str run,
                                     wh_error *err) {
   LEDGER_QUERY q;
-  WH_TRY(ledger_query_open(l, sql, &q, err));
+  ledger_query_open(l, sql, &q);
   ledger_bind_text(&q, pipeline);
   ledger_bind_text(&q, run);
   return ledger_run(&q, err);
@@ -96,7 +96,7 @@ static wh_status seal(ledger *l, const wh_run *run, const wh_finish *finish, wh_
   if (has_ended(state)) {
     return wh_fail(err, WH_ERR_STALE, "run %.*s has ended already", WH_STR_ARG(run->id));
   }
-  WH_TRY(ledger_forget_sealed(l, run->pipeline, run->id, err));
+  if (state == WH_RUN_SEALED) WH_TRY(ledger_forget_sealed(l, run->pipeline, run->id, err));
   WH_TRY(update_run(l, run, WH_RUN_SEALED, err));
   WH_TRY(insert_sealed(l, run, finish, err));
   if (finish->cursor) WH_TRY(ledger_save_cursor(l, run->pipeline, run->id, finish->cursor, err));
@@ -111,8 +111,7 @@ wh_status ledger_run_seal(wh_ledger *base, const wh_run *run, const wh_finish *o
   if (!finish.run) finish.run = run;
   assert(!finish.quarantine || wh_str_eq(finish.quarantine->run, run->id));
   LEDGER_LOCK l = ledger_lock(base);
-  WH_TRY(ledger_begin(l, err));
-  return ledger_end(l, seal(l, run, &finish, err), err);
+  return LEDGER_TRANSACTION(l, seal(l, run, &finish, err), err);
 }
 
 // --- reading it back
@@ -120,10 +119,10 @@ wh_status ledger_run_seal(wh_ledger *base, const wh_run *run, const wh_finish *o
 
 wh_status ledger_read_sealed(ledger *l, wh_run *run, wh_arena *arena, wh_error *err) {
   LEDGER_QUERY q;
-  WH_TRY(ledger_query_open(l,
-                           "SELECT attempt, store, key, object_sha256, object_bytes, object_rows,"
-                           " object_row_hash, manifest FROM sealed WHERE run = ?",
-                           &q, err));
+  ledger_query_open(l,
+                    "SELECT attempt, store, key, object_sha256, object_bytes, object_rows,"
+                    " object_row_hash, manifest FROM sealed WHERE run = ?",
+                    &q);
   ledger_bind_text(&q, run->id);
   bool row;
   WH_TRY(ledger_step(&q, &row, err));
@@ -144,12 +143,11 @@ wh_status ledger_read_sealed(ledger *l, wh_run *run, wh_arena *arena, wh_error *
 static wh_status read_finish(ledger *l, wh_str id, wh_arena *arena, wh_run *run, uint64_t *ret_work,
                              wh_error *err) {
   LEDGER_QUERY q;
-  WH_TRY(
-      ledger_query_open(l,
-                        "SELECT " LEDGER_RUN_FIXED("run.") "," LEDGER_RUN_CHANGES(
-                            "sealed.") ", sealed.work FROM sealed JOIN run ON run.id = sealed.run"
-                                       " WHERE sealed.run = ?",
-                        &q, err));
+  ledger_query_open(l,
+                    "SELECT " LEDGER_RUN_FIXED("run.") "," LEDGER_RUN_CHANGES(
+                        "sealed.") ", sealed.work FROM sealed JOIN run ON run.id = sealed.run"
+                                   " WHERE sealed.run = ? FOR UPDATE",
+                    &q);
   ledger_bind_text(&q, id);
   bool row;
   WH_TRY(ledger_step(&q, &row, err));
@@ -184,10 +182,8 @@ wh_status ledger_run_sealed_finish(wh_ledger *base, wh_str run, wh_arena *arena,
                                    wh_error *err) {
   LEDGER_LOCK l = ledger_lock(base);
   // One transaction, so that another process cannot finish the run in between.
-  WH_TRY(ledger_begin(l, err));
   wh_finish finish;
-  wh_status status = sealed_finish(l, run, arena, &finish, err);
-  WH_TRY(ledger_end(l, status, err));
+  WH_TRY(LEDGER_TRANSACTION(l, sealed_finish(l, run, arena, &finish, err), err));
   *ret = finish;
   return WH_OK;
 }
@@ -210,7 +206,7 @@ static wh_status finish(ledger *l, const wh_finish *f, wh_error *err) {
   if (before == WH_RUN_RUNNING && decides) {
     WH_TRY(ledger_check_epoch(l, run->pipeline, run->epoch, err));
   }
-  WH_TRY(ledger_forget_sealed(l, run->pipeline, run->id, err));
+  if (before == WH_RUN_SEALED) WH_TRY(ledger_forget_sealed(l, run->pipeline, run->id, err));
   WH_TRY(update_run(l, run, run->state, err));
   if (f->cursor) WH_TRY(ledger_save_cursor(l, run->pipeline, (wh_str){0}, f->cursor, err));
   if (f->pin) WH_TRY(ledger_save_pin(l, run->pipeline, (wh_str){0}, f->pin, err));
@@ -221,6 +217,5 @@ static wh_status finish(ledger *l, const wh_finish *f, wh_error *err) {
 wh_status ledger_run_finish(wh_ledger *base, const wh_finish *f, wh_error *err) {
   assert(has_ended(f->run->state));
   LEDGER_LOCK l = ledger_lock(base);
-  WH_TRY(ledger_begin(l, err));
-  return ledger_end(l, finish(l, f, err), err);
+  return LEDGER_TRANSACTION(l, finish(l, f, err), err);
 }

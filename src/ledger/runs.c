@@ -1,6 +1,6 @@
-// Runs: starting them, giving out orders, finding them again. How they end is in sqlite_seal.c.
+// Runs: starting them, giving out orders, finding them again. How they end is in seal.c.
 #include "base/ulid.h"
-#include "ledger/sqlite_ledger.h"
+#include "ledger/database.h"
 
 #define RUN_COLUMNS LEDGER_RUN_FIXED("run.") "," LEDGER_RUN_CHANGES("run.")
 
@@ -60,10 +60,11 @@ void ledger_read_run(ledger_query *q, wh_arena *arena, wh_run *ret) {
 
 static wh_status next_order(ledger *l, int64_t now_us, int64_t *ret, wh_error *err) {
   LEDGER_QUERY q;
-  WH_TRY(ledger_query_open(l,
-                           "UPDATE counter SET value = max(value + 1, ?) WHERE name = 'order'"
-                           " RETURNING value",
-                           &q, err));
+  ledger_query_open(l,
+                    "UPDATE counter SET value = CASE WHEN value >= ? THEN value + 1 ELSE ? END"
+                    " WHERE name = 'order' RETURNING value",
+                    &q);
+  ledger_bind_i64(&q, now_us);
   ledger_bind_i64(&q, now_us);
   bool row;
   WH_TRY(ledger_step(&q, &row, err));
@@ -74,19 +75,19 @@ static wh_status next_order(ledger *l, int64_t now_us, int64_t *ret, wh_error *e
 
 static wh_status raise_order(ledger *l, int64_t order, wh_error *err) {
   LEDGER_QUERY q;
-  WH_TRY(ledger_query_open(l, "UPDATE counter SET value = max(value, ?) WHERE name = 'order'", &q,
-                           err));
+  ledger_query_open(l, "UPDATE counter SET value = ? WHERE name = 'order' AND value < ?", &q);
+  ledger_bind_i64(&q, order);
   ledger_bind_i64(&q, order);
   return ledger_run(&q, err);
 }
 
 static wh_status insert_run(ledger *l, const wh_run *run, wh_error *err) {
   LEDGER_QUERY q;
-  WH_TRY(ledger_query_open(l,
-                           "INSERT INTO run (" LEDGER_RUN_FIXED("") "," LEDGER_RUN_CHANGES(
-                               "") ") VALUES (?,?,?,?," LEDGER_RUN_CHANGES_MARKS
-                                   ") ON CONFLICT (id) DO NOTHING",
-                           &q, err));
+  ledger_query_open(l,
+                    "INSERT INTO run (" LEDGER_RUN_FIXED("") "," LEDGER_RUN_CHANGES(
+                        "") ") VALUES (?,?,?,?," LEDGER_RUN_CHANGES_MARKS
+                            ") ON CONFLICT (id) DO NOTHING",
+                    &q);
   ledger_bind_text(&q, run->id);
   ledger_bind_text(&q, run->pipeline);
   ledger_bind_i64(&q, run->order);
@@ -112,8 +113,7 @@ wh_status ledger_run_start(wh_ledger *base, const wh_lease *lease, wh_str object
   run.pipeline = wh_arena_str(arena, lease->pipeline);
   run.object = wh_arena_str(arena, object);
   if (!run.id.data || !run.pipeline.data || !run.object.data) return wh_fail_memory(err);
-  WH_TRY(ledger_begin(l, err));
-  WH_TRY(ledger_end(l, run_start(l, &run, err), err));
+  WH_TRY(LEDGER_TRANSACTION_ONCE(l, run_start(l, &run, err), err));
   *ret = run;
   return WH_OK;
 }
@@ -138,8 +138,7 @@ static wh_status import_run(ledger *l, const wh_run *run, wh_error *err) {
 wh_status ledger_import_run(wh_ledger *base, const wh_run *run, wh_error *err) {
   WH_TRY(check_order(run->order, err));
   LEDGER_LOCK l = ledger_lock(base);
-  WH_TRY(ledger_begin(l, err));
-  return ledger_end(l, import_run(l, run, err), err);
+  return LEDGER_TRANSACTION(l, import_run(l, run, err), err);
 }
 
 // --- finding
@@ -165,10 +164,11 @@ static wh_status find_run(ledger *l, wh_str id, wh_arena *arena, wh_run *ret, wh
   wh_str from = lower(id, buffer, sizeof buffer);
   LEDGER_QUERY q;
   // '{' is the first character above 'z'.
-  WH_TRY(ledger_query_open(l,
-                           "SELECT " RUN_COLUMNS " FROM run WHERE id >= ?1 AND id < ?1 || '{'"
-                           " ORDER BY id LIMIT 2",
-                           &q, err));
+  ledger_query_open(l,
+                    "SELECT " RUN_COLUMNS " FROM run WHERE id >= ? AND id < ? || '{'"
+                    " ORDER BY id LIMIT 2",
+                    &q);
+  ledger_bind_text(&q, from);
   ledger_bind_text(&q, from);
   bool row;
   WH_TRY(ledger_step(&q, &row, err));
@@ -225,7 +225,7 @@ static wh_status next_run(wh_ledger *base, run_filter *filter, wh_arena *arena, 
                           wh_error *err) {
   LEDGER_LOCK l = ledger_lock(base);
   LEDGER_QUERY q;
-  WH_TRY(ledger_query_open(l, newest_sql(filter->pipeline.len > 0, filter->state >= 0), &q, err));
+  ledger_query_open(l, newest_sql(filter->pipeline.len > 0, filter->state >= 0), &q);
   if (filter->pipeline.len) ledger_bind_text(&q, filter->pipeline);
   if (filter->state >= 0) ledger_bind_i64(&q, filter->state);
   ledger_bind_i64(&q, filter->order);

@@ -129,6 +129,11 @@ typedef struct wh_plan {
 wh_status wh_engine_plan(wh_engine *engine, const wh_pipeline *pipeline, wh_arena *arena,
                          wh_plan *ret, wh_error *err);
 
+// What has to be granted at a connection for everything that the configuration does there
+// (connect/grants.h). `user` gets it; empty: whoever the connection logs in as.
+wh_status wh_engine_grants(wh_config *config, wh_str connection, wh_str user, wh_arena *arena,
+                           wh_grant_visit visit, void *context, wh_error *err);
+
 // --- quarantine --------------------------------------------------------------------------------
 
 typedef struct wh_rejected_row {

@@ -14,33 +14,12 @@ wh_status wh_input_connect(wh_engine *engine, const wh_address *address, wh_conn
 
 // --- which columns are fetched -----------------------------------------------------------------
 
-// Whether the text stands anywhere in a tree of options: how a step names a column.
-static bool mentions(const wh_node *node, wh_str word) {
-  if (!node) return false;
-  switch (node->kind) {
-  case WH_NODE_SCALAR:
-    return wh_str_eq(node->text, word);
-  case WH_NODE_LIST:
-    for (size_t i = 0; i < node->count; i++) {
-      if (mentions(node->items[i], word)) return true;
-    }
-    return false;
-  case WH_NODE_MAP:
-    for (size_t i = 0; i < node->count; i++) {
-      if (wh_str_eq(node->entries[i].key->text, word)) return true;
-      if (mentions(node->entries[i].value, word)) return true;
-    }
-    return false;
-  }
-  return false;
-}
-
 static bool is_needed(const wh_pipeline *p, wh_str column) {
   if (p->gate.all || wh_str_eq(p->read.cursor, column)) return true;
   for (size_t i = 0; i < p->gate.count; i++) {
     if (wh_str_eq(p->gate.columns[i].from, column)) return true;
   }
-  return mentions(p->steps, column);
+  return wh_node_mentions(p->steps, column); // how a step names a column
 }
 
 // All words in a tree of options, behind those that are in `words`; NULL: only counts them.

@@ -59,6 +59,12 @@ struct wh_finder {
   void (*close)(wh_finder *finder);
 };
 
+// Why a value does not fit its column.
+typedef struct wh_misfit {
+  const char *rule; // "type", "not_null", "utf8"
+  char reason[256]; // "'infinity' is not a date"
+} wh_misfit;
+
 typedef struct wh_source_type {
   wh_status (*discover)(wh_connection *c, wh_arena *arena, wh_table_visit visit, void *context,
                         wh_error *err);

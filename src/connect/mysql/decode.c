@@ -123,13 +123,13 @@ static void write_span(const uint8_t *cell, char *out, size_t cap) {
 
 // --- Values that do not fit ----------------------------------------------------------------------
 
-static wh_status misfit(wh_mysql_misfit *m, const char *rule) {
+static wh_status misfit(wh_misfit *m, const char *rule) {
   m->rule = rule;
   return WH_ERR_TYPE;
 }
 
 // "'838:59:59' is no time of day"
-static wh_status not_a(const char *text, const char *what, wh_mysql_misfit *m) {
+static wh_status not_a(const char *text, const char *what, wh_misfit *m) {
   snprintf(m->reason, sizeof m->reason, "'%s' %s", text, what);
   return misfit(m, "type");
 }
@@ -137,7 +137,7 @@ static wh_status not_a(const char *text, const char *what, wh_mysql_misfit *m) {
 // --- Columns of the type that comes --------------------------------------------------------------
 
 static wh_status decode_whole(const wh_mysql_decoder *d, const uint8_t *cell, wh_column *column,
-                              wh_mysql_misfit *m, wh_error *err) {
+                              wh_misfit *m, wh_error *err) {
   int64_t value = whole_of(&d->field, cell);
   if (column->type.kind == WH_UINT64) return wh_column_add_u64(column, (uint64_t)value, err);
   if (column->type.kind != WH_BOOL) return wh_column_add_i64(column, value, err);
@@ -150,7 +150,7 @@ static wh_status decode_whole(const wh_mysql_decoder *d, const uint8_t *cell, wh
 
 // As many places as the scale; a value beyond 38 digits can only come from a wider column.
 static wh_status decode_decimal(const wh_mysql_decoder *d, const uint8_t *cell, wh_column *column,
-                                wh_mysql_misfit *m, wh_error *err) {
+                                wh_misfit *m, wh_error *err) {
   wh_str text = body(cell);
   char quoted[QUOTE_MAX + 8];
   wh_number number;
@@ -191,7 +191,7 @@ static bool is_calendar_day(const day_time *v) {
 }
 
 static wh_status decode_day(const wh_mysql_decoder *d, const uint8_t *cell, wh_column *column,
-                            wh_mysql_misfit *m, wh_error *err) {
+                            wh_misfit *m, wh_error *err) {
   day_time v = day_of(cell);
   if (!is_calendar_day(&v)) {
     char text[QUOTE_MAX];
@@ -209,7 +209,7 @@ static wh_status decode_day(const wh_mysql_decoder *d, const uint8_t *cell, wh_c
   return wh_column_add_i64(column, seconds * 1000000 + v.us, err);
 }
 
-static wh_status decode_time(const uint8_t *cell, wh_column *column, wh_mysql_misfit *m,
+static wh_status decode_time(const uint8_t *cell, wh_column *column, wh_misfit *m,
                              wh_error *err) {
   span v = span_of(cell);
   if (!v.is_negative && v.hours < 24) {
@@ -233,7 +233,7 @@ static wh_str bytes_of(const wh_mysql_decoder *d, const uint8_t *cell) {
 }
 
 static wh_status decode_bytes(const wh_mysql_decoder *d, const uint8_t *cell, wh_column *column,
-                              wh_mysql_misfit *m, wh_error *err) {
+                              wh_misfit *m, wh_error *err) {
   wh_str bytes = bytes_of(d, cell);
   if (column->type.kind == WH_BINARY) return wh_column_add_text(column, bytes, err);
   size_t valid = wh_utf8_valid_prefix(bytes);
@@ -243,7 +243,7 @@ static wh_status decode_bytes(const wh_mysql_decoder *d, const uint8_t *cell, wh
 }
 
 static wh_status decode_same(const wh_mysql_decoder *d, const uint8_t *cell, wh_column *column,
-                             wh_mysql_misfit *m, wh_error *err) {
+                             wh_misfit *m, wh_error *err) {
   int64_t digits;
   switch (d->field.wire) {
   case WH_MYSQL_WIRE_INT8:
@@ -277,7 +277,7 @@ static wh_status decode_same(const wh_mysql_decoder *d, const uint8_t *cell, wh_
 
 // The table was altered since it was described: by way of the text that both types share.
 static wh_status decode_other(const wh_mysql_decoder *d, const uint8_t *cell, wh_column *column,
-                              wh_mysql_misfit *m, wh_error *err) {
+                              wh_misfit *m, wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
   WH_CLEAN_BUF wh_buf text;
   wh_arena_init(&arena, d->mem);
@@ -321,7 +321,7 @@ wh_mysql_decoder wh_mysql_decoder_of(const MYSQL_FIELD *field, const wh_field *i
 }
 
 wh_status wh_mysql_decode(const wh_mysql_decoder *d, const uint8_t *cell, wh_column *column,
-                          wh_mysql_misfit *m, wh_error *err) {
+                          wh_misfit *m, wh_error *err) {
   if (!cell) {
     if (d->nullable) return wh_column_add_null(column, err);
     snprintf(m->reason, sizeof m->reason, "missing");

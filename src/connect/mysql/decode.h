@@ -4,12 +4,6 @@
 #include "connect/mysql/types.h"
 #include "data/value.h"
 
-// Why a value does not fit its column.
-typedef struct wh_mysql_misfit {
-  const char *rule; // "type", "not_null", "utf8"
-  char reason[WH_SQL_REASON_MAX];
-} wh_mysql_misfit;
-
 // One for each column that is read.
 typedef struct wh_mysql_decoder {
   wh_str name;
@@ -28,7 +22,7 @@ wh_mysql_decoder wh_mysql_decoder_of(const MYSQL_FIELD *field, const wh_field *i
 // Appends the value (see wh_mysql_cell) to the column. WH_ERR_TYPE: it does not fit, nothing was
 // appended, and *misfit says why; `err` is then not filled.
 wh_status wh_mysql_decode(const wh_mysql_decoder *d, const uint8_t *cell, wh_column *column,
-                          wh_mysql_misfit *misfit, wh_error *err);
+                          wh_misfit *misfit, wh_error *err);
 
 // {"name":value,...} of the row at hand, for quarantine: numbers and text as they are, bytes in
 // hex as SQL writes them; what passes WH_MYSQL_RAW_MAX bytes is cut.

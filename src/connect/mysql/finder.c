@@ -70,7 +70,7 @@ static wh_status bind_keys(finder *f, const wh_value *key, wh_arena *arena, wh_e
 
 static wh_status add_found(finder *f, wh_batch *batch, wh_error *err) {
   for (size_t i = 0; i < f->show.count; i++) {
-    wh_mysql_misfit misfit;
+    wh_misfit misfit;
     wh_status status = wh_mysql_decode(&f->decoders[i], wh_mysql_cell(f->stmt, i),
                                        &batch->columns[i], &misfit, err);
     if (status == WH_OK) continue;

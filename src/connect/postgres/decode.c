@@ -10,7 +10,7 @@ enum {
 #define EPOCH_US (10957ll * 86400 * 1000000)
 #define DAY_US   (86400ll * 1000000)
 
-__attribute__((format(printf, 3, 4))) static wh_status misfit(wh_pg_misfit *m, const char *rule,
+__attribute__((format(printf, 3, 4))) static wh_status misfit(wh_misfit *m, const char *rule,
                                                               const char *fmt, ...) {
   va_list args;
   va_start(args, fmt);
@@ -32,49 +32,49 @@ static wh_status wrong_size(const wh_pg_decoder *d, size_t len, wh_error *err) {
   } while (0)
 
 static wh_status decode_bool(const wh_pg_decoder *d, const char *data, size_t len,
-                             wh_column *column, wh_pg_misfit *m, wh_error *err) {
+                             wh_column *column, wh_misfit *m, wh_error *err) {
   (void)m;
   SIZE_IS(1);
   return wh_column_add_bool(column, *data != 0, err);
 }
 
 static wh_status decode_int2(const wh_pg_decoder *d, const char *data, size_t len,
-                             wh_column *column, wh_pg_misfit *m, wh_error *err) {
+                             wh_column *column, wh_misfit *m, wh_error *err) {
   (void)m;
   SIZE_IS(2);
   return wh_column_add_i64(column, (int16_t)wh_pg_u16(data), err);
 }
 
 static wh_status decode_int4(const wh_pg_decoder *d, const char *data, size_t len,
-                             wh_column *column, wh_pg_misfit *m, wh_error *err) {
+                             wh_column *column, wh_misfit *m, wh_error *err) {
   (void)m;
   SIZE_IS(4);
   return wh_column_add_i64(column, (int32_t)wh_pg_u32(data), err);
 }
 
 static wh_status decode_oid(const wh_pg_decoder *d, const char *data, size_t len, wh_column *column,
-                            wh_pg_misfit *m, wh_error *err) {
+                            wh_misfit *m, wh_error *err) {
   (void)m;
   SIZE_IS(4);
   return wh_column_add_i64(column, wh_pg_u32(data), err);
 }
 
 static wh_status decode_int8(const wh_pg_decoder *d, const char *data, size_t len,
-                             wh_column *column, wh_pg_misfit *m, wh_error *err) {
+                             wh_column *column, wh_misfit *m, wh_error *err) {
   (void)m;
   SIZE_IS(8);
   return wh_column_add_i64(column, (int64_t)wh_pg_u64(data), err);
 }
 
 static wh_status decode_xid8(const wh_pg_decoder *d, const char *data, size_t len,
-                             wh_column *column, wh_pg_misfit *m, wh_error *err) {
+                             wh_column *column, wh_misfit *m, wh_error *err) {
   (void)m;
   SIZE_IS(8);
   return wh_column_add_u64(column, wh_pg_u64(data), err);
 }
 
 static wh_status decode_float4(const wh_pg_decoder *d, const char *data, size_t len,
-                               wh_column *column, wh_pg_misfit *m, wh_error *err) {
+                               wh_column *column, wh_misfit *m, wh_error *err) {
   (void)m;
   SIZE_IS(4);
   uint32_t bits = wh_pg_u32(data);
@@ -84,7 +84,7 @@ static wh_status decode_float4(const wh_pg_decoder *d, const char *data, size_t 
 }
 
 static wh_status decode_float8(const wh_pg_decoder *d, const char *data, size_t len,
-                               wh_column *column, wh_pg_misfit *m, wh_error *err) {
+                               wh_column *column, wh_misfit *m, wh_error *err) {
   (void)m;
   SIZE_IS(8);
   uint64_t bits = wh_pg_u64(data);
@@ -107,7 +107,7 @@ static size_t valid_prefix(const char *data, size_t len) {
 }
 
 static wh_status decode_text(const wh_pg_decoder *d, const char *data, size_t len,
-                             wh_column *column, wh_pg_misfit *m, wh_error *err) {
+                             wh_column *column, wh_misfit *m, wh_error *err) {
   (void)d;
   size_t valid = valid_prefix(data, len);
   if (valid != len) return misfit(m, "utf8", "is not UTF-8 at byte %zu", valid);
@@ -115,26 +115,26 @@ static wh_status decode_text(const wh_pg_decoder *d, const char *data, size_t le
 }
 
 static wh_status decode_char(const wh_pg_decoder *d, const char *data, size_t len,
-                             wh_column *column, wh_pg_misfit *m, wh_error *err) {
+                             wh_column *column, wh_misfit *m, wh_error *err) {
   while (len && data[len - 1] == ' ')
     len--;
   return decode_text(d, data, len, column, m, err);
 }
 
 static wh_status decode_jsonb(const wh_pg_decoder *d, const char *data, size_t len,
-                              wh_column *column, wh_pg_misfit *m, wh_error *err) {
+                              wh_column *column, wh_misfit *m, wh_error *err) {
   if (len == 0 || data[0] != 1) return wrong_size(d, len, err);
   return decode_text(d, data + 1, len - 1, column, m, err);
 }
 
 static wh_status decode_bytes(const wh_pg_decoder *d, const char *data, size_t len,
-                              wh_column *column, wh_pg_misfit *m, wh_error *err) {
+                              wh_column *column, wh_misfit *m, wh_error *err) {
   (void)d, (void)m;
   return wh_column_add_text(column, wh_str_n(data, len), err);
 }
 
 static wh_status decode_uuid(const wh_pg_decoder *d, const char *data, size_t len,
-                             wh_column *column, wh_pg_misfit *m, wh_error *err) {
+                             wh_column *column, wh_misfit *m, wh_error *err) {
   static const char digits[] = "0123456789abcdef";
   (void)m;
   SIZE_IS(16);
@@ -158,7 +158,7 @@ static void day_text(int64_t days, char out[TEXT_MAX]) {
 }
 
 static wh_status decode_date(const wh_pg_decoder *d, const char *data, size_t len,
-                             wh_column *column, wh_pg_misfit *m, wh_error *err) {
+                             wh_column *column, wh_misfit *m, wh_error *err) {
   SIZE_IS(4);
   int32_t days = (int32_t)wh_pg_u32(data);
   char text[TEXT_MAX];
@@ -173,7 +173,7 @@ static wh_status decode_date(const wh_pg_decoder *d, const char *data, size_t le
 }
 
 static wh_status decode_time(const wh_pg_decoder *d, const char *data, size_t len,
-                             wh_column *column, wh_pg_misfit *m, wh_error *err) {
+                             wh_column *column, wh_misfit *m, wh_error *err) {
   SIZE_IS(8);
   int64_t us = (int64_t)wh_pg_u64(data), value;
   if (us >= DAY_US) return misfit(m, "type", "'24:00:00' is not a time of day");
@@ -183,7 +183,7 @@ static wh_status decode_time(const wh_pg_decoder *d, const char *data, size_t le
 }
 
 static wh_status decode_timestamp(const wh_pg_decoder *d, const char *data, size_t len,
-                                  wh_column *column, wh_pg_misfit *m, wh_error *err) {
+                                  wh_column *column, wh_misfit *m, wh_error *err) {
   SIZE_IS(8);
   int64_t us = (int64_t)wh_pg_u64(data), value;
   char text[TEXT_MAX];
@@ -203,7 +203,7 @@ static wh_status decode_timestamp(const wh_pg_decoder *d, const char *data, size
 // Dimensions, whether there are NULLs, the items' OID; each dimension's length and lower bound; the
 // items, each with its length in front.
 static wh_status decode_array(const wh_pg_decoder *d, const char *data, size_t len,
-                              wh_column *column, wh_pg_misfit *m, wh_error *err) {
+                              wh_column *column, wh_misfit *m, wh_error *err) {
   enum { HEAD = 12, DIMENSION = 8 };
   if (len < HEAD) return wrong_size(d, len, err);
   uint32_t dimensions = wh_pg_u32(data), count = 0;

@@ -4,17 +4,11 @@
 #include "connect/postgres/types.h"
 #include "data/batch.h"
 
-// Why a value does not fit its column.
-typedef struct wh_pg_misfit {
-  const char *rule; // "type", "not_null", "utf8"
-  char reason[200]; // "'infinity' is not a date"
-} wh_pg_misfit;
-
 typedef struct wh_pg_decoder wh_pg_decoder;
 // WH_ERR_TYPE: the value does not fit, and *misfit says why; `err` is then not filled. A list may
 // leave items behind, which undoing the row takes away.
 typedef wh_status (*wh_pg_decode_fn)(const wh_pg_decoder *d, const char *data, size_t len,
-                                     wh_column *column, wh_pg_misfit *misfit, wh_error *err);
+                                     wh_column *column, wh_misfit *misfit, wh_error *err);
 
 // One for each column that is read, and for the items of lists. Immutable once made.
 struct wh_pg_decoder {
@@ -33,7 +27,7 @@ wh_status wh_pg_decoder_init(wh_pg_decoder *d, const wh_field *field, const wh_p
 
 // numeric, see decode_numeric.c.
 wh_status wh_pg_decode_numeric(const wh_pg_decoder *d, const char *data, size_t len,
-                               wh_column *column, wh_pg_misfit *misfit, wh_error *err);
+                               wh_column *column, wh_misfit *misfit, wh_error *err);
 // What it says, with all its decimal places; NaN, Infinity. At most so many bytes with the NUL.
 enum { WH_PG_NUMERIC_TEXT = 80 };
 void wh_pg_numeric_text(const char *data, size_t len, char out[WH_PG_NUMERIC_TEXT]);

@@ -104,7 +104,7 @@ static wh_fit to_unscaled(const numeric *n, int precision, int scale, __int128 *
 }
 
 static wh_status does_not_fit(const wh_pg_decoder *d, const char *data, size_t len, wh_fit fit,
-                              const numeric *n, wh_pg_misfit *m) {
+                              const numeric *n, wh_misfit *m) {
   char text[WH_PG_NUMERIC_TEXT];
   wh_pg_numeric_text(data, len, text);
   const wh_type *t = &d->type;
@@ -124,7 +124,7 @@ static wh_status does_not_fit(const wh_pg_decoder *d, const char *data, size_t l
 }
 
 wh_status wh_pg_decode_numeric(const wh_pg_decoder *d, const char *data, size_t len,
-                               wh_column *column, wh_pg_misfit *m, wh_error *err) {
+                               wh_column *column, wh_misfit *m, wh_error *err) {
   numeric n;
   if (!parse(data, len, &n))
     return wh_fail(err, WH_ERR_DATA, "column %.*s: a value of %zu bytes is no numeric",

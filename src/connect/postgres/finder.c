@@ -69,7 +69,7 @@ static wh_status add_row(finder *f, const PGresult *result, int row, wh_batch *b
       WH_TRY(wh_column_add_null(&batch->columns[i], err));
       continue;
     }
-    wh_pg_misfit misfit;
+    wh_misfit misfit;
     wh_status status =
         d->decode(d, PQgetvalue(result, row, (int)i), (size_t)PQgetlength(result, row, (int)i),
                   &batch->columns[i], &misfit, err);

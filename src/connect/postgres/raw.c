@@ -56,7 +56,7 @@ static wh_status add_value(wh_buf *out, const wh_pg_decoder *d, const wh_pg_valu
   }
   wh_column column;
   wh_column_init(&column, mem, &d->type);
-  wh_pg_misfit unused;
+  wh_misfit unused;
   wh_status status = d->decode(d, v->data, v->len, &column, &unused, err);
   if (status == WH_OK)
     wh_column_write_json(&column, 0, out);

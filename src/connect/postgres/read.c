@@ -5,70 +5,47 @@
 // which COPY takes no parameters for, stand in settings of the transaction.
 #include "connect/postgres/decode.h"
 #include "connect/postgres/source.h"
+#include "connect/row_reader.h"
 #include "data/value.h"
 
-enum {
-  HEADER_BYTES = 19,             // of the copy: its signature, flags, and no extension
-  THROTTLE_PER_SECOND = 10,      // how often in a second a throttled reader takes rows
-  THROTTLE_SLEEP_NS = 100000000, // at most, between two looks at the cancel flag
-};
+enum { HEADER_BYTES = 19 }; // of the copy: its signature, flags, and no extension
 
 #define SETTING_FROM "wherry.cursor_from"
 #define SETTING_TO   "wherry.cursor_to"
 
 typedef struct reader {
-  wh_reader base;
+  wh_row_reader base;
   wh_pg_session *session;
-  wh_connection *connection;
-  wh_arena arena;
-  wh_str what; // "sales_order", for messages
   const char *doing;
-  wh_schema schema;
   wh_pg_decoder *decoders;
-  wh_pg_value *values; // of the row in hand
-  wh_buf raw;
-  size_t batch_rows, batch_bytes;
-  uint64_t rows;         // so far, rejected ones too
-  size_t rejected_bytes; // by this call of `next`, about
-  int64_t rate, started_ns;
-  bool has_header; // of the copy was seen
-  bool ended;
+  wh_pg_value *values; // of the row in hand, in `message`
+  char *message;       // as libpq gave it
+  bool has_header;     // of the copy was seen
 } reader;
 
-static void reader_close(wh_reader *base) {
+static void reader_close(wh_row_reader *base) {
   reader *r = (reader *)base;
-  if (!r) return;
-  wh_mem *mem = r->connection->mem;
+  PQfreemem(r->message);
   wh_pg_close(r->session); // and with it the snapshot; a copy under way ends too
-  wh_buf_free(&r->raw);
-  wh_arena_free(&r->arena);
-  wh_mem_free(mem, r, sizeof *r);
 }
 
 static wh_status not_a_copy(reader *r, wh_error *err) {
   return wh_fail(err, WH_ERR_DATA, "%.*s: what the server sends is no copy in binary form",
-                 WH_STR_ARG(r->connection->name));
+                 WH_STR_ARG(r->base.connection->name));
 }
 
 // --- rows ----------------------------------------------------------------------------------------
 
-static wh_status reject_row(reader *r, size_t column, const wh_pg_misfit *misfit,
-                            wh_rejects *rejects, wh_error *err) {
-  WH_TRY(wh_pg_row_json(r->decoders, r->values, r->schema.count, r->connection->mem, &r->raw, err));
-  wh_reject reject = {
-      .rule = wh_str_of(misfit->rule),
-      .column = r->decoders[column].name,
-      .reason = wh_str_of(misfit->reason),
-      .place = {.row = r->rows},
-  };
-  r->rejected_bytes += r->raw.len + sizeof *misfit;
-  return rejects->raw(rejects, &reject, wh_buf_str(&r->raw), err);
+static wh_status write_json(wh_row_reader *base, wh_buf *out, wh_error *err) {
+  reader *r = (reader *)base;
+  return wh_pg_row_json(r->decoders, r->values, base->schema.count, base->connection->mem, out,
+                        err);
 }
 
 // The fields of a row: each one's length, -1 for NULL, and its bytes.
 static wh_status split_row(reader *r, const char *data, size_t len, wh_error *err) {
   const char *at = data, *end = data + len;
-  for (size_t i = 0; i < r->schema.count; i++) {
+  for (size_t i = 0; i < r->base.schema.count; i++) {
     if (end - at < 4) return not_a_copy(r, err);
     uint32_t size = wh_pg_u32(at);
     at += 4;
@@ -84,36 +61,32 @@ static wh_status split_row(reader *r, const char *data, size_t len, wh_error *er
 }
 
 static wh_status append_value(const wh_pg_decoder *d, const wh_pg_value *v, wh_column *column,
-                              wh_pg_misfit *misfit, wh_error *err) {
+                              wh_misfit *misfit, wh_error *err) {
   if (__builtin_expect(v->data != NULL, 1))
     return d->decode(d, v->data, v->len, column, misfit, err);
   if (d->nullable) return wh_column_add_null(column, err);
-  *misfit = (wh_pg_misfit){.rule = "not_null", .reason = "missing"};
+  *misfit = (wh_misfit){.rule = "not_null", .reason = "missing"};
   return WH_ERR_TYPE;
 }
 
-static wh_status append_row(reader *r, wh_batch *batch, wh_rejects *rejects, wh_error *err) {
-  for (size_t i = 0; i < r->schema.count; i++) {
-    wh_pg_misfit misfit;
-    wh_status status =
-        append_value(&r->decoders[i], &r->values[i], &batch->columns[i], &misfit, err);
+static wh_status append(wh_row_reader *base, wh_column *columns, size_t *ret_column,
+                        wh_misfit *misfit, wh_error *err) {
+  reader *r = (reader *)base;
+  for (size_t i = 0; i < base->schema.count; i++) {
+    wh_status status = append_value(&r->decoders[i], &r->values[i], &columns[i], misfit, err);
     if (__builtin_expect(status == WH_OK, 1)) continue;
-    wh_batch_row_undo(batch);
-    return status == WH_ERR_TYPE ? reject_row(r, i, &misfit, rejects, err) : status;
+    *ret_column = i;
+    return status;
   }
-  // Rows count on from the first one until a rejected one leaves a gap.
-  if (batch->rows == 0) batch->first_row = r->rows;
-  if (batch->places || r->rows != batch->first_row + batch->rows)
-    WH_TRY(wh_batch_set_place(batch, (wh_place){.row = r->rows}, err));
-  wh_batch_row_end(batch);
   return WH_OK;
 }
 
 // One message of the server: a row, with the header in front of the first; or the trailer.
-static wh_status take_message(reader *r, const char *data, size_t len, wh_batch *batch,
-                              wh_rejects *rejects, wh_error *err) {
+static wh_status take_message(reader *r, size_t len, bool *ret_row, wh_error *err) {
   static const char signature[] = "PGCOPY\n\377\r\n";
-  r->base.bytes_read += len;
+  const char *data = r->message;
+  size_t count = r->base.schema.count;
+  *ret_row = false;
   if (!r->has_header) {
     if (len < HEADER_BYTES || memcmp(data, signature, sizeof signature) != 0)
       return not_a_copy(r, err);
@@ -125,77 +98,49 @@ static wh_status take_message(reader *r, const char *data, size_t len, wh_batch 
   if (len < 2) return not_a_copy(r, err);
   uint16_t fields = wh_pg_u16(data);
   if (fields == UINT16_MAX) return WH_OK; // the trailer
-  if (fields != r->schema.count + (r->schema.count == 0)) return not_a_copy(r, err);
-  r->rows++;
-  WH_TRY(wh_source_check_row(r->connection, r->what, r->rows, len, err));
-  if (r->schema.count) WH_TRY(split_row(r, data + 2, len - 2, err));
-  return append_row(r, batch, rejects, err);
+  if (fields != count + (count == 0)) return not_a_copy(r, err);
+  *ret_row = true;
+  return count ? split_row(r, data + 2, len - 2, err) : WH_OK;
 }
 
-static wh_status end_read(reader *r, wh_error *err) {
+static wh_status end_copy(reader *r, wh_error *err) {
   WH_TRY(wh_pg_finish(r->session, r->doing, err));
-  r->ended = true;
   return wh_pg_run_c(r->session, "COMMIT", err); // gives the snapshot up
 }
 
-static wh_status read_row(reader *r, wh_batch *batch, wh_rejects *rejects, wh_error *err) {
-  char *data = NULL;
-  PGconn *conn = r->session->conn;
-  int len;
-  while ((len = PQgetCopyData(conn, &data, 1)) == 0) {
-    WH_TRY(wh_pg_wait(r->session, false, err));
-    if (!PQconsumeInput(conn)) return wh_pg_fail_lost(r->session, r->doing, err);
-  }
-  if (len == -1) return end_read(r, err);
-  if (len < 0) return wh_pg_fail_lost(r->session, r->doing, err);
-  wh_status status = take_message(r, data, (size_t)len, batch, rejects, err);
-  PQfreemem(data);
-  return status;
-}
-
-// Waits until the rows that were read so far are due.
-static wh_status keep_pace(reader *r, wh_error *err) {
-  wh_os *os = r->connection->os;
-  if (r->rate == 0) return WH_OK;
-  int64_t now = os->type->monotonic_ns(os);
-  if (r->started_ns == 0) r->started_ns = now;
-  int64_t due = r->started_ns + (int64_t)((double)r->rows * 1e9 / (double)r->rate);
-  while (now < due) {
-    if (wh_pg_is_cancelled(r->connection))
-      return wh_fail(err, WH_ERR_CANCELLED, "%.*s: asked to stop", WH_STR_ARG(r->connection->name));
-    int64_t left = due - now;
-    (void)os->type->sleep_ns(os, left < THROTTLE_SLEEP_NS ? left : THROTTLE_SLEEP_NS);
-    now = os->type->monotonic_ns(os);
-  }
-  return WH_OK;
-}
-
-static wh_status reader_next(wh_reader *base, wh_batch *batch, wh_rejects *rejects, wh_error *err) {
+static wh_status fetch(wh_row_reader *base, bool *ret_row, wh_error *err) {
   reader *r = (reader *)base;
-  if (wh_pg_is_cancelled(r->connection))
-    return wh_fail(err, WH_ERR_CANCELLED, "%.*s: asked to stop", WH_STR_ARG(r->connection->name));
-  r->rejected_bytes = 0;
-  if (!r->ended) WH_TRY(keep_pace(r, err));
-  while (!r->ended && !wh_batch_full(batch, r->batch_rows, r->batch_bytes) &&
-         r->rejected_bytes < WH_BATCH_BYTES_DEFAULT)
-    WH_TRY(read_row(r, batch, rejects, err));
-  base->paused = !r->ended;
+  PGconn *conn = r->session->conn;
+  *ret_row = false;
+  while (!*ret_row) {
+    PQfreemem(r->message);
+    r->message = NULL;
+    int len;
+    while ((len = PQgetCopyData(conn, &r->message, 1)) == 0) {
+      WH_TRY(wh_pg_wait(r->session, false, err));
+      if (!PQconsumeInput(conn)) return wh_pg_fail_lost(r->session, r->doing, err);
+    }
+    if (len == -1) return end_copy(r, err);
+    if (len < 0) return wh_pg_fail_lost(r->session, r->doing, err);
+    WH_TRY(take_message(r, (size_t)len, ret_row, err));
+  }
   return WH_OK;
 }
 
 // --- the statement -------------------------------------------------------------------------------
 
 static wh_status make_decoders(reader *r, const wh_pg_relation *relation, wh_error *err) {
-  r->decoders = WH_NEW_ARRAY(&r->arena, r->schema.count, wh_pg_decoder);
-  r->values = WH_NEW_ARRAY(&r->arena, r->schema.count, wh_pg_value);
+  r->decoders = WH_NEW_ARRAY(&r->base.arena, r->base.schema.count, wh_pg_decoder);
+  r->values = WH_NEW_ARRAY(&r->base.arena, r->base.schema.count, wh_pg_value);
   if (!r->decoders || !r->values) return wh_fail_memory(err);
-  for (size_t i = 0; i < r->schema.count; i++) {
-    const wh_field *f = &r->schema.fields[i];
+  for (size_t i = 0; i < r->base.schema.count; i++) {
+    const wh_field *f = &r->base.schema.fields[i];
     ptrdiff_t at = wh_pg_relation_find(relation, f->name);
     if (at < 0) return wh_pg_no_column(r->session, relation, f->name, err);
     wh_status status =
-        wh_pg_decoder_init(&r->decoders[i], f, &relation->columns[at].reading, &r->arena, err);
-    if (status == WH_ERR_CHANGED) wh_error_prefix(err, "%.*s: ", WH_STR_ARG(r->connection->name));
+        wh_pg_decoder_init(&r->decoders[i], f, &relation->columns[at].reading, &r->base.arena, err);
+    if (status == WH_ERR_CHANGED)
+      wh_error_prefix(err, "%.*s: ", WH_STR_ARG(r->base.connection->name));
     WH_TRY(status);
   }
   return WH_OK;
@@ -224,7 +169,7 @@ static void add_bound(wh_buf *sql, const wh_pg_column *column, const char *compa
 
 static wh_status set_bound(reader *r, const char *setting, const wh_value *value, wh_error *err) {
   WH_CLEAN_BUF wh_buf text;
-  wh_buf_init(&text, r->connection->mem, 0);
+  wh_buf_init(&text, r->base.connection->mem, 0);
   wh_value_write(value, &text);
   WH_TRY(wh_buf_check(&text, err));
   wh_str params[] = {wh_str_of(setting), wh_buf_str(&text)};
@@ -261,11 +206,11 @@ static wh_status add_where(reader *r, const wh_source_query *query, const wh_pg_
 static wh_status build_copy(reader *r, const wh_source_query *query, const wh_pg_relation *relation,
                             wh_buf *sql, wh_error *err) {
   wh_buf_add_c(sql, "COPY (SELECT ");
-  for (size_t i = 0; i < r->schema.count; i++) {
+  for (size_t i = 0; i < r->base.schema.count; i++) {
     if (i) wh_buf_add_c(sql, ", ");
     wh_pg_add_read(sql, &relation->columns[wh_pg_relation_find(relation, r->decoders[i].name)]);
   }
-  if (r->schema.count == 0) wh_buf_add_c(sql, "NULL");
+  if (r->base.schema.count == 0) wh_buf_add_c(sql, "NULL");
   wh_pg_add_from(sql, relation);
   WH_TRY(add_where(r, query, relation, sql, err));
   if (query->limit_rows) {
@@ -276,48 +221,33 @@ static wh_status build_copy(reader *r, const wh_source_query *query, const wh_pg
   return wh_buf_check(sql, err);
 }
 
-static wh_status start(reader *r, const wh_source_query *query, const wh_schema *schema,
-                       wh_error *err) {
+static wh_status start(reader *r, const wh_source_query *query, wh_error *err) {
+  wh_row_reader *rows = &r->base;
   wh_pg_relation relation;
-  WH_TRY(wh_schema_copy(schema, &r->arena, &r->schema, err));
-  r->base.schema = &r->schema;
-  WH_TRY(wh_pg_open(r->connection, WH_SQL_READ, &r->session, err));
+  WH_TRY(wh_pg_open(rows->connection, WH_SQL_READ, &r->session, err));
   WH_TRY(wh_pg_run_c(r->session, WH_PG_BEGIN_READING, err));
-  WH_TRY(wh_pg_relate(r->session, query->table, query->query, &r->arena, &relation, err));
-  r->what = relation.table.len ? relation.table : WH_STR("the query");
-  r->doing = wh_arena_printf(&r->arena, "reading %.*s", WH_STR_ARG(r->what)).data;
+  WH_TRY(wh_pg_relate(r->session, query->table, query->query, &rows->arena, &relation, err));
+  rows->what = relation.table.len ? relation.table : WH_STR("the query");
+  r->doing = wh_arena_printf(&rows->arena, "reading %.*s", WH_STR_ARG(rows->what)).data;
   if (!r->doing) return wh_fail_memory(err);
   WH_TRY(make_decoders(r, &relation, err));
   WH_CLEAN_BUF wh_buf sql;
-  wh_buf_init(&sql, r->connection->mem, WH_PG_SQL_MAX);
+  wh_buf_init(&sql, rows->connection->mem, WH_PG_SQL_MAX);
   WH_TRY(build_copy(r, query, &relation, &sql, err));
   return wh_pg_start_copy(r->session, wh_buf_str(&sql), PGRES_COPY_OUT, r->doing, err);
 }
 
-static size_t or_default(size_t value, size_t otherwise, size_t most) {
-  if (value == 0) value = otherwise;
-  return value < most ? value : most;
-}
-
 wh_status wh_pg_open_reader(wh_connection *c, const wh_source_query *query, const wh_schema *schema,
                             wh_reader **ret, wh_error *err) {
-  reader *r = wh_mem_alloc_zero(c->mem, sizeof *r);
-  if (!r) return wh_fail_memory(err);
-  r->base = (wh_reader){.next = reader_next, .close = reader_close};
-  r->connection = c;
-  r->rate = wh_pg_options_of(c)->server.rows_per_second;
-  size_t batch_rows = query->batch_rows ? query->batch_rows : c->batch_rows;
-  r->batch_rows = or_default(batch_rows, WH_BATCH_ROWS_DEFAULT, WH_BATCH_ROWS_MAX);
-  r->batch_bytes = or_default(c->batch_bytes, WH_BATCH_BYTES_DEFAULT, WH_BATCH_BYTES_MAX);
-  size_t share = (size_t)(r->rate / THROTTLE_PER_SECOND) + 1;
-  if (r->rate && r->batch_rows > share) r->batch_rows = share;
-  wh_arena_init(&r->arena, c->mem);
-  wh_buf_init(&r->raw, c->mem, 0);
-  wh_status status = start(r, query, schema, err);
-  if (status != WH_OK) {
-    reader_close(&r->base);
-    return status;
-  }
-  *ret = &r->base;
-  return WH_OK;
+  static const wh_row_reader_type type = {
+      .fetch = fetch,
+      .append = append,
+      .write_json = write_json,
+      .close = reader_close,
+  };
+  wh_row_reader *rows = NULL;
+  wh_status status = wh_row_reader_new(&type, sizeof(reader), c, query, schema,
+                                       wh_pg_options_of(c)->server.rows_per_second, &rows, err);
+  if (status == WH_OK) status = start((reader *)rows, query, err);
+  return wh_row_reader_opened(rows, status, ret);
 }

@@ -11,7 +11,7 @@ enum {
 
 #define TWO_63 9223372036854775808.0
 
-static wh_status misfit(wh_sqlite_misfit *m, const char *rule) {
+static wh_status misfit(wh_misfit *m, const char *rule) {
   m->rule = rule;
   return WH_ERR_TYPE;
 }
@@ -28,7 +28,7 @@ static void quote(sqlite3_value *value, char *out, size_t cap) {
 }
 
 // "'abc' is not a whole number"
-static wh_status not_a(sqlite3_value *value, const char *what, wh_sqlite_misfit *m) {
+static wh_status not_a(sqlite3_value *value, const char *what, wh_misfit *m) {
   int storage = sqlite3_value_type(value);
   char text[QUOTE_MAX + 8];
   if (storage == SQLITE_BLOB) {
@@ -74,7 +74,7 @@ static bool text_of(sqlite3_value *value, wh_str *ret) {
 
 // The strict parser of the data layer, for what is stored as text in a column of another type.
 static wh_status parse_text(wh_sqlite_decoder *d, wh_str text, wh_column *column,
-                            wh_sqlite_misfit *m, wh_error *err) {
+                            wh_misfit *m, wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, d->mem);
   wh_value parsed;
@@ -89,7 +89,7 @@ static wh_status parse_text(wh_sqlite_decoder *d, wh_str text, wh_column *column
 }
 
 static wh_status parse_stored_text(wh_sqlite_decoder *d, sqlite3_value *value, wh_column *column,
-                                   wh_sqlite_misfit *m, wh_error *err) {
+                                   wh_misfit *m, wh_error *err) {
   wh_str text;
   if (!text_of(value, &text)) return wh_fail_memory(err);
   if (!wh_utf8_valid(text)) return not_a(value, what_is(&d->type), m);
@@ -97,7 +97,7 @@ static wh_status parse_stored_text(wh_sqlite_decoder *d, sqlite3_value *value, w
 }
 
 static wh_status decode_int(wh_sqlite_decoder *d, sqlite3_value *value, int storage,
-                            wh_column *column, wh_sqlite_misfit *m, wh_error *err) {
+                            wh_column *column, wh_misfit *m, wh_error *err) {
   int64_t v;
   if (storage == SQLITE_INTEGER) {
     v = sqlite3_value_int64(value);
@@ -120,14 +120,14 @@ static wh_status decode_int(wh_sqlite_decoder *d, sqlite3_value *value, int stor
 }
 
 static wh_status decode_bool(wh_sqlite_decoder *d, sqlite3_value *value, int storage,
-                             wh_column *column, wh_sqlite_misfit *m, wh_error *err) {
+                             wh_column *column, wh_misfit *m, wh_error *err) {
   int64_t v = storage == SQLITE_INTEGER ? sqlite3_value_int64(value) : -1;
   if (v != 0 && v != 1) return not_a(value, what_is(&d->type), m);
   return wh_column_add_bool(column, v == 1, err);
 }
 
 static wh_status decode_float(wh_sqlite_decoder *d, sqlite3_value *value, int storage,
-                              wh_column *column, wh_sqlite_misfit *m, wh_error *err) {
+                              wh_column *column, wh_misfit *m, wh_error *err) {
   double real;
   if (storage == SQLITE_FLOAT) {
     real = sqlite3_value_double(value);
@@ -166,7 +166,7 @@ static bool short_decimal(double real, const wh_type *type, __int128 *ret) {
 }
 
 static wh_status decode_decimal(wh_sqlite_decoder *d, sqlite3_value *value, int storage,
-                                wh_column *column, wh_sqlite_misfit *m, wh_error *err) {
+                                wh_column *column, wh_misfit *m, wh_error *err) {
   if (storage == SQLITE_TEXT) return parse_stored_text(d, value, column, m, err);
   if (storage == SQLITE_BLOB) return not_a(value, what_is(&d->type), m);
   __int128 unscaled;
@@ -195,7 +195,7 @@ static const char *instant_trouble(const wh_type *type, const wh_sqlite_instant 
 }
 
 static wh_status decode_instant(wh_sqlite_decoder *d, sqlite3_value *value, int storage,
-                                wh_column *column, wh_sqlite_misfit *m, wh_error *err) {
+                                wh_column *column, wh_misfit *m, wh_error *err) {
   if (storage != SQLITE_TEXT) return not_a(value, what_is(&d->type), m);
   wh_str text;
   if (!text_of(value, &text)) return wh_fail_memory(err);
@@ -217,7 +217,7 @@ static wh_status decode_instant(wh_sqlite_decoder *d, sqlite3_value *value, int 
 
 // In a column of text, numbers become their canonical text; blobs are nothing that text could be.
 static wh_status decode_text(wh_sqlite_decoder *d, sqlite3_value *value, int storage,
-                             wh_column *column, wh_sqlite_misfit *m, wh_error *err) {
+                             wh_column *column, wh_misfit *m, wh_error *err) {
   if (storage == SQLITE_TEXT) {
     wh_str text;
     if (!text_of(value, &text)) return wh_fail_memory(err);
@@ -238,7 +238,7 @@ static wh_status decode_text(wh_sqlite_decoder *d, sqlite3_value *value, int sto
 }
 
 static wh_status decode_binary(wh_sqlite_decoder *d, sqlite3_value *value, int storage,
-                               wh_column *column, wh_sqlite_misfit *m, wh_error *err) {
+                               wh_column *column, wh_misfit *m, wh_error *err) {
   if (storage != SQLITE_BLOB && storage != SQLITE_TEXT) return not_a(value, what_is(&d->type), m);
   const char *bytes = sqlite3_value_blob(value);
   size_t len = (size_t)sqlite3_value_bytes(value);
@@ -247,7 +247,7 @@ static wh_status decode_binary(wh_sqlite_decoder *d, sqlite3_value *value, int s
 }
 
 wh_status wh_sqlite_decode(wh_sqlite_decoder *d, sqlite3_value *value, wh_column *column,
-                           wh_sqlite_misfit *m, wh_error *err) {
+                           wh_misfit *m, wh_error *err) {
   int storage = sqlite3_value_type(value);
   if (storage == SQLITE_NULL) {
     if (d->nullable) return wh_column_add_null(column, err);

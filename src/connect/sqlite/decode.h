@@ -5,12 +5,6 @@
 #include "connect/sqlite/instant.h"
 #include "data/value.h"
 
-// Why a value does not fit its column.
-typedef struct wh_sqlite_misfit {
-  const char *rule; // "type", "not_null", "utf8"
-  char reason[200]; // "'abc' is not a whole number"
-} wh_sqlite_misfit;
-
 // One for each column that is read; zeroed but for what the comments say is set.
 typedef struct wh_sqlite_decoder {
   wh_str name;   // set
@@ -23,7 +17,7 @@ typedef struct wh_sqlite_decoder {
 // Appends the value to the column (whose type is the decoder's). WH_ERR_TYPE: it does not fit,
 // nothing was appended, and *misfit says why; `err` is then not filled.
 wh_status wh_sqlite_decode(wh_sqlite_decoder *d, sqlite3_value *value, wh_column *column,
-                           wh_sqlite_misfit *misfit, wh_error *err);
+                           wh_misfit *misfit, wh_error *err);
 
 // {"name":value,...} of the first `count` result columns, for quarantine: numbers and text as they
 // are, blobs in hex as SQL writes them; what passes WH_SQLITE_RAW_MAX bytes is cut.

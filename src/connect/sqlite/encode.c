@@ -10,7 +10,7 @@ void wh_sqlite_encoder_free(wh_sqlite_encoder *e) {
   if (e && e->more.mem) wh_buf_free(&e->more);
 }
 
-static wh_status bound(int rc, wh_sqlite_misfit *m, wh_error *err) {
+static wh_status bound(int rc, wh_misfit *m, wh_error *err) {
   if (rc == SQLITE_OK) return WH_OK;
   if (rc == SQLITE_NOMEM) return wh_fail_memory(err);
   if (rc != SQLITE_TOOBIG)
@@ -20,7 +20,7 @@ static wh_status bound(int rc, wh_sqlite_misfit *m, wh_error *err) {
   return WH_ERR_TYPE;
 }
 
-static wh_status misfit(wh_sqlite_misfit *m, const char *reason) {
+static wh_status misfit(wh_misfit *m, const char *reason) {
   m->rule = "type";
   snprintf(m->reason, sizeof m->reason, "%s", reason);
   return WH_ERR_TYPE;
@@ -74,7 +74,7 @@ static int bind_u64(wh_sqlite_encoder *e, uint64_t value, sqlite3_stmt *stmt, in
 }
 
 static wh_status encode_json(wh_sqlite_encoder *e, const wh_column *column, size_t row,
-                             sqlite3_stmt *stmt, int index, wh_sqlite_misfit *m, wh_error *err) {
+                             sqlite3_stmt *stmt, int index, wh_misfit *m, wh_error *err) {
   if (!e->more.mem) wh_buf_init(&e->more, e->mem, 0);
   wh_buf_clear(&e->more);
   wh_column_write(column, row, &e->more);
@@ -92,7 +92,7 @@ static bool write_odd_year(wh_sqlite_encoder *e, int64_t value) {
 }
 
 static wh_status encode_instant(wh_sqlite_encoder *e, int64_t value, sqlite3_stmt *stmt, int index,
-                                wh_sqlite_misfit *m, wh_error *err) {
+                                wh_misfit *m, wh_error *err) {
   static_assert(sizeof e->text >= WH_SQLITE_INSTANT_TEXT, "an instant fits");
   if (e->type.kind != WH_DATE && e->stored.unit != e->type.unit &&
       !wh_unit_convert(value, e->type.unit, e->stored.unit, &value))
@@ -106,7 +106,7 @@ static wh_status encode_instant(wh_sqlite_encoder *e, int64_t value, sqlite3_stm
 }
 
 static wh_status encode_number(wh_sqlite_encoder *e, const wh_column *column, size_t row,
-                               sqlite3_stmt *stmt, int index, wh_sqlite_misfit *m, wh_error *err) {
+                               sqlite3_stmt *stmt, int index, wh_misfit *m, wh_error *err) {
   int rc;
   if (e->type.kind == WH_DECIMAL) {
     rc = bind_decimal(e, wh_column_decimal(column, row), stmt, index);
@@ -126,7 +126,7 @@ static wh_status encode_number(wh_sqlite_encoder *e, const wh_column *column, si
 }
 
 wh_status wh_sqlite_encode(wh_sqlite_encoder *e, const wh_column *column, size_t row,
-                           sqlite3_stmt *stmt, int index, wh_sqlite_misfit *m, wh_error *err) {
+                           sqlite3_stmt *stmt, int index, wh_misfit *m, wh_error *err) {
   if (wh_column_is_null(column, row)) return bound(sqlite3_bind_null(stmt, index), m, err);
   wh_str text;
   switch (e->type.kind) {

@@ -22,4 +22,4 @@ void wh_sqlite_encoder_free(wh_sqlite_encoder *e);
 // Binds one value; the statement borrows it from the batch and the encoder until the next call or
 // reset. WH_ERR_TYPE: SQLite cannot hold it exactly; *misfit says why and `err` is not filled.
 wh_status wh_sqlite_encode(wh_sqlite_encoder *e, const wh_column *column, size_t row,
-                           sqlite3_stmt *stmt, int index, wh_sqlite_misfit *misfit, wh_error *err);
+                           sqlite3_stmt *stmt, int index, wh_misfit *misfit, wh_error *err);

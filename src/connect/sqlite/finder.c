@@ -55,7 +55,7 @@ static wh_status bind_keys(finder *f, const wh_value *key, wh_error *err) {
   wh_batch_reset(&f->row);
   for (size_t i = 0; i < f->key.count; i++) {
     WH_TRY(add_key(f, i, &key[i], err));
-    wh_sqlite_misfit misfit;
+    wh_misfit misfit;
     WH_TRY(wh_sqlite_encode(&f->encoders[i], &f->row.columns[i], 0, f->stmt, (int)i + 1, &misfit,
                             err));
   }
@@ -70,7 +70,7 @@ static wh_status is_same_key(finder *f, bool *ret, wh_error *err) {
     if (!f->spelled[i]) continue;
     wh_column found;
     wh_column_init(&found, f->arena.mem, &f->key.fields[i].type);
-    wh_sqlite_misfit misfit;
+    wh_misfit misfit;
     wh_status status = wh_sqlite_decode(
         &f->key_decoders[i], sqlite3_column_value(f->stmt, (int)at++), &found, &misfit, err);
     if (status == WH_OK)
@@ -85,7 +85,7 @@ static wh_status is_same_key(finder *f, bool *ret, wh_error *err) {
 
 static wh_status add_found(finder *f, wh_batch *batch, wh_error *err) {
   for (size_t i = 0; i < f->show.count; i++) {
-    wh_sqlite_misfit misfit;
+    wh_misfit misfit;
     wh_status status = wh_sqlite_decode(&f->decoders[i], sqlite3_column_value(f->stmt, (int)i),
                                         &batch->columns[i], &misfit, err);
     if (status == WH_OK) continue;

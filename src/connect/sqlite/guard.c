@@ -191,7 +191,7 @@ typedef struct comparison {
 static wh_status read_version(const comparison *c, sqlite3_value *value, wh_column *column) {
   if (sqlite3_value_type(value) == SQLITE_NULL) return WH_ERR_TYPE;
   wh_sqlite_decoder decoder = {.type = c->type, .mem = c->mem};
-  wh_sqlite_misfit misfit;
+  wh_misfit misfit;
   return wh_sqlite_decode(&decoder, value, column, &misfit, NULL);
 }
 

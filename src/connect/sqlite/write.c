@@ -46,7 +46,7 @@ static wh_status bind_row(writing *w, size_t row, wh_sqlite_encoder *encoders, s
                           int first, bool *ret_fine, wh_error *err) {
   *ret_fine = true;
   for (size_t i = 0; i < w->target->schema.count; i++) {
-    wh_sqlite_misfit misfit;
+    wh_misfit misfit;
     wh_status status = wh_sqlite_encode(&encoders[i], &w->batch->columns[i], row, stmt,
                                         first + (int)i, &misfit, err);
     if (status == WH_OK) continue;
@@ -60,7 +60,7 @@ static wh_status bind_row(writing *w, size_t row, wh_sqlite_encoder *encoders, s
 // Rebinds one column of the row for another statement.
 static wh_status bind_again(writing *w, size_t row, size_t column, sqlite3_stmt *stmt, int index,
                             wh_error *err) {
-  wh_sqlite_misfit misfit;
+  wh_misfit misfit;
   wh_status status = wh_sqlite_encode(&w->target->encoders[column], &w->batch->columns[column], row,
                                       stmt, index, &misfit, err);
   return status == WH_ERR_TYPE ? wh_fail(err, WH_ERR_BUG, "a value fits once only") : status;

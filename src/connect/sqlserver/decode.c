@@ -85,7 +85,7 @@ wh_mssql_decoder wh_mssql_decoder_of(wh_mssql_session *s, size_t column, const w
 
 // --- Values that do not fit ----------------------------------------------------------------------
 
-static wh_status misfit(wh_mssql_misfit *m, const char *rule, const char *reason) {
+static wh_status misfit(wh_misfit *m, const char *rule, const char *reason) {
   m->rule = rule;
   snprintf(m->reason, sizeof m->reason, "%s", reason);
   return WH_ERR_TYPE;
@@ -176,7 +176,7 @@ static moment moment_of(int wire, const BYTE *at) {
 }
 
 static wh_status decode_time(const wh_mssql_decoder *d, const BYTE *at, wh_column *column,
-                             wh_mssql_misfit *m, wh_error *err) {
+                             wh_misfit *m, wh_error *err) {
   moment v = moment_of(d->wire, at);
   if (d->found.kind == WH_DATE) return wh_column_add_i64(column, v.day, err);
   __int128 ticks = v.ticks;
@@ -212,7 +212,7 @@ static void write_uuid(const BYTE *at, char out[UUID_TEXT + 1]) {
 }
 
 static wh_status decode_text(const wh_mssql_decoder *d, const BYTE *at, DBINT len,
-                             wh_column *column, wh_mssql_misfit *m, wh_error *err) {
+                             wh_column *column, wh_misfit *m, wh_error *err) {
   wh_str text = wh_str_n((const char *)at, (size_t)len);
   char uuid[UUID_TEXT + 1], reason[64];
   if (d->wire == WH_MSSQL_SYBUNIQUE) {
@@ -228,7 +228,7 @@ static wh_status decode_text(const wh_mssql_decoder *d, const BYTE *at, DBINT le
 // --- Rows ----------------------------------------------------------------------------------------
 
 static wh_status decode_same(const wh_mssql_decoder *d, const BYTE *at, DBINT len,
-                             wh_column *column, wh_mssql_misfit *m, wh_error *err) {
+                             wh_column *column, wh_misfit *m, wh_error *err) {
   switch (d->found.kind) {
   case WH_BOOL:
     return wh_column_add_bool(column, *at != 0, err);
@@ -255,7 +255,7 @@ static wh_status decode_same(const wh_mssql_decoder *d, const BYTE *at, DBINT le
 
 // The table was altered since it was described: by way of the text that both types share.
 static wh_status decode_other(const wh_mssql_decoder *d, const BYTE *at, DBINT len,
-                              wh_column *column, wh_mssql_misfit *m, wh_error *err) {
+                              wh_column *column, wh_misfit *m, wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
   WH_CLEAN_BUF wh_buf text;
   wh_arena_init(&arena, d->mem);
@@ -279,7 +279,7 @@ static wh_status decode_other(const wh_mssql_decoder *d, const BYTE *at, DBINT l
 }
 
 wh_status wh_mssql_decode(wh_mssql_session *s, const wh_mssql_decoder *d, wh_column *column,
-                          wh_mssql_misfit *m, wh_error *err) {
+                          wh_misfit *m, wh_error *err) {
   const BYTE *at = dbdata(s->db, d->column);
   if (!at) {
     if (d->nullable) return wh_column_add_null(column, err);
@@ -301,7 +301,7 @@ static wh_status add_json(wh_mssql_session *s, const wh_mssql_decoder *d, wh_buf
   const BYTE *at = dbdata(s->db, d->column);
   DBINT len = dbdatlen(s->db, d->column);
   size_t left = raw_left(out);
-  wh_mssql_misfit unused;
+  wh_misfit unused;
   if (!at) {
     wh_buf_add_c(out, "null");
     return WH_OK;

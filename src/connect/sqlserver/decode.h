@@ -4,12 +4,6 @@
 #include "connect/sqlserver/types.h"
 #include "data/value.h"
 
-// Why a value does not fit its column.
-typedef struct wh_mssql_misfit {
-  const char *rule; // "type", "not_null", "utf8"
-  char reason[WH_SQL_REASON_MAX];
-} wh_mssql_misfit;
-
 // One for each column that is read.
 typedef struct wh_mssql_decoder {
   wh_str name;
@@ -28,7 +22,7 @@ wh_mssql_decoder wh_mssql_decoder_of(wh_mssql_session *s, size_t column, const w
 // Appends the value of the row at hand to the column. WH_ERR_TYPE: it does not fit, nothing was
 // appended, and *misfit says why; `err` is then not filled.
 wh_status wh_mssql_decode(wh_mssql_session *s, const wh_mssql_decoder *d, wh_column *column,
-                          wh_mssql_misfit *misfit, wh_error *err);
+                          wh_misfit *misfit, wh_error *err);
 
 // {"name":value,...} of the row at hand, for quarantine: numbers and text as they are, bytes in
 // hex as SQL writes them; what passes WH_MSSQL_RAW_MAX bytes is cut.

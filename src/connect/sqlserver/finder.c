@@ -52,7 +52,7 @@ static wh_status key_value(const finder *f, size_t i, const wh_value *given, wh_
 
 static wh_status add_found(finder *f, wh_batch *batch, wh_error *err) {
   for (size_t i = 0; i < f->show.count; i++) {
-    wh_mssql_misfit misfit;
+    wh_misfit misfit;
     wh_status status =
         wh_mssql_decode(f->session, &f->decoders[i], &batch->columns[i], &misfit, err);
     if (status == WH_OK) continue;

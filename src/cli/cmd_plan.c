@@ -1,6 +1,7 @@
 #include "cli/cli.h"
 #include "cli/format.h"
 #include "engine/crossings.h"
+#include "engine/members.h"
 
 enum { SAMPLE_WIDTH = 28 };
 
@@ -225,6 +226,73 @@ static wh_exit plan_one(wh_cli *cli, const wh_pipeline *p, crossing_list *list, 
   return WH_EXIT_DONE;
 }
 
+static void print_tables(const char *what, const wh_str *tables, size_t count) {
+  if (count == 0) return;
+  printf("  %-9s ", what);
+  for (size_t i = 0; i < count; i++)
+    printf("%s%.*s", i ? ", " : "", WH_STR_ARG(tables[i]));
+  putchar('\n');
+}
+
+static void print_members(const wh_cli *cli, const wh_pipeline *p, const wh_members *m) {
+  const char *bold = cli->color_out ? "\033[1m" : "", *plain = cli->color_out ? "\033[0m" : "";
+  printf("%s%.*s%s   %.*s:%.*s: %zu %s, each as a pipeline of its own\n", bold, WH_STR_ARG(p->name),
+         plain, WH_STR_ARG(p->from.connection), WH_STR_ARG(p->from.thing), m->count,
+         wh_plural(m->count, "table", "tables"));
+  if (p->table_count == 0) puts("  crosses   all tables that match, whatever comes (columns: all)");
+  print_tables("stays", m->unlisted, m->unlisted_count);
+  print_tables("denied", m->denied, m->denied_count);
+  print_tables("gone", m->gone, m->gone_count);
+}
+
+static void add_names(wh_buf *out, const char *name, const wh_str *tables, size_t count) {
+  wh_buf_printf(out, ",\"%s\":[", name);
+  for (size_t i = 0; i < count; i++) {
+    if (i) wh_buf_add_char(out, ',');
+    wh_buf_add_json(out, tables[i]);
+  }
+  wh_buf_add_char(out, ']');
+}
+
+static void print_members_json(wh_cli *cli, const wh_pipeline *p, const wh_members *m) {
+  WH_CLEAN_BUF wh_buf line;
+  wh_buf_init(&line, &cli->mem, 0);
+  wh_buf_add_c(&line, "{\"pipeline\":");
+  wh_buf_add_json(&line, p->name);
+  wh_buf_printf(&line, ",\"all_cross\":%s,\"tables\":[", p->table_count ? "false" : "true");
+  for (size_t i = 0; i < m->count; i++) {
+    if (i) wh_buf_add_char(&line, ',');
+    wh_buf_add_json(&line, m->items[i].from.thing);
+  }
+  wh_buf_add_char(&line, ']');
+  add_names(&line, "stays", m->unlisted, m->unlisted_count);
+  add_names(&line, "denied", m->denied, m->denied_count);
+  add_names(&line, "gone", m->gone, m->gone_count);
+  wh_buf_add_char(&line, '}');
+  if (!line.failed) wh_print_json(&line);
+}
+
+static wh_exit plan_any(wh_cli *cli, const wh_pipeline *p, crossing_list *list, bool *ret_fits,
+                        const wh_pipeline **ret_unknown) {
+  if (!p->many) return plan_one(cli, p, list, ret_fits, ret_unknown);
+  wh_members members;
+  wh_error err = {0};
+  if (wh_members_now(&cli->engine, p, &cli->arena, &members, &err) != WH_OK) {
+    wh_error_prefix(&err, "%.*s: ", WH_STR_ARG(p->name));
+    return wh_cli_fail(cli, &err);
+  }
+  if (cli->json)
+    print_members_json(cli, p, &members);
+  else
+    print_members(cli, p, &members);
+  wh_exit worst = WH_EXIT_DONE;
+  for (size_t i = 0; i < members.count; i++) {
+    wh_exit exit = plan_one(cli, &members.items[i], list, ret_fits, ret_unknown);
+    if (exit != WH_EXIT_DONE) worst = exit;
+  }
+  return worst;
+}
+
 static wh_exit plan(wh_cli *cli, const wh_args *args) {
   wh_engine *engine = wh_cli_engine(cli);
   if (!engine) return cli->refused;
@@ -241,10 +309,11 @@ static wh_exit plan(wh_cli *cli, const wh_args *args) {
   size_t total = args->count ? args->count : cli->config->pipeline_count;
   for (size_t i = 0; i < total; i++) {
     const wh_pipeline *p = &cli->config->pipelines[i];
-    if (args->count && wh_config_find_pipeline(cli->config, args->words[i], &p, &err) != WH_OK) {
+    if (args->count &&
+        wh_config_find_any(cli->config, args->words[i], &cli->arena, &p, &err) != WH_OK) {
       return wh_cli_fail(cli, &err);
     }
-    wh_exit exit = plan_one(cli, p, list, &fits, &unknown);
+    wh_exit exit = plan_any(cli, p, list, &fits, &unknown);
     if (exit != WH_EXIT_DONE) worst = exit;
   }
   if (worst != WH_EXIT_DONE) return worst;

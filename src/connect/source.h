@@ -65,7 +65,18 @@ typedef struct wh_misfit {
   char reason[256]; // "'infinity' is not a date"
 } wh_misfit;
 
+// A table or view, as the server spells it.
+typedef struct wh_table_name {
+  wh_str schema; // empty where there are none
+  wh_str table;
+  bool is_home;   // its name alone finds it
+  bool is_denied; // it is there, but the user may not read it (where the server tells of such)
+} wh_table_name;
+
 typedef struct wh_source_type {
+  // Names alone: cheap, also of many.
+  wh_status (*tables)(wh_connection *c, wh_arena *arena, wh_table_name **ret, size_t *ret_count,
+                      wh_error *err);
   wh_status (*discover)(wh_connection *c, wh_arena *arena, wh_table_visit visit, void *context,
                         wh_error *err);
   // Names, types and cursor exactness of what a query gives, without reading the data (a bounded

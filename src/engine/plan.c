@@ -56,7 +56,7 @@ static wh_status find_upstream(planning *p, const wh_pipeline **ret, wh_error *e
   *ret = NULL;
   for (size_t i = 0; i < config->pipeline_count; i++) {
     const wh_pipeline *up = &config->pipelines[i];
-    if (up == p->pipeline || up->raw) continue;
+    if (up == p->pipeline || up->raw || up->many) continue; // of many, any may be meant
     if (!wh_str_eq(up->to.connection, p->pipeline->from.connection)) continue;
     wh_str made;
     bool meet;

@@ -169,6 +169,10 @@ typedef struct wh_ledger_type {
   wh_status (*renew)(wh_ledger *l, wh_lease *lease, wh_error *err); // WH_ERR_STALE: lost it
   void (*release)(wh_ledger *l, wh_lease *lease); // zeroes it; NULL and zeroed are fine
 
+  // Names of pipelines that have run and begin with `prefix`, in the order of their bytes.
+  wh_status (*pipelines)(wh_ledger *l, wh_str prefix, wh_arena *arena, wh_str **ret,
+                         size_t *ret_count, wh_error *err);
+
   // --- runs
   // Fills id, order (greater than every earlier one of this ledger, and at least now), started.
   wh_status (*run_start)(wh_ledger *l, const wh_lease *lease, wh_str object, wh_arena *arena,

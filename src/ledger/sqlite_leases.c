@@ -175,3 +175,39 @@ wh_status ledger_raise_epoch(wh_ledger *base, wh_str pipeline, uint64_t epoch, w
   ledger_bind_u64(&q, epoch);
   return ledger_run(&q, err);
 }
+
+static wh_status count_pipelines(ledger *l, wh_str prefix, size_t *ret, wh_error *err) {
+  LEDGER_QUERY q;
+  bool row;
+  WH_TRY(ledger_query_open(
+      l, "SELECT count(*) FROM pipeline WHERE name >= ?1 AND substr(name, 1, length(?1)) = ?1", &q,
+      err));
+  ledger_bind_text(&q, prefix);
+  WH_TRY(ledger_step(&q, &row, err));
+  *ret = row ? (size_t)ledger_read_u64(&q) : 0;
+  return WH_OK;
+}
+
+wh_status ledger_pipelines(wh_ledger *base, wh_str prefix, wh_arena *arena, wh_str **ret,
+                           size_t *ret_count, wh_error *err) {
+  LEDGER_LOCK l = ledger_lock(base);
+  size_t cap, count = 0;
+  WH_TRY(count_pipelines(l, prefix, &cap, err));
+  wh_str *names = WH_NEW_ARRAY(arena, cap, wh_str);
+  if (!names) return wh_fail_memory(err);
+  LEDGER_QUERY q;
+  WH_TRY(ledger_query_open(l,
+                           "SELECT name FROM pipeline WHERE name >= ?1 AND substr(name, 1, "
+                           "length(?1)) = ?1 ORDER BY name",
+                           &q, err));
+  ledger_bind_text(&q, prefix);
+  for (bool row = true; count < cap;) {
+    WH_TRY(ledger_step(&q, &row, err));
+    if (!row) break;
+    names[count++] = ledger_read_text(&q, arena);
+    WH_TRY(ledger_read_end(&q, err));
+  }
+  *ret = names;
+  *ret_count = count;
+  return WH_OK;
+}

@@ -94,6 +94,8 @@ wh_status ledger_read_end(const ledger_query *q, wh_error *err);
 // --- the verbs, by file
 // ----------------------------------------------------------------------------
 
+wh_status ledger_pipelines(wh_ledger *l, wh_str prefix, wh_arena *arena, wh_str **ret,
+                           size_t *ret_count, wh_error *err);
 wh_status ledger_acquire(wh_ledger *l, wh_str pipeline, wh_lease *ret, wh_error *err);
 wh_status ledger_renew(wh_ledger *l, wh_lease *lease, wh_error *err);
 void ledger_release(wh_ledger *l, wh_lease *lease);

@@ -29,6 +29,7 @@ static const wh_ledger_type sqlite_type = {
     .acquire = ledger_acquire,
     .renew = ledger_renew,
     .release = ledger_release,
+    .pipelines = ledger_pipelines,
     .run_start = ledger_run_start,
     .run_seal = ledger_run_seal,
     .run_sealed_finish = ledger_run_sealed_finish,

@@ -76,6 +76,27 @@ LEDGER_TEST(runs_keep_every_field) {
   check_run(&got, run);
 }
 
+LEDGER_TEST(pipelines_are_known_once_they_ran) {
+  static const char *const names[] = {"export:b", "export",   "export:%_",
+                                      "exporter", "Export:b", "export:\xc3\xa4"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    wh_lease lease = acquire(f, names[i]);
+    f->t->release(f->l, &lease);
+  }
+  wh_str *found;
+  size_t count;
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, &test_mem);
+  REQUIRE_OK(f->t->pipelines(f->l, S("export:"), &arena, &found, &count, &test_err));
+  if (CHECK_EQ(count, 3)) {
+    CHECK_STR(found[0], S("export:%_"));
+    CHECK_STR(found[1], S("export:b"));
+    CHECK_STR(found[2], S("export:\xc3\xa4"));
+  }
+  REQUIRE_OK(f->t->pipelines(f->l, S("other"), &arena, &found, &count, &test_err));
+  CHECK_EQ(count, 0);
+}
+
 LEDGER_TEST(orders_grow_whatever_the_clock_does) {
   wh_lease lease = acquire(f, "p");
   int64_t last = 0;

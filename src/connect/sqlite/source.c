@@ -1,5 +1,7 @@
 #include "connect/sqlite/source.h"
 
+#include "connect/table_list.h"
+
 // Rows of a table: exact where counting is cheap, else WH_SIZE_UNKNOWN.
 static wh_status count_rows(wh_sqlite_db *db, const wh_sqlite_relation *r, uint64_t *ret,
                             wh_error *err) {
@@ -54,17 +56,37 @@ static wh_status describe_table(wh_sqlite_db *db, wh_str name, wh_arena *arena, 
   return wh_sqlite_relation_key(&relation, arena, &ret->key, &ret->key_count, err);
 }
 
+// Name, and whether it is a view.
+#define TABLES                                                                                     \
+  "SELECT name, type = 'view' FROM pragma_table_list WHERE schema = 'main' AND "                   \
+  "type IN ('table', 'view', 'virtual') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND "           \
+  "name NOT LIKE '\\_wherry\\_%' ESCAPE '\\' ORDER BY 2, 1"
+
+static wh_status list_tables(wh_connection *c, wh_arena *arena, wh_table_name **ret,
+                             size_t *ret_count, wh_error *err) {
+  WH_CLEAN_DB wh_sqlite_db db = {0};
+  wh_table_list list = {.arena = arena};
+  WH_TRY(wh_sqlite_open(c, WH_SQLITE_READ, &db, err));
+  WH_CLEAN_STMT sqlite3_stmt *stmt = NULL;
+  WH_TRY(wh_sqlite_prepare_c(&db, TABLES, &stmt, err));
+  for (;;) {
+    bool row;
+    WH_TRY(wh_sqlite_step(&db, stmt, &row, err));
+    if (!row) break;
+    wh_table_name name = {.table = wh_sqlite_text(stmt, 0), .is_home = true};
+    WH_TRY(wh_table_list_add(&list, &name, err));
+  }
+  *ret = list.items;
+  *ret_count = list.count;
+  return WH_OK;
+}
+
 wh_status wh_sqlite_discover(wh_connection *c, wh_arena *arena, wh_table_visit visit, void *context,
                              wh_error *err) {
   WH_CLEAN_DB wh_sqlite_db db = {0};
   WH_TRY(wh_sqlite_open(c, WH_SQLITE_READ, &db, err));
   WH_CLEAN_STMT sqlite3_stmt *stmt = NULL;
-  WH_TRY(wh_sqlite_prepare_c(&db,
-                             "SELECT name, type = 'view' FROM pragma_table_list "
-                             "WHERE schema = 'main' AND type IN ('table', 'view', 'virtual') AND "
-                             "name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND "
-                             "name NOT LIKE '\\_wherry\\_%' ESCAPE '\\' ORDER BY 2, 1",
-                             &stmt, err));
+  WH_TRY(wh_sqlite_prepare_c(&db, TABLES, &stmt, err));
   for (;;) {
     bool row;
     WH_TRY(wh_sqlite_step(&db, stmt, &row, err));
@@ -114,6 +136,7 @@ static wh_status bound(wh_connection *c, const wh_source_query *query, wh_arena 
 }
 
 const wh_source_type wh_sqlite_source = {
+    .tables = list_tables,
     .discover = wh_sqlite_discover,
     .describe = wh_sqlite_describe,
     .bound = bound,

@@ -1,5 +1,6 @@
 #include "connect/sqlserver/source.h"
 
+#include "connect/table_list.h"
 #include "data/temporal.h"
 
 // Names of the primary key's columns in order.
@@ -45,6 +46,22 @@ static wh_status take_name(void *context, const wh_str *v, size_t count, wh_erro
   t->names[t->count] = wh_arena_str(t->arena, v[0]);
   t->is_view[t->count] = wh_str_is(v[1], "1");
   return t->names[t->count++].data ? WH_OK : wh_fail_memory(err);
+}
+
+static wh_status list_tables(wh_connection *c, wh_arena *arena, wh_table_name **ret,
+                             size_t *ret_count, wh_error *err) {
+  static const char sql[] =
+      "SELECT s.name AS schema_name, o.name AS table_name, CASE WHEN s.name = SCHEMA_NAME() THEN 1 "
+      "ELSE 0 END AS is_home FROM sys.objects AS o INNER JOIN sys.schemas AS s ON s.schema_id = "
+      "o.schema_id WHERE o.type IN ('U', 'V') AND o.is_ms_shipped = 0 AND o.name NOT LIKE "
+      "'!_wherry!_%' ESCAPE '!' ORDER BY o.type, 1, 2";
+  WH_CLEAN_MSSQL wh_mssql_session *s = NULL;
+  wh_table_list list = {.arena = arena};
+  WH_TRY(wh_mssql_open(c, WH_SQL_READ, &s, err));
+  WH_TRY(wh_mssql_ask(&s->base, wh_str_of(sql), NULL, 0, wh_table_list_take, &list, err));
+  *ret = list.items;
+  *ret_count = list.count;
+  return WH_OK;
 }
 
 static wh_status describe_table(wh_mssql_session *s, wh_arena *arena, wh_table_info *info,
@@ -180,6 +197,7 @@ static wh_status bound(wh_connection *c, const wh_source_query *query, wh_arena 
 }
 
 const wh_source_type wh_mssql_source = {
+    .tables = list_tables,
     .discover = discover,
     .describe = describe,
     .bound = bound,

@@ -80,6 +80,7 @@ typedef struct wh_read {
   wh_str cursor;
   int64_t overlap_us; // default 10 minutes
   wh_str timezone;    // of local timestamps in the source; empty: not given
+  int64_t ranges;     // sessions that read a table at once; 1: one
   wh_format format;
 } wh_read;
 

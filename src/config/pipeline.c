@@ -1,6 +1,7 @@
 #include "config/private.h"
 
 #include "config/template.h"
+#include "connect/range_split.h"
 
 enum { ATTEMPTS_MAX = 100, CHUNK_MAX = 100000000 };
 
@@ -117,6 +118,13 @@ const wh_option wh_read_options[] = {
      .type = WH_OPTION_TEXT,
      .offset = offsetof(read_words, read.timezone),
      .help = "of local times in the source, such as Europe/London"},
+    {.name = "ranges",
+     .type = WH_OPTION_INT,
+     .offset = offsetof(read_words, read.ranges),
+     .def = "1",
+     .min = 1,
+     .max = WH_RANGES_MAX,
+     .help = "sessions that read a table at once, a range of its key each"},
     {.name = "format",
      .type = WH_OPTION_NODE,
      .offset = offsetof(read_words, format),
@@ -212,7 +220,7 @@ static void check_from_objects(const checker *c) {
   } else {
     wh_load_pattern(c->l, &c->p->from, wh_load_owner(c->l, "%s: from", c->owner));
   }
-  static const char *const words[] = {"query", "cursor", "overlap"};
+  static const char *const words[] = {"query", "cursor", "overlap", "ranges"};
   for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
     refuse(c, c->words.read, words[i], "is for databases, and `from` reads objects");
 }
@@ -234,6 +242,7 @@ static void check_from_rows(const checker *c) {
       !wh_option_misspelt(wh_read_options, c->words.read, NULL, "cursor")) {
     refuse(c, c->words.read, "overlap", "has no meaning without a cursor");
   }
+  if (query) refuse(c, c->words.read, "ranges", "is for tables: a query has no key to cut");
   if (c->p->when.kind == WH_WHEN_NEW) {
     problem(
         c, c->words.when,

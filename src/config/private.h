@@ -102,6 +102,7 @@ void wh_load_many(wh_loader *l, const wh_pipeline *p, const char *owner, bool to
 // columns.
 void wh_load_content(wh_loader *l, const wh_pipeline *p, const char *owner);
 // What can be known only of all pipelines together.
+void wh_load_ranges(wh_loader *l);
 void wh_load_triggers(wh_loader *l);
 
 wh_mask_entry *wh_mask_entry_find(const wh_config *config, wh_str name);

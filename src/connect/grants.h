@@ -15,6 +15,7 @@ typedef struct wh_need {
   bool every_column;
   const wh_str *columns;
   size_t column_count;
+  bool by_key;          // also the first column of its primary key
   const wh_node *words; // options whose words may be columns, too; NULL: none
   // Loading.
   wh_write_mode mode;

@@ -166,7 +166,9 @@ static wh_status add_read_columns(wh_sql_grants *g, const wh_need *need, const p
     WH_TRY(wh_sql_grants_add_column(g, t, need->columns[i], err));
   for (size_t i = 0; p->is_related && i < p->relation.count; i++) {
     wh_str name = p->relation.columns[i].name;
-    if (wh_node_mentions(need->words, name)) WH_TRY(wh_sql_grants_add_column(g, t, name, err));
+    bool is_key = need->by_key && p->relation.columns[i].key_position == 1;
+    if (is_key || wh_node_mentions(need->words, name))
+      WH_TRY(wh_sql_grants_add_column(g, t, name, err));
   }
   return WH_OK;
 }
@@ -177,8 +179,8 @@ static wh_status add_read_table(wh_sql_grants *g, const wh_need *need, wh_error 
   WH_TRY(look_up(g, need->table, &p, err));
   WH_TRY(wh_sql_grants_add(g, p.schema, p.table, need->who, p.presence, &t, err));
   t->rights |= WH_SQL_MAY_SELECT;
-  // Which of the words are columns, only the table can tell.
-  t->every_column |= need->every_column || (need->words && !p.is_related);
+  // Which of the words are columns, and what its key is, only the table can tell.
+  t->every_column |= need->every_column || ((need->words || need->by_key) && !p.is_related);
   if (p.presence == WH_SQL_MISSING)
     WH_TRY(wh_sql_grants_remark(g, err, "%.*s reads '%.*s', which is not there, or not to be seen",
                                 WH_STR_ARG(need->who), WH_STR_ARG(need->table)));

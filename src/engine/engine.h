@@ -113,7 +113,9 @@ typedef struct wh_plan {
   bool described;          // false: the source is not there yet (an empty lake); nothing is known
   wh_str not_described;    // why not
   wh_cursor_kind cursor_kind;
-  wh_str format; // what was found out about how the object is written; empty: nothing
+  wh_str ranges_key; // that read: ranges cuts; empty: one session reads
+  bool one_snapshot; // in which the ranges are read; else each in its own
+  wh_str format;     // what was found out about how the object is written; empty: nothing
   bool all_cross;
   wh_plan_column *crosses;
   size_t cross_count;

@@ -34,8 +34,11 @@ static wh_status column_names(needs *n, const wh_pipeline *p, wh_need *need, wh_
 }
 
 static wh_status add_table(needs *n, const wh_pipeline *p, wh_error *err) {
-  wh_need need = {
-      .who = p->name, .table = p->from.thing, .every_column = p->gate.all, .words = p->steps};
+  wh_need need = {.who = p->name,
+                  .table = p->from.thing,
+                  .every_column = p->gate.all,
+                  .by_key = p->read.ranges > 1,
+                  .words = p->steps};
   WH_TRY(wh_config_query(n->config, p, n->arena, &need.query, err));
   WH_TRY(column_names(n, p, &need, err));
   return add_need(n, &need, err);

@@ -222,11 +222,37 @@ static wh_status set_range(wh_run_input *in, const wh_run_options *options, wh_e
   return WH_OK;
 }
 
+wh_status wh_input_ranges_key(const wh_run_input *in, const wh_field **ret, wh_error *err) {
+  const wh_pipeline *p = in->pipeline;
+  ptrdiff_t at = in->info.key_count ? wh_schema_find(&in->info.schema, in->info.key[0]) : -1;
+  if (at < 0)
+    return wh_node_fail(p->node, err,
+                        "pipeline %.*s: %.*s has no primary key, which read: ranges cuts",
+                        WH_STR_ARG(p->name), WH_STR_ARG(p->from.thing));
+  *ret = &in->info.schema.fields[at];
+  return WH_OK;
+}
+
+// What is new since the last run is not worth several sessions, nor is a sample.
+static bool wants_ranges(const wh_run_input *in) {
+  return in->pipeline->read.ranges > 1 && !in->query.has_from && !in->query.limit_rows &&
+         !in->engine->single_thread;
+}
+
+static wh_status open_ranges(wh_run_input *in, wh_error *err) {
+  const wh_field *key;
+  WH_TRY(wh_input_ranges_key(in, &key, err));
+  in->ranges_key = key->name;
+  return wh_range_reader_open(in->connection, &in->query, &in->fetched, key,
+                              (size_t)in->pipeline->read.ranges, &in->ranges, &in->reader, err);
+}
+
 wh_status wh_input_open_rows(wh_engine *engine, const wh_pipeline *p, const wh_run_options *options,
                              wh_arena *arena, wh_run_input *ret, wh_error *err) {
   WH_TRY(wh_input_describe(engine, p, arena, ret, err));
   WH_TRY(set_range(ret, options, err));
   if (ret->query.has_from) ret->rows_total = 0; // only a part of the table
+  if (wants_ranges(ret)) return open_ranges(ret, err);
   return ret->connection->type->source->open(ret->connection, &ret->query, &ret->fetched,
                                              &ret->reader, err);
 }

@@ -65,6 +65,7 @@ typedef struct wh_run {
   wh_str sha256;                 // of the object published
   wh_str rejects;                // quarantine object; empty: none
   wh_str cursor_from, cursor_to; // as text; empty: none
+  wh_str reading;                // "3 ranges of id, read in one snapshot"; empty: by one session
   wh_str error;                  // failed: the sentence
   wh_sealed sealed;              // state sealed
 } wh_run;

@@ -122,9 +122,9 @@ wh_status ledger_raise_order(wh_ledger *l, int64_t order, wh_error *err);
   t "object," t "epoch," t "state," t "finished_us," t "rows_read," t "rows_written," t            \
     "rows_unchanged," t "rows_superseded," t "rows_filtered," t "rows_quarantined," t              \
     "bytes_read," t "bytes_written," t "row_hash," t "output," t "output_version," t "sha256," t   \
-    "rejects," t "cursor_from," t "cursor_to," t "error"
+    "rejects," t "cursor_from," t "cursor_to," t "error," t "reading"
 #define LEDGER_RUN_FIXED(t)      t "id," t "pipeline," t "ord," t "started_us"
-#define LEDGER_RUN_CHANGES_MARKS "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
+#define LEDGER_RUN_CHANGES_MARKS "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
 void ledger_bind_run_changes(ledger_query *q, const wh_run *run, wh_run_state state);
 void ledger_read_run(ledger_query *q, wh_arena *arena, wh_run *ret); // fixed, then changes
 wh_status ledger_read_sealed(ledger *l, wh_run *run, wh_arena *arena, wh_error *err);

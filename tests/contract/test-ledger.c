@@ -31,6 +31,7 @@ static void check_run(const wh_run *got, const wh_run *want) {
   CHECK_STR(got->rejects, want->rejects);
   CHECK_STR(got->cursor_from, want->cursor_from);
   CHECK_STR(got->cursor_to, want->cursor_to);
+  CHECK_STR(got->reading, want->reading);
   CHECK_STR(got->error, want->error);
 }
 
@@ -47,6 +48,7 @@ static void fill_run(wh_run *run) {
   run->rejects = S("export-orders/01jd");
   run->cursor_from = S("2026-11-21T08:45:00Z");
   run->cursor_to = S("2026-11-21T08:55:00.123456Z");
+  run->reading = S("3 ranges of id, read in one snapshot");
 }
 
 // --- runs

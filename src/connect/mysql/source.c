@@ -116,6 +116,28 @@ static wh_status describe(wh_connection *c, const wh_source_query *query, wh_are
   return WH_OK;
 }
 
+// --- Ranges --------------------------------------------------------------------------------------
+
+static wh_status extremes(wh_connection *c, wh_str table, wh_str column, wh_arena *arena,
+                          wh_str *ret, wh_error *err) {
+  WH_CLEAN_MYSQL wh_mysql_session *s = NULL;
+  wh_mysql_from from;
+  WH_TRY(wh_mysql_open(c, WH_SQL_READ, &s, err));
+  WH_TRY(wh_mysql_from_of(s, table, (wh_str){0}, arena, &from, err));
+  if (wh_mysql_find(&from.relation, column) < 0) return wh_mysql_no_column(s, &from, column, err);
+  WH_CLEAN_BUF wh_buf sql;
+  wh_buf_init(&sql, c->mem, WH_SQL_TEXT_MAX);
+  wh_buf_add_c(&sql, "SELECT min(");
+  wh_mysql_add_name(&sql, column);
+  wh_buf_add_c(&sql, ") AS low, max(");
+  wh_mysql_add_name(&sql, column);
+  wh_buf_add_c(&sql, ") AS high");
+  wh_mysql_add_from(&sql, &from);
+  WH_TRY(wh_buf_check(&sql, err));
+  *ret = wh_arena_str(arena, wh_buf_str(&sql));
+  return ret->data ? WH_OK : wh_fail_memory(err);
+}
+
 // --- The server's clock --------------------------------------------------------------------------
 
 static wh_status take_clock(void *context, const wh_str *v, size_t count, wh_error *err) {
@@ -144,5 +166,6 @@ const wh_source_type wh_mysql_source = {
     .describe = describe,
     .bound = bound,
     .open = wh_mysql_open_reader,
+    .extremes = extremes,
     .open_finder = wh_mysql_open_finder,
 };

@@ -183,5 +183,7 @@ const wh_source_type wh_pg_source = {
     .describe = wh_pg_describe_source,
     .bound = bound,
     .open = wh_pg_open_reader,
+    .extremes = wh_pg_extremes,
+    .share = wh_pg_share,
     .open_finder = wh_pg_open_finder,
 };

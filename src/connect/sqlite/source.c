@@ -128,6 +128,30 @@ wh_status wh_sqlite_describe(wh_connection *c, const wh_source_query *query, wh_
   return WH_OK;
 }
 
+static wh_status extremes(wh_connection *c, wh_str table, wh_str column, wh_arena *arena,
+                          wh_str *ret, wh_error *err) {
+  WH_CLEAN_DB wh_sqlite_db db = {0};
+  wh_sqlite_relation relation;
+  WH_TRY(wh_sqlite_open(c, WH_SQLITE_READ, &db, err));
+  WH_TRY(wh_sqlite_relate(&db, table, (wh_str){0}, arena, &relation, err));
+  if (wh_sqlite_relation_find(&relation, column) < 0)
+    return wh_sqlite_no_column(&db, &relation, column, err);
+  WH_CLEAN_BUF wh_buf sql;
+  wh_buf_init(&sql, c->mem, WH_SQLITE_SQL_MAX);
+  wh_buf_add_c(&sql, "SELECT (SELECT min(");
+  wh_sqlite_add_name(&sql, column);
+  wh_buf_add_char(&sql, ')');
+  wh_sqlite_add_from(&sql, &relation);
+  wh_buf_add_c(&sql, ") AS low, (SELECT max("); // by itself, an index serves each
+  wh_sqlite_add_name(&sql, column);
+  wh_buf_add_char(&sql, ')');
+  wh_sqlite_add_from(&sql, &relation);
+  wh_buf_add_c(&sql, ") AS high");
+  WH_TRY(wh_buf_check(&sql, err));
+  *ret = wh_arena_str(arena, wh_buf_str(&sql));
+  return ret->data ? WH_OK : wh_fail_memory(err);
+}
+
 static wh_status bound(wh_connection *c, const wh_source_query *query, wh_arena *arena,
                        wh_bound *ret, wh_error *err) {
   (void)query, (void)arena, (void)err;
@@ -141,5 +165,6 @@ const wh_source_type wh_sqlite_source = {
     .describe = wh_sqlite_describe,
     .bound = bound,
     .open = wh_sqlite_open_reader,
+    .extremes = extremes,
     .open_finder = wh_sqlite_open_finder,
 };

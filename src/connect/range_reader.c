@@ -269,14 +269,13 @@ static wh_status find_extremes(wh_connection *c, const wh_source_query *query, c
 // --- Opening -------------------------------------------------------------------------------------
 
 // Each session has its share of what all of them may take.
-static void share_limits(range_reader *r, size_t count) {
-  wh_connection *c = &r->connection;
+static size_t share_of_batches(const range_reader *r, const wh_source_query *query, size_t count) {
   size_t room = r->mem->limit ? r->mem->limit / SHARE_OF_MEMORY : ROOM_DEFAULT;
   size_t bytes = room / (SLOTS_EACH * count);
-  size_t most = c->batch_bytes ? c->batch_bytes : WH_BATCH_BYTES_DEFAULT;
+  size_t most = query->batch_bytes ? query->batch_bytes : r->connection.batch_bytes;
+  if (most == 0) most = WH_BATCH_BYTES_DEFAULT;
   if (bytes < BATCH_BYTES_MIN) bytes = BATCH_BYTES_MIN;
-  c->batch_bytes = bytes < most ? bytes : most;
-  c->row_limit_bytes /= count;
+  return bytes < most ? bytes : most;
 }
 
 static wh_status open_session(range_reader *r, const wh_source_query *query, wh_error *err) {
@@ -296,17 +295,19 @@ static wh_status open_session(range_reader *r, const wh_source_query *query, wh_
 
 static wh_status open_sessions(range_reader *r, const wh_source_query *query, const wh_field *key,
                                const wh_value *bounds, size_t bound_count, wh_error *err) {
-  share_limits(r, bound_count + 1);
+  size_t sessions = bound_count + 1, batch_bytes = share_of_batches(r, query, sessions);
+  r->connection.row_limit_bytes /= sessions;
   for (size_t i = 0; i <= bound_count; i++) {
     wh_range range = {.column = key->name,
                       .low = i > 0 ? &bounds[i - 1] : NULL,
                       .high = i < bound_count ? &bounds[i] : NULL,
-                      .sharers = bound_count + 1};
+                      .sharers = sessions};
     wh_source_query own = *query;
+    own.batch_bytes = batch_bytes;
     if (bound_count) own.range = &range;
     WH_TRY(open_session(r, &own, err));
   }
-  return wh_queue_init(&r->full, r->mem, SLOTS_EACH * (bound_count + 1), err);
+  return wh_queue_init(&r->full, r->mem, SLOTS_EACH * sessions, err);
 }
 
 static wh_status start_threads(range_reader *r, wh_error *err) {

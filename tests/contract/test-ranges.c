@@ -185,6 +185,47 @@ CONTRACT(ranges_count_rows_through) {
   wh_reader_close(reader);
 }
 
+// Rejected rows count, too: each has the number that no other row has.
+CONTRACT(ranges_reject_what_does_not_fit) {
+  sql("CREATE TABLE t (n {int64}, at {misfit type}); INSERT INTO t VALUES (1, '2026-11-21 "
+      "08:55:01'), (2, {misfit}), (40, '2026-11-21 08:55:03'), (50, NULL), (60, {misfit}), "
+      "(90, '2026-11-21 08:55:06'), (91, {misfit})");
+  c.batch_rows = 2;
+  wh_ranges ranges;
+  wh_reader *reader;
+  wh_batch batch;
+  REQUIRE_OK(open_ranges(TABLE("t"), "n", 3, &ranges, &reader));
+  REQUIRE_OK(wh_batch_init(&batch, &test_mem, reader->schema, &test_err));
+  uint64_t seen = 0, rows = 0; // a bit for each number
+  do {
+    wh_batch_reset(&batch);
+    if (!CHECK_OK(reader->next(reader, &batch, &rejects.base, &test_err))) break;
+    for (size_t i = 0; i < batch.rows; i++) {
+      uint64_t number = wh_batch_place(&batch, i).row;
+      CHECK(number >= 1 && number <= 7 && !(seen & 1u << number));
+      seen |= 1u << number;
+      rows++;
+    }
+  } while (batch.rows || reader->paused);
+  CHECK_EQ(rows, 4);
+  CHECK_EQ(rejects.count, 3);
+  wh_str text = wh_buf_str(&rejects.text), line;
+  while (wh_str_split(&text, '\n', &line)) {
+    if (line.len == 0) continue; // behind the last
+    wh_str rest = line, part = {0};
+    uint64_t number = 0;
+    for (int i = 0; i < 3; i++) { // rule, column, reason
+      if (!wh_str_split(&rest, '|', &part)) break;
+    }
+    (void)(wh_str_split(&rest, '|', &part) && wh_str_to_u64(part, &number));
+    CHECK(number >= 1 && number <= 7 && !(seen & 1u << number));
+    seen |= 1u << number;
+  }
+  CHECK_EQ(seen, 0xFE);
+  wh_batch_free(&batch);
+  wh_reader_close(reader);
+}
+
 // A row that is read has to be true of one instant: the two halves of a sum that others move about.
 CONTRACT(ranges_read_one_snapshot) {
   if (!c.type->source->share) return;

@@ -1,6 +1,7 @@
 #include "config/private.h"
 
 #include "config/template.h"
+#include "connect/range_split.h"
 
 enum { ATTEMPTS_MAX = 100, CHUNK_MAX = 100000000 };
 
@@ -26,7 +27,8 @@ const wh_option wh_pipeline_options[] = {
      .type = WH_OPTION_TEXT,
      .offset = offsetof(pipeline_words, from),
      .required = true,
-     .help = "address that is read: connection:table, or connection:pattern of objects"},
+     .help = "address that is read: connection:table, a pattern of tables (connection:sales.*), or "
+             "connection:pattern of objects"},
     {.name = "read",
      .type = WH_OPTION_NODE,
      .offset = offsetof(pipeline_words, read),
@@ -116,6 +118,13 @@ const wh_option wh_read_options[] = {
      .type = WH_OPTION_TEXT,
      .offset = offsetof(read_words, read.timezone),
      .help = "of local times in the source, such as Europe/London"},
+    {.name = "ranges",
+     .type = WH_OPTION_INT,
+     .offset = offsetof(read_words, read.ranges),
+     .def = "1",
+     .min = 1,
+     .max = WH_RANGES_MAX,
+     .help = "sessions that read a table at once, a range of its key each"},
     {.name = "format",
      .type = WH_OPTION_NODE,
      .offset = offsetof(read_words, format),
@@ -211,7 +220,7 @@ static void check_from_objects(const checker *c) {
   } else {
     wh_load_pattern(c->l, &c->p->from, wh_load_owner(c->l, "%s: from", c->owner));
   }
-  static const char *const words[] = {"query", "cursor", "overlap"};
+  static const char *const words[] = {"query", "cursor", "overlap", "ranges"};
   for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
     refuse(c, c->words.read, words[i], "is for databases, and `from` reads objects");
 }
@@ -228,10 +237,12 @@ static void check_from_rows(const checker *c) {
     problem(c, node, "from: name a table (%.*s:table), or give read: { query: \"SELECT ...\" }",
             WH_SHOWN(name));
   }
+  c->p->many = wh_table_is_pattern(c->p->from.thing);
   if (c->p->read.cursor.len == 0 &&
       !wh_option_misspelt(wh_read_options, c->words.read, NULL, "cursor")) {
     refuse(c, c->words.read, "overlap", "has no meaning without a cursor");
   }
+  if (query) refuse(c, c->words.read, "ranges", "is for tables: a query has no key to cut");
   if (c->p->when.kind == WH_WHEN_NEW) {
     problem(
         c, c->words.when,
@@ -346,9 +357,10 @@ static void check_to_rows(const checker *c) {
 
 static void check_to(checker *c) {
   if (!c->to) return;
+  if (c->p->many) wh_load_many(c->l, c->p, c->owner, writes_objects(c));
   if (writes_objects(c))
     check_to_objects(c);
-  else
+  else if (!c->p->many)
     check_to_rows(c);
 }
 
@@ -426,8 +438,9 @@ static void load_content(checker *c) {
   }
   check_steps(c);
   if (given(c->words.columns)) {
-    wh_load_columns(c->l, c->p, c->words.columns, wh_load_owner(c->l, "%s: columns", c->owner),
-                    c->to);
+    void (*load)(wh_loader *, wh_pipeline *, const wh_node *, const char *,
+                 const wh_connection_info *) = c->p->many ? wh_load_tables : wh_load_columns;
+    load(c->l, c->p, c->words.columns, wh_load_owner(c->l, "%s: columns", c->owner), c->to);
   } else if (!wh_option_misspelt(wh_pipeline_options, c->node, NULL, "columns")) {
     const wh_node *key = wh_node_key(c->node, "columns");
     wh_problems_error(
@@ -505,4 +518,21 @@ wh_status wh_config_find_pipeline(const wh_config *config, wh_str name, const wh
   wh_hint hint = wh_hint_of(name, words, config->pipeline_count);
   return wh_fail(err, WH_ERR_USAGE, "no pipeline '%.*s'.%s", WH_SHOWN(name),
                  hint.text[0] ? hint.text : " See them: wherry status");
+}
+
+wh_status wh_config_find_any(const wh_config *config, wh_str name, wh_arena *arena,
+                             const wh_pipeline **ret, wh_error *err) {
+  size_t colon = wh_str_find(name, 0, ':');
+  const wh_pipeline *many = wh_config_pipeline(config, wh_str_sub(name, 0, colon));
+  if (colon == name.len || !many || !many->many)
+    return wh_config_find_pipeline(config, name, ret, err);
+  wh_str table = wh_pipeline_member_table(wh_str_sub(name, colon + 1, name.len), arena);
+  wh_pipeline *member = WH_NEW(arena, wh_pipeline);
+  if (!table.data || !member) return wh_fail_memory(err);
+  if (!wh_pipeline_lets_cross(many, table))
+    return wh_fail(err, WH_ERR_USAGE, "%.*s: the table '%.*s' is not listed under columns",
+                   WH_SHOWN(many->name), WH_SHOWN(table));
+  WH_TRY(wh_pipeline_member(many, table, arena, member, err));
+  *ret = member;
+  return WH_OK;
 }

@@ -114,7 +114,9 @@ typedef struct wh_plan {
   bool described;          // false: the source is not there yet (an empty lake); nothing is known
   wh_str not_described;    // why not
   wh_cursor_kind cursor_kind;
-  wh_str format; // what was found out about how the object is written; empty: nothing
+  wh_str ranges_key; // that read: ranges cuts; empty: one session reads
+  bool one_snapshot; // in which the ranges are read; else each in its own
+  wh_str format;     // what was found out about how the object is written; empty: nothing
   bool all_cross;
   wh_plan_column *crosses;
   size_t cross_count;
@@ -129,6 +131,11 @@ typedef struct wh_plan {
 // Moves nothing. Strings in the arena.
 wh_status wh_engine_plan(wh_engine *engine, const wh_pipeline *pipeline, wh_arena *arena,
                          wh_plan *ret, wh_error *err);
+
+// What has to be granted at a connection for everything that the configuration does there
+// (connect/grants.h). `user` gets it; empty: whoever the connection logs in as.
+wh_status wh_engine_grants(wh_config *config, wh_str connection, wh_str user, wh_arena *arena,
+                           wh_grant_visit visit, void *context, wh_error *err);
 
 // --- quarantine --------------------------------------------------------------------------------
 

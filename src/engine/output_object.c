@@ -66,7 +66,8 @@ static wh_status object_open(wh_run_output *out, const wh_schema *schema, wh_err
   wh_template_values values = {.start_us = out->run->started_us,
                                .run = out->run->id,
                                .pipeline = out->pipeline->name,
-                               .source = out->pipeline->from.connection,
+                               .source = out->pipeline->is_member ? out->pipeline->from.thing
+                                                                  : out->pipeline->from.connection,
                                .name = out->pipeline->from.thing};
   if (!out->input->is_rows) split_name(out->input->object.key, &values.name, &values.ext);
   WH_TRY(wh_template_expand(out->pipeline->to.thing, &values, out->arena, &o->key, err));

@@ -56,7 +56,7 @@ static wh_status find_upstream(planning *p, const wh_pipeline **ret, wh_error *e
   *ret = NULL;
   for (size_t i = 0; i < config->pipeline_count; i++) {
     const wh_pipeline *up = &config->pipelines[i];
-    if (up == p->pipeline || up->raw) continue;
+    if (up == p->pipeline || up->raw || up->many) continue; // of many, any may be meant
     if (!wh_str_eq(up->to.connection, p->pipeline->from.connection)) continue;
     wh_str made;
     bool meet;
@@ -120,6 +120,12 @@ static wh_status describe_rows(planning *p, wh_error *err) {
   WH_TRY(wh_input_open_rows(p->engine, p->pipeline, &options, p->arena, &p->in, err));
   p->plan->described = true;
   p->plan->cursor_kind = p->in.info.cursor_kind;
+  if (p->pipeline->read.ranges > 1) {
+    const wh_field *key;
+    WH_TRY(wh_input_ranges_key(&p->in, &key, err));
+    p->plan->ranges_key = key->name;
+    p->plan->one_snapshot = p->in.connection->type->source->share;
+  }
   return wh_cursor_check(p->engine, p->pipeline, p->in.info.cursor_kind, p->arena, err);
 }
 

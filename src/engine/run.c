@@ -268,6 +268,17 @@ static wh_status fill_cursor(transfer *t, wh_cursor *cursor, wh_finish *finish, 
   return wh_buf_check(&text, err);
 }
 
+static wh_status describe_reading(transfer *t, wh_error *err) {
+  const wh_ranges *r = &t->in->ranges;
+  if (!t->in->is_rows || r->count < 2) return WH_OK;
+  t->run->reading = r->one_snapshot
+                        ? wh_arena_printf(t->arena, "%zu ranges of %.*s, read in one snapshot",
+                                          r->count, WH_STR_ARG(t->in->ranges_key))
+                        : wh_arena_printf(t->arena, "%zu ranges of %.*s, read in %zu snapshots",
+                                          r->count, WH_STR_ARG(t->in->ranges_key), r->count);
+  return t->run->reading.data ? WH_OK : wh_fail_memory(err);
+}
+
 // Everything was consumed: what the ledger will record, then the commit itself.
 static wh_status complete(transfer *t, wh_error *err) {
   wh_run *run = t->run;
@@ -295,6 +306,7 @@ static wh_status complete(transfer *t, wh_error *err) {
   else if (t->in->inferred)
     finish.pin = t->in->reader->schema;
   WH_TRY(fill_cursor(t, &cursor, &finish, err));
+  WH_TRY(describe_reading(t, err));
   WH_TRY(t->out.verbs->complete(&t->out, &t->mark, &finish, run, err));
   show_progress(t, true);
   if (!add_up(&run->counts)) {

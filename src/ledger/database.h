@@ -170,6 +170,8 @@ wh_status ledger_read_end(const ledger_query *q, wh_error *err);
 // --- the verbs, by file
 // ----------------------------------------------------------------------------
 
+wh_status ledger_pipelines(wh_ledger *l, wh_str prefix, wh_arena *arena, wh_str **ret,
+                           size_t *ret_count, wh_error *err);
 wh_status ledger_acquire(wh_ledger *l, wh_str pipeline, wh_lease *ret, wh_error *err);
 wh_status ledger_renew(wh_ledger *l, wh_lease *lease, wh_error *err);
 void ledger_release(wh_ledger *l, wh_lease *lease);
@@ -195,9 +197,9 @@ wh_status ledger_raise_order(wh_ledger *l, int64_t order, wh_error *err);
   t "object," t "epoch," t "state," t "finished_us," t "rows_read," t "rows_written," t            \
     "rows_unchanged," t "rows_superseded," t "rows_filtered," t "rows_quarantined," t              \
     "bytes_read," t "bytes_written," t "row_hash," t "output," t "output_version," t "sha256," t   \
-    "rejects," t "cursor_from," t "cursor_to," t "error"
+    "rejects," t "cursor_from," t "cursor_to," t "error," t "reading"
 #define LEDGER_RUN_FIXED(t)      t "id," t "pipeline," t "ord," t "started_us"
-#define LEDGER_RUN_CHANGES_MARKS "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
+#define LEDGER_RUN_CHANGES_MARKS "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
 void ledger_bind_run_changes(ledger_query *q, const wh_run *run, wh_run_state state);
 void ledger_read_run(ledger_query *q, wh_arena *arena, wh_run *ret); // fixed, then changes
 wh_status ledger_read_sealed(ledger *l, wh_run *run, wh_arena *arena, wh_error *err);
@@ -270,6 +272,7 @@ wh_status ledger_load_pending_quarantine(ledger *l, wh_str run, wh_arena *arena,
 // For the table of a ledger type: all but its name, listening and closing.
 #define LEDGER_VERBS                                                                               \
   .acquire = ledger_acquire, .renew = ledger_renew, .release = ledger_release,                     \
+  .pipelines = ledger_pipelines,                                                                   \
   .run_start = ledger_run_start, .run_seal = ledger_run_seal,                                      \
   .run_sealed_finish = ledger_run_sealed_finish, .run_finish = ledger_run_finish,                  \
   .run_get = ledger_run_get, .runs = ledger_runs, .cursor = ledger_cursor,                         \

@@ -66,6 +66,7 @@ typedef struct wh_run {
   wh_str sha256;                 // of the object published
   wh_str rejects;                // quarantine object; empty: none
   wh_str cursor_from, cursor_to; // as text; empty: none
+  wh_str reading;                // "3 ranges of id, read in one snapshot"; empty: by one session
   wh_str error;                  // failed: the sentence
   wh_sealed sealed;              // state sealed
 } wh_run;
@@ -174,6 +175,10 @@ typedef struct wh_ledger_type {
   wh_status (*acquire)(wh_ledger *l, wh_str pipeline, wh_lease *ret, wh_error *err);
   wh_status (*renew)(wh_ledger *l, wh_lease *lease, wh_error *err); // WH_ERR_STALE: lost it
   void (*release)(wh_ledger *l, wh_lease *lease); // zeroes it; NULL and zeroed are fine
+
+  // Names of pipelines that have run and begin with `prefix`, in the order of their bytes.
+  wh_status (*pipelines)(wh_ledger *l, wh_str prefix, wh_arena *arena, wh_str **ret,
+                         size_t *ret_count, wh_error *err);
 
   // --- runs
   // Fills id, order (greater than every earlier one of this ledger, and at least now), started.

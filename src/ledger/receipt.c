@@ -72,6 +72,7 @@ bool wh_receipt_write_json(const wh_run *run, wh_buf *out) {
   json_text(out, "rejects", run->rejects);
   json_text(out, "cursor_from", run->cursor_from);
   json_text(out, "cursor_to", run->cursor_to);
+  json_text(out, "reading", run->reading);
   json_text(out, "error", run->error);
   wh_buf_add_char(out, '}');
   return !out->failed;
@@ -165,6 +166,7 @@ bool wh_receipt_write_text(const wh_run *run, wh_buf *out) {
   wh_buf_printf(out, "  %-13s %016" PRIx64 "\n", "row hash", run->row_hash);
   text_line(out, "sha256", run->sha256);
   cursor_text(run, out);
+  text_line(out, "reading", run->reading);
   wh_buf_printf(out, "  %-13s %" PRId64 "\n", "order", run->order);
   text_line(out, "quarantine", run->rejects);
   return !out->failed;

@@ -25,6 +25,7 @@ void ledger_bind_run_changes(ledger_query *q, const wh_run *run, wh_run_state st
   ledger_bind_text(q, run->cursor_from);
   ledger_bind_text(q, run->cursor_to);
   ledger_bind_text(q, run->error);
+  ledger_bind_text(q, run->reading);
 }
 
 void ledger_read_run(ledger_query *q, wh_arena *arena, wh_run *ret) {
@@ -53,6 +54,7 @@ void ledger_read_run(ledger_query *q, wh_arena *arena, wh_run *ret) {
   ret->cursor_from = ledger_read_text(q, arena);
   ret->cursor_to = ledger_read_text(q, arena);
   ret->error = ledger_read_text(q, arena);
+  ret->reading = ledger_read_text(q, arena);
 }
 
 // --- starting

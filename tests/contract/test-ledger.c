@@ -31,6 +31,7 @@ static void check_run(const wh_run *got, const wh_run *want) {
   CHECK_STR(got->rejects, want->rejects);
   CHECK_STR(got->cursor_from, want->cursor_from);
   CHECK_STR(got->cursor_to, want->cursor_to);
+  CHECK_STR(got->reading, want->reading);
   CHECK_STR(got->error, want->error);
 }
 
@@ -47,6 +48,7 @@ static void fill_run(wh_run *run) {
   run->rejects = S("export-orders/01jd");
   run->cursor_from = S("2026-11-21T08:45:00Z");
   run->cursor_to = S("2026-11-21T08:55:00.123456Z");
+  run->reading = S("3 ranges of id, read in one snapshot");
 }
 
 // --- runs
@@ -74,6 +76,27 @@ LEDGER_TEST(runs_keep_every_field) {
   CHECK_OK(f->t->run_get(f->l, run->id, &f->arena, &got, &test_err));
   CHECK_EQ(got.state, WH_RUN_FAILED);
   check_run(&got, run);
+}
+
+LEDGER_TEST(pipelines_are_known_once_they_ran) {
+  static const char *const names[] = {"export:b", "export",   "export:%_",
+                                      "exporter", "Export:b", "export:\xc3\xa4"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    wh_lease lease = acquire(f, names[i]);
+    f->t->release(f->l, &lease);
+  }
+  wh_str *found;
+  size_t count;
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, &test_mem);
+  REQUIRE_OK(f->t->pipelines(f->l, S("export:"), &arena, &found, &count, &test_err));
+  if (CHECK_EQ(count, 3)) {
+    CHECK_STR(found[0], S("export:%_"));
+    CHECK_STR(found[1], S("export:b"));
+    CHECK_STR(found[2], S("export:\xc3\xa4"));
+  }
+  REQUIRE_OK(f->t->pipelines(f->l, S("other"), &arena, &found, &count, &test_err));
+  CHECK_EQ(count, 0);
 }
 
 LEDGER_TEST(orders_grow_whatever_the_clock_does) {

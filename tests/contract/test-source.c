@@ -309,6 +309,18 @@ static wh_status see_table(void *context, const wh_table_info *table, wh_error *
   return WH_OK;
 }
 
+CONTRACT(source_names_tables_and_views) {
+  sql("CREATE TABLE t (a {int64}); CREATE TABLE _wherry_x (a {int64}); CREATE VIEW v AS SELECT a "
+      "FROM t");
+  wh_table_name *names;
+  size_t count;
+  REQUIRE_OK(c.type->source->tables(&c, &arena, &names, &count, &test_err));
+  for (size_t i = 0; i < count; i++) // a server has other schemas besides
+    if (names[i].is_home && !names[i].is_denied)
+      wh_buf_printf(&out, "%.*s ", WH_STR_ARG(names[i].table));
+  CHECK_STR(wh_buf_str(&out), WH_STR("t v "));
+}
+
 CONTRACT(source_discovers_tables_and_views) {
   sql("CREATE TABLE t (a {int64} NOT NULL PRIMARY KEY, b {text} NOT NULL);"
       "CREATE TABLE u (x {key text} NOT NULL, y {key text} NOT NULL, PRIMARY KEY (y, x));"

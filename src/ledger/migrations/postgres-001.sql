@@ -57,7 +57,8 @@ CREATE TABLE run (
   rejects          text NOT NULL,
   cursor_from      text NOT NULL,
   cursor_to        text NOT NULL,
-  error            text NOT NULL
+  error            text NOT NULL,
+  reading          text NOT NULL
 );
 CREATE INDEX run_newest ON run (ord, id);
 CREATE INDEX run_newest_of_pipeline ON run (pipeline, ord, id);
@@ -94,7 +95,8 @@ CREATE TABLE sealed (
   rejects          text NOT NULL,
   cursor_from      text NOT NULL,
   cursor_to        text NOT NULL,
-  error            text NOT NULL
+  error            text NOT NULL,
+  reading          text NOT NULL
 );
 
 CREATE TABLE cursor (

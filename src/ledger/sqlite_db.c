@@ -157,6 +157,11 @@ void ledger_bind_text(ledger_query *q, wh_str text) {
   keep_rc(q, sqlite3_bind_text64(q->stmt, ++q->bound, data, text.len, SQLITE_STATIC, SQLITE_UTF8));
 }
 
+void ledger_bind_blob(ledger_query *q, wh_str bytes) {
+  const char *data = bytes.data ? bytes.data : "";
+  keep_rc(q, sqlite3_bind_blob64(q->stmt, ++q->bound, data, bytes.len, SQLITE_STATIC));
+}
+
 void ledger_bind_i64(ledger_query *q, int64_t value) {
   keep_rc(q, sqlite3_bind_int64(q->stmt, ++q->bound, value));
 }
@@ -202,6 +207,16 @@ wh_str ledger_read_text(ledger_query *q, wh_arena *arena) {
     return (wh_str){0};
   }
   wh_str copy = wh_arena_str(arena, wh_str_n(text, (size_t)sqlite3_column_bytes(q->stmt, column)));
+  q->no_memory |= !copy.data;
+  return copy;
+}
+
+wh_str ledger_read_blob(ledger_query *q, wh_arena *arena) {
+  int column = q->read++;
+  const char *bytes = sqlite3_column_blob(q->stmt, column); // NULL for none
+  wh_str view = wh_str_n(bytes ? bytes : "", (size_t)sqlite3_column_bytes(q->stmt, column));
+  q->no_memory |= !bytes && view.len;
+  wh_str copy = wh_arena_str(arena, view);
   q->no_memory |= !copy.data;
   return copy;
 }

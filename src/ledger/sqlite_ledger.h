@@ -76,7 +76,8 @@ wh_status ledger_query_open(ledger *l, const char *sql, ledger_query *ret, wh_er
 void ledger_query_end(ledger_query *q); // any number of times
 #define LEDGER_QUERY __attribute__((cleanup(ledger_query_end))) ledger_query
 
-void ledger_bind_text(ledger_query *q, wh_str text); // borrowed until the query ends
+void ledger_bind_text(ledger_query *q, wh_str text);  // borrowed until the query ends
+void ledger_bind_blob(ledger_query *q, wh_str bytes); // borrowed until the query ends
 void ledger_bind_i64(ledger_query *q, int64_t value);
 void ledger_bind_u64(ledger_query *q, uint64_t value); // same bits
 void ledger_bind_null(ledger_query *q);
@@ -86,6 +87,7 @@ wh_status ledger_step(ledger_query *q, bool *ret_row, wh_error *err);
 wh_status ledger_run(ledger_query *q, wh_error *err);
 
 wh_str ledger_read_text(ledger_query *q, wh_arena *arena); // copied
+wh_str ledger_read_blob(ledger_query *q, wh_arena *arena); // copied
 int64_t ledger_read_i64(ledger_query *q);
 uint64_t ledger_read_u64(ledger_query *q);
 bool ledger_next_is_null(const ledger_query *q);
@@ -119,10 +121,10 @@ wh_status ledger_raise_order(wh_ledger *l, int64_t order, wh_error *err);
 #define LEDGER_RUN_CHANGES(t)                                                                      \
   t "object," t "epoch," t "state," t "finished_us," t "rows_read," t "rows_written," t            \
     "rows_unchanged," t "rows_superseded," t "rows_filtered," t "rows_quarantined," t              \
-    "bytes_read," t "bytes_written," t "row_hash," t "output," t "output_version," t "sha256," t   \
-    "rejects," t "cursor_from," t "cursor_to," t "error"
+    "rows_deleted," t "bytes_read," t "bytes_written," t "row_hash," t "output," t                 \
+    "output_version," t "sha256," t "rejects," t "cursor_from," t "cursor_to," t "error"
 #define LEDGER_RUN_FIXED(t)      t "id," t "pipeline," t "ord," t "started_us"
-#define LEDGER_RUN_CHANGES_MARKS "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
+#define LEDGER_RUN_CHANGES_MARKS "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
 void ledger_bind_run_changes(ledger_query *q, const wh_run *run, wh_run_state state);
 void ledger_read_run(ledger_query *q, wh_arena *arena, wh_run *ret); // fixed, then changes
 wh_status ledger_read_sealed(ledger *l, wh_run *run, wh_arena *arena, wh_error *err);
@@ -145,6 +147,13 @@ wh_status ledger_save_pin(ledger *l, wh_str pipeline, wh_str run, const wh_schem
                           wh_error *err);
 wh_status ledger_load_pin(ledger *l, wh_str pipeline, wh_str run, wh_arena *arena, bool *ret_found,
                           wh_schema *ret, wh_error *err);
+
+wh_status ledger_keys_next(wh_ledger *l, wh_str pipeline, const wh_str *after, bool with_keys,
+                           wh_arena *arena, wh_key_range *ret, wh_error *err);
+wh_status ledger_keys_stage(wh_ledger *l, const wh_run *run, const wh_key_range *ranges,
+                            size_t count, wh_error *err);
+// What the run staged holds from now on, or is forgotten. In a transaction.
+wh_status ledger_settle_keys(ledger *l, wh_str pipeline, wh_str run, bool holds, wh_error *err);
 
 wh_status ledger_put_many(wh_ledger *l, wh_str pipeline, const wh_put *puts, size_t count,
                           bool is_done, uint64_t *ret_new, wh_error *err);

@@ -9,7 +9,8 @@ enum {
 };
 
 // Migration i leads from version i to version i + 1.
-static const wh_str *const migrations[] = {&wh_ledger_migration_1, &wh_ledger_migration_2};
+static const wh_str *const migrations[] = {&wh_ledger_migration_1, &wh_ledger_migration_2,
+                                           &wh_ledger_migration_3};
 enum { LEDGER_VERSION = sizeof migrations / sizeof migrations[0] };
 
 static void ledger_close(wh_ledger *base) {
@@ -40,6 +41,8 @@ static const wh_ledger_type sqlite_type = {
     .pin = ledger_pin,
     .fired = ledger_fired,
     .set_fired = ledger_set_fired,
+    .keys_next = ledger_keys_next,
+    .keys_stage = ledger_keys_stage,
     .put = ledger_put,
     .put_many = ledger_put_many,
     .put_done = ledger_put_done,

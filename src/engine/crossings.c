@@ -1,6 +1,7 @@
 #include "engine/crossings.h"
 
 #include "config/glob.h"
+#include "data/deleted.h"
 
 static const wh_gate_column *gate_column(const wh_gate *gate, wh_str name) {
   for (size_t i = 0; i < gate->count; i++) {
@@ -19,7 +20,9 @@ wh_status wh_crossings_of(const wh_pipeline *p, const wh_gate *gate, const wh_sc
   wh_crossing *list = WH_NEW_ARRAY(arena, out->count, wh_crossing);
   wh_str to = address_text(&p->to, arena);
   if (!list || !to.data) return wh_fail_memory(err);
-  for (size_t i = 0; i < out->count; i++) {
+  // That a row is gone is no column of anybody's: it stands behind the others.
+  size_t count = wh_deleted_column(out) >= 0 ? out->count - 1 : out->count;
+  for (size_t i = 0; i < count; i++) {
     const wh_field *field = &out->fields[i];
     const wh_gate_column *column = gate_column(gate, field->name);
     list[i] =
@@ -32,7 +35,7 @@ wh_status wh_crossings_of(const wh_pipeline *p, const wh_gate *gate, const wh_sc
                       .mask = column && column->mask ? column->mask->name : (wh_str){0}};
   }
   *ret = list;
-  *ret_count = out->count;
+  *ret_count = count;
   return WH_OK;
 }
 

@@ -1,5 +1,6 @@
 #include "connect/sink_table.h"
 
+#include "data/deleted.h"
 #include "data/temporal.h"
 
 #include <stdio.h>
@@ -71,7 +72,8 @@ wh_status wh_target_find(const wh_connection *c, const wh_target *t, wh_str name
 static wh_status check_column(const wh_connection *c, const wh_schema *schema, size_t i,
                               const char *product, wh_error *err) {
   wh_str name = schema->fields[i].name;
-  if (wh_str_starts(name, "_wherry_"))
+  bool is_mark = wh_deleted_column(schema) == (ptrdiff_t)i;
+  if (wh_str_starts(name, "_wherry_") && !is_mark)
     return wh_fail(err, WH_ERR_REFUSED,
                    "%.*s: column '%.*s' has a name that Wherry keeps to itself",
                    WH_STR_ARG(c->name), WH_STR_ARG(name));

@@ -271,6 +271,13 @@ static wh_status make_schema(wh_deletes_reader *d, wh_error *err) {
   return WH_OK;
 }
 
+// A column that steps use, and that does not cross, is read too.
+static bool crosses(const wh_pipeline *p, wh_str column) {
+  for (size_t i = 0; i < p->gate.count; i++)
+    if (wh_str_eq(p->gate.columns[i].from, column)) return true;
+  return p->gate.all;
+}
+
 static wh_status find_key(wh_deletes_reader *d, const wh_str *names, size_t count, wh_error *err) {
   const wh_pipeline *p = d->in->pipeline;
   wh_field *fields = WH_NEW_ARRAY(d->in->arena, count, wh_field);
@@ -278,7 +285,7 @@ static wh_status find_key(wh_deletes_reader *d, const wh_str *names, size_t coun
   if (!fields || !d->key_at) return wh_fail_memory(err);
   for (size_t i = 0; i < count; i++) {
     ptrdiff_t at = wh_schema_find(d->rows->schema, names[i]);
-    if (at < 0)
+    if (at < 0 || !crosses(p, names[i]))
       return wh_node_fail(p->node, err,
                           "pipeline %.*s: the key's column '%.*s' does not cross, and deletions "
                           "are sent by their key. List it under columns, or name another key: "

@@ -2,6 +2,7 @@
 
 #include "data/deleted.h"
 #include "data/keybytes.h"
+#include "engine/crossings.h"
 #include "engine/sent_keys.h"
 #include "ledger/schema_json.h"
 
@@ -342,6 +343,7 @@ wh_status wh_deletes_open(wh_run_input *in, wh_error *err) {
                         "found. Name the columns that tell its rows apart: read: { deletes: "
                         "compare, key: ... }",
                         WH_STR_ARG(p->name), WH_STR_ARG(p->from.thing));
+  WH_TRY(wh_deletes_check(in->engine, p, names, count, in->arena, err));
   return open_around(in, names, count, true, err);
 }
 

@@ -246,6 +246,10 @@ def test_what_cannot_be():
     tap.contains(shop.wherry("plan", code=2).err, "the key's column 'region' does not cross")
     shop.config(text.replace("deletes: compare", "deletes: compare, key: [region, nummer]"))
     tap.contains(shop.wherry("check", code=2).err, "'nummer' does not cross")
+    shop.config(shop.words(EXPORT.format(ending="json"), IMPORT.format(pattern="*", more="").replace(
+        "[Region, Number]", "[Number, Note]")))
+    tap.contains(shop.wherry("plan", code=2).err, "import tells rows apart by Note, and export sends deletions by a key "
+                 "without it")
     shop.config(text + "    steps: [{ dedupe: { key: number } }]\n")
     tap.contains(shop.wherry("check", code=2).err, "dedupe cannot go with read: { deletes: compare }")
 

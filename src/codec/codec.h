@@ -25,6 +25,7 @@ typedef struct wh_codec_context {
   wh_mem *mem;
   size_t row_limit_bytes; // a row larger than this is an error; an eighth of `memory`
   size_t batch_rows;      // a reader closes its batches at so many; 0: WH_BATCH_ROWS_DEFAULT
+  size_t batch_bytes;     // or at about so many; 0: as the codec likes, WH_BATCH_BYTES_DEFAULT
   int threads;            // that the codec may use inside
   bool schema_may_widen;  // the given schema was inferred from earlier objects: what does not fit
                           // it is WH_ERR_WIDEN, as if it had been inferred here

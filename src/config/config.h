@@ -107,7 +107,7 @@ typedef struct wh_pipeline {
   wh_gate gate;
   bool raw;           // objects moved as they are
   int64_t attempts;   // default 5
-  int64_t batch_rows; // default WH_BATCH_ROWS_DEFAULT
+  int64_t batch_rows; // 0: as suits where they go
   int64_t chunk_rows; // rows committed at a time by a sink; default 100,000
   bool begin_now;     // `begin: now`: objects that are there at first sight do not count
 } wh_pipeline;

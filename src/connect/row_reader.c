@@ -110,7 +110,8 @@ wh_status wh_row_reader_new(const wh_row_reader_type *type, size_t size, wh_conn
   r->rate = rows_per_second;
   size_t batch_rows = query->batch_rows ? query->batch_rows : c->batch_rows;
   r->batch_rows = or_default(batch_rows, WH_BATCH_ROWS_DEFAULT, WH_BATCH_ROWS_MAX);
-  r->batch_bytes = or_default(c->batch_bytes, WH_BATCH_BYTES_DEFAULT, WH_BATCH_BYTES_MAX);
+  size_t batch_bytes = query->batch_bytes ? query->batch_bytes : c->batch_bytes;
+  r->batch_bytes = or_default(batch_bytes, WH_BATCH_BYTES_DEFAULT, WH_BATCH_BYTES_MAX);
   size_t turn = (size_t)(r->rate / TURNS_PER_SECOND) + 1;
   if (r->rate && turn < r->batch_rows) r->batch_rows = turn;
   wh_arena_init(&r->arena, c->mem);

@@ -17,8 +17,8 @@ typedef struct wh_source_query {
   wh_value from;
   bool has_to; // and cursor < to (exact cursors)
   wh_value to;
-  uint64_t limit_rows; // 0: no limit
-  size_t batch_rows;   // 0: the connection's
+  uint64_t limit_rows;            // 0: no limit
+  size_t batch_rows, batch_bytes; // 0: the connection's
 } wh_source_query;
 
 typedef enum wh_cursor_kind { WH_CURSOR_WINDOWED, WH_CURSOR_EXACT } wh_cursor_kind;

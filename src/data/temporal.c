@@ -168,10 +168,10 @@ static bool take_zone(wh_str *text, wh_iso *iso) {
   if (take_char(text, 'Z')) return true;
   bool west = take_char(text, '-');
   if (!west && !take_char(text, '+')) return false;
-  int32_t hours, minutes;
-  if (!take_digits(text, 2, &hours)) return false;
-  take_char(text, ':');
-  if (!take_digits(text, 2, &minutes) || hours > 23 || minutes > 59) return false;
+  int32_t hours, minutes = 0;
+  if (!take_digits(text, 2, &hours) || hours > 23) return false;
+  if (text->len && (take_char(text, ':'), !take_digits(text, 2, &minutes) || minutes > 59))
+    return false;
   iso->offset_s = (hours * 60 + minutes) * (west ? -60 : 60);
   return true;
 }

@@ -20,7 +20,8 @@ int64_t wh_us_from_civil(const wh_civil *civil);      // drops what is below a m
 int wh_weekday_from_days(int64_t days);               // 0 Sunday .. 6
 
 // What ISO 8601 text says. The date part is 2026-11-21; time behind 'T' or one space,
-// hh:mm[:ss[.f]] with 1 to 9 fraction digits; zone Z or +hh:mm or +hhmm or nothing.
+// hh:mm[:ss[.f]] with 1 to 9 fraction digits; zone Z or +hh:mm or +hhmm or +hh (ISO 8601,
+// as PostgreSQL writes it) or nothing.
 typedef struct wh_iso {
   wh_civil civil;
   bool has_date, has_time, has_zone;

@@ -138,13 +138,29 @@ static wh_status check_cursor(wh_run_input *in, wh_error *err) {
   return WH_OK;
 }
 
+// A table takes each batch with a few statements, whose cost large batches share.
+static wh_status choose_batch(const wh_run_input *in, size_t *ret_rows, size_t *ret_bytes,
+                              wh_error *err) {
+  enum { SHARE_OF_MEMORY = 32, BYTES_MAX = 8 << 20, ROWS = 32768 };
+  wh_connection *to;
+  bool to_rows;
+  WH_TRY(wh_input_connect(in->engine, &in->pipeline->to, &to, &to_rows, err));
+  *ret_rows = (size_t)in->pipeline->batch_rows;
+  *ret_bytes = 0;
+  if (!to_rows || *ret_rows) return WH_OK;
+  size_t share = (size_t)in->engine->config->memory_bytes / SHARE_OF_MEMORY;
+  *ret_rows = ROWS;
+  *ret_bytes = share < BYTES_MAX ? share : BYTES_MAX;
+  return WH_OK;
+}
+
 wh_status wh_input_describe(wh_engine *engine, const wh_pipeline *p, wh_arena *arena,
                             wh_run_input *ret, wh_error *err) {
   *ret = (wh_run_input){.engine = engine, .pipeline = p, .arena = arena, .is_rows = true};
   bool is_rows;
   WH_TRY(wh_input_connect(engine, &p->from, &ret->connection, &is_rows, err));
-  ret->query = (wh_source_query){
-      .table = p->from.thing, .cursor = p->read.cursor, .batch_rows = (size_t)p->batch_rows};
+  ret->query = (wh_source_query){.table = p->from.thing, .cursor = p->read.cursor};
+  WH_TRY(choose_batch(ret, &ret->query.batch_rows, &ret->query.batch_bytes, err));
   WH_TRY(wh_config_query(engine->config, p, arena, &ret->query.query, err));
   WH_TRY(ret->connection->type->source->describe(ret->connection, &ret->query, arena, &ret->info,
                                                  err));
@@ -323,11 +339,11 @@ static wh_status open_reader(wh_run_input *in, wh_error *err) {
                               .mem = in->engine->mem,
                               .row_limit_bytes =
                                   (size_t)in->engine->config->memory_bytes / WH_ROW_SHARE_OF_MEMORY,
-                              .batch_rows = (size_t)in->pipeline->batch_rows,
                               .threads = in->engine->single_thread ? 1 : 2,
                               .schema_may_widen = in->inferred,
                               .wanted = in->wanted,
                               .wanted_count = in->wanted_count};
+  WH_TRY(choose_batch(in, &context.batch_rows, &context.batch_bytes, err));
   const wh_codec_type *to = wh_codec_by_key(in->pipeline->to.thing);
   if (in->pipeline->write.format.codec) to = in->pipeline->write.format.codec;
   if (to) wh_lanes_part_size(in->engine, to, &context);

@@ -156,7 +156,7 @@ static const char *launch(void) {
   snprintf(number, sizeof number, "--port=%d", port);
   server_pid = spawn((const char *[]){
       "mariadbd", "--no-defaults", data, sock, pid_file, ca, cert, key, number,
-      "--bind-address=127.0.0.1", "--skip-log-bin", "--innodb-flush-log-at-trx-commit=0",
+      "--bind-address=127.0.0.1", "--skip-log-bin", "--innodb-flush-log-at-trx-commit=2",
       "--innodb-flush-method=nosync", "--innodb-buffer-pool-size=64M", "--local-infile=1",
       "--performance-schema=OFF", "--max-connections=50", NULL});
   if (wait_for_server()) return NULL;

@@ -75,7 +75,7 @@ class Project:
                                str(stop_after), str(tap.WHERRY), *map(str, args)], cwd=self.folder,
                               stdin=subprocess.DEVNULL, capture_output=True, text=True)
         result = Result(done)
-        code, peak, seconds = report.read_text().split()
+        code, peak, seconds, _ = report.read_text().split()
         result.code, result.peak, result.seconds = int(code), int(peak), float(seconds)
         return result
 

@@ -193,7 +193,7 @@ TEST(loading_fills_the_structs) {
     CHECK_STR(p->read.cursor, WH_STR("updated_at"));
     CHECK_EQ(p->read.overlap_us, 600000000);
     CHECK_EQ(p->attempts, 5);
-    CHECK_EQ(p->batch_rows, WH_BATCH_ROWS_DEFAULT);
+    CHECK_EQ(p->batch_rows, 0);
     CHECK_EQ(p->chunk_rows, 100000);
     CHECK_EQ(p->gate.count, 2);
     CHECK_STR(p->gate.columns[1].from, WH_STR("postcode"));

@@ -1,18 +1,19 @@
 #include "codec/csv/feed.h"
 
-void csv_feed_open(csv_feed *feed, wh_mem *mem, wh_input *in, size_t row_limit) {
+void csv_feed_open(csv_feed *feed, wh_mem *mem, wh_input *in, size_t row_limit, size_t window) {
+  if (window < CSV_WINDOW_BYTES) window = CSV_WINDOW_BYTES;
   size_t most = row_limit < CSV_WINDOW_MAX ? row_limit : CSV_WINDOW_MAX;
   most = most > CSV_AHEAD ? most : CSV_AHEAD;
   *feed = (csv_feed){.data = "",
                      .in = in,
                      .mem = mem,
                      .row_limit = most,
-                     .window = most < CSV_WINDOW_BYTES ? most : CSV_WINDOW_BYTES};
+                     .window = most < window ? most : window};
 }
 
 void csv_feed_open_at(csv_feed *feed, wh_mem *mem, wh_input *in, size_t row_limit, uint64_t from,
                       uint64_t size) {
-  csv_feed_open(feed, mem, in, row_limit);
+  csv_feed_open(feed, mem, in, row_limit, 0);
   feed->ranged = true;
   feed->size = size;
   csv_feed_seek(feed, from);

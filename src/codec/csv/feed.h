@@ -1,7 +1,7 @@
 // A window over the input. What stands in it is moved or grown only by csv_feed_more.
 //
-// Memory: the window, 256 KiB (or the row limit, if that is less); more for a sample or one large
-// row, up to the row limit, and given back afterwards.
+// Memory: the window, 256 KiB or what is asked for (the row limit, if that is less); more for a
+// sample or one large row, up to the row limit, and given back afterwards.
 #pragma once
 
 #include "base/error.h"
@@ -31,7 +31,8 @@ typedef struct csv_feed {
   uint64_t size;
 } csv_feed;
 
-void csv_feed_open(csv_feed *feed, wh_mem *mem, wh_input *in, size_t row_limit);
+// `window` bytes are looked at together; 0: CSV_WINDOW_BYTES, which the processor's caches like best.
+void csv_feed_open(csv_feed *feed, wh_mem *mem, wh_input *in, size_t row_limit, size_t window);
 // Reads [from, size) by read_at.
 void csv_feed_open_at(csv_feed *feed, wh_mem *mem, wh_input *in, size_t row_limit, uint64_t from,
                       uint64_t size);

@@ -16,7 +16,7 @@ static wh_status take_encoding(csv_reader *r, wh_csv_encoding given, wh_error *e
                             wh_str_n(f->data + mark, f->len - mark), mark, &r->transcoder, err));
   size_t row_limit = f->row_limit;
   csv_feed_close(&r->feed);
-  csv_feed_open(&r->feed, r->mem, r->transcoder, row_limit);
+  csv_feed_open(&r->feed, r->mem, r->transcoder, row_limit, r->context.batch_bytes);
   r->pos = 0;
   r->source_base = mark;
   return csv_feed_fill(&r->feed, WH_CSV_SAMPLE_BYTES, err);
@@ -203,7 +203,7 @@ wh_status csv_open_reader(const wh_codec_context *context, wh_input *in, const v
                         .next = csv_reader_next,
                         .close = csv_reader_close};
   wh_arena_init(&r->arena, context->mem);
-  csv_feed_open(&r->feed, context->mem, in, context->row_limit_bytes);
+  csv_feed_open(&r->feed, context->mem, in, context->row_limit_bytes, context->batch_bytes);
   wh_status status = open_file(r, options ? options : &wh_csv_read_defaults, given, err);
   if (status != WH_OK) {
     csv_reader_close(&r->base);

@@ -87,7 +87,7 @@ static wh_status read_rows(json_reader *r, wh_batch *batch, wh_rejects *rejects,
   wh_status status = WH_OK;
   bool end = false;
   r->rejected_bytes = 0;
-  while (!wh_batch_full(batch, r->batch_rows, WH_BATCH_BYTES_DEFAULT) &&
+  while (!wh_batch_full(batch, r->batch_rows, r->batch_bytes) &&
          r->rejected_bytes < WH_BATCH_BYTES_DEFAULT) {
     if (guess_rows(r, batch)) continue;
     status = json_frame_next(r, &end, err);
@@ -147,6 +147,7 @@ void json_reader_init(json_reader *r, const wh_codec_context *context, bool line
   r->lines = lines;
   r->batch_rows = context->batch_rows ? context->batch_rows : WH_BATCH_ROWS_DEFAULT;
   if (r->batch_rows > WH_BATCH_ROWS_MAX) r->batch_rows = WH_BATCH_ROWS_MAX;
+  r->batch_bytes = context->batch_bytes ? context->batch_bytes : WH_BATCH_BYTES_DEFAULT;
   r->base = (wh_reader){.schema = &r->schema, .next = reader_next, .close = reader_close};
   r->fast_row = json_fast_off ? NULL : json_fast_row_of(wh_cpu_level());
   wh_arena_init(&r->arena, context->mem);

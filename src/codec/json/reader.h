@@ -29,7 +29,7 @@ typedef struct json_reader {
   json_parts *own_parts; // that it can be read in
   json_feed feed;
   json_decoder decoder;
-  size_t batch_rows;
+  size_t batch_rows, batch_bytes;
   bool lines;
   bool widens;
   size_t rejected_bytes; // by this call of `next`, about

@@ -170,6 +170,7 @@ wh_status pq_plan_make(pq_file *file, const wh_codec_context *context,
   *ret_widen = false;
   if (plan->context.batch_rows == 0) plan->context.batch_rows = WH_BATCH_ROWS_DEFAULT;
   if (plan->context.batch_rows > WH_BATCH_ROWS_MAX) plan->context.batch_rows = WH_BATCH_ROWS_MAX;
+  if (plan->context.batch_bytes == 0) plan->context.batch_bytes = WH_BATCH_BYTES_DEFAULT;
   WH_TRY(pq_where_make(options->where, &file->tree, arena, &plan->where, err));
   plan->nodes = WH_NEW_ARRAY(arena, file->tree.count, const pq_tree_node *);
   if (!plan->nodes) return wh_fail_memory(err);

@@ -9,7 +9,7 @@ static size_t rows_for(const pq_scan *scan, uint64_t bytes, uint64_t rows) {
   size_t most = scan->plan->context.batch_rows;
   uint64_t each = rows ? bytes / rows : 0;
   if (each < ROW_ESTIMATE_LEAST) each = ROW_ESTIMATE_LEAST;
-  uint64_t wanted = WH_BATCH_BYTES_DEFAULT / each;
+  uint64_t wanted = scan->plan->context.batch_bytes / each;
   return wanted < 1 ? 1 : wanted < most ? (size_t)wanted : most;
 }
 

@@ -8,7 +8,10 @@ enum {
   MIN_DATE_DAYS = -719162,    // 0001-01-01
   MAX_DATE_DAYS = 2145042905, // PostgreSQL's last, in the year 5874897
   DAY_SECONDS = 86400,
+  TEXT_OID = 25,
 };
+
+#define DAY_US (86400ll * 1000000)
 
 static bool is_nested(wh_kind kind) {
   return kind == WH_LIST || kind == WH_STRUCT;
@@ -273,6 +276,7 @@ static size_t characters(wh_str text) {
 static bool text_fits(const wh_sql_column *c, wh_str text, char *reason) {
   if (text.len && memchr(text.data, 0, text.len))
     return misfit(reason, "has a NUL character, which PostgreSQL's text cannot hold");
+  if (c->native == TEXT_OID && c->limit == 0) return true;
   wh_pg_form form = wh_pg_write_form(c->native);
   uint8_t id[16];
   if (form == WH_PG_UUID && !wh_pg_parse_uuid(text, id)) return misfit(reason, "is no UUID");
@@ -291,6 +295,8 @@ static bool is_date(int64_t days) {
 static bool time_fits(const wh_sql_column *c, const wh_column *values, size_t row, char *reason) {
   const wh_type *t = &values->type;
   int64_t value = wh_column_i64(values, row), us, unused;
+  bool is_plain = t->kind == WH_TIMESTAMP && t->unit == WH_UNIT_US && c->type.unit == WH_UNIT_US;
+  if (is_plain && value >= MIN_DATE_DAYS * DAY_US) return true; // all that 64 bits hold
   if (t->kind == WH_DATE)
     return is_date(value) ? true : misfit(reason, "is before the year 1, or too far away");
   int64_t per_second = wh_unit_per_second(t->unit);

@@ -7,8 +7,10 @@
 enum { EPOCH_DAYS = 10957, GROUP = 10000, GROUPS_MAX = 12, UUID_BYTES = 16 };
 #define EPOCH_US (10957ll * 86400 * 1000000) // from 1970 to 2000
 
-static char *room(wh_buf *out, size_t len) {
-  if (!wh_buf_reserve(out, len)) return NULL;
+// For every value: mostly there is room.
+static inline char *room(wh_buf *out, size_t len) {
+  if (__builtin_expect(out->cap - out->len <= len || out->failed, 0) && !wh_buf_reserve(out, len))
+    return NULL;
   char *at = out->data + out->len;
   out->len += len;
   return at;
@@ -89,6 +91,19 @@ static bool encode_int8(const wh_pg_encoder *e, size_t row, wh_buf *out) {
   return add_8(out, (uint64_t)whole_of(e->column, row));
 }
 
+// The same where the column holds just that.
+static bool encode_int4_as_is(const wh_pg_encoder *e, size_t row, wh_buf *out) {
+  int32_t value;
+  memcpy(&value, e->column->values + row * sizeof value, sizeof value);
+  return add_4(out, value);
+}
+
+static bool encode_int8_as_is(const wh_pg_encoder *e, size_t row, wh_buf *out) {
+  uint64_t value;
+  memcpy(&value, e->column->values + row * sizeof value, sizeof value);
+  return add_8(out, value);
+}
+
 static double float_of(const wh_column *c, size_t row) {
   bool is_float = c->type.kind == WH_FLOAT32 || c->type.kind == WH_FLOAT64;
   return is_float ? wh_column_f64(c, row) : (double)wh_column_i64(c, row);
@@ -125,8 +140,16 @@ static int groups_of(unsigned __int128 value, uint16_t groups[GROUPS_MAX]) {
 static bool add_numeric(wh_buf *out, __int128 unscaled, int scale) {
   bool negative = unscaled < 0;
   unsigned __int128 value = negative ? -(unsigned __int128)unscaled : (unsigned __int128)unscaled;
-  unsigned __int128 power = (unsigned __int128)wh_pow10(scale);
-  unsigned __int128 whole = scale ? value / power : value, fraction = scale ? value % power : 0;
+  unsigned __int128 whole = value, fraction = 0;
+  if (scale && value <= UINT64_MAX && scale < 19) { // dividing 64 bits is much faster than 128
+    uint64_t power = (uint64_t)wh_pow10(scale);
+    whole = (uint64_t)value / power;
+    fraction = (uint64_t)value % power;
+  } else if (scale) {
+    unsigned __int128 power = (unsigned __int128)wh_pow10(scale);
+    whole = value / power;
+    fraction = value % power;
+  }
   uint16_t before[GROUPS_MAX], behind[GROUPS_MAX];
   int before_count = groups_of(whole, before);
   // The last group of the fraction is filled up with zeros.
@@ -292,13 +315,21 @@ static const wh_pg_encode_fn functions[] = {
     [WH_PG_ARRAY] = encode_array,
 };
 
+static wh_pg_encode_fn function_for(const wh_type *type, wh_pg_form form) {
+  bool is_nested = type->kind == WH_LIST || type->kind == WH_STRUCT;
+  if (is_nested && form != WH_PG_ARRAY) return encode_nested;
+  if (form == WH_PG_INT4 && type->kind == WH_INT32) return encode_int4_as_is;
+  if (form == WH_PG_INT8 && type->kind == WH_INT64) return encode_int8_as_is;
+  if (form == WH_PG_FLOAT8 && type->kind == WH_FLOAT64) return encode_int8_as_is; // the bits
+  return functions[form];
+}
+
 wh_status wh_pg_encoder_init(wh_pg_encoder *e, const wh_column *column, uint32_t native,
                              wh_arena *arena, wh_error *err) {
   wh_pg_form form = wh_pg_write_form(native);
-  bool is_nested = column->type.kind == WH_LIST || column->type.kind == WH_STRUCT;
   *e = (wh_pg_encoder){.column = column, .form = form};
   if (form == WH_PG_OTHER) return wh_fail(err, WH_ERR_BUG, "a column has no binary form");
-  e->encode = is_nested && form != WH_PG_ARRAY ? encode_nested : functions[form];
+  e->encode = function_for(&column->type, form);
   if (form != WH_PG_ARRAY) return WH_OK;
   const wh_pg_base *base = wh_pg_item_of(native);
   wh_pg_encoder *item = WH_NEW(arena, wh_pg_encoder);

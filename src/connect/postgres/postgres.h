@@ -1,4 +1,5 @@
-// The postgres connector: a PostgreSQL database (version 13 or later) as a source and as a sink.
+// The postgres connector: a PostgreSQL database (version 12 or later; xid8, for exact
+// cursors, from 13 on) as a source and as a sink.
 //
 //   erp:
 //     type: postgres

@@ -14,10 +14,9 @@ static wh_status name_deleted(wh_sink *sink, const wh_sql_target *t, wh_sql_targ
                               wh_error *err) {
   wh_arena *arena = &sink->arena;
   const wh_sql_driver *driver = t->driver;
-  wh_str table = t->spec.table;
-  const char *dot = memrchr(t->name.data, '.', t->name.len);
-  if (dot && t->schema_name.len)
-    table = wh_str_n(dot + 1, (size_t)(t->name.data + t->name.len - dot - 1));
+  // Its name is "schema.table".
+  size_t before = t->schema_name.len + (t->schema_name.len > 0);
+  wh_str table = wh_str_sub(t->name, before, t->name.len);
   d->schema_name = t->schema_name;
   d->side_name = wh_sql_own_name(driver, arena, PREFIX, table);
   wh_str batch =

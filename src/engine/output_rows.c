@@ -58,6 +58,7 @@ wh_status wh_output_rows_split(wh_output_rows *r, const wh_batch *in, wh_batch *
   wh_batch_reset(gone);
   wh_batch_reset(&r->kept);
   wh_batch_reset(&r->dropped);
+  if (r->column < 0) return show(r, in, live, err);
   size_t bytes = (in->rows + 7) / 8, count = 0;
   uint8_t *keep = wh_arena_alloc(&r->kept.arena, bytes ? bytes : 1);
   uint8_t *drop = wh_arena_alloc(&r->kept.arena, bytes ? bytes : 1);

@@ -31,6 +31,12 @@ static wh_status table_open(wh_run_output *out, const wh_schema *schema, wh_erro
   WH_TRY(wh_batch_init(&out->table.live, mem, &rows->schema, err));
   WH_TRY(wh_batch_init(&out->table.gone, mem, &rows->schema, err));
   wh_target target = wh_output_target(p, rows);
+  if (rows->erases && !type->erase)
+    return wh_fail(
+        err, WH_ERR_REFUSED,
+        "%.*s cannot delete rows, and what comes says which are deleted. To leave them as "
+        "they are, say write: { deletes: ignore }",
+        WH_STR_ARG(p->to.connection));
   WH_TRY(type->open(out->connection, &target, 1, &out->table.sink, err));
   WH_TRY(type->prepare(out->table.sink, err));
   return begin(out, err);

@@ -318,6 +318,55 @@ CONTRACT(erase_commits_with_rows_and_mark) {
   check_remembered("2");
 }
 
+// Returns whether memory was refused.
+static bool erase_without(size_t n, wh_status *ret) {
+  wh_mark mark;
+  wh_batch batch;
+  wh_sink *sink = NULL;
+  const wh_sink_type *type = c.type->sink;
+  wh_load two = {.pipeline = WH_STR("import"),
+                 .object = WH_STR("two"),
+                 .run = WH_STR("run-1"),
+                 .order = 2,
+                 .epoch = 1,
+                 .now_us = now_us};
+  if (!CHECK_OK(wh_batch_init(&batch, &test_mem, &schema, &test_err))) return false;
+  rows_add(&batch, "a|~|~|~\nz|~|~|~"); // the rows of the test itself come first
+  atomic_store(&test_mem.count, 0);
+  atomic_store(&test_mem.failed, 0);
+  atomic_store(&test_mem.fail_at, n);
+  wh_status status = type->open(&c, &target, 1, &sink, &test_err);
+  if (status == WH_OK) status = type->prepare(sink, &test_err);
+  if (status == WH_OK) status = type->begin(sink, &two, &arena, &mark, &test_err);
+  if (status == WH_OK)
+    status = type->erase(sink, 0, &batch, &rejects.base, &mark.counts, &test_err);
+  if (status == WH_OK) mark.done = true;
+  if (status == WH_OK) status = type->mark(sink, &mark, &test_err);
+  if (status == WH_OK) status = type->commit(sink, &test_err);
+  if (sink) type->close(sink);
+  bool refused = atomic_load(&test_mem.failed) > 0;
+  atomic_store(&test_mem.fail_at, 0);
+  wh_batch_free(&batch);
+  *ret = status;
+  return refused;
+}
+
+CONTRACT(erase_survives_without_memory) {
+  make_target(WH_DELETES_MARK, false);
+  check_load(1, (step){.rows = LIVE("a", "1", "1")}, (wh_counts){.written = 1});
+  size_t most = place->is_slow && !test_is_long() ? 9 : 1;
+  for (size_t n = 1;; n += 1 + test_random_below(most)) {
+    wh_status status;
+    if (erase_without(n, &status)) {
+      CHECK_EQ(status, WH_ERR_MEMORY);
+      continue;
+    }
+    CHECK_OK(status);
+    break;
+  }
+  check_table("a|2026-11-21T08:00:01Z|1|true\n");
+}
+
 // --- Histories -----------------------------------------------------------------------------------
 
 enum { OBJECTS = 12, KEYS = 9 };

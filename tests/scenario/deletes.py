@@ -195,6 +195,32 @@ def test_an_append_keeps_deletions_as_rows():
     tap.contains(shop.wherry("check", code=0).err, "in order")
 
 
+def test_through_two_lakes():
+    """Deletions pass a pipeline between lakes, whose columns are listed, masked and renamed"""
+    shop = Shop()
+    between = """\
+  between:
+    when: new
+    from: lake:inbound/*
+    steps: [{ trim: [Region] }]
+    columns: { Place: { from: Region, mask: place, class: personal }, Number: Number, Note: Note, UpdatedAt: UpdatedAt }
+    expect: { Note: [not_null, unique] }
+    to: lake:curated/orders-{run}.parquet
+"""
+    load = IMPORT.format(pattern="*", more="").replace("lake:inbound", "lake:curated").replace("[Region", "[Place")
+    text = shop.words(EXPORT.format(ending="ndjson"), between, load)
+    shop.config(text.replace("pipelines:", "masks:\n  place: { hmac: \"a key that nobody has to know\" }\npipelines:"))
+    for number in range(50):
+        shop.put(number, f"note {number}", " north ")
+    shop.wherry("run")
+    shop.drop(*range(0, 50, 5))
+    ran = runs(shop.wherry("run", "--json"))
+    tap.equal([r["rows_deleted"] for r in ran], [10, 10, 10], "each of them")
+    left = sorted(row[0] for row in shop.sql("website", "SELECT Number FROM orders"))
+    tap.equal(left, [n for n in range(50) if n % 5], "rows")
+    tap.equal(" north " in str(shop.sql("website", "SELECT * FROM _wherry_deleted_orders")), False, "masked")
+
+
 def test_a_lost_ledger():
     """Without the ledger's keys the next run records those that are there, and says so"""
     shop = Shop()

@@ -81,10 +81,10 @@ static wh_status prepare_row(wh_sink *sink, wh_sqlite_target *t, wh_error *err) 
     if (!t->has_side) return WH_OK;
     return prepare_on(sink, t, "DELETE FROM ", "_wherry_order_", "", "", &e->forget_order, err);
   }
-  char set[128];
-  snprintf(set, sizeof set, " SET \"" WH_DELETED_COLUMN "\" = 1%s%zu",
-           t->has_order ? ", \"" WH_ORDER_COLUMN "\" = ?" : ", \"" WH_DELETED_COLUMN "\" = 1 OR ?",
-           t->spec.key_count + 1);
+  char set[128] = " SET \"" WH_DELETED_COLUMN "\" = 1";
+  if (t->has_order)
+    snprintf(set, sizeof set, " SET \"" WH_DELETED_COLUMN "\" = 1, \"" WH_ORDER_COLUMN "\" = ?%zu",
+             t->spec.key_count + 1);
   WH_TRY(prepare_on(sink, t, "UPDATE ", "", set, "", &e->erase, err));
   return prepare_on(sink, t, "DELETE FROM ", "", "", " AND \"" WH_DELETED_COLUMN "\" = 1",
                     &e->drop_marked, err);

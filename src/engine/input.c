@@ -144,9 +144,10 @@ static wh_status choose_batch(const wh_run_input *in, size_t *ret_rows, size_t *
   enum { SHARE_OF_MEMORY = 32, BYTES_MAX = 8 << 20, ROWS = 32768 };
   wh_connection *to;
   bool to_rows;
-  WH_TRY(wh_input_connect(in->engine, &in->pipeline->to, &to, &to_rows, err));
   *ret_rows = (size_t)in->pipeline->batch_rows;
   *ret_bytes = 0;
+  if (in->pipeline->to.connection.len == 0) return WH_OK; // a file (engine/convert.c)
+  WH_TRY(wh_input_connect(in->engine, &in->pipeline->to, &to, &to_rows, err));
   if (!to_rows || *ret_rows) return WH_OK;
   size_t share = (size_t)in->engine->config->memory_bytes / SHARE_OF_MEMORY;
   *ret_rows = ROWS;

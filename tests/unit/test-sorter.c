@@ -95,8 +95,8 @@ TEST(sorter_refuses_a_record_that_is_too_long) {
 TEST(sorter_survives_without_memory) {
   wh_os *os = sim_os_new(&test_mem, test_random());
   for (size_t n = 1;; n++) {
-    WH_CLEAN_ARENA wh_arena arena;
     wh_mem own = {0};
+    WH_CLEAN_ARENA wh_arena arena;
     wh_arena_init(&arena, &own);
     wh_str *records = make_records(&arena, 3000);
     size_t seen;

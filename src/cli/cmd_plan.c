@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 #include "cli/format.h"
+#include "data/deleted.h"
 #include "engine/crossings.h"
 #include "engine/members.h"
 
@@ -78,6 +79,30 @@ static void print_indented(wh_str text) {
   }
 }
 
+// What is found to be deleted at the source, and what becomes of it in the target.
+static void print_deletes(const wh_plan *plan) {
+  const wh_write *w = &plan->pipeline->write;
+  if (plan->compares) {
+    printf("  deletes   compares %.*s with the keys that were sent: ",
+           WH_STR_ARG(plan->compared_by));
+    if (plan->keys_known)
+      printf("%s so far\n", wh_format_count(plan->keys_sent).s);
+    else
+      puts("none yet, the first run records them");
+  }
+  if (!plan->to_rows || !plan->tells_deleted) return;
+  int64_t days = w->tombstone_keep_us / (86400ll * 1000000);
+  printf("  deleted   ");
+  if (w->deletes == WH_DELETES_IGNORE)
+    puts("rows that are deleted at the source stay as they are");
+  else if (w->mode == WH_WRITE_APPEND)
+    puts("deletions are added as rows, marked in " WH_DELETED_COLUMN);
+  else
+    printf("rows are %s, and that is remembered for %lld %s\n",
+           w->deletes == WH_DELETES_MARK ? "marked in " WH_DELETED_COLUMN : "removed",
+           (long long)days, wh_plural((uint64_t)days, "day", "days"));
+}
+
 static void print_target(const wh_plan *plan) {
   static const char *const modes[] = {"append", "upsert", "replace"};
   const wh_write *w = &plan->pipeline->write;
@@ -135,6 +160,7 @@ static void print_plan(const wh_cli *cli, const wh_plan *plan, wh_arena *arena) 
   for (size_t i = 0; i < plan->cross_count; i++)
     print_crossing(&plan->crosses[i], i == 0 && !plan->all_cross, &w, arena);
   print_stays(plan);
+  print_deletes(plan);
   if (plan->to_rows) print_target(plan);
 }
 
@@ -155,6 +181,12 @@ static void write_json(const wh_plan *plan, wh_buf *out) {
     wh_buf_printf(out, ",\"cursor\":\"%s\"",
                   plan->cursor_kind == WH_CURSOR_EXACT ? "exact" : "windowed");
   }
+  if (plan->compares) {
+    add_text(out, "compared_by", plan->compared_by);
+    if (plan->keys_known)
+      wh_buf_printf(out, ",\"keys_sent\":%llu", (unsigned long long)plan->keys_sent);
+  }
+  wh_buf_printf(out, ",\"tells_deleted\":%s", plan->tells_deleted ? "true" : "false");
   if (plan->format.len) add_text(out, "format", plan->format);
   if (plan->ranges_key.len) {
     add_text(out, "ranges_key", plan->ranges_key);

@@ -89,7 +89,8 @@ const wh_command wh_cmd_run = {
     .more =
         "Prints one line a run. With --json each run is an object with its counts, which always "
         "add up: rows_read = rows_written + rows_unchanged + rows_superseded + rows_filtered + "
-        "rows_quarantined. Exit status 3 says that rows were quarantined.",
+        "rows_quarantined; rows_deleted of those written say that a row is gone. Exit status 3 "
+        "says that rows were quarantined.",
     .example = "wherry run export-orders --since 2026-11-01",
     .flags = flags,
     .words_max = WH_ARGS_MAX,

@@ -81,6 +81,8 @@ typedef struct wh_read {
   int64_t overlap_us; // default 10 minutes
   wh_str timezone;    // of local timestamps in the source; empty: not given
   int64_t ranges;     // sessions that read a table at once; 1: one
+  bool deletes;       // `deletes: compare`: keys that are gone are sent as deleted rows
+  wh_str_list key;    // by which they are found; empty: the table's primary key
   wh_format format;
 } wh_read;
 
@@ -88,7 +90,9 @@ typedef struct wh_write {
   wh_write_mode mode; // default append
   wh_str_list key;
   wh_str newest_by;
-  bool side_table; // `order: side-table`
+  bool side_table;    // `order: side-table`
+  wh_deletes deletes; // append: MARK (they are rows like any other) or IGNORE; replace: IGNORE
+  int64_t tombstone_keep_us;
   wh_format format;
 } wh_write;
 

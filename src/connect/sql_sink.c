@@ -277,6 +277,11 @@ static wh_status inspect_target(wh_sink *sink, wh_sql_target *t, wh_buf *text, b
     wh_sql_add_side_table(&part, t);
     wh_target_show(text, wh_buf_str(&part));
   }
+  if (t->spec.erases) {
+    wh_buf_clear(&part);
+    WH_TRY(wh_sql_show_deleted(sink, t, &part, err));
+    wh_target_show(text, wh_buf_str(&part));
+  }
   return wh_buf_check(part.failed ? &part : text, err);
 }
 
@@ -329,6 +334,7 @@ static wh_status prepare_target(wh_sink *sink, wh_sql_target *t, wh_error *err) 
   // As the catalog spells it, so that the next load finds the same.
   if (is_new) WH_TRY(wh_sql_bind(sink, t, &difference, err));
   if (difference.len) return wh_sql_refuse(sink, t, wh_buf_str(&difference), err);
+  WH_TRY(wh_sql_prepare_deleted(sink, t, err));
   if (t->spec.mode == WH_WRITE_REPLACE) WH_TRY(wh_sql_prepare_stage(sink, t, err));
   return t->key_count ? make_batch_table(sink, t, err) : WH_OK;
 }
@@ -362,6 +368,7 @@ static wh_status begin_load(wh_sink *sink, wh_arena *arena, wh_mark *ret, wh_err
   for (size_t i = 0; i < sink->count; i++) {
     wh_sql_target *t = &sink->targets[i];
     bool lost;
+    WH_TRY(wh_sql_begin_deleted(sink, t, err));
     if (t->spec.mode != WH_WRITE_REPLACE) continue;
     WH_TRY(wh_sql_begin_stage(sink, t, &mark, &lost, err));
     // Rows that the mark counts are gone with their stage: the object is read from its beginning.
@@ -388,6 +395,7 @@ wh_status wh_sql_sink_begin(wh_sink *sink, const wh_load *load, wh_arena *arena,
 wh_status wh_sql_sink_mark(wh_sink *sink, wh_mark *mark, wh_error *err) {
   for (size_t i = 0; i < sink->count; i++) {
     wh_sql_target *t = &sink->targets[i];
+    if (mark->done) WH_TRY(wh_sql_purge_deleted(sink, t, err));
     if (t->spec.mode != WH_WRITE_REPLACE) continue;
     if (mark->done)
       WH_TRY(wh_sql_apply_stage(sink, t, &mark->counts, err));

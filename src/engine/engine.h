@@ -125,6 +125,11 @@ typedef struct wh_plan {
   bool sink_exact;
   bool target_exists, target_fits;
   wh_str target_text; // DDL, or the difference
+  bool compares;      // keys, to find deletions: see the pipeline's read.deletes
+  wh_str compared_by; // the key's columns, as a list
+  bool keys_known;    // it has keys to compare with
+  uint64_t keys_sent; // how many
+  bool tells_deleted; // what goes to the target says which rows are deleted
   uint64_t waiting;   // objects in the queue or in the store
 } wh_plan;
 

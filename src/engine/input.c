@@ -1,6 +1,8 @@
 #include "engine/input.h"
 
+#include "data/deleted.h"
 #include "engine/checksum.h"
+#include "engine/deletes.h"
 #include "engine/lanes.h"
 
 enum { MANIFEST_BYTES_MAX = 16 << 20 };
@@ -43,11 +45,12 @@ static wh_status choose_wanted(wh_run_input *in, wh_error *err) {
   const wh_pipeline *p = in->pipeline;
   if (p->gate.all || in->tells_rows) return WH_OK; // all, or the manifest's hash is of all
   size_t count = p->gate.count + words_of(p->steps, NULL, 0);
-  in->wanted = WH_NEW_ARRAY(in->arena, count ? count : 1, wh_str);
+  in->wanted = WH_NEW_ARRAY(in->arena, count + 1, wh_str);
   if (!in->wanted) return wh_fail_memory(err);
   for (size_t i = 0; i < p->gate.count; i++)
     in->wanted[i] = p->gate.columns[i].from;
   in->wanted_count = words_of(p->steps, in->wanted, p->gate.count);
+  in->wanted[in->wanted_count++] = WH_STR(WH_DELETED_COLUMN);
   return WH_OK;
 }
 
@@ -265,9 +268,12 @@ wh_status wh_input_open_rows(wh_engine *engine, const wh_pipeline *p, const wh_r
   WH_TRY(wh_input_describe(engine, p, arena, ret, err));
   WH_TRY(set_range(ret, options, err));
   if (ret->query.has_from) ret->rows_total = 0; // only a part of the table
-  if (wants_ranges(ret)) return open_ranges(ret, err);
-  return ret->connection->type->source->open(ret->connection, &ret->query, &ret->fetched,
-                                             &ret->reader, err);
+  if (wants_ranges(ret))
+    WH_TRY(open_ranges(ret, err));
+  else
+    WH_TRY(ret->connection->type->source->open(ret->connection, &ret->query, &ret->fetched,
+                                               &ret->reader, err));
+  return p->read.deletes ? wh_deletes_open(ret, err) : WH_OK;
 }
 
 // --- objects -----------------------------------------------------------------------------------

@@ -95,6 +95,7 @@ static void free_made(wh_lanes *l, made *m) {
 static void add_counts(made *m, const wh_flow_item *item) {
   m->item.counts.read += item->counts.read;
   m->item.counts.filtered += item->counts.filtered;
+  m->item.counts.deleted += item->counts.deleted;
   m->item.counts.quarantined += item->counts.quarantined;
   m->item.hash_read += item->hash_read;
   m->item.hash_out += item->hash_out;

@@ -1,4 +1,5 @@
 // The rejected rows: reading them back, sending them through again, dropping them.
+#include "engine/deletes.h"
 #include "engine/run.h"
 #include "ledger/schema_json.h"
 
@@ -253,10 +254,11 @@ static wh_status replay_rows(replay *r, unpack *u, const wh_quarantine_entry *en
   if (!in.identity.data) return wh_fail_memory(err);
   const wh_codec_type *codec = wh_codec_by_name(WH_STR("ndjson"));
   WH_TRY(codec->open_reader(&context, &stream.input, NULL, &u->schema, &in.reader, err));
+  wh_status status = wh_deletes_open_replay(&in, err);
   wh_run_options options = {0};
   wh_run_request request = {
       .pipeline = r->pipeline, .lease = r->lease, .options = &options, .is_replay = true};
-  wh_status status = wh_run_transfer(e, &request, &in, u->arena, run, err);
+  if (status == WH_OK) status = wh_run_transfer(e, &request, &in, u->arena, run, err);
   wh_input_close_run(&in);
   return status;
 }

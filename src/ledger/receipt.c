@@ -62,6 +62,7 @@ bool wh_receipt_write_json(const wh_run *run, wh_buf *out) {
   json_count(out, "rows_superseded", c->superseded);
   json_count(out, "rows_filtered", c->filtered);
   json_count(out, "rows_quarantined", c->quarantined);
+  json_count(out, "rows_deleted", c->deleted);
   wh_buf_printf(out, ",\"adds_up\":%s", wh_counts_add_up(c) ? "true" : "false");
   json_count(out, "bytes_read", run->bytes_read);
   json_count(out, "bytes_written", run->bytes_written);
@@ -115,6 +116,7 @@ static void count_line(wh_buf *out, const char *name, uint64_t n, const char *no
 static void counts_text(const wh_counts *c, wh_buf *out) {
   count_line(out, "read", c->read, "");
   count_line(out, "written", c->written, "");
+  if (c->deleted) count_line(out, "  of these", c->deleted, " as deleted at the source");
   if (c->unchanged) count_line(out, "unchanged", c->unchanged, ", there already");
   if (c->superseded) count_line(out, "superseded", c->superseded, ", older than what is there");
   if (c->filtered) count_line(out, "filtered", c->filtered, ", dropped by a step");

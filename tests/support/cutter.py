@@ -57,6 +57,7 @@ class Cutter:
                         key.data.sendall(data)
                         if last and not self.answer:
                             self.is_cut = True
+                            server.settimeout(1)  # not everything has an answer
                             server.recv(1 << 16)  # it was done, or is being done; nobody hears of it
                             return
             except OSError:

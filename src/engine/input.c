@@ -140,8 +140,10 @@ static wh_status choose_batch(const wh_run_input *in, size_t *ret_rows, size_t *
                               wh_error *err) {
   enum { SHARE_OF_MEMORY = 32, BYTES_MAX = 8 << 20, ROWS = 32768 };
   wh_connection *to;
-  bool to_rows;
-  WH_TRY(wh_input_connect(in->engine, &in->pipeline->to, &to, &to_rows, err));
+  bool to_rows = false;
+  // A conversion goes into a file, without a connection.
+  if (in->pipeline->to.connection.len)
+    WH_TRY(wh_input_connect(in->engine, &in->pipeline->to, &to, &to_rows, err));
   *ret_rows = (size_t)in->pipeline->batch_rows;
   *ret_bytes = 0;
   if (!to_rows || *ret_rows) return WH_OK;

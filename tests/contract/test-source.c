@@ -256,7 +256,7 @@ CONTRACT(source_reads_one_snapshot) {
   c.batch_rows = 10;
   wh_source_info info;
   REQUIRE_OK(c.type->source->describe(&c, TABLE("t"), &arena, &info, &test_err));
-  CHECK_EQ(info.rows_estimate, 1000);
+  CHECK(info.rows_estimate > 900 && info.rows_estimate < 1100); // InnoDB does not count
   wh_reader *reader;
   REQUIRE_OK(c.type->source->open(&c, TABLE("t"), &info.schema, &reader, &test_err));
   wh_batch batch;

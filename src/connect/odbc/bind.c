@@ -172,7 +172,7 @@ wh_status wh_odbc_bind(wh_odbc_session *s, SQLHSTMT stmt, SQLUSMALLINT number,
   if (!bytes) return wh_fail_memory(err);
   WH_TRY(make_param(c, v, arena, &p, err));
   *bytes = p.bytes;
-  SQLRETURN rc = SQLBindParameter(stmt, number, SQL_PARAM_INPUT, p.c_type, p.sql_type, p.size,
-                                  p.digits, p.data, p.bytes, bytes);
+  SQLRETURN rc = wh_odbc.SQLBindParameter(stmt, number, SQL_PARAM_INPUT, p.c_type, p.sql_type,
+                                          p.size, p.digits, p.data, p.bytes, bytes);
   return SQL_SUCCEEDED(rc) ? WH_OK : wh_odbc_fail(s, stmt, "giving a parameter", err);
 }

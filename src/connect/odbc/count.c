@@ -21,8 +21,8 @@ static wh_status ask_statistics(wh_odbc_session *s, const wh_odbc_relation *r, u
   WH_TRY(wh_odbc_statement(s, &stmt, err));
   SQLWCHAR *in = r->schema.len ? (SQLWCHAR *)schema.data : NULL;
   wh_odbc_begin_call(s, stmt, wh_odbc_options_of(s)->statement_timeout_us);
-  SQLRETURN rc = SQLStatisticsW(stmt, NULL, 0, in, in ? SQL_NTS : 0, (SQLWCHAR *)table.data,
-                                SQL_NTS, SQL_INDEX_ALL, SQL_QUICK);
+  SQLRETURN rc = wh_odbc.SQLStatisticsW(stmt, NULL, 0, in, in ? SQL_NTS : 0, (SQLWCHAR *)table.data,
+                                        SQL_NTS, SQL_INDEX_ALL, SQL_QUICK);
   wh_odbc_end_call(s);
   if (!SQL_SUCCEEDED(rc)) return WH_OK; // not every driver can say
   for (;;) {
@@ -51,8 +51,8 @@ static wh_status count_rows(wh_odbc_session *s, const wh_odbc_relation *r, int64
   if (!wh_odbc_to_wide(wh_buf_str(&sql), &wide)) return wh_fail_memory(err);
   WH_TRY(wh_odbc_statement(s, &stmt, err));
   wh_odbc_begin_call(s, stmt, limit_us);
-  SQLRETURN rc = SQLExecDirectW(stmt, (SQLWCHAR *)wide.data, SQL_NTS);
-  if (SQL_SUCCEEDED(rc)) rc = SQLFetch(stmt);
+  SQLRETURN rc = wh_odbc.SQLExecDirectW(stmt, (SQLWCHAR *)wide.data, SQL_NTS);
+  if (SQL_SUCCEEDED(rc)) rc = wh_odbc.SQLFetch(stmt);
   wh_odbc_end_call(s);
   if (s->timed_out) return WH_OK;
   if (!SQL_SUCCEEDED(rc)) return wh_odbc_fail(s, stmt, counting, err);

@@ -43,7 +43,8 @@ void wh_odbc_trouble_of(const wh_odbc_session *s, SQLSMALLINT kind, SQLHANDLE ha
     SQLWCHAR state[WH_ODBC_STATE_LEN + 1] = {0}, text[WH_ODBC_MESSAGE_MAX] = {0};
     SQLINTEGER code;
     SQLSMALLINT units = 0;
-    SQLRETURN rc = SQLGetDiagRecW(kind, handle, i, state, &code, text, WH_ODBC_MESSAGE_MAX, &units);
+    SQLRETURN rc =
+        wh_odbc.SQLGetDiagRecW(kind, handle, i, state, &code, text, WH_ODBC_MESSAGE_MAX, &units);
     if (!SQL_SUCCEEDED(rc)) return;
     // Warnings come first with some drivers; an error behind them is what counts.
     bool is_warning = state[0] == '0' && state[1] == '1';
@@ -117,9 +118,10 @@ static wh_str nearest_name(const wh_odbc_session *s, wh_str given, wh_arena *are
   for (; count < NAMES_MAX; direction = SQL_FETCH_NEXT) {
     SQLWCHAR name[UNITS] = {0}, about[UNITS] = {0};
     SQLSMALLINT len = 0, about_len = 0;
-    SQLRETURN rc =
-        is_driver ? SQLDriversW(s->env, direction, name, UNITS, &len, about, UNITS, &about_len)
-                  : SQLDataSourcesW(s->env, direction, name, UNITS, &len, about, UNITS, &about_len);
+    SQLRETURN rc = is_driver ? wh_odbc.SQLDriversW(s->env, direction, name, UNITS, &len, about,
+                                                   UNITS, &about_len)
+                             : wh_odbc.SQLDataSourcesW(s->env, direction, name, UNITS, &len, about,
+                                                       UNITS, &about_len);
     if (!SQL_SUCCEEDED(rc)) break;
     WH_CLEAN_BUF wh_buf utf8;
     wh_buf_init(&utf8, arena->mem, 0);

@@ -50,8 +50,8 @@ static wh_status ask(wh_odbc_session *s, SQLHSTMT stmt, wh_str name, wh_error *e
   SQLWCHAR *any = s->has_schemas ? (SQLWCHAR *)schema.data : NULL;
   SQLWCHAR *like = is_own_pattern(s, name) ? (SQLWCHAR *)pattern.data : NULL;
   wh_odbc_begin_call(s, stmt, wh_odbc_options_of(s)->statement_timeout_us);
-  SQLRETURN rc = SQLTablesW(stmt, in, in ? SQL_NTS : 0, any, any ? SQL_NTS : 0, like,
-                            like ? SQL_NTS : 0, (SQLWCHAR *)kinds.data, SQL_NTS);
+  SQLRETURN rc = wh_odbc.SQLTablesW(stmt, in, in ? SQL_NTS : 0, any, any ? SQL_NTS : 0, like,
+                                    like ? SQL_NTS : 0, (SQLWCHAR *)kinds.data, SQL_NTS);
   wh_odbc_end_call(s);
   return SQL_SUCCEEDED(rc) ? WH_OK : wh_odbc_fail(s, stmt, "listing the tables", err);
 }

@@ -97,10 +97,10 @@ static wh_status describe(wh_odbc_session *s, SQLHSTMT stmt, wh_arena *arena, wh
   if (!wh_odbc_to_wide(r->query, &wide)) return wh_fail_memory(err);
   SQLSMALLINT params = 0, columns = 0;
   wh_odbc_begin_call(s, stmt, wh_odbc_options_of(s)->statement_timeout_us);
-  SQLRETURN rc = SQLPrepareW(stmt, (SQLWCHAR *)wide.data, SQL_NTS);
+  SQLRETURN rc = wh_odbc.SQLPrepareW(stmt, (SQLWCHAR *)wide.data, SQL_NTS);
   // Some drivers look at it only when they are asked about it.
-  if (SQL_SUCCEEDED(rc)) rc = SQLNumResultCols(stmt, &columns);
-  if (SQL_SUCCEEDED(rc) && !SQL_SUCCEEDED(SQLNumParams(stmt, &params))) params = 0;
+  if (SQL_SUCCEEDED(rc)) rc = wh_odbc.SQLNumResultCols(stmt, &columns);
+  if (SQL_SUCCEEDED(rc) && !SQL_SUCCEEDED(wh_odbc.SQLNumParams(stmt, &params))) params = 0;
   wh_odbc_end_call(s);
   if (!SQL_SUCCEEDED(rc)) return does_not_run(s, stmt, err);
   if (params) return refuse(s, err, "has a parameter ('?'), which nothing fills");

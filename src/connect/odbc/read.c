@@ -143,7 +143,8 @@ static wh_status open_rows(reader *r, wh_error *err) {
   }
   // A driver that holds whole results then holds no more than is wanted.
   if (r->base.limit)
-    (void)SQLSetStmtAttrW(r->stmt, SQL_ATTR_MAX_ROWS, (SQLPOINTER)(uintptr_t)r->base.limit, 0);
+    (void)wh_odbc.SQLSetStmtAttrW(r->stmt, SQL_ATTR_MAX_ROWS, (SQLPOINTER)(uintptr_t)r->base.limit,
+                                  0);
   return wh_odbc_rows_open(r->session, r->stmt, columns, count, rows_max(r), r->base.what, r->doing,
                            &r->base.arena, &r->rows, err);
 }

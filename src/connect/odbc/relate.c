@@ -74,8 +74,8 @@ static wh_status describe_column(wh_odbc_session *s, SQLHSTMT stmt, SQLUSMALLINT
   SQLSMALLINT units = 0, nullable = SQL_NULLABLE_UNKNOWN;
   SQLLEN is_unsigned = SQL_FALSE;
   wh_odbc_column c = {0};
-  SQLRETURN rc = SQLDescribeColW(stmt, number, name, WH_ODBC_NAME_MAX, &units, &c.sql_type, &c.size,
-                                 &c.digits, &nullable);
+  SQLRETURN rc = wh_odbc.SQLDescribeColW(stmt, number, name, WH_ODBC_NAME_MAX, &units, &c.sql_type,
+                                         &c.size, &c.digits, &nullable);
   if (!SQL_SUCCEEDED(rc)) return wh_odbc_fail(s, stmt, "describing the columns", err);
   WH_CLEAN_BUF wh_buf utf8;
   wh_buf_init(&utf8, arena->mem, 0);
@@ -87,7 +87,7 @@ static wh_status describe_column(wh_odbc_session *s, SQLHSTMT stmt, SQLUSMALLINT
   c.name = wh_arena_str(arena, wh_buf_str(&utf8));
   if (!c.name.data) return wh_fail_memory(err);
   c.nullable = nullable != SQL_NO_NULLS;
-  (void)SQLColAttributeW(stmt, number, SQL_DESC_UNSIGNED, NULL, 0, NULL, &is_unsigned);
+  (void)wh_odbc.SQLColAttributeW(stmt, number, SQL_DESC_UNSIGNED, NULL, 0, NULL, &is_unsigned);
   wh_odbc_set_type(&c, is_unsigned == SQL_TRUE);
   *ret = c;
   return WH_OK;
@@ -96,7 +96,7 @@ static wh_status describe_column(wh_odbc_session *s, SQLHSTMT stmt, SQLUSMALLINT
 wh_status wh_odbc_describe_columns(wh_odbc_session *s, SQLHSTMT stmt, wh_arena *arena,
                                    wh_odbc_relation *r, wh_error *err) {
   SQLSMALLINT count = 0;
-  if (!SQL_SUCCEEDED(SQLNumResultCols(stmt, &count)))
+  if (!SQL_SUCCEEDED(wh_odbc.SQLNumResultCols(stmt, &count)))
     return wh_odbc_fail(s, stmt, "describing the columns", err);
   r->columns = WH_NEW_ARRAY(arena, (size_t)count, wh_odbc_column);
   if (!r->columns) return wh_fail_memory(err);
@@ -188,14 +188,14 @@ static wh_status ask_catalog(wh_odbc_session *s, const catalog_names *n, wh_odbc
   SQLWCHAR *table = (SQLWCHAR *)n->table.data;
   WH_TRY(wh_odbc_statement(s, &columns, err));
   wh_odbc_begin_call(s, columns, limit);
-  SQLRETURN rc =
-      SQLColumnsW(columns, catalog, catalog_len, schema, schema_len, table, SQL_NTS, NULL, 0);
+  SQLRETURN rc = wh_odbc.SQLColumnsW(columns, catalog, catalog_len, schema, schema_len, table,
+                                     SQL_NTS, NULL, 0);
   wh_odbc_end_call(s);
   if (!SQL_SUCCEEDED(rc)) return wh_odbc_fail(s, columns, "reading the catalog", err);
   WH_TRY(take_nullable(s, columns, r, err));
   WH_TRY(wh_odbc_statement(s, &keys, err));
   wh_odbc_begin_call(s, keys, limit);
-  rc = SQLPrimaryKeysW(keys, catalog, catalog_len, schema, schema_len, table, SQL_NTS);
+  rc = wh_odbc.SQLPrimaryKeysW(keys, catalog, catalog_len, schema, schema_len, table, SQL_NTS);
   wh_odbc_end_call(s);
   if (!SQL_SUCCEEDED(rc)) return WH_OK; // not every driver can say
   return take_keys(s, keys, r, err);

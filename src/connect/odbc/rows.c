@@ -96,19 +96,21 @@ static wh_status bind(wh_odbc_rows *rows, wh_arena *arena, wh_error *err) {
   rows->statuses = WH_NEW_ARRAY(arena, rows->at_once, SQLUSMALLINT);
   if (!rows->statuses) return wh_fail_memory(err);
   SQLHSTMT stmt = rows->stmt;
-  ok = ok && SQL_SUCCEEDED(
-                 SQLSetStmtAttrW(stmt, SQL_ATTR_ROW_BIND_TYPE, (SQLPOINTER)SQL_BIND_BY_COLUMN, 0));
-  ok = ok && SQL_SUCCEEDED(SQLSetStmtAttrW(stmt, SQL_ATTR_ROW_ARRAY_SIZE,
-                                           (SQLPOINTER)(uintptr_t)rows->at_once, 0));
-  ok = ok && SQL_SUCCEEDED(SQLSetStmtAttrW(stmt, SQL_ATTR_ROW_STATUS_PTR, rows->statuses, 0));
-  ok = ok && SQL_SUCCEEDED(SQLSetStmtAttrW(stmt, SQL_ATTR_ROWS_FETCHED_PTR, &rows->fetched, 0));
+  ok = ok && SQL_SUCCEEDED(wh_odbc.SQLSetStmtAttrW(stmt, SQL_ATTR_ROW_BIND_TYPE,
+                                                   (SQLPOINTER)SQL_BIND_BY_COLUMN, 0));
+  ok = ok && SQL_SUCCEEDED(wh_odbc.SQLSetStmtAttrW(stmt, SQL_ATTR_ROW_ARRAY_SIZE,
+                                                   (SQLPOINTER)(uintptr_t)rows->at_once, 0));
+  ok = ok &&
+       SQL_SUCCEEDED(wh_odbc.SQLSetStmtAttrW(stmt, SQL_ATTR_ROW_STATUS_PTR, rows->statuses, 0));
+  ok = ok &&
+       SQL_SUCCEEDED(wh_odbc.SQLSetStmtAttrW(stmt, SQL_ATTR_ROWS_FETCHED_PTR, &rows->fetched, 0));
   for (size_t i = 0; ok && i < rows->count; i++) {
     wh_odbc_slot *slot = &rows->slots[i];
     slot->data = wh_arena_array(arena, rows->at_once, (size_t)slot->width);
     slot->lengths = WH_NEW_ARRAY(arena, rows->at_once, SQLLEN);
     if (!slot->data || !slot->lengths) return wh_fail_memory(err);
-    ok = SQL_SUCCEEDED(SQLBindCol(stmt, (SQLUSMALLINT)(i + 1), slot->c_type, slot->data,
-                                  slot->width, slot->lengths));
+    ok = SQL_SUCCEEDED(wh_odbc.SQLBindCol(stmt, (SQLUSMALLINT)(i + 1), slot->c_type, slot->data,
+                                          slot->width, slot->lengths));
   }
   return ok ? WH_OK : wh_odbc_fail(rows->session, stmt, rows->doing, err);
 }
@@ -190,8 +192,8 @@ static wh_status get_pieces(wh_odbc_rows *rows, size_t column, wh_error *err) {
     if (!wh_buf_reserve(out, room)) return wh_fail_memory(err);
     wh_odbc_begin_call(rows->session, rows->stmt,
                        wh_odbc_options_of(rows->session)->statement_timeout_us);
-    SQLRETURN rc = SQLGetData(rows->stmt, (SQLUSMALLINT)(column + 1), slot->c_type,
-                              out->data + out->len, (SQLLEN)room, &length);
+    SQLRETURN rc = wh_odbc.SQLGetData(rows->stmt, (SQLUSMALLINT)(column + 1), slot->c_type,
+                                      out->data + out->len, (SQLLEN)room, &length);
     wh_odbc_end_call(rows->session);
     if (rc == SQL_NO_DATA) return WH_OK;
     if (!SQL_SUCCEEDED(rc)) return refuse(rows, slot, err);
@@ -246,7 +248,7 @@ static void show_pieces(wh_odbc_slot *slot, wh_odbc_cell *ret) {
 
 // A value that the array had no room for, or that the driver had trouble with.
 static wh_status get_again(wh_odbc_rows *rows, size_t column, wh_odbc_cell *ret, wh_error *err) {
-  SQLRETURN rc = SQLSetPos(rows->stmt, rows->row + 1, SQL_POSITION, SQL_LOCK_NO_CHANGE);
+  SQLRETURN rc = wh_odbc.SQLSetPos(rows->stmt, rows->row + 1, SQL_POSITION, SQL_LOCK_NO_CHANGE);
   if (!SQL_SUCCEEDED(rc)) return wh_odbc_fail(rows->session, rows->stmt, rows->doing, err);
   WH_TRY(get_pieces(rows, column, err));
   show_pieces(&rows->slots[column], ret);

@@ -16,10 +16,11 @@ static SQLPOINTER number(SQLULEN value) {
 // --- Logging in ----------------------------------------------------------------------------------
 
 static wh_status make_handles(wh_odbc_session *s, wh_error *err) {
-  if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_ENV, SQL_NULL_HANDLE, &s->env)))
+  if (!SQL_SUCCEEDED(wh_odbc.SQLAllocHandle(SQL_HANDLE_ENV, SQL_NULL_HANDLE, &s->env)))
     return wh_fail_memory(err);
-  (void)SQLSetEnvAttr(s->env, SQL_ATTR_ODBC_VERSION, number(SQL_OV_ODBC3), 0);
-  if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_DBC, s->env, &s->dbc))) return wh_fail_memory(err);
+  (void)wh_odbc.SQLSetEnvAttr(s->env, SQL_ATTR_ODBC_VERSION, number(SQL_OV_ODBC3), 0);
+  if (!SQL_SUCCEEDED(wh_odbc.SQLAllocHandle(SQL_HANDLE_DBC, s->env, &s->dbc)))
+    return wh_fail_memory(err);
   return WH_OK;
 }
 
@@ -33,16 +34,16 @@ static wh_status log_in(wh_odbc_session *s, wh_error *err) {
   bool whole = wh_odbc_add_connection_string(o, &text) && wh_odbc_to_wide(wh_buf_str(&text), &wide);
   if (!whole) return wh_fail_memory(err);
   SQLUINTEGER seconds = whole_seconds(o->connect_timeout_us);
-  (void)SQLSetConnectAttrW(s->dbc, SQL_ATTR_LOGIN_TIMEOUT, number(seconds), 0);
-  (void)SQLSetConnectAttrW(s->dbc, SQL_ATTR_ACCESS_MODE, number(SQL_MODE_READ_ONLY), 0);
+  (void)wh_odbc.SQLSetConnectAttrW(s->dbc, SQL_ATTR_LOGIN_TIMEOUT, number(seconds), 0);
+  (void)wh_odbc.SQLSetConnectAttrW(s->dbc, SQL_ATTR_ACCESS_MODE, number(SQL_MODE_READ_ONLY), 0);
   SQLSMALLINT unused;
-  SQLRETURN rc = SQLDriverConnectW(s->dbc, NULL, (SQLWCHAR *)wide.data, SQL_NTS, NULL, 0, &unused,
-                                   SQL_DRIVER_NOPROMPT);
+  SQLRETURN rc = wh_odbc.SQLDriverConnectW(s->dbc, NULL, (SQLWCHAR *)wide.data, SQL_NTS, NULL, 0,
+                                           &unused, SQL_DRIVER_NOPROMPT);
   memset(wide.data, 0, wide.len);
   memset(text.data, 0, text.len);
   if (SQL_SUCCEEDED(rc)) return WH_OK;
   wh_status status = wh_odbc_fail_login(s, err);
-  SQLFreeHandle(SQL_HANDLE_DBC, s->dbc);
+  wh_odbc.SQLFreeHandle(SQL_HANDLE_DBC, s->dbc);
   s->dbc = SQL_NULL_HDBC;
   return status;
 }
@@ -54,7 +55,7 @@ static wh_status get_info(wh_odbc_session *s, SQLUSMALLINT what, wh_str *ret, wh
   SQLWCHAR text[UNITS] = {0};
   SQLSMALLINT bytes = 0;
   *ret = (wh_str){0};
-  if (!SQL_SUCCEEDED(SQLGetInfoW(s->dbc, what, text, sizeof text, &bytes))) return WH_OK;
+  if (!SQL_SUCCEEDED(wh_odbc.SQLGetInfoW(s->dbc, what, text, sizeof text, &bytes))) return WH_OK;
   size_t units = 0;
   while (units < UNITS - 1 && text[units])
     units++;
@@ -77,7 +78,7 @@ static wh_status learn(wh_odbc_session *s, wh_error *err) {
   s->has_schemas = schema.len > 0;
   s->quote = quote.len == 1 && quote.data[0] != ' ' ? quote.data[0] : 0;
   s->escape = escape.len == 1 ? escape.data[0] : 0;
-  (void)SQLGetInfoW(s->dbc, SQL_GETDATA_EXTENSIONS, &extensions, sizeof extensions, NULL);
+  (void)wh_odbc.SQLGetInfoW(s->dbc, SQL_GETDATA_EXTENSIONS, &extensions, sizeof extensions, NULL);
   SQLUINTEGER needed = SQL_GD_BLOCK | SQL_GD_BOUND | SQL_GD_ANY_COLUMN | SQL_GD_ANY_ORDER;
   s->goes_back = (extensions & needed) == needed;
   return WH_OK;
@@ -86,7 +87,8 @@ static wh_status learn(wh_odbc_session *s, wh_error *err) {
 // --- The transaction -----------------------------------------------------------------------------
 
 static bool set_isolation(wh_odbc_session *s, SQLUINTEGER level) {
-  return SQL_SUCCEEDED(SQLSetConnectAttrW(s->dbc, SQL_ATTR_TXN_ISOLATION, number(level), 0));
+  return SQL_SUCCEEDED(
+      wh_odbc.SQLSetConnectAttrW(s->dbc, SQL_ATTR_TXN_ISOLATION, number(level), 0));
 }
 
 static wh_status choose_isolation(wh_odbc_session *s, wh_error *err) {
@@ -101,7 +103,7 @@ static wh_status choose_isolation(wh_odbc_session *s, wh_error *err) {
   };
   int isolation = wh_odbc_options_of(s)->isolation;
   SQLUINTEGER offered = 0;
-  (void)SQLGetInfoW(s->dbc, SQL_TXN_ISOLATION_OPTION, &offered, sizeof offered, NULL);
+  (void)wh_odbc.SQLGetInfoW(s->dbc, SQL_TXN_ISOLATION_OPTION, &offered, sizeof offered, NULL);
   if (isolation != WH_ODBC_ISOLATION_AUTO) {
     if ((offered & asked[isolation].level) && set_isolation(s, asked[isolation].level))
       return WH_OK;
@@ -116,8 +118,8 @@ static wh_status choose_isolation(wh_odbc_session *s, wh_error *err) {
 // A statement that a query hides would otherwise be committed by itself.
 static wh_status begin(wh_odbc_session *s, wh_error *err) {
   WH_TRY(choose_isolation(s, err));
-  SQLRETURN rc =
-      SQLSetConnectAttrW(s->dbc, SQL_ATTR_AUTOCOMMIT, number(SQL_AUTOCOMMIT_OFF), SQL_IS_UINTEGER);
+  SQLRETURN rc = wh_odbc.SQLSetConnectAttrW(s->dbc, SQL_ATTR_AUTOCOMMIT, number(SQL_AUTOCOMMIT_OFF),
+                                            SQL_IS_UINTEGER);
   if (SQL_SUCCEEDED(rc)) return WH_OK;
   return wh_fail(err, WH_ERR_REFUSED,
                  "%.*s: the driver has no transactions, so that nobody could say what a query "
@@ -126,7 +128,7 @@ static wh_status begin(wh_odbc_session *s, wh_error *err) {
 }
 
 void wh_odbc_rollback(wh_odbc_session *s) {
-  (void)SQLEndTran(SQL_HANDLE_DBC, s->dbc, SQL_ROLLBACK);
+  (void)wh_odbc.SQLEndTran(SQL_HANDLE_DBC, s->dbc, SQL_ROLLBACK);
 }
 
 // --- The session ---------------------------------------------------------------------------------
@@ -136,7 +138,8 @@ wh_status wh_odbc_open(wh_connection *c, bool each, wh_odbc_session **ret, wh_er
   if (!s) return wh_fail_memory(err);
   s->connection = c;
   wh_arena_init(&s->arena, c->mem);
-  wh_status status = make_handles(s, err);
+  wh_status status = wh_odbc_load(c, err);
+  if (status == WH_OK) status = make_handles(s, err);
   if (status == WH_OK) status = wh_odbc_watch_start(s, err);
   if (status == WH_OK) status = log_in(s, err);
   if (status == WH_OK) status = learn(s, err);
@@ -154,10 +157,10 @@ void wh_odbc_close(wh_odbc_session *s) {
   wh_odbc_watch_stop(s);
   if (s->dbc) {
     wh_odbc_rollback(s);
-    SQLDisconnect(s->dbc);
-    SQLFreeHandle(SQL_HANDLE_DBC, s->dbc);
+    wh_odbc.SQLDisconnect(s->dbc);
+    wh_odbc.SQLFreeHandle(SQL_HANDLE_DBC, s->dbc);
   }
-  if (s->env) SQLFreeHandle(SQL_HANDLE_ENV, s->env);
+  if (s->env) wh_odbc.SQLFreeHandle(SQL_HANDLE_ENV, s->env);
   wh_arena_free(&s->arena);
   wh_mem_free(s->connection->mem, s, sizeof *s);
 }

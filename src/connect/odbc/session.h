@@ -2,15 +2,7 @@
 #pragma once
 
 #include "base/buf.h"
-#include "connect/odbc/odbc.h"
-
-#include <sql.h>
-
-#include <sqlext.h>
-
-// sqltypes.h has names for these that mean something else elsewhere.
-#undef TRUE
-#undef FALSE
+#include "connect/odbc/api.h"
 
 enum { WH_ODBC_MESSAGE_MAX = 400, WH_ODBC_STATE_LEN = 5 };
 

@@ -2,7 +2,7 @@
 
 wh_status wh_odbc_statement(wh_odbc_session *s, SQLHSTMT *ret, wh_error *err) {
   SQLHSTMT stmt;
-  if (!SQL_SUCCEEDED(SQLAllocHandle(SQL_HANDLE_STMT, s->dbc, &stmt))) {
+  if (!SQL_SUCCEEDED(wh_odbc.SQLAllocHandle(SQL_HANDLE_STMT, s->dbc, &stmt))) {
     wh_odbc_trouble t;
     wh_odbc_trouble_of(s, SQL_HANDLE_DBC, s->dbc, &t);
     return wh_fail(err, WH_ERR_IO, "%.*s: %s", WH_STR_ARG(s->connection->name), t.text);
@@ -10,7 +10,7 @@ wh_status wh_odbc_statement(wh_odbc_session *s, SQLHSTMT *ret, wh_error *err) {
   int64_t us = wh_odbc_options_of(s)->statement_timeout_us;
   SQLULEN seconds = (SQLULEN)(us / 1000000 + (us % 1000000 > 0));
   // So that the database knows it, too; the watch ends what it does not end.
-  if (seconds) (void)SQLSetStmtAttrW(stmt, SQL_ATTR_QUERY_TIMEOUT, (SQLPOINTER)seconds, 0);
+  if (seconds) (void)wh_odbc.SQLSetStmtAttrW(stmt, SQL_ATTR_QUERY_TIMEOUT, (SQLPOINTER)seconds, 0);
   *ret = stmt;
   return WH_OK;
 }
@@ -18,8 +18,8 @@ wh_status wh_odbc_statement(wh_odbc_session *s, SQLHSTMT *ret, wh_error *err) {
 void wh_odbc_statement_free(SQLHSTMT *stmt) {
   if (!*stmt) return;
   // PostgreSQL's driver keeps what it found out about a statement that was never run, otherwise.
-  SQLFreeStmt(*stmt, SQL_CLOSE);
-  SQLFreeHandle(SQL_HANDLE_STMT, *stmt);
+  wh_odbc.SQLFreeStmt(*stmt, SQL_CLOSE);
+  wh_odbc.SQLFreeHandle(SQL_HANDLE_STMT, *stmt);
   *stmt = SQL_NULL_HSTMT;
 }
 
@@ -29,14 +29,14 @@ wh_status wh_odbc_prepare(wh_odbc_session *s, SQLHSTMT stmt, wh_str sql, const c
   wh_buf_init(&wide, s->connection->mem, 0);
   if (!wh_odbc_to_wide(sql, &wide)) return wh_fail_memory(err);
   wh_odbc_begin_call(s, stmt, wh_odbc_options_of(s)->statement_timeout_us);
-  SQLRETURN rc = SQLPrepareW(stmt, (SQLWCHAR *)wide.data, SQL_NTS);
+  SQLRETURN rc = wh_odbc.SQLPrepareW(stmt, (SQLWCHAR *)wide.data, SQL_NTS);
   wh_odbc_end_call(s);
   return SQL_SUCCEEDED(rc) ? WH_OK : wh_odbc_fail(s, stmt, doing, err);
 }
 
 wh_status wh_odbc_execute(wh_odbc_session *s, SQLHSTMT stmt, const char *doing, wh_error *err) {
   wh_odbc_begin_call(s, stmt, wh_odbc_options_of(s)->statement_timeout_us);
-  SQLRETURN rc = SQLExecute(stmt);
+  SQLRETURN rc = wh_odbc.SQLExecute(stmt);
   wh_odbc_end_call(s);
   return SQL_SUCCEEDED(rc) || rc == SQL_NO_DATA ? WH_OK : wh_odbc_fail(s, stmt, doing, err);
 }
@@ -44,7 +44,7 @@ wh_status wh_odbc_execute(wh_odbc_session *s, SQLHSTMT stmt, const char *doing, 
 wh_status wh_odbc_fetch_one(wh_odbc_session *s, SQLHSTMT stmt, const char *doing, bool *ret_row,
                             wh_error *err) {
   wh_odbc_begin_call(s, stmt, wh_odbc_options_of(s)->statement_timeout_us);
-  SQLRETURN rc = SQLFetch(stmt);
+  SQLRETURN rc = wh_odbc.SQLFetch(stmt);
   wh_odbc_end_call(s);
   *ret_row = rc != SQL_NO_DATA;
   return SQL_SUCCEEDED(rc) || rc == SQL_NO_DATA ? WH_OK : wh_odbc_fail(s, stmt, doing, err);
@@ -56,7 +56,7 @@ wh_status wh_odbc_get_text(wh_odbc_session *s, SQLHSTMT stmt, SQLUSMALLINT colum
   SQLWCHAR text[WH_ODBC_NAME_MAX] = {0};
   SQLLEN bytes = SQL_NULL_DATA;
   wh_buf_clear(out);
-  SQLRETURN rc = SQLGetData(stmt, column, SQL_C_WCHAR, text, sizeof text, &bytes);
+  SQLRETURN rc = wh_odbc.SQLGetData(stmt, column, SQL_C_WCHAR, text, sizeof text, &bytes);
   if (!SQL_SUCCEEDED(rc)) return wh_odbc_fail(s, stmt, doing, err);
   if (bytes == SQL_NULL_DATA) return WH_OK;
   size_t units = 0;

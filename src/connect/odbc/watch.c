@@ -28,7 +28,7 @@ static int64_t now_ns(void) {
 static void look(wh_odbc_watch *w) {
   bool late = w->until_ns && now_ns() >= w->until_ns;
   w->timed_out |= late;
-  if (late || (w->cancel && atomic_load(w->cancel))) (void)SQLCancel(w->busy);
+  if (late || (w->cancel && atomic_load(w->cancel))) (void)wh_odbc.SQLCancel(w->busy);
 }
 
 // Calls are mostly shorter than the time between two looks: then nobody is woken for them.

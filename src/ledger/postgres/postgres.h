@@ -48,6 +48,8 @@ typedef struct pg_ledger {
   wh_pg_session *session;                      // NULL: lost
   const char *prepared[LEDGER_STATEMENTS_MAX]; // in this session, each as "w" and its number
   size_t prepared_count;
+  bool has_held;   // something, once
+  bool is_closing; // waits for no server any more
   bool in_transaction;
   bool lost;        // the transaction that failed had not been committed
   bool is_doubtful; // the connection was lost while it was being committed

@@ -292,6 +292,7 @@ const ledger_driver sqlite_driver = {
     .is_null = is_null,
     .number = number,
     .text = text,
+    .page = 1,
     .write_hashes = write_hashes,
     .read_hashes = read_hashes,
     .hold = sqlite_hold,

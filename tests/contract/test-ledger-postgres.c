@@ -289,6 +289,45 @@ SHARED_TEST(somebody_elses_schema_and_newer_ledgers_are_refused) {
   CHECK_ERROR_HAS("a newer wherry wrote this ledger (version 99; this one knows 1)");
 }
 
+typedef struct page_listing {
+  wh_ledger *l;
+  int64_t seen, next;
+} page_listing;
+
+// In order, each once; other verbs may be called meanwhile.
+static wh_status see_work(void *context, const wh_work *work, wh_error *err) {
+  page_listing *list = context;
+  CHECK_EQ(work->order, list->next);
+  list->next = work->order + 1;
+  list->seen++;
+  wh_arena_reset(&arena);
+  return work->order % 7 ? WH_OK : list->l->type->forgive(list->l, work->id, err);
+}
+
+SHARED_TEST(long_listings_come_in_pages) {
+  enum { WORKS = 350 };
+  static char keys[WORKS][16];
+  static wh_put puts[WORKS];
+  wh_ledger *l;
+  REQUIRE_OK(join(&test_mem, LONG_LEASE_US, &l));
+  for (int i = 0; i < WORKS; i++) {
+    snprintf(keys[i], sizeof keys[i], "%d", i);
+    puts[i] = (wh_put){S(keys[i]), S("1"), i};
+  }
+  uint64_t fresh;
+  CHECK_OK(l->type->put_many(l, S("p"), puts, WORKS, false, &fresh, &test_err));
+  CHECK_EQ(fresh, WORKS);
+  CHECK_OK(l->type->put_many(l, S("p"), puts, WORKS, false, &fresh, &test_err));
+  CHECK_EQ(fresh, 0);
+  const char *names[] = {"p", ""};
+  for (int i = 0; i < 2; i++) {
+    page_listing list = {.l = l};
+    CHECK_OK(l->type->works(l, S(names[i]), &arena, see_work, &list, &test_err));
+    CHECK_EQ(list.seen, WORKS);
+  }
+  wh_ledger_close(l);
+}
+
 SHARED_TEST(names_of_any_bytes_stay_apart) {
   static const char *const keys[] = {"g\xFFh",   "g\\xffh", "g\\\\xffh", "\\",
                                      "\xC3\xBC", "\xC3",    ""};

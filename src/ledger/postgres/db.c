@@ -271,6 +271,7 @@ const ledger_driver pg_driver = {
     .is_null = is_null,
     .number = number,
     .text = text,
+    .page = PG_LEDGER_PAGE,
     .write_hashes = write_hashes,
     .read_hashes = read_hashes,
     .hold = pg_hold,

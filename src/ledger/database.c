@@ -97,6 +97,18 @@ wh_status ledger_run(ledger_query *q, wh_error *err) {
   return status;
 }
 
+wh_status ledger_list_step(ledger_query *q, bool *ret_row, wh_error *err) {
+  *ret_row = false;
+  if (!q->sql) return WH_OK;
+  WH_TRY(ledger_step(q, ret_row, err));
+  if (!*ret_row) ledger_query_end(q);
+  return WH_OK;
+}
+
+void ledger_list_pause(ledger_query *q, wh_status status) {
+  if (q->sql && (status != WH_OK || q->owner->driver->page == 1)) ledger_query_end(q);
+}
+
 wh_str ledger_read_text(ledger_query *q, wh_arena *arena) {
   wh_str text = {0};
   bool good = q->owner->driver->text(q, q->read++, &text);

@@ -22,7 +22,7 @@ enum {
   LEDGER_STATEMENTS_MAX = 96, // distinct SQL texts of the verbs
   LEDGER_SQL_MAX = 1024,      // bytes of one of them
   LEDGER_PARAMS_MAX = 32,     // of one of them
-  LEDGER_TRIES_MAX = 5,       // of a transaction that was in another's way, or lost its connection
+  LEDGER_TRIES_MAX = 5,       // of a transaction whose connection is lost
 };
 
 typedef struct ledger ledger;
@@ -50,11 +50,15 @@ typedef struct ledger_driver {
   // the rows that were changed.
   wh_status (*step)(ledger_query *q, bool *ret_row, wh_error *err);
   void (*end_query)(ledger_query *q);
-  // Of the row in hand. Texts live until the next step; NULL has no data.
+  // Of the row in hand. A text lives until the next call; NULL has no data.
   bool (*is_null)(const ledger_query *q, int column);
   int64_t (*number)(const ledger_query *q, int column);
   bool (*text)(const ledger_query *q, int column, wh_str *ret); // false: no memory
   wh_str (*bytes)(const ledger_query *q, int column);           // of a blob
+
+  // Rows that a listing asks for at once. More than 1 only where a query that has been run holds
+  // nothing that other queries need.
+  int page;
 
   // The hashes of the cursor with that id, in a transaction.
   wh_status (*write_hashes)(ledger *l, int64_t id, const uint64_t *hashes, size_t count,
@@ -163,6 +167,13 @@ void ledger_bind_zeroes(ledger_query *q, uint64_t bytes);
 wh_status ledger_step(ledger_query *q, bool *ret_row, wh_error *err);
 // A statement without rows. Ends the query; q->changes stays.
 wh_status ledger_run(ledger_query *q, wh_error *err);
+
+// The next row of a listing, whose query stays open from one visit to the next where the driver
+// lets it: steps one that is open; *ret_row false: open it again, behind the last row, and step
+// that.
+wh_status ledger_list_step(ledger_query *q, bool *ret_row, wh_error *err);
+// Behind each row, with the lock held: ends the query where it cannot stay open.
+void ledger_list_pause(ledger_query *q, wh_status status);
 
 wh_str ledger_read_text(ledger_query *q, wh_arena *arena); // copied
 wh_str ledger_read_blob(ledger_query *q, wh_arena *arena); // copied

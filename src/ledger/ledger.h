@@ -8,7 +8,8 @@
 // Visitors: no lock is held while one runs, so it may call any verb; it may also reset the arena
 // when it keeps nothing. Anything but WH_OK ends the listing with that status.
 // Errors that any verb may return: WH_ERR_NO_SPACE, WH_ERR_BUSY (another process holds the ledger;
-// retry), WH_ERR_DATA (it is damaged: wherry ledger rebuild), WH_ERR_IO, WH_ERR_MEMORY.
+// retry), WH_ERR_DATA (it is damaged: wherry ledger rebuild), WH_ERR_UNAVAILABLE (its server does
+// not answer; retry), WH_ERR_IO, WH_ERR_MEMORY.
 // A `pipeline` that is empty means all of them, where a verb lists, counts or revives.
 #pragma once
 

@@ -65,24 +65,37 @@ typedef struct entry_place {
   wh_buf run;
 } entry_place;
 
-static wh_status next_entry(wh_ledger *base, wh_str pipeline, entry_place *place, wh_arena *arena,
-                            wh_quarantine_entry *ret, wh_error *err) {
-  LEDGER_LOCK l = ledger_lock(base);
-  LEDGER_QUERY q;
+static void open_page(ledger *l, wh_str pipeline, const entry_place *place, ledger_query *q) {
 #define ENTRIES(condition)                                                                         \
   "SELECT " QUARANTINE_COLUMNS " FROM quarantine WHERE " condition                                 \
-  " pending = 0 AND (time_us, run) > (?, ?) ORDER BY time_us, run LIMIT 1"
-  ledger_query_open(l, pipeline.len ? ENTRIES("pipeline = ? AND") : ENTRIES(""), &q);
+  " pending = 0 AND (time_us, run) > (?, ?) ORDER BY time_us, run LIMIT ?"
+  ledger_query_open(l, pipeline.len ? ENTRIES("pipeline = ? AND") : ENTRIES(""), q);
 #undef ENTRIES
-  if (pipeline.len) ledger_bind_text(&q, pipeline);
-  ledger_bind_i64(&q, place->time_us);
-  ledger_bind_text(&q, wh_buf_str(&place->run));
+  if (pipeline.len) ledger_bind_text(q, pipeline);
+  ledger_bind_i64(q, place->time_us);
+  ledger_bind_text(q, wh_buf_str(&place->run));
+  ledger_bind_i64(q, l->driver->page);
+}
+
+static wh_status read_next(ledger *l, wh_str pipeline, const entry_place *place, ledger_query *q,
+                           wh_arena *arena, wh_quarantine_entry *ret, wh_error *err) {
   bool row;
-  WH_TRY(ledger_step(&q, &row, err));
+  WH_TRY(ledger_list_step(q, &row, err));
+  if (!row) {
+    open_page(l, pipeline, place, q);
+    WH_TRY(ledger_step(q, &row, err));
+  }
   if (!row) return WH_ERR_END;
-  read_entry(&q, arena, ret);
-  WH_TRY(ledger_read_end(&q, err));
-  ledger_query_end(&q); // it has borrowed the place
+  read_entry(q, arena, ret);
+  return ledger_read_end(q, err);
+}
+
+static wh_status next_entry(wh_ledger *base, wh_str pipeline, entry_place *place, ledger_query *q,
+                            wh_arena *arena, wh_quarantine_entry *ret, wh_error *err) {
+  LEDGER_LOCK l = ledger_lock(base);
+  wh_status status = read_next(l, pipeline, place, q, arena, ret, err);
+  ledger_list_pause(q, status); // it may have borrowed the place
+  if (status != WH_OK) return status;
   wh_buf_clear(&place->run);
   if (!wh_buf_add_str(&place->run, ret->run)) return wh_buf_check(&place->run, err);
   place->time_us = ret->time_us;
@@ -92,11 +105,12 @@ static wh_status next_entry(wh_ledger *base, wh_str pipeline, entry_place *place
 wh_status ledger_quarantined(wh_ledger *base, wh_str pipeline, wh_arena *arena,
                              wh_quarantine_visit visit, void *context, wh_error *err) {
   entry_place place = {.time_us = INT64_MIN, .run.mem = ((ledger *)base)->mem};
+  LEDGER_QUERY q = {0};
   wh_quarantine_entry entry;
   wh_status status = WH_OK;
   wh_status visited = WH_OK;
   while (visited == WH_OK &&
-         (status = next_entry(base, pipeline, &place, arena, &entry, err)) == WH_OK)
+         (status = next_entry(base, pipeline, &place, &q, arena, &entry, err)) == WH_OK)
     visited = visit(context, &entry, err);
   wh_buf_free(&place.run);
   if (visited != WH_OK) return visited;

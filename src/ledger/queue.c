@@ -264,27 +264,40 @@ typedef struct work_place {
   int64_t id;
 } work_place;
 
-static wh_status next_work(wh_ledger *base, wh_str pipeline, work_place *place, wh_arena *arena,
-                           wh_work *ret, wh_error *err) {
-  LEDGER_LOCK l = ledger_lock(base);
-  LEDGER_QUERY q;
+static void open_page(ledger *l, wh_str pipeline, const work_place *place, ledger_query *q) {
 #define OPEN_WORK "SELECT " WORK_COLUMNS " FROM work INDEXED BY work_open WHERE state <> 2 AND "
   ledger_query_open(l,
                     pipeline.len ? OPEN_WORK "pipeline = ? AND (ord, id) > (?, ?)"
-                                             " ORDER BY ord, id LIMIT 1"
+                                             " ORDER BY ord, id LIMIT ?"
                                  : OPEN_WORK "(pipeline, ord, id) > (?, ?, ?)"
-                                             " ORDER BY pipeline, ord, id LIMIT 1",
-                    &q);
+                                             " ORDER BY pipeline, ord, id LIMIT ?",
+                    q);
 #undef OPEN_WORK
-  ledger_bind_text(&q, pipeline.len ? pipeline : wh_buf_str(&place->pipeline));
-  ledger_bind_i64(&q, place->order);
-  ledger_bind_i64(&q, place->id);
+  ledger_bind_text(q, pipeline.len ? pipeline : wh_buf_str(&place->pipeline));
+  ledger_bind_i64(q, place->order);
+  ledger_bind_i64(q, place->id);
+  ledger_bind_i64(q, l->driver->page);
+}
+
+static wh_status read_next(ledger *l, wh_str pipeline, const work_place *place, ledger_query *q,
+                           wh_arena *arena, wh_work *ret, wh_error *err) {
   bool row;
-  WH_TRY(ledger_step(&q, &row, err));
+  WH_TRY(ledger_list_step(q, &row, err));
+  if (!row) {
+    open_page(l, pipeline, place, q);
+    WH_TRY(ledger_step(q, &row, err));
+  }
   if (!row) return WH_ERR_END;
-  read_work(&q, arena, ret);
-  WH_TRY(ledger_read_end(&q, err));
-  ledger_query_end(&q); // it has borrowed the place
+  read_work(q, arena, ret);
+  return ledger_read_end(q, err);
+}
+
+static wh_status next_work(wh_ledger *base, wh_str pipeline, work_place *place, ledger_query *q,
+                           wh_arena *arena, wh_work *ret, wh_error *err) {
+  LEDGER_LOCK l = ledger_lock(base);
+  wh_status status = read_next(l, pipeline, place, q, arena, ret, err);
+  ledger_list_pause(q, status); // it may have borrowed the place
+  if (status != WH_OK) return status;
   wh_buf_clear(&place->pipeline);
   if (!wh_buf_add_str(&place->pipeline, ret->pipeline)) return wh_buf_check(&place->pipeline, err);
   place->order = ret->order;
@@ -295,11 +308,12 @@ static wh_status next_work(wh_ledger *base, wh_str pipeline, work_place *place, 
 wh_status ledger_works(wh_ledger *base, wh_str pipeline, wh_arena *arena, wh_work_visit visit,
                        void *context, wh_error *err) {
   work_place place = {.pipeline.mem = ((ledger *)base)->mem, .order = INT64_MIN};
+  LEDGER_QUERY q = {0};
   wh_work work;
   wh_status status = WH_OK;
   wh_status visited = WH_OK;
   while (visited == WH_OK &&
-         (status = next_work(base, pipeline, &place, arena, &work, err)) == WH_OK)
+         (status = next_work(base, pipeline, &place, &q, arena, &work, err)) == WH_OK)
     visited = visit(context, &work, err);
   wh_buf_free(&place.pipeline);
   if (visited != WH_OK) return visited;

@@ -210,7 +210,7 @@ wh_status ledger_run_get(wh_ledger *base, wh_str id, wh_arena *arena, wh_run *re
 static const char *newest_sql(bool of_pipeline, bool in_state) {
 #define NEWEST(condition)                                                                          \
   "SELECT " RUN_COLUMNS " FROM run WHERE " condition                                               \
-  " (ord, id) < (?, ?) ORDER BY ord DESC, id DESC LIMIT 1"
+  " (ord, id) < (?, ?) ORDER BY ord DESC, id DESC LIMIT ?"
   if (of_pipeline && in_state) return NEWEST("pipeline = ? AND state = ? AND");
   if (of_pipeline) return NEWEST("pipeline = ? AND");
   return in_state ? NEWEST("state = ? AND") : NEWEST("");
@@ -225,33 +225,48 @@ typedef struct run_filter {
   size_t id_len;
 } run_filter;
 
-static wh_status next_run(wh_ledger *base, run_filter *filter, wh_arena *arena, wh_run *ret,
-                          wh_error *err) {
-  LEDGER_LOCK l = ledger_lock(base);
-  LEDGER_QUERY q;
-  ledger_query_open(l, newest_sql(filter->pipeline.len > 0, filter->state >= 0), &q);
-  if (filter->pipeline.len) ledger_bind_text(&q, filter->pipeline);
-  if (filter->state >= 0) ledger_bind_i64(&q, filter->state);
-  ledger_bind_i64(&q, filter->order);
-  ledger_bind_text(&q, wh_str_n(filter->id, filter->id_len));
+static void open_page(ledger *l, const run_filter *filter, ledger_query *q) {
+  ledger_query_open(l, newest_sql(filter->pipeline.len > 0, filter->state >= 0), q);
+  if (filter->pipeline.len) ledger_bind_text(q, filter->pipeline);
+  if (filter->state >= 0) ledger_bind_i64(q, filter->state);
+  ledger_bind_i64(q, filter->order);
+  ledger_bind_text(q, wh_str_n(filter->id, filter->id_len));
+  ledger_bind_i64(q, l->driver->page);
+}
+
+static wh_status read_next(ledger *l, run_filter *filter, ledger_query *q, wh_arena *arena,
+                           wh_run *ret, wh_error *err) {
   bool row;
-  WH_TRY(ledger_step(&q, &row, err));
+  WH_TRY(ledger_list_step(q, &row, err));
+  if (!row) {
+    open_page(l, filter, q);
+    WH_TRY(ledger_step(q, &row, err));
+  }
   if (!row) return WH_ERR_END;
-  ledger_read_run(&q, arena, ret);
-  WH_TRY(ledger_read_end(&q, err));
+  ledger_read_run(q, arena, ret);
+  WH_TRY(ledger_read_end(q, err));
   filter->order = ret->order;
   filter->id_len = ret->id.len < sizeof filter->id ? ret->id.len : sizeof filter->id;
   if (filter->id_len) memcpy(filter->id, ret->id.data, filter->id_len);
-  ledger_query_end(&q);
-  return ret->state == WH_RUN_SEALED ? ledger_read_sealed(l, ret, arena, err) : WH_OK;
+  return WH_OK;
+}
+
+static wh_status next_run(wh_ledger *base, run_filter *filter, ledger_query *q, wh_arena *arena,
+                          wh_run *ret, wh_error *err) {
+  LEDGER_LOCK l = ledger_lock(base);
+  wh_status status = read_next(l, filter, q, arena, ret, err);
+  ledger_list_pause(q, status);
+  if (status != WH_OK || ret->state != WH_RUN_SEALED) return status;
+  return ledger_read_sealed(l, ret, arena, err);
 }
 
 wh_status ledger_runs(wh_ledger *base, wh_str pipeline, int state, uint64_t limit, wh_arena *arena,
                       wh_run_visit visit, void *context, wh_error *err) {
   run_filter filter = {.pipeline = pipeline, .state = state, .order = INT64_MAX};
+  LEDGER_QUERY q = {0};
   for (uint64_t n = 0; !limit || n < limit; n++) {
     wh_run run;
-    wh_status status = next_run(base, &filter, arena, &run, err);
+    wh_status status = next_run(base, &filter, &q, arena, &run, err);
     if (status == WH_ERR_END) break;
     WH_TRY(status);
     WH_TRY(visit(context, &run, err));

@@ -301,6 +301,7 @@ const ledger_driver sqlite_driver = {
     .number = number,
     .text = text,
     .bytes = bytes,
+    .page = 1,
     .write_hashes = write_hashes,
     .read_hashes = read_hashes,
     .hold = sqlite_hold,

@@ -6,10 +6,10 @@
 #include <sqlite3.h>
 
 enum {
-  SQLITE_LEDGER_CACHE_KIB = 2048,         // pages kept in memory
-  SQLITE_LEDGER_BUSY_MS = 5000,           // how long another process may hold the database
-  SQLITE_LEDGER_WAL_BYTES_KEPT = 8 << 20, // a larger write-ahead log is cut back at the next
-                                          // checkpoint
+  SQLITE_LEDGER_CACHE_KIB = 2048, // pages kept in memory
+  SQLITE_LEDGER_BUSY_MS = 5000,   // how long another process may hold the database
+  // A larger write-ahead log is cut back at the next checkpoint.
+  SQLITE_LEDGER_WAL_BYTES_KEPT = 8 << 20,
 };
 
 typedef struct sqlite_statement {

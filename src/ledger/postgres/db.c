@@ -25,7 +25,8 @@ static wh_status reconnect(pg_ledger *l, wh_error *err) {
       atomic_store(&l->keeper.own_pid, PQbackendPID(l->session->conn));
       return WH_OK;
     }
-    if (status != WH_ERR_UNAVAILABLE || os->type->monotonic_ns(os) > end) return status;
+    if (status != WH_ERR_UNAVAILABLE || l->is_closing) return status;
+    if (os->type->monotonic_ns(os) > end) return status;
     os->type->sleep_ns(os, PG_LEDGER_RETRY_US * 1000ll);
   }
 }
@@ -289,6 +290,7 @@ const ledger_driver pg_driver = {
     .number = number,
     .text = text,
     .bytes = bytes,
+    .page = PG_LEDGER_PAGE,
     .write_hashes = write_hashes,
     .read_hashes = read_hashes,
     .hold = pg_hold,

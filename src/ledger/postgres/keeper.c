@@ -28,6 +28,7 @@ wh_status pg_hold(ledger *base, ledger_lease *lease, wh_error *err) {
   pg_ledger *l = (pg_ledger *)base;
   wh_str name = wh_str_n(lease->name, lease->len);
   WH_TRY(pg_keeper_start(l, err));
+  l->has_held = true;
   LEDGER_QUERY q;
   ledger_query_open(base,
                     "INSERT INTO lease (name, token, holder, until_us) VALUES (?,?,?,later_us(?))"
@@ -57,22 +58,13 @@ wh_status pg_renew(ledger *base, const ledger_lease *lease, wh_error *err) {
   return q.changes ? WH_OK : ledger_fail_stale(name, err);
 }
 
-// Others are told only where there is something left for them, or they would tell each other for
-// ever. Should it fail, the time runs out.
+// Should it fail, the time runs out.
 void pg_give_back(ledger *base, ledger_lease *lease) {
   pg_ledger *l = (pg_ledger *)base;
-  wh_str name = wh_str_n(lease->name, lease->len);
   LEDGER_QUERY q;
-  ledger_query_open(base,
-                    "WITH free AS (DELETE FROM lease WHERE name = ? AND token = ? RETURNING name)"
-                    " SELECT pg_catalog.pg_notify(current_schema(), name) FROM free WHERE EXISTS"
-                    " (SELECT 1 FROM work WHERE pipeline = ? AND state = 0) OR EXISTS"
-                    " (SELECT 1 FROM work WHERE pipeline = ? AND state = 1 AND received = 1)",
-                    &q);
-  ledger_bind_text(&q, name);
+  ledger_query_open(base, "DELETE FROM lease WHERE name = ? AND token = ?", &q);
+  ledger_bind_text(&q, wh_str_n(lease->name, lease->len));
   ledger_bind_text(&q, wh_str_of(l->token));
-  ledger_bind_text(&q, name);
-  ledger_bind_text(&q, name);
   WH_IGNORE(ledger_run(&q, NULL));
 }
 

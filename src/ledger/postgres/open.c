@@ -154,10 +154,20 @@ wh_status pg_ledger_migrate(pg_ledger *l, wh_error *err) {
 // --- opening
 // ---------------------------------------------------------------------------------------
 
+// Whoever worked and goes may leave something to do, in any pipeline. Not told where a lease is
+// given back: workers that cannot do it for the same reason would wake each other without end.
+static void tell_leaving(pg_ledger *l) {
+  if (!l->session || !l->has_held) return;
+  WH_IGNORE(wh_pg_run(l->session, WH_STR("SELECT pg_catalog.pg_notify(current_schema(), '')"), NULL,
+                      0, NULL, NULL));
+}
+
 static void pg_close(wh_ledger *base) {
   pg_ledger *l = (pg_ledger *)base;
+  l->is_closing = true;
   pg_keeper_stop(l);
   ledger_free(&l->base);
+  tell_leaving(l);
   pg_ledger_drop_session(l);
   wh_arena_free(&l->scratch);
   wh_arena_free(&l->arena);

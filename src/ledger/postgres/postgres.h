@@ -19,6 +19,7 @@ enum {
   PG_LEDGER_SILENCE_MS = 10 * 1000,     // after which a server that says nothing counts as gone
   PG_LEDGER_IDLE_MS = 10 * 1000,        // of a worker in a transaction, which the server then ends
   PG_LEDGER_RENEWALS = 3,               // of a lease, before it is over
+  PG_LEDGER_PAGE = 100,                 // rows of a listing in one journey to the server
   PG_LEDGER_HEARD_MAX = 64 << 10,       // bytes of names that wait to be taken
 };
 
@@ -48,6 +49,8 @@ typedef struct pg_ledger {
   wh_pg_session *session;                      // NULL: lost
   const char *prepared[LEDGER_STATEMENTS_MAX]; // in this session, each as "w" and its number
   size_t prepared_count;
+  bool has_held;   // something, once
+  bool is_closing; // waits for no server any more
   bool in_transaction;
   bool lost;        // the transaction that failed had not been committed
   bool is_doubtful; // the connection was lost while it was being committed

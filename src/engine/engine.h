@@ -49,7 +49,7 @@ enum {
   WH_SETTLE_PATIENCE_US = 5 * WH_SETTLE_US, // `run` waits so long in all for files to be still
   WH_CLOCK_AHEAD_US = 60 * 1000000,         // a file's time may be ahead of our clock by so much
   WH_ROW_SHARE_OF_MEMORY = 8,               // a row is at most memory / this
-  WH_MEMORY_BESIDES = 11 << 20,             // code, libraries, stacks and the C library's own
+  WH_MEMORY_BESIDES = 12 << 20,             // code, libraries, stacks and the C library's own
   WH_TAKES_MAX = 20, // of an object in a row by processes that were killed and got nowhere with it
   WH_TICK_US = 5 * 1000000,
   WH_RETRY_FIRST_US = 5 * 1000000, // delay after a failure, doubling

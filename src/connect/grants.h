@@ -21,6 +21,7 @@ typedef struct wh_need {
   wh_write_mode mode;
   bool has_key;
   bool side_table;
+  bool erases; // rows that are gone at the source may come
 } wh_need;
 
 typedef struct wh_grant {

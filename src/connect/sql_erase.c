@@ -5,7 +5,6 @@
 #include "connect/sql_sink.h"
 #include "data/deleted.h"
 
-#define PREFIX      "_wherry_deleted_"
 #define TIME_COLUMN "_wherry_time"
 
 // --- The table of deletions ----------------------------------------------------------------------
@@ -18,7 +17,7 @@ static wh_status name_deleted(wh_sink *sink, const wh_sql_target *t, wh_sql_targ
   size_t before = t->schema_name.len + (t->schema_name.len > 0);
   wh_str table = wh_str_sub(t->name, before, t->name.len);
   d->schema_name = t->schema_name;
-  d->side_name = wh_sql_own_name(driver, arena, PREFIX, table);
+  d->side_name = wh_sql_own_name(driver, arena, WH_SQL_DELETED, table);
   wh_str batch =
       wh_arena_printf(arena, "%s_wherry_deleted_%zu", driver->temporary_prefix, t->index);
   if (!d->side_name.data || !batch.data) return wh_fail_memory(err);

@@ -253,16 +253,31 @@ static wh_status add_bookkeeping(wh_sql_grants *g, const wh_need *need, wh_error
   return WH_OK;
 }
 
+// Deletions that are remembered: read by every load where there are any.
+static wh_status add_deleted(wh_sql_grants *g, const wh_need *need, const place *target,
+                             wh_error *err) {
+  if (need->mode != WH_WRITE_UPSERT) return WH_OK;
+  wh_str name = wh_sql_own_name(g->dialect->driver, g->arena, WH_SQL_DELETED, target->table);
+  wh_str full =
+      wh_arena_printf(g->arena, "%.*s.%.*s", WH_STR_ARG(target->schema), WH_STR_ARG(name));
+  if (!name.data || !full.data) return wh_fail_memory(err);
+  place p;
+  WH_TRY(look_up(g, full, &p, err));
+  if (!need->erases && p.presence != WH_SQL_THERE) return WH_OK;
+  return add_own(g, target->schema, name, need->who, WH_SQL_MAY_CHANGE | WH_SQL_MAY_DELETE, err);
+}
+
 static wh_status add_load(wh_sql_grants *g, const wh_need *need, wh_error *err) {
   place p;
   WH_TRY(look_up(g, need->table, &p, err));
   unsigned rights = need->mode == WH_WRITE_APPEND ? g->dialect->to_append : WH_SQL_MAY_CHANGE;
-  if (need->mode == WH_WRITE_REPLACE) rights |= WH_SQL_MAY_DELETE;
+  if (need->mode == WH_WRITE_REPLACE || need->erases) rights |= WH_SQL_MAY_DELETE;
   WH_TRY(add_table(g, &p, need->who, rights | create_if(&p), err));
   WH_TRY(add_bookkeeping(g, need, err));
   bool has_side = p.is_related ? !p.relation.has_order : need->side_table;
   if (has_side && need->mode == WH_WRITE_UPSERT)
     WH_TRY(add_own_beside(g, need, &p, "_wherry_order_", WH_SQL_MAY_CHANGE, err));
+  WH_TRY(add_deleted(g, need, &p, err));
   // The stage is made anew when the table changes.
   unsigned stage = WH_SQL_MAY_CHANGE | WH_SQL_MAY_DELETE | WH_SQL_MAY_CREATE | WH_SQL_MAY_DROP;
   if (need->mode == WH_WRITE_REPLACE)

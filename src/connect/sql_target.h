@@ -9,6 +9,8 @@
 
 #define WH_SQL_NUMBER "_wherry_n"     // the row's index in the batch
 #define WH_SQL_STAGE  "_wherry_stage" // which load's stage a row belongs to
+#define WH_SQL_DELETED                                                                             \
+  "_wherry_deleted_" // before the name of a table: where its deletions are kept
 
 // What the target is filled with by one statement or a few.
 enum { WH_SQL_STATEMENTS = 4 };

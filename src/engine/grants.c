@@ -72,6 +72,14 @@ static wh_status add_reading(needs *n, const wh_pipeline *p, wh_error *err) {
   return p->many ? add_many(n, p, err) : add_table(n, p, err);
 }
 
+// Objects say what is gone at their source where some pipeline compares.
+static bool may_erase(const wh_config *config, const wh_pipeline *p) {
+  if (p->write.mode != WH_WRITE_UPSERT || p->write.deletes == WH_DELETES_IGNORE) return false;
+  for (size_t i = 0; i < config->pipeline_count; i++)
+    if (config->pipelines[i].read.deletes) return true;
+  return false;
+}
+
 static wh_status add_loading(needs *n, const wh_pipeline *p, wh_error *err) {
   if (!wh_str_eq(p->to.connection, n->connection)) return WH_OK;
   wh_need need = {.who = p->name,
@@ -79,7 +87,8 @@ static wh_status add_loading(needs *n, const wh_pipeline *p, wh_error *err) {
                   .table = p->to.thing,
                   .mode = p->write.mode,
                   .has_key = p->write.key.count > 0,
-                  .side_table = p->write.side_table};
+                  .side_table = p->write.side_table,
+                  .erases = may_erase(n->config, p)};
   return add_need(n, &need, err);
 }
 

@@ -18,7 +18,7 @@ connections:
 pipelines:
   export-orders:
     from: erp:sales_order
-    read: {{ cursor: updated_at }}
+    read: {{ cursor: updated_at, deletes: compare, key: order_number }}
     steps:
       - trim: [status]
     columns:
@@ -85,7 +85,8 @@ INSERT INTO person VALUES (1, 'Ada', '1', 'GB1');
 INSERT INTO sales_order VALUES (1, 'SO1', ' Open', 0.5, 1, '2020-11-20 08:00:00'),
   (2, 'SO2', 'Shipped', 1.25, 1, '2020-11-20 09:00:00');
 """
-CHANGE = "UPDATE sales_order SET status = 'Late', updated_at = '2020-11-21 08:00:00' WHERE id = 1"
+CHANGE = ("UPDATE sales_order SET status = 'Late', updated_at = '2020-11-21 08:00:00' WHERE id = 1; "
+          "DELETE FROM sales_order WHERE id = 2")
 
 
 class PostgresPlace:
@@ -191,7 +192,7 @@ def test_postgres_needs_each_grant_and_no_other():
     for want in ('GRANT SELECT ("order_number", "status", "updated_at", "person") ON "public"."sales_order" TO "fresh"',
                  'GRANT SELECT ("id", "name", "iban", "phone") ON "public"."person" TO "fresh"',
                  'GRANT INSERT ON "public"."order_log" TO "fresh"',
-                 'GRANT SELECT, INSERT, UPDATE ON "public"."there" TO "fresh"',
+                 'GRANT SELECT, INSERT, UPDATE, DELETE ON "public"."there" TO "fresh"',
                  'GRANT CREATE ON SCHEMA "public" TO "fresh"'):
         assert want in grants, f"{want} is not among {grants}"
 
@@ -201,7 +202,7 @@ def test_mariadb_needs_each_grant_and_no_other():
     grants = each_is_needed(MariaDBPlace)
     for want in ("GRANT SELECT (`order_number`, `status`, `updated_at`) ON `shop_1`.`sales_order` TO 'fresh'@'%'",
                  "GRANT CREATE TEMPORARY TABLES ON `shop\\_1`.* TO 'fresh'@'%'",
-                 "GRANT SELECT, INSERT, UPDATE, CREATE ON `shop_1`.`order_copy` TO 'fresh'@'%'"):
+                 "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE ON `shop_1`.`order_copy` TO 'fresh'@'%'"):
         assert want in grants, f"{want} is not among {grants}"
 
 

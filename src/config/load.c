@@ -207,6 +207,7 @@ static void load_top(wh_loader *l) {
   wh_load_masks(l, top.masks);
   wh_load_pipelines(l, top.pipelines);
   wh_load_serve(l, top.serve);
+  wh_load_ranges(l);
   wh_load_triggers(l);
   check_memory(l, wh_node_get(root, "memory"));
 }

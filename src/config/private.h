@@ -107,10 +107,16 @@ void wh_load_zone(wh_loader *l, const wh_node *map, const char *owner, wh_str na
 // The gate of a pipeline; `to` is the connection the columns go to, or NULL.
 void wh_load_columns(wh_loader *l, wh_pipeline *p, const wh_node *node, const char *owner,
                      const wh_connection_info *to);
+// The same where `from` is a pattern over tables.
+void wh_load_tables(wh_loader *l, wh_pipeline *p, const wh_node *node, const char *owner,
+                    const wh_connection_info *to);
+// What else such a pipeline must be.
+void wh_load_many(wh_loader *l, const wh_pipeline *p, const char *owner, bool to_objects);
 // The steps and expectations of a pipeline, as far as they can be judged without data; after its
 // columns.
 void wh_load_content(wh_loader *l, const wh_pipeline *p, const char *owner);
 // What can be known only of all pipelines together.
+void wh_load_ranges(wh_loader *l);
 void wh_load_triggers(wh_loader *l);
 
 wh_mask_entry *wh_mask_entry_find(const wh_config *config, wh_str name);

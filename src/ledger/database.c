@@ -63,6 +63,10 @@ void ledger_bind_text(ledger_query *q, wh_str text) {
   bind(q, (ledger_param){.kind = LEDGER_TEXT, .text = text.data ? text : WH_STR("")});
 }
 
+void ledger_bind_blob(ledger_query *q, wh_str bytes) {
+  bind(q, (ledger_param){.kind = LEDGER_BLOB, .text = bytes.data ? bytes : WH_STR("")});
+}
+
 void ledger_bind_i64(ledger_query *q, int64_t value) {
   bind(q, (ledger_param){.kind = LEDGER_NUMBER, .number = value});
 }
@@ -110,6 +114,12 @@ wh_str ledger_read_text(ledger_query *q, wh_arena *arena) {
   bool good = q->owner->driver->text(q, q->read++, &text);
   if (good && !text.data) return (wh_str){0}; // NULL
   wh_str copy = good ? wh_arena_str(arena, text) : (wh_str){0};
+  q->no_memory |= !copy.data;
+  return copy;
+}
+
+wh_str ledger_read_blob(ledger_query *q, wh_arena *arena) {
+  wh_str copy = wh_arena_str(arena, q->owner->driver->bytes(q, q->read++));
   q->no_memory |= !copy.data;
   return copy;
 }

@@ -1,6 +1,7 @@
 // A ledger in a database. The verbs of ledger.h are SQL that SQLite and PostgreSQL both take, and
-// stand in cursors.c, leases.c, quarantine.c, queue.c, queue_state.c, runs.c, seal.c, services.c. A
-// ledger_driver brings them to its database: transactions, statements, and what holds a lease.
+// stand in cursors.c, keys.c, leases.c, quarantine.c, queue.c, queue_state.c, runs.c, seal.c,
+// services.c. A ledger_driver brings them to its database: transactions, statements, and what holds
+// a lease.
 //
 // A verb takes the lock (LEDGER_LOCK), works with queries that end with their scope (LEDGER_QUERY),
 // and changes more than one thing only in a LEDGER_TRANSACTION. No lock and no statement is held
@@ -53,6 +54,7 @@ typedef struct ledger_driver {
   bool (*is_null)(const ledger_query *q, int column);
   int64_t (*number)(const ledger_query *q, int column);
   bool (*text)(const ledger_query *q, int column, wh_str *ret); // false: no memory
+  wh_str (*bytes)(const ledger_query *q, int column);           // of a blob
 
   // Rows that a listing asks for at once. More than 1 only where a query that has been run holds
   // nothing that other queries need.
@@ -133,7 +135,7 @@ static inline wh_status ledger_tell(ledger *l, wh_str pipeline, wh_error *err) {
 }
 
 typedef struct ledger_param {
-  enum { LEDGER_NULL, LEDGER_TEXT, LEDGER_NUMBER, LEDGER_ZEROES } kind;
+  enum { LEDGER_NULL, LEDGER_TEXT, LEDGER_BLOB, LEDGER_NUMBER, LEDGER_ZEROES } kind;
   wh_str text;
   int64_t number; // the value; of zeroes how many bytes
 } ledger_param;
@@ -156,7 +158,8 @@ void ledger_query_open(ledger *l, const char *sql, ledger_query *ret);
 void ledger_query_end(ledger_query *q); // any number of times
 #define LEDGER_QUERY __attribute__((cleanup(ledger_query_end))) ledger_query
 
-void ledger_bind_text(ledger_query *q, wh_str text); // borrowed until the query ends
+void ledger_bind_text(ledger_query *q, wh_str text);  // borrowed until the query ends
+void ledger_bind_blob(ledger_query *q, wh_str bytes); // the same
 void ledger_bind_i64(ledger_query *q, int64_t value);
 void ledger_bind_u64(ledger_query *q, uint64_t value); // same bits
 void ledger_bind_null(ledger_query *q);
@@ -173,6 +176,7 @@ wh_status ledger_list_step(ledger_query *q, bool *ret_row, wh_error *err);
 void ledger_list_pause(ledger_query *q, wh_status status);
 
 wh_str ledger_read_text(ledger_query *q, wh_arena *arena); // copied
+wh_str ledger_read_blob(ledger_query *q, wh_arena *arena); // copied
 int64_t ledger_read_i64(ledger_query *q);                  // NULL reads as 0
 uint64_t ledger_read_u64(ledger_query *q);
 bool ledger_next_is_null(const ledger_query *q);
@@ -181,6 +185,8 @@ wh_status ledger_read_end(const ledger_query *q, wh_error *err);
 // --- the verbs, by file
 // ----------------------------------------------------------------------------
 
+wh_status ledger_pipelines(wh_ledger *l, wh_str prefix, wh_arena *arena, wh_str **ret,
+                           size_t *ret_count, wh_error *err);
 wh_status ledger_acquire(wh_ledger *l, wh_str pipeline, wh_lease *ret, wh_error *err);
 wh_status ledger_renew(wh_ledger *l, wh_lease *lease, wh_error *err);
 void ledger_release(wh_ledger *l, wh_lease *lease);
@@ -205,10 +211,11 @@ wh_status ledger_raise_order(wh_ledger *l, int64_t order, wh_error *err);
 #define LEDGER_RUN_CHANGES(t)                                                                      \
   t "object," t "epoch," t "state," t "finished_us," t "rows_read," t "rows_written," t            \
     "rows_unchanged," t "rows_superseded," t "rows_filtered," t "rows_quarantined," t              \
-    "bytes_read," t "bytes_written," t "row_hash," t "output," t "output_version," t "sha256," t   \
-    "rejects," t "cursor_from," t "cursor_to," t "error"
+    "rows_deleted," t "bytes_read," t "bytes_written," t "row_hash," t "output," t                 \
+    "output_version," t "sha256," t "rejects," t "cursor_from," t "cursor_to," t "error," t        \
+    "reading"
 #define LEDGER_RUN_FIXED(t)      t "id," t "pipeline," t "ord," t "started_us"
-#define LEDGER_RUN_CHANGES_MARKS "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
+#define LEDGER_RUN_CHANGES_MARKS "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
 void ledger_bind_run_changes(ledger_query *q, const wh_run *run, wh_run_state state);
 void ledger_read_run(ledger_query *q, wh_arena *arena, wh_run *ret); // fixed, then changes
 wh_status ledger_read_sealed(ledger *l, wh_run *run, wh_arena *arena, wh_error *err);
@@ -231,6 +238,13 @@ wh_status ledger_save_pin(ledger *l, wh_str pipeline, wh_str run, const wh_schem
                           wh_error *err);
 wh_status ledger_load_pin(ledger *l, wh_str pipeline, wh_str run, wh_arena *arena, bool *ret_found,
                           wh_schema *ret, wh_error *err);
+
+wh_status ledger_keys_next(wh_ledger *l, wh_str pipeline, const wh_str *after, bool with_keys,
+                           wh_arena *arena, wh_key_range *ret, wh_error *err);
+wh_status ledger_keys_stage(wh_ledger *l, const wh_run *run, const wh_key_range *ranges,
+                            size_t count, wh_error *err);
+// What the run staged holds from now on, or is forgotten. In a transaction.
+wh_status ledger_settle_keys(ledger *l, wh_str pipeline, wh_str run, bool holds, wh_error *err);
 
 wh_status ledger_put_many(wh_ledger *l, wh_str pipeline, const wh_put *puts, size_t count,
                           bool is_done, uint64_t *ret_new, wh_error *err);
@@ -281,6 +295,7 @@ wh_status ledger_load_pending_quarantine(ledger *l, wh_str run, wh_arena *arena,
 // For the table of a ledger type: all but its name, listening and closing.
 #define LEDGER_VERBS                                                                               \
   .acquire = ledger_acquire, .renew = ledger_renew, .release = ledger_release,                     \
+  .pipelines = ledger_pipelines, .keys_next = ledger_keys_next, .keys_stage = ledger_keys_stage,   \
   .run_start = ledger_run_start, .run_seal = ledger_run_seal,                                      \
   .run_sealed_finish = ledger_run_sealed_finish, .run_finish = ledger_run_finish,                  \
   .run_get = ledger_run_get, .runs = ledger_runs, .cursor = ledger_cursor,                         \

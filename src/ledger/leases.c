@@ -172,3 +172,39 @@ wh_status ledger_raise_epoch(wh_ledger *base, wh_str pipeline, uint64_t epoch, w
   ledger_bind_u64(&q, epoch);
   return ledger_run(&q, err);
 }
+
+// By the bytes, whatever the database's collation.
+#define NAMED " FROM pipeline WHERE substr(name, 1, length(CAST(? AS TEXT))) = CAST(? AS TEXT)"
+
+static wh_status count_pipelines(ledger *l, wh_str prefix, size_t *ret, wh_error *err) {
+  LEDGER_QUERY q;
+  bool row;
+  ledger_query_open(l, "SELECT count(*)" NAMED, &q);
+  ledger_bind_text(&q, prefix);
+  ledger_bind_text(&q, prefix);
+  WH_TRY(ledger_step(&q, &row, err));
+  *ret = row ? (size_t)ledger_read_u64(&q) : 0;
+  return WH_OK;
+}
+
+wh_status ledger_pipelines(wh_ledger *base, wh_str prefix, wh_arena *arena, wh_str **ret,
+                           size_t *ret_count, wh_error *err) {
+  LEDGER_LOCK l = ledger_lock(base);
+  size_t cap, count = 0;
+  WH_TRY(count_pipelines(l, prefix, &cap, err));
+  wh_str *names = WH_NEW_ARRAY(arena, cap, wh_str);
+  if (!names) return wh_fail_memory(err);
+  LEDGER_QUERY q;
+  ledger_query_open(l, "SELECT name" NAMED " ORDER BY name", &q);
+  ledger_bind_text(&q, prefix);
+  ledger_bind_text(&q, prefix);
+  for (bool row = true; count < cap;) {
+    WH_TRY(ledger_step(&q, &row, err));
+    if (!row) break;
+    names[count++] = ledger_read_text(&q, arena);
+    WH_TRY(ledger_read_end(&q, err));
+  }
+  *ret = names;
+  *ret_count = count;
+  return WH_OK;
+}

@@ -24,6 +24,7 @@ enum {
   WH_RUN_ID_PREFIX_MIN = 6,      // that run_get takes for a run
   WH_SERVICES_MAX = 128,         // that share a ledger
   WH_WINDOW_HASHES_MAX = 262144, // rows of an overlap that are remembered
+  WH_KEY_BYTES_MAX = 4096,       // of one key that is kept
 };
 // Larger ones are refused (WH_ERR_LIMIT), so that a manifest or mark that lies cannot use them up.
 #define WH_ORDER_MAX (INT64_MAX / 2)
@@ -67,6 +68,7 @@ typedef struct wh_run {
   wh_str sha256;                 // of the object published
   wh_str rejects;                // quarantine object; empty: none
   wh_str cursor_from, cursor_to; // as text; empty: none
+  wh_str reading;                // "3 ranges of id, read in one snapshot"; empty: by one session
   wh_str error;                  // failed: the sentence
   wh_sealed sealed;              // state sealed
 } wh_run;
@@ -119,6 +121,15 @@ typedef struct wh_lease {
   uint64_t epoch;
   void *own;
 } wh_lease;
+
+// A range of the keys that a pipeline has sent (engine/sent_keys.h): those from `first` up to the
+// next range's. What the bytes mean is not the ledger's business.
+typedef struct wh_key_range {
+  wh_str first;      // at most WH_KEY_BYTES_MAX; may be empty
+  uint64_t count;    // keys; 0 in what a run stages: the range is gone
+  uint64_t checksum; // of `keys`
+  wh_str keys;       // empty where it was not asked for
+} wh_key_range;
 
 // What a finished run changes, all in one transaction.
 typedef struct wh_finish {
@@ -176,6 +187,10 @@ typedef struct wh_ledger_type {
   wh_status (*renew)(wh_ledger *l, wh_lease *lease, wh_error *err); // WH_ERR_STALE: lost it
   void (*release)(wh_ledger *l, wh_lease *lease); // zeroes it; NULL and zeroed are fine
 
+  // Names of pipelines that have run and begin with `prefix`, in the order of their bytes.
+  wh_status (*pipelines)(wh_ledger *l, wh_str prefix, wh_arena *arena, wh_str **ret,
+                         size_t *ret_count, wh_error *err);
+
   // --- runs
   // Fills id, order (greater than every earlier one of this ledger, and at least now), started.
   wh_status (*run_start)(wh_ledger *l, const wh_lease *lease, wh_str object, wh_arena *arena,
@@ -209,6 +224,16 @@ typedef struct wh_ledger_type {
   wh_status (*pin)(wh_ledger *l, wh_str pipeline, const wh_schema *schema, wh_error *err);
   wh_status (*fired)(wh_ledger *l, wh_str pipeline, int64_t *ret_us, wh_error *err); // 0: never
   wh_status (*set_fired)(wh_ledger *l, wh_str pipeline, int64_t due_us, wh_error *err);
+
+  // --- keys that were sent. The next range behind `after` (NULL: the first), in the order of the
+  // bytes of `first`. WH_ERR_END: no more.
+  wh_status (*keys_next)(wh_ledger *l, wh_str pipeline, const wh_str *after, bool with_keys,
+                         wh_arena *arena, wh_key_range *ret, wh_error *err);
+  // Ranges that the run will put in place of those with the same `first`, all of them when it ends
+  // as done (run_finish), none when it ends otherwise. Once more replaces what was staged.
+  // WH_ERR_STALE: a newer epoch than run->epoch holds the pipeline.
+  wh_status (*keys_stage)(wh_ledger *l, const wh_run *run, const wh_key_range *ranges, size_t count,
+                          wh_error *err);
 
   // --- the queue. put: an object version enters once; *ret_new says whether it was new. Known
   // ones, also done and dead ones, are left as they are.

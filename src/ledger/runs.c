@@ -15,6 +15,7 @@ void ledger_bind_run_changes(ledger_query *q, const wh_run *run, wh_run_state st
   ledger_bind_u64(q, run->counts.superseded);
   ledger_bind_u64(q, run->counts.filtered);
   ledger_bind_u64(q, run->counts.quarantined);
+  ledger_bind_u64(q, run->counts.deleted);
   ledger_bind_u64(q, run->bytes_read);
   ledger_bind_u64(q, run->bytes_written);
   ledger_bind_u64(q, run->row_hash);
@@ -25,6 +26,7 @@ void ledger_bind_run_changes(ledger_query *q, const wh_run *run, wh_run_state st
   ledger_bind_text(q, run->cursor_from);
   ledger_bind_text(q, run->cursor_to);
   ledger_bind_text(q, run->error);
+  ledger_bind_text(q, run->reading);
 }
 
 void ledger_read_run(ledger_query *q, wh_arena *arena, wh_run *ret) {
@@ -43,6 +45,7 @@ void ledger_read_run(ledger_query *q, wh_arena *arena, wh_run *ret) {
   ret->counts.superseded = ledger_read_u64(q);
   ret->counts.filtered = ledger_read_u64(q);
   ret->counts.quarantined = ledger_read_u64(q);
+  ret->counts.deleted = ledger_read_u64(q);
   ret->bytes_read = ledger_read_u64(q);
   ret->bytes_written = ledger_read_u64(q);
   ret->row_hash = ledger_read_u64(q);
@@ -53,6 +56,7 @@ void ledger_read_run(ledger_query *q, wh_arena *arena, wh_run *ret) {
   ret->cursor_from = ledger_read_text(q, arena);
   ret->cursor_to = ledger_read_text(q, arena);
   ret->error = ledger_read_text(q, arena);
+  ret->reading = ledger_read_text(q, arena);
 }
 
 // --- starting

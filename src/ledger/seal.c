@@ -208,6 +208,7 @@ static wh_status finish(ledger *l, const wh_finish *f, wh_error *err) {
   }
   if (before == WH_RUN_SEALED) WH_TRY(ledger_forget_sealed(l, run->pipeline, run->id, err));
   WH_TRY(update_run(l, run, run->state, err));
+  WH_TRY(ledger_settle_keys(l, run->pipeline, run->id, run->state == WH_RUN_DONE, err));
   if (f->cursor) WH_TRY(ledger_save_cursor(l, run->pipeline, (wh_str){0}, f->cursor, err));
   if (f->pin) WH_TRY(ledger_save_pin(l, run->pipeline, (wh_str){0}, f->pin, err));
   if (f->quarantine) WH_TRY(ledger_save_quarantine(l, f->quarantine, false, err));

@@ -160,6 +160,8 @@ static int bind(sqlite3_stmt *stmt, int number, const ledger_param *param) {
   case LEDGER_TEXT:
     return sqlite3_bind_text64(stmt, number, param->text.data, param->text.len, SQLITE_STATIC,
                                SQLITE_UTF8);
+  case LEDGER_BLOB:
+    return sqlite3_bind_blob64(stmt, number, param->text.data, param->text.len, SQLITE_STATIC);
   case LEDGER_ZEROES:
     return sqlite3_bind_zeroblob64(stmt, number, (uint64_t)param->number);
   case LEDGER_NULL:
@@ -211,6 +213,12 @@ static bool text(const ledger_query *q, int column, wh_str *ret) {
   if (!data) return is_null(q, column);
   *ret = wh_str_n(data, (size_t)sqlite3_column_bytes(q->own, column));
   return true;
+}
+
+// No memory for it shows in the statement's next step.
+static wh_str bytes(const ledger_query *q, int column) {
+  const char *data = sqlite3_column_blob(q->own, column); // NULL for none
+  return wh_str_n(data ? data : "", data ? (size_t)sqlite3_column_bytes(q->own, column) : 0);
 }
 
 // --- a window's hashes, as one blob that is never whole in SQLite's memory
@@ -292,6 +300,7 @@ const ledger_driver sqlite_driver = {
     .is_null = is_null,
     .number = number,
     .text = text,
+    .bytes = bytes,
     .page = 1,
     .write_hashes = write_hashes,
     .read_hashes = read_hashes,

@@ -48,6 +48,7 @@ CREATE TABLE run (
   rows_superseded  bigint NOT NULL,
   rows_filtered    bigint NOT NULL,
   rows_quarantined bigint NOT NULL,
+  rows_deleted     bigint NOT NULL,
   bytes_read       bigint NOT NULL,
   bytes_written    bigint NOT NULL,
   row_hash         bigint NOT NULL,
@@ -57,7 +58,8 @@ CREATE TABLE run (
   rejects          text NOT NULL,
   cursor_from      text NOT NULL,
   cursor_to        text NOT NULL,
-  error            text NOT NULL
+  error            text NOT NULL,
+  reading          text NOT NULL
 );
 CREATE INDEX run_newest ON run (ord, id);
 CREATE INDEX run_newest_of_pipeline ON run (pipeline, ord, id);
@@ -85,6 +87,7 @@ CREATE TABLE sealed (
   rows_superseded  bigint NOT NULL,
   rows_filtered    bigint NOT NULL,
   rows_quarantined bigint NOT NULL,
+  rows_deleted     bigint NOT NULL,
   bytes_read       bigint NOT NULL,
   bytes_written    bigint NOT NULL,
   row_hash         bigint NOT NULL,
@@ -94,7 +97,18 @@ CREATE TABLE sealed (
   rejects          text NOT NULL,
   cursor_from      text NOT NULL,
   cursor_to        text NOT NULL,
-  error            text NOT NULL
+  error            text NOT NULL,
+  reading          text NOT NULL
+);
+
+CREATE TABLE key_range (
+  pipeline text COLLATE "C" NOT NULL,
+  run      text COLLATE "C" NOT NULL,
+  first    bytea NOT NULL,
+  count    bigint NOT NULL,
+  checksum bigint NOT NULL,
+  keys     bytea NOT NULL,
+  PRIMARY KEY (pipeline, run, first)
 );
 
 CREATE TABLE cursor (

@@ -154,12 +154,26 @@ static bool again(ledger *base, bool once) {
 // --- queries
 // --------------------------------------------------------------------------------------
 
+static wh_str spell_bytes(wh_str bytes, wh_arena *arena) {
+  static const char digits[] = "0123456789abcdef";
+  char *out = wh_arena_alloc(arena, 2 + 2 * bytes.len);
+  if (!out) return (wh_str){0};
+  memcpy(out, "\\x", 2);
+  for (size_t i = 0; i < bytes.len; i++) {
+    out[2 + 2 * i] = digits[(unsigned char)bytes.data[i] >> 4];
+    out[3 + 2 * i] = digits[(unsigned char)bytes.data[i] & 15];
+  }
+  return wh_str_n(out, 2 + 2 * bytes.len);
+}
+
 static wh_str spell_param(const ledger_param *param, wh_arena *arena) {
   switch (param->kind) {
   case LEDGER_TEXT:
     return pg_text_escape(param->text, arena);
   case LEDGER_NUMBER:
     return wh_arena_printf(arena, "%lld", (long long)param->number);
+  case LEDGER_BLOB:
+    return spell_bytes(param->text, arena);
   case LEDGER_ZEROES: // write_hashes brings what takes their place
     return WH_STR("");
   case LEDGER_NULL:
@@ -221,6 +235,10 @@ static bool text(const ledger_query *q, int column, wh_str *ret) {
   return ret->data;
 }
 
+static wh_str bytes(const ledger_query *q, int column) {
+  return wh_str_n(PQgetvalue(q->own, q->row, column), (size_t)PQgetlength(q->own, q->row, column));
+}
+
 // --- a window's hashes: little-endian, as bytea
 // --------------------------------------------------
 
@@ -271,6 +289,7 @@ const ledger_driver pg_driver = {
     .is_null = is_null,
     .number = number,
     .text = text,
+    .bytes = bytes,
     .page = PG_LEDGER_PAGE,
     .write_hashes = write_hashes,
     .read_hashes = read_hashes,

@@ -77,26 +77,38 @@ def ground():
     return net, server
 
 
+def wait_for(what, condition):
+    end = time.monotonic() + PATIENCE
+    while not (got := condition()):
+        assert time.monotonic() < end, f"{what}: not within {PATIENCE} s"
+        time.sleep(0.01)
+    return got
+
+
 class Worker:
-    def __init__(self, i, project, log):
-        self.i, self.project, self.log = i, project, log
-        self.process, self.stopped = None, False
+    def __init__(self, i, project):
+        self.i, self.project, self.path = i, project, project.folder / f"log-{i}"
         self.start()
 
     def start(self):
-        self.process = net.start(self.i, [tap.WHERRY, "up"], cwd=self.project.folder, stdin=subprocess.DEVNULL,
-                                 stdout=self.log, stderr=self.log)
-        self.stopped = False
+        self.said_before = len(self.log())
+        with open(self.path, "a") as log:
+            self.process = net.start(self.i, [tap.WHERRY, "up"], cwd=self.project.folder, stdin=subprocess.DEVNULL,
+                                     stdout=log, stderr=log)
+
+    def log(self):
+        return self.path.read_text() if self.path.exists() else ""
 
     def send(self, number):
         self.process.send_signal(number)
-        self.stopped = number == signal.SIGSTOP
 
     def kill(self):
         self.send(signal.SIGKILL)
         self.process.wait()
 
     def drain(self):
+        # Before it is up it may not have heard of signals yet.
+        wait_for("a worker is up", lambda: "Up." in self.log()[self.said_before:] or self.process.poll() is not None)
         self.send(signal.SIGTERM)
         code = self.process.wait(timeout=PATIENCE)
         tap.equal(code, 0, "a worker that drained")
@@ -114,8 +126,7 @@ class History:
             (self.project.folder / "lake" / folder).mkdir(parents=True)
         self.orders, self.tallied, self.filed, self.bad, self.files = 0, 0, 0, 0, 0
         self.said = []
-        self.log = open(self.project.folder / "log", "a")
-        self.workers = [Worker(i, self.project, self.log) for i in range(WORKERS)]
+        self.workers = [Worker(i, self.project) for i in range(WORKERS)]
 
     def say(self, what):
         self.said.append(what)
@@ -220,7 +231,6 @@ class History:
             if worker.process.poll() is None:
                 worker.process.kill()
                 worker.process.wait()
-        self.log.close()
         server.sql(f"DROP DATABASE {self.name} WITH (FORCE)", database="postgres")
 
     def tell(self):
@@ -235,7 +245,8 @@ class History:
             self.check()
         except BaseException:
             tap.note(f"{self.name}: {', '.join(self.said)}")
-            tap.note((self.project.folder / "log").read_text()[-6000:])
+            for worker in self.workers:
+                tap.note(f"worker {worker.i}:\n{worker.log()[-3000:]}")
             raise
         finally:
             self.clean_up()
@@ -280,14 +291,6 @@ def new_project(name, config):
     return project
 
 
-def wait_for(what, condition):
-    end = time.monotonic() + PATIENCE
-    while not (got := condition()):
-        assert time.monotonic() < end, f"{what}: not within {PATIENCE} s"
-        time.sleep(0.01)
-    return got
-
-
 def test_a_worker_that_slept_through_its_lease_commits_nothing():
     ground()
     project = new_project("sleeper", SLEEPER)
@@ -295,19 +298,18 @@ def test_a_worker_that_slept_through_its_lease_commits_nothing():
     with open(project.folder / "lake/big.csv", "w") as out:
         out.write("id,n\n" + "".join(f"{i},{i}\n" for i in range(rows)))
     os.utime(project.folder / "lake/big.csv", (0, 1.7e9))
-    logs = [open(project.folder / f"log-{i}", "w+") for i in range(2)]
     project.wherry("runs")  # makes the ledger
     session = Session(server)
-    sleeper = Worker(0, project, logs[0])
+    sleeper = Worker(0, project)
     # It reads the whole file before it begins to load: there it falls asleep.
     wait_for("the load begins", lambda: session.sql("SELECT 1 FROM wherry.run WHERE state = 0"))
     sleeper.send(signal.SIGSTOP)
     session.close()
     tap.equal(server.sql("SELECT to_regclass('big')").strip(), "", "the table, when the worker falls asleep")
-    other = Worker(1, project, logs[1])
+    other = Worker(1, project)
     wait_for("the other has loaded it", lambda: server.rows("SELECT 1 FROM wherry.run WHERE state = 2"))
     sleeper.send(signal.SIGCONT)
-    wait_for("the sleeper is told", lambda: "another worker has taken over pipeline big" in (project.folder / "log-0").read_text())
+    wait_for("the sleeper is told", lambda: "another worker has taken over pipeline big" in sleeper.log())
     tap.equal(server.rows("SELECT count(*), sum(n) FROM big"), [(str(rows), str(rows * (rows - 1) // 2))])
     runs = project.wherry("runs", "--json").lines()
     tap.equal(sorted((run["status"], run["rows_written"]) for run in runs), [("done", rows), ("failed", 0)])
@@ -332,15 +334,12 @@ pipelines:
     to: lake:beat-{{run}}.json
 """)
     server.sql("CREATE TABLE beat (id int PRIMARY KEY); INSERT INTO beat VALUES (1)")
-    with open(project.folder / "log", "w") as log:
-        workers = [Worker(i, project, log) for i in range(WORKERS)]
-        started = time.monotonic()
-        time.sleep(9)
-        for worker in workers:
-            worker.send(signal.SIGTERM)
-        for worker in workers:
-            worker.process.wait()
-        seconds = time.monotonic() - started
+    workers = [Worker(i, project) for i in range(WORKERS)]
+    started = time.monotonic()
+    time.sleep(9)
+    for worker in workers:
+        worker.drain()
+    seconds = time.monotonic() - started
     times = [run["started_us"] if "started_us" in run else run["started"]
              for run in project.wherry("runs", "--json").lines()]
     assert 3 <= len(times) <= seconds / 2 + 1, (seconds, times)

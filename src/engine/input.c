@@ -136,19 +136,16 @@ static wh_status check_cursor(wh_run_input *in, wh_error *err) {
 }
 
 // A table takes each batch with a few statements, whose cost large batches share.
-static wh_status choose_batch(const wh_run_input *in, size_t *ret_rows, size_t *ret_bytes,
-                              wh_error *err) {
+static void choose_batch(const wh_run_input *in, size_t *ret_rows, size_t *ret_bytes) {
   enum { SHARE_OF_MEMORY = 32, BYTES_MAX = 8 << 20, ROWS = 32768 };
-  wh_connection *to;
-  bool to_rows;
-  WH_TRY(wh_input_connect(in->engine, &in->pipeline->to, &to, &to_rows, err));
+  const wh_config *config = in->engine->config;
+  wh_str to = in->pipeline->to.connection; // none where one file becomes another
   *ret_rows = (size_t)in->pipeline->batch_rows;
   *ret_bytes = 0;
-  if (!to_rows || *ret_rows) return WH_OK;
-  size_t share = (size_t)in->engine->config->memory_bytes / SHARE_OF_MEMORY;
+  if (*ret_rows || !to.len || wh_config_find_connection(config, to)->type->store) return;
+  size_t share = (size_t)config->memory_bytes / SHARE_OF_MEMORY;
   *ret_rows = ROWS;
   *ret_bytes = share < BYTES_MAX ? share : BYTES_MAX;
-  return WH_OK;
 }
 
 wh_status wh_input_describe(wh_engine *engine, const wh_pipeline *p, wh_arena *arena,
@@ -157,7 +154,7 @@ wh_status wh_input_describe(wh_engine *engine, const wh_pipeline *p, wh_arena *a
   bool is_rows;
   WH_TRY(wh_input_connect(engine, &p->from, &ret->connection, &is_rows, err));
   ret->query = (wh_source_query){.table = p->from.thing, .cursor = p->read.cursor};
-  WH_TRY(choose_batch(ret, &ret->query.batch_rows, &ret->query.batch_bytes, err));
+  choose_batch(ret, &ret->query.batch_rows, &ret->query.batch_bytes);
   WH_TRY(wh_config_query(engine->config, p, arena, &ret->query.query, err));
   WH_TRY(ret->connection->type->source->describe(ret->connection, &ret->query, arena, &ret->info,
                                                  err));
@@ -339,7 +336,7 @@ static wh_status open_reader(wh_run_input *in, wh_error *err) {
                               .schema_may_widen = in->inferred,
                               .wanted = in->wanted,
                               .wanted_count = in->wanted_count};
-  WH_TRY(choose_batch(in, &context.batch_rows, &context.batch_bytes, err));
+  choose_batch(in, &context.batch_rows, &context.batch_bytes);
   const wh_codec_type *to = wh_codec_by_key(in->pipeline->to.thing);
   if (in->pipeline->write.format.codec) to = in->pipeline->write.format.codec;
   if (to) wh_lanes_part_size(in->engine, to, &context);

@@ -1,5 +1,5 @@
-// The connector sqlserver against the TDS peer, or a server (see place_sqlserver.h): types both ways,
-// errors, faults on demand, exact cursors.
+// The connector sqlserver against the TDS peer, or a server (see place_sqlserver.h): types both
+// ways, errors, faults on demand, exact cursors.
 #ifdef WHERRY_SQLSERVER
 #include "connect/sqlserver/sqlserver.h"
 
@@ -403,6 +403,17 @@ PEER(sqlserver_loads_again_after_what_passes) {
     CHECK_EQ(counts.written, 2);
     check_rows(TABLE("orders"), "1|1|a\n2|1|b\n");
   }
+}
+
+// A trigger that rolls back takes the savepoint with it: what it was is not lost.
+PEER(sqlserver_says_what_ended_the_transaction) {
+  wh_target target = upsert();
+  wh_counts counts = {0};
+  sql("PEER ERROR 3609 'INSERT INTO dbo . orders'");
+  CHECK_FAILS(put(&target, "1|1|a\n", &counts), WH_ERR_IO);
+  CHECK_STR(wh_str_of(test_err.text),
+            WH_STR("place: loading: the server, or a trigger of the table, ended the transaction, "
+                   "with: error 3609 on demand"));
 }
 
 PEER(sqlserver_ends_a_reading_that_is_cut) {

@@ -339,8 +339,9 @@ export class Session {
       return {};
     }
     if (word === 'rollback' && name) {
+      if (!this.saved.has(lower(name))) throw new SqlError(6401, `Cannot roll back ${name}. No transaction or savepoint of that name was found.`);
       this.db.exec(`ROLLBACK TO ${quoted(name)}`);
-      this.undoTo(this.saved.get(lower(name)) ?? 0);
+      this.undoTo(this.saved.get(lower(name)));
       return {};
     }
     if (word === 'begin') {

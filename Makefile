@@ -44,6 +44,11 @@ bench-codecs: all ## one format to another, beside DuckDB, PyArrow and Polars
 	@scripts/install-peers
 	@.peers/bin/python bench/codecs.py $(BUILD)
 
+.PHONY: bench-workers
+bench-workers: all ## one, two and four workers on one ledger, and its queue beside pgbench
+	@scripts/build $(BUILD)
+	@PYTHONPATH=tests/support python3 bench/workers.py $(BUILD)
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for MINUTES=10
 	@scripts/fuzz $(MINUTES)

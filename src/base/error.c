@@ -64,6 +64,13 @@ void wh_error_append(wh_error *err, const char *more) {
   err->text[at + n] = 0;
 }
 
+void wh_error_append_row(wh_error *err) {
+  char text[40];
+  if (!err || !err->place.row) return;
+  snprintf(text, sizeof text, " (row %llu)", (unsigned long long)err->place.row);
+  wh_error_append(err, text);
+}
+
 wh_status wh_fail_memory(wh_error *err) {
   return wh_fail(err, WH_ERR_MEMORY,
                  "out of memory: the ceiling set by `memory` (or the system) refused more");

@@ -68,6 +68,9 @@ __attribute__((format(printf, 2, 3))) void wh_error_prefix(wh_error *err, const 
 // Puts `more` behind it, as far as it fits.
 void wh_error_append(wh_error *err, const char *more);
 
+// Says which row of the input it is, where the place knows: " (row 4711)".
+void wh_error_append_row(wh_error *err);
+
 // Out of memory, with the ceiling named when it is the accountant that refused.
 wh_status wh_fail_memory(wh_error *err);
 

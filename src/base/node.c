@@ -11,6 +11,26 @@ const wh_node *wh_node_get(const wh_node *map, const char *key) {
   return NULL;
 }
 
+bool wh_node_mentions(const wh_node *node, wh_str text) {
+  if (!node) return false;
+  switch (node->kind) {
+  case WH_NODE_SCALAR:
+    return wh_str_eq(node->text, text);
+  case WH_NODE_LIST:
+    for (size_t i = 0; i < node->count; i++) {
+      if (wh_node_mentions(node->items[i], text)) return true;
+    }
+    return false;
+  case WH_NODE_MAP:
+    for (size_t i = 0; i < node->count; i++) {
+      if (wh_str_eq(node->entries[i].key->text, text)) return true;
+      if (wh_node_mentions(node->entries[i].value, text)) return true;
+    }
+    return false;
+  }
+  return false;
+}
+
 bool wh_node_is_null(const wh_node *node) {
   if (!node || node->kind != WH_NODE_SCALAR || !node->plain) return false;
   return node->text.len == 0 || wh_str_is(node->text, "~") || wh_str_is(node->text, "null");

@@ -28,6 +28,8 @@ struct wh_node {
 
 // The value of a map's key, or NULL. NULL node gives NULL.
 const wh_node *wh_node_get(const wh_node *map, const char *key);
+// Whether the text stands anywhere in the tree, as a key or a value. NULL: no.
+bool wh_node_mentions(const wh_node *node, wh_str text);
 // A plain empty scalar, `~` or `null`.
 bool wh_node_is_null(const wh_node *node);
 // "file:line:column: " in front of the sentence; WH_ERR_USAGE.

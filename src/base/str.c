@@ -37,7 +37,8 @@ bool wh_str_ends(wh_str s, const char *suffix) {
 wh_str wh_str_sub(wh_str s, size_t from, size_t to) {
   if (to > s.len) to = s.len;
   if (from > to) from = to;
-  return wh_str_n(s.data + from, to - from);
+  // As a number: there is nothing in an empty text that has no data, and NULL + 0 is not defined.
+  return wh_str_n((const char *)((uintptr_t)s.data + from), to - from);
 }
 
 static bool is_space(char c) {

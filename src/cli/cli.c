@@ -138,6 +138,25 @@ wh_config *wh_cli_config(wh_cli *cli) {
   return NULL;
 }
 
+static wh_status open_file_ledger(wh_cli *cli, const wh_config *config, wh_error *err) {
+  char *path = wh_arena_cstr(&cli->arena, config->ledger_path);
+  char *locks =
+      (char *)wh_arena_printf(&cli->arena, "%.*s/locks", WH_STR_ARG(config->state_folder)).data;
+  char *folder = path ? wh_path_folder(&cli->arena, path) : NULL;
+  if (!path || !locks || !folder) return wh_fail_memory(err);
+  WH_TRY(wh_os_make_path(&cli->os.base, folder, err));
+  WH_TRY(wh_os_make_path(&cli->os.base, locks, err));
+  return wh_ledger_open_sqlite(&cli->os.base, &cli->mem, path, locks, &cli->ledger, err);
+}
+
+static wh_status open_ledger(wh_cli *cli, wh_config *config, wh_error *err) {
+  if (!wh_config_ledger_type(config)) return open_file_ledger(cli, config, err);
+  wh_connection *c;
+  int64_t lease_us;
+  WH_TRY(wh_config_ledger(config, &c, &lease_us, err));
+  return wh_ledger_open_postgres(c, lease_us, &cli->ledger, err);
+}
+
 wh_engine *wh_cli_engine(wh_cli *cli) {
   if (cli->engine.config) return &cli->engine;
   cli->refused = WH_EXIT_USAGE;
@@ -145,18 +164,7 @@ wh_engine *wh_cli_engine(wh_cli *cli) {
   if (!config) return NULL;
   cli->mem.limit = wh_engine_memory_limit(config);
   wh_error err = {0};
-  char *path = wh_arena_cstr(&cli->arena, config->ledger_path);
-  char *locks =
-      (char *)wh_arena_printf(&cli->arena, "%.*s/locks", WH_STR_ARG(config->state_folder)).data;
-  char *folder = path ? wh_path_folder(&cli->arena, path) : NULL;
-  wh_status status = WH_OK;
-  if (!path || !locks || !folder) status = wh_fail_memory(&err);
-  if (status == WH_OK) status = wh_os_make_path(&cli->os.base, folder, &err);
-  if (status == WH_OK) status = wh_os_make_path(&cli->os.base, locks, &err);
-  if (status == WH_OK) {
-    status = wh_ledger_open_sqlite(&cli->os.base, &cli->mem, path, locks, &cli->ledger, &err);
-  }
-  if (status != WH_OK) {
+  if (open_ledger(cli, config, &err) != WH_OK) {
     cli->refused = wh_cli_fail(cli, &err);
     return NULL;
   }

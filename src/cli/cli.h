@@ -85,6 +85,10 @@ wh_status wh_cli_read_config(wh_cli *cli, wh_error *err);
 wh_config *wh_cli_config(wh_cli *cli);
 // The configuration, the ledger, and the engine over both. NULL: said why.
 wh_engine *wh_cli_engine(wh_cli *cli);
+// After wh_cli_engine: the pipelines that are named from word `first` on, all when none is. One
+// that reads many tables has those of its tables that have run behind it.
+wh_status wh_cli_pipelines(wh_cli *cli, const wh_args *args, size_t first, const wh_pipeline ***ret,
+                           size_t *ret_count, wh_error *err);
 // Prints the error the way errors look (or as JSON) and returns the exit status it means.
 wh_exit wh_cli_fail(wh_cli *cli, const wh_error *err);
 // "wherry: sentence" to standard error, exit status 2.

@@ -20,28 +20,47 @@ static void print_problem(wh_cli *cli, const wh_problem *problem) {
   if (!line.failed) wh_print_json(&line);
 }
 
-static bool reach(wh_cli *cli, const wh_connection_info *info) {
-  wh_error err = {0};
-  wh_connection *c;
+static void print_reached(wh_cli *cli, wh_str name, bool ok, wh_str text) {
+  if (!cli->json) {
+    printf("%-12.*s  %s  %.*s\n", WH_STR_ARG(name), ok ? "ok    " : "failed", WH_STR_ARG(text));
+    return;
+  }
+  WH_CLEAN_BUF wh_buf line;
+  wh_buf_init(&line, &cli->mem, 0);
+  wh_buf_add_c(&line, "{\"connection\":");
+  wh_buf_add_json(&line, name);
+  wh_buf_printf(&line, ",\"ok\":%s,\"note\":", ok ? "true" : "false");
+  wh_buf_add_json(&line, text);
+  wh_buf_add_char(&line, '}');
+  if (!line.failed) wh_print_json(&line);
+}
+
+static bool reach(wh_cli *cli, wh_str name, const wh_connector *type, wh_connection *c,
+                  wh_status status, wh_error *err) {
   WH_CLEAN_BUF wh_buf note;
   wh_buf_init(&note, &cli->mem, 0);
+  if (status == WH_OK && type->reach) status = type->reach(c, &note, err);
+  bool ok = status == WH_OK;
+  print_reached(cli, name, ok, ok ? wh_buf_str(&note) : wh_str_of(err->text));
+  return ok;
+}
+
+static bool reach_connection(wh_cli *cli, const wh_connection_info *info) {
+  wh_error err = {0};
+  wh_connection *c = NULL;
   wh_status status = wh_config_connect(cli->config, info->name, &c, &err);
-  if (status == WH_OK && info->type->reach) status = info->type->reach(c, &note, &err);
-  wh_str text = status == WH_OK ? wh_buf_str(&note) : wh_str_of(err.text);
-  if (cli->json) {
-    WH_CLEAN_BUF wh_buf line;
-    wh_buf_init(&line, &cli->mem, 0);
-    wh_buf_add_c(&line, "{\"connection\":");
-    wh_buf_add_json(&line, info->name);
-    wh_buf_printf(&line, ",\"ok\":%s,\"note\":", status == WH_OK ? "true" : "false");
-    wh_buf_add_json(&line, text);
-    wh_buf_add_char(&line, '}');
-    if (!line.failed) wh_print_json(&line);
-  } else {
-    printf("%-12.*s  %s  %.*s\n", WH_STR_ARG(info->name), status == WH_OK ? "ok    " : "failed",
-           WH_STR_ARG(text));
-  }
-  return status == WH_OK;
+  return reach(cli, info->name, info->type, c, status, &err);
+}
+
+// Where it is on a server.
+static bool reach_ledger(wh_cli *cli) {
+  const wh_connector *type = wh_config_ledger_type(cli->config);
+  if (!type) return true;
+  wh_error err = {0};
+  wh_connection *c = NULL;
+  int64_t lease_us;
+  wh_status status = wh_config_ledger(cli->config, &c, &lease_us, &err);
+  return reach(cli, WH_STR("ledger"), type, c, status, &err);
 }
 
 static wh_exit check(wh_cli *cli, const wh_args *args) {
@@ -57,8 +76,9 @@ static wh_exit check(wh_cli *cli, const wh_args *args) {
   bool reached = true;
   if (wh_args_has(args, "--connect")) {
     for (size_t i = 0; i < wh_config_connection_count(cli->config); i++) {
-      if (!reach(cli, wh_config_connection_info(cli->config, i))) reached = false;
+      if (!reach_connection(cli, wh_config_connection_info(cli->config, i))) reached = false;
     }
+    if (!reach_ledger(cli)) reached = false;
   }
   fflush(stdout); // what was reached stands above what is said of it
   if (!reached) return WH_EXIT_FAILED;

@@ -64,6 +64,7 @@ static wh_status print_run(void *context, const wh_run *run, wh_error *err) {
 
 // A project that never ran has no ledger, and asking for its runs must not make one.
 static void print_runs(wh_cli *cli) {
+  if (wh_config_ledger_type(cli->config)) return; // nor may a key press wait for a server
   char *path = wh_arena_cstr(&cli->arena, cli->config->ledger_path);
   bool there = false;
   if (!path || wh_os_exists(&cli->os.base, path, &there, NULL) != WH_OK || !there) return;

@@ -1,6 +1,8 @@
 #include "cli/cli.h"
 #include "cli/format.h"
+#include "data/deleted.h"
 #include "engine/crossings.h"
+#include "engine/members.h"
 
 enum { SAMPLE_WIDTH = 28 };
 
@@ -77,6 +79,30 @@ static void print_indented(wh_str text) {
   }
 }
 
+// What is found to be deleted at the source, and what becomes of it in the target.
+static void print_deletes(const wh_plan *plan) {
+  const wh_write *w = &plan->pipeline->write;
+  if (plan->compares) {
+    printf("  deletes   compares %.*s with the keys that were sent: ",
+           WH_STR_ARG(plan->compared_by));
+    if (plan->keys_known)
+      printf("%s so far\n", wh_format_count(plan->keys_sent).s);
+    else
+      puts("none yet, the first run records them");
+  }
+  if (!plan->to_rows || !plan->tells_deleted) return;
+  int64_t days = w->tombstone_keep_us / (86400ll * 1000000);
+  printf("  deleted   ");
+  if (w->deletes == WH_DELETES_IGNORE)
+    puts("rows that are deleted at the source stay as they are");
+  else if (w->mode == WH_WRITE_APPEND)
+    puts("deletions are added as rows, marked in " WH_DELETED_COLUMN);
+  else
+    printf("rows are %s, and that is remembered for %lld %s\n",
+           w->deletes == WH_DELETES_MARK ? "marked in " WH_DELETED_COLUMN : "removed",
+           (long long)days, wh_plural((uint64_t)days, "day", "days"));
+}
+
 static void print_target(const wh_plan *plan) {
   static const char *const modes[] = {"append", "upsert", "replace"};
   const wh_write *w = &plan->pipeline->write;
@@ -111,6 +137,10 @@ static void print_plan(const wh_cli *cli, const wh_plan *plan, wh_arena *arena) 
          WH_STR_ARG(p->from.connection), WH_STR_ARG(thing), WH_STR_ARG(p->to.connection),
          WH_STR_ARG(p->to.thing));
   print_when(plan);
+  if (plan->ranges_key.len)
+    printf("  reads     up to %lld ranges of %.*s at once, %s\n", (long long)p->read.ranges,
+           WH_STR_ARG(plan->ranges_key),
+           plan->one_snapshot ? "in one snapshot" : "each in a snapshot of its own");
   if (plan->waiting && !plan->from_rows) {
     printf("  there     %s %s\n", wh_format_count(plan->waiting).s,
            wh_plural(plan->waiting, "object", "objects"));
@@ -130,6 +160,7 @@ static void print_plan(const wh_cli *cli, const wh_plan *plan, wh_arena *arena) 
   for (size_t i = 0; i < plan->cross_count; i++)
     print_crossing(&plan->crosses[i], i == 0 && !plan->all_cross, &w, arena);
   print_stays(plan);
+  print_deletes(plan);
   if (plan->to_rows) print_target(plan);
 }
 
@@ -150,7 +181,18 @@ static void write_json(const wh_plan *plan, wh_buf *out) {
     wh_buf_printf(out, ",\"cursor\":\"%s\"",
                   plan->cursor_kind == WH_CURSOR_EXACT ? "exact" : "windowed");
   }
+  if (plan->compares) {
+    add_text(out, "compared_by", plan->compared_by);
+    if (plan->keys_known)
+      wh_buf_printf(out, ",\"keys_sent\":%llu", (unsigned long long)plan->keys_sent);
+  }
+  wh_buf_printf(out, ",\"tells_deleted\":%s", plan->tells_deleted ? "true" : "false");
   if (plan->format.len) add_text(out, "format", plan->format);
+  if (plan->ranges_key.len) {
+    add_text(out, "ranges_key", plan->ranges_key);
+    wh_buf_printf(out, ",\"ranges\":%lld,\"one_snapshot\":%s",
+                  (long long)plan->pipeline->read.ranges, plan->one_snapshot ? "true" : "false");
+  }
   wh_buf_add_c(out, ",\"crosses\":[");
   for (size_t i = 0; i < plan->cross_count; i++) {
     const wh_plan_column *c = &plan->crosses[i];
@@ -225,6 +267,73 @@ static wh_exit plan_one(wh_cli *cli, const wh_pipeline *p, crossing_list *list, 
   return WH_EXIT_DONE;
 }
 
+static void print_tables(const char *what, const wh_str *tables, size_t count) {
+  if (count == 0) return;
+  printf("  %-9s ", what);
+  for (size_t i = 0; i < count; i++)
+    printf("%s%.*s", i ? ", " : "", WH_STR_ARG(tables[i]));
+  putchar('\n');
+}
+
+static void print_members(const wh_cli *cli, const wh_pipeline *p, const wh_members *m) {
+  const char *bold = cli->color_out ? "\033[1m" : "", *plain = cli->color_out ? "\033[0m" : "";
+  printf("%s%.*s%s   %.*s:%.*s: %zu %s, each as a pipeline of its own\n", bold, WH_STR_ARG(p->name),
+         plain, WH_STR_ARG(p->from.connection), WH_STR_ARG(p->from.thing), m->count,
+         wh_plural(m->count, "table", "tables"));
+  if (p->table_count == 0) puts("  crosses   all tables that match, whatever comes (columns: all)");
+  print_tables("stays", m->unlisted, m->unlisted_count);
+  print_tables("denied", m->denied, m->denied_count);
+  print_tables("gone", m->gone, m->gone_count);
+}
+
+static void add_names(wh_buf *out, const char *name, const wh_str *tables, size_t count) {
+  wh_buf_printf(out, ",\"%s\":[", name);
+  for (size_t i = 0; i < count; i++) {
+    if (i) wh_buf_add_char(out, ',');
+    wh_buf_add_json(out, tables[i]);
+  }
+  wh_buf_add_char(out, ']');
+}
+
+static void print_members_json(wh_cli *cli, const wh_pipeline *p, const wh_members *m) {
+  WH_CLEAN_BUF wh_buf line;
+  wh_buf_init(&line, &cli->mem, 0);
+  wh_buf_add_c(&line, "{\"pipeline\":");
+  wh_buf_add_json(&line, p->name);
+  wh_buf_printf(&line, ",\"all_cross\":%s,\"tables\":[", p->table_count ? "false" : "true");
+  for (size_t i = 0; i < m->count; i++) {
+    if (i) wh_buf_add_char(&line, ',');
+    wh_buf_add_json(&line, m->items[i].from.thing);
+  }
+  wh_buf_add_char(&line, ']');
+  add_names(&line, "stays", m->unlisted, m->unlisted_count);
+  add_names(&line, "denied", m->denied, m->denied_count);
+  add_names(&line, "gone", m->gone, m->gone_count);
+  wh_buf_add_char(&line, '}');
+  if (!line.failed) wh_print_json(&line);
+}
+
+static wh_exit plan_any(wh_cli *cli, const wh_pipeline *p, crossing_list *list, bool *ret_fits,
+                        const wh_pipeline **ret_unknown) {
+  if (!p->many) return plan_one(cli, p, list, ret_fits, ret_unknown);
+  wh_members members;
+  wh_error err = {0};
+  if (wh_members_now(&cli->engine, p, &cli->arena, &members, &err) != WH_OK) {
+    wh_error_prefix(&err, "%.*s: ", WH_STR_ARG(p->name));
+    return wh_cli_fail(cli, &err);
+  }
+  if (cli->json)
+    print_members_json(cli, p, &members);
+  else
+    print_members(cli, p, &members);
+  wh_exit worst = WH_EXIT_DONE;
+  for (size_t i = 0; i < members.count; i++) {
+    wh_exit exit = plan_one(cli, &members.items[i], list, ret_fits, ret_unknown);
+    if (exit != WH_EXIT_DONE) worst = exit;
+  }
+  return worst;
+}
+
 static wh_exit plan(wh_cli *cli, const wh_args *args) {
   wh_engine *engine = wh_cli_engine(cli);
   if (!engine) return cli->refused;
@@ -241,10 +350,11 @@ static wh_exit plan(wh_cli *cli, const wh_args *args) {
   size_t total = args->count ? args->count : cli->config->pipeline_count;
   for (size_t i = 0; i < total; i++) {
     const wh_pipeline *p = &cli->config->pipelines[i];
-    if (args->count && wh_config_find_pipeline(cli->config, args->words[i], &p, &err) != WH_OK) {
+    if (args->count &&
+        wh_config_find_any(cli->config, args->words[i], &cli->arena, &p, &err) != WH_OK) {
       return wh_cli_fail(cli, &err);
     }
-    wh_exit exit = plan_one(cli, p, list, &fits, &unknown);
+    wh_exit exit = plan_any(cli, p, list, &fits, &unknown);
     if (exit != WH_EXIT_DONE) worst = exit;
   }
   if (worst != WH_EXIT_DONE) return worst;

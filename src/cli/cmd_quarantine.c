@@ -262,7 +262,8 @@ static wh_exit quarantine(wh_cli *cli, const wh_args *args) {
   if (!wh_cli_engine(cli)) return cli->refused;
   wh_error err = {0};
   const wh_pipeline *p = NULL;
-  if (args->count > 1 && wh_config_find_pipeline(cli->config, args->words[1], &p, &err) != WH_OK) {
+  if (args->count > 1 &&
+      wh_config_find_any(cli->config, args->words[1], &cli->arena, &p, &err) != WH_OK) {
     return wh_cli_fail(cli, &err);
   }
   if (wh_str_is(verb, "list")) return list(cli, p ? p->name : (wh_str){0});

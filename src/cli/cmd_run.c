@@ -30,10 +30,13 @@ static wh_exit read_flags(wh_cli *cli, const wh_args *args, wh_run_options *opti
 // The one pipeline with rejected rows; NULL: several or none.
 static const wh_pipeline *only_quarantined(wh_cli *cli) {
   const wh_pipeline *only = NULL;
-  for (size_t i = 0; i < cli->config->pipeline_count; i++) {
+  const wh_pipeline **all;
+  size_t count;
+  wh_error ignored = {0};
+  if (wh_cli_pipelines(cli, NULL, 0, &all, &count, &ignored) != WH_OK) return NULL;
+  for (size_t i = 0; i < count; i++) {
     wh_ledger_stats stats;
-    wh_error ignored = {0};
-    const wh_pipeline *p = &cli->config->pipelines[i];
+    const wh_pipeline *p = all[i];
     if (cli->ledger->type->stats(cli->ledger, p->name, &stats, &ignored) != WH_OK) continue;
     if (stats.quarantined_rows == 0) continue;
     if (only) return NULL;
@@ -86,7 +89,8 @@ const wh_command wh_cmd_run = {
     .more =
         "Prints one line a run. With --json each run is an object with its counts, which always "
         "add up: rows_read = rows_written + rows_unchanged + rows_superseded + rows_filtered + "
-        "rows_quarantined. Exit status 3 says that rows were quarantined.",
+        "rows_quarantined; rows_deleted of those written say that a row is gone. Exit status 3 "
+        "says that rows were quarantined.",
     .example = "wherry run export-orders --since 2026-11-01",
     .flags = flags,
     .words_max = WH_ARGS_MAX,

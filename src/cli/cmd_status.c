@@ -12,6 +12,7 @@ typedef struct health {
   wh_ledger_stats stats;
   int64_t due_us;
   wh_str dead_error; // of one dead letter
+  size_t tables;     // of one that reads many: those that have run
   const char *word;  // ok, waiting, failed, idle
 } health;
 
@@ -40,7 +41,8 @@ static wh_status look(wh_cli *cli, const wh_pipeline *p, health *h, wh_error *er
   WH_TRY(l->type->runs(l, p->name, -1, 1, &cli->arena, keep_last, h, err));
   WH_TRY(l->type->stats(l, p->name, &h->stats, err));
   if (h->stats.dead) WH_TRY(l->type->works(l, p->name, &cli->arena, keep_dead, h, err));
-  if (p->when.kind == WH_WHEN_EVERY || p->when.kind == WH_WHEN_CRON) {
+  bool is_timed = !p->is_member; // the pipeline that stands for it is
+  if (is_timed && (p->when.kind == WH_WHEN_EVERY || p->when.kind == WH_WHEN_CRON)) {
     WH_TRY(wh_engine_next_due(&cli->engine, p, &h->due_us, err));
   }
   if (h->stats.dead || (h->has_run && h->last.state == WH_RUN_FAILED))
@@ -50,6 +52,21 @@ static wh_status look(wh_cli *cli, const wh_pipeline *p, health *h, wh_error *er
   else
     h->word = h->has_run ? "ok" : "idle";
   return WH_OK;
+}
+
+// Adds the member to the pipeline in front of it that stands for it. That one has runs of its own
+// only where its tables could not be found out: what ran later is well again.
+static void count_table(health *all, size_t member) {
+  size_t at = member;
+  while (all[at].pipeline->is_member)
+    at--;
+  health *many = &all[at], *h = &all[member];
+  many->tables++;
+  if (!h->has_run) return;
+  if (!many->has_run || h->last.started_us > many->last.started_us) {
+    many->has_run = false;
+    many->word = "ok";
+  }
 }
 
 static void print_health(const wh_cli *cli, const health *h, int width, int64_t now) {
@@ -65,6 +82,8 @@ static void print_health(const wh_cli *cli, const health *h, int width, int64_t 
            wh_format_clock(h->last.finished_us ? h->last.finished_us : h->last.started_us, now).s,
            wh_format_count(h->last.counts.written).s,
            wh_plural(h->last.counts.written, "row", "rows"));
+  } else if (h->tables) {
+    printf("  %zu %s", h->tables, wh_plural(h->tables, "table", "tables"));
   } else {
     printf("  has not run");
   }
@@ -92,6 +111,7 @@ static void print_health_json(wh_cli *cli, const health *h) {
   wh_buf_printf(&line, ",\"state\":\"%s\",\"waiting\":%llu,\"dead\":%llu,\"quarantined\":%llu",
                 h->word, (unsigned long long)h->stats.waiting, (unsigned long long)h->stats.dead,
                 (unsigned long long)h->stats.quarantined_rows);
+  if (h->pipeline->many) wh_buf_printf(&line, ",\"tables\":%zu", h->tables);
   if (h->due_us != INT64_MAX) wh_buf_printf(&line, ",\"due_us\":%lld", (long long)h->due_us);
   if (h->dead_error.len) {
     wh_buf_add_c(&line, ",\"dead_error\":");
@@ -131,14 +151,17 @@ static void say_what_to_do(wh_cli *cli, const health *all, size_t count) {
 static wh_exit status(wh_cli *cli, const wh_args *args) {
   (void)args;
   if (!wh_cli_engine(cli)) return cli->refused;
-  size_t count = cli->config->pipeline_count;
-  health *all = WH_NEW_ARRAY(&cli->arena, count, health);
   wh_error err = {0};
+  const wh_pipeline **pipelines;
+  size_t count;
+  if (wh_cli_pipelines(cli, NULL, 0, &pipelines, &count, &err) != WH_OK)
+    return wh_cli_fail(cli, &err);
+  health *all = WH_NEW_ARRAY(&cli->arena, count, health);
   if (!all) return wh_cli_usage(cli, "out of memory");
   int width = 0;
   for (size_t i = 0; i < count; i++) {
-    if (look(cli, &cli->config->pipelines[i], &all[i], &err) != WH_OK)
-      return wh_cli_fail(cli, &err);
+    if (look(cli, pipelines[i], &all[i], &err) != WH_OK) return wh_cli_fail(cli, &err);
+    if (pipelines[i]->is_member) count_table(all, i);
     if ((int)all[i].pipeline->name.len > width) width = (int)all[i].pipeline->name.len;
   }
   int64_t now = wh_now_us(&cli->os.base);
@@ -173,12 +196,22 @@ static const wh_flag runs_flags[] = {
 
 typedef struct run_list {
   wh_cli *cli;
+  const wh_pipeline *many; // only those of its tables; NULL: as they come
+  uint64_t limit;          // then
   int64_t now_us;
   uint64_t count;
 } run_list;
 
+static bool is_of(const wh_pipeline *many, wh_str name) {
+  size_t len = many->name.len;
+  return wh_str_eq(wh_str_sub(name, 0, len), many->name) &&
+         (name.len == len || name.data[len] == ':');
+}
+
 static wh_status print_run(void *context, const wh_run *run, wh_error *err) {
   run_list *l = context;
+  if (l->many && !is_of(l->many, run->pipeline)) return WH_OK;
+  if (l->many && l->limit && l->count == l->limit) return WH_OK;
   l->count++;
   if (l->cli->json) {
     WH_CLEAN_BUF wh_buf line;
@@ -209,11 +242,18 @@ static wh_exit runs(wh_cli *cli, const wh_args *args) {
   if (!wh_cli_engine(cli)) return cli->refused;
   wh_error err = {0};
   const wh_pipeline *p = NULL;
-  if (args->count && wh_config_find_pipeline(cli->config, args->words[0], &p, &err) != WH_OK) {
+  if (args->count &&
+      wh_config_find_any(cli->config, args->words[0], &cli->arena, &p, &err) != WH_OK) {
     return wh_cli_fail(cli, &err);
   }
   run_list list = {.cli = cli, .now_us = wh_now_us(&cli->os.base)};
   int state = wh_args_has(args, "--failed") ? (int)WH_RUN_FAILED : -1;
+  if (p && p->many) {
+    list.many = p;
+    list.limit = limit;
+    p = NULL;
+    limit = 0;
+  }
   if (cli->ledger->type->runs(cli->ledger, p ? p->name : (wh_str){0}, state, limit, &cli->arena,
                               print_run, &list, &err) != WH_OK) {
     return wh_cli_fail(cli, &err);

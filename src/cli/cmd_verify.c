@@ -72,12 +72,12 @@ static wh_exit verify(wh_cli *cli, const wh_args *args) {
   if (!engine) return cli->refused;
   bool whole = true;
   wh_error err = {0};
-  size_t total = args->count ? args->count : cli->config->pipeline_count;
+  const wh_pipeline **all;
+  size_t total;
+  if (wh_cli_pipelines(cli, args, 0, &all, &total, &err) != WH_OK) return wh_cli_fail(cli, &err);
   for (size_t i = 0; i < total; i++) {
-    const wh_pipeline *p = &cli->config->pipelines[i];
-    if (args->count && wh_config_find_pipeline(cli->config, args->words[i], &p, &err) != WH_OK) {
-      return wh_cli_fail(cli, &err);
-    }
+    const wh_pipeline *p = all[i];
+    if (p->many) continue; // its tables are behind it
     troubles t = {.cli = cli};
     wh_verify_result result;
     if (wh_engine_verify(engine, p, print_trouble, &t, &result, &err) != WH_OK) {

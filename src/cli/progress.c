@@ -84,6 +84,7 @@ bool wh_run_describe(const wh_run *run, const char *alarm, const char *plain, wh
   const wh_counts *c = &run->counts;
   wh_buf_printf(out, "%s %s", wh_format_count(c->written).s, wh_plural(c->written, "row", "rows"));
   if (run->output.len) wh_buf_printf(out, " -> %.*s", WH_STR_ARG(run->output));
+  if (c->deleted) wh_buf_printf(out, "  %s deleted", wh_format_count(c->deleted).s);
   if (c->unchanged) wh_buf_printf(out, "  %s unchanged", wh_format_count(c->unchanged).s);
   if (c->superseded) wh_buf_printf(out, "  %s superseded", wh_format_count(c->superseded).s);
   if (c->filtered) wh_buf_printf(out, "  %s filtered", wh_format_count(c->filtered).s);

@@ -76,18 +76,34 @@ static void print_service_json(wh_cli *cli, const wh_service *s) {
   if (!line.failed) wh_print_json(&line);
 }
 
-static void print_running(const wh_cli *cli, const wh_service *s, int64_t now_us) {
+static void print_running(const wh_cli *cli, const services *all, int64_t now_us) {
+  const wh_service *s = NULL;
+  size_t count = 0;
+  for (size_t i = 0; i < all->count; i++) {
+    if (!all->items[i].running) continue;
+    s = &all->items[i];
+    count++;
+  }
+  if (count > 1) printf(", %zu workers up", count);
+  if (count != 1) return;
   printf(", memory %llu of %lld MiB, up %s", (unsigned long long)s->memory_bytes >> 20,
          (long long)cli->config->memory_bytes >> 20, wh_format_span(now_us - s->started_us).s);
 }
 
-static void print_services(wh_cli *cli, const services *all, int64_t now_us) {
+static void print_ledger(wh_cli *cli) {
+  if (wh_config_ledger_type(cli->config)) {
+    printf("  ledger in %s", wh_config_ledger_type(cli->config)->name);
+    return;
+  }
   wh_file_info ledger;
   char *path = wh_arena_cstr(&cli->arena, cli->config->ledger_path);
   bool there = path && cli->os.base.type->stat(&cli->os.base, path, &ledger, NULL) == WH_OK;
   printf("  ledger %s", wh_format_bytes(there ? ledger.size : 0).s);
-  for (size_t i = 0; i < all->count; i++)
-    if (all->items[i].running) print_running(cli, &all->items[i], now_us);
+}
+
+static void print_services(wh_cli *cli, const services *all, int64_t now_us) {
+  print_ledger(cli);
+  print_running(cli, all, now_us);
   putchar('\n');
   for (size_t i = 0; i < all->count; i++) {
     if (all->items[i].running) continue;

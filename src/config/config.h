@@ -80,6 +80,9 @@ typedef struct wh_read {
   wh_str cursor;
   int64_t overlap_us; // default 10 minutes
   wh_str timezone;    // of local timestamps in the source; empty: not given
+  int64_t ranges;     // sessions that read a table at once; 1: one
+  bool deletes;       // `deletes: compare`: keys that are gone are sent as deleted rows
+  wh_str_list key;    // by which they are found; empty: the table's primary key
   wh_format format;
 } wh_read;
 
@@ -87,10 +90,21 @@ typedef struct wh_write {
   wh_write_mode mode; // default append
   wh_str_list key;
   wh_str newest_by;
-  bool side_table; // `order: side-table`
+  bool side_table;    // `order: side-table`
+  wh_deletes deletes; // append: MARK (they are rows like any other) or IGNORE; replace: IGNORE
+  int64_t tombstone_keep_us;
   wh_format format;
 } wh_write;
 
+// A table of a pipeline that reads many, and what of it may cross.
+typedef struct wh_table_gate {
+  wh_str table;
+  wh_gate gate;
+} wh_table_gate;
+
+// Where `many` is set, `from` is a pattern over tables ("sales.*"), and the pipeline stands for one
+// of each table that it matches: a member, named "export:sales.order", with a cursor, runs, objects
+// and a pinned schema of its own. Only members run.
 typedef struct wh_pipeline {
   wh_str name;
   const wh_node *node;
@@ -101,12 +115,28 @@ typedef struct wh_pipeline {
   const wh_node *steps;  // list, or NULL
   const wh_node *expect; // map, or NULL
   wh_gate gate;
+  bool many, is_member;
+  const wh_table_gate *tables; // many: those that may cross; none: `columns: all`, each
+  size_t table_count;
   bool raw;           // objects moved as they are
   int64_t attempts;   // default 5
   int64_t batch_rows; // 0: as suits where they go
   int64_t chunk_rows; // rows committed at a time by a sink; default 100,000
   bool begin_now;     // `begin: now`: objects that are there at first sight do not count
 } wh_pipeline;
+
+// Whether `thing` is a pattern over tables: it has a '*' in it.
+bool wh_table_is_pattern(wh_str thing);
+// '*' stands for any characters of a schema's name, or of a table's. Without a schema in front the
+// pattern is of tables whose names need none (is_home).
+bool wh_table_matches(wh_str pattern, wh_str schema, wh_str table, bool is_home);
+// Whether a table that matches may cross: promise 1 holds for tables as it does for columns.
+bool wh_pipeline_lets_cross(const wh_pipeline *many, wh_str table);
+// The pipeline of one table. WH_ERR_LIMIT: its name is too long.
+wh_status wh_pipeline_member(const wh_pipeline *many, wh_str table, wh_arena *arena,
+                             wh_pipeline *ret, wh_error *err);
+// The table from what stands behind "export:" in a member's name; without data: no memory.
+wh_str wh_pipeline_member_table(wh_str escaped, wh_arena *arena);
 
 // --- lookups -----------------------------------------------------------------------------------
 
@@ -174,7 +204,7 @@ struct wh_config {
   wh_str state_folder; // FOLDER/.wherry: ledger, keyring, quarantine, locks
   const wh_node *root;
   int64_t memory_bytes; // default 64 MiB
-  wh_str ledger_path;   // default FOLDER/.wherry/ledger.db
+  wh_str ledger_path;   // default FOLDER/.wherry/ledger.db; for one in SQLite
   bool log_json;
   wh_pipeline *pipelines;
   size_t pipeline_count;
@@ -199,6 +229,9 @@ const wh_pipeline *wh_config_pipeline(const wh_config *config, wh_str name); // 
 // "no pipeline 'x'. Did you mean 'y'?" for the command line.
 wh_status wh_config_find_pipeline(const wh_config *config, wh_str name, const wh_pipeline **ret,
                                   wh_error *err);
+// The same for names of members, too ("export:sales.order"), which are made in the arena.
+wh_status wh_config_find_any(const wh_config *config, wh_str name, wh_arena *arena,
+                             const wh_pipeline **ret, wh_error *err);
 
 typedef struct wh_connection_info {
   wh_str name;
@@ -209,6 +242,13 @@ typedef struct wh_connection_info {
 size_t wh_config_connection_count(const wh_config *config);
 const wh_connection_info *wh_config_connection_info(const wh_config *config, size_t i);
 const wh_connection_info *wh_config_find_connection(const wh_config *config, wh_str name);
+
+// Where the ledger is, when it is on a server that workers share: its connector, NULL for SQLite.
+const wh_connector *wh_config_ledger_type(const wh_config *config);
+// Makes the connection to it ready, as wh_config_connect does; and how long a worker that says
+// nothing keeps what it holds.
+wh_status wh_config_ledger(wh_config *config, wh_connection **ret, int64_t *ret_lease_us,
+                           wh_error *err);
 
 // Makes the connection ready: parses its options, resolving the secrets in them. The same pointer
 // every time. Thread-safe. `cancel` etc. of the connection may be set by the caller once.

@@ -49,16 +49,16 @@ static const wh_connector *find_type(wh_loader *l, const wh_node *node, const ch
   return NULL;
 }
 
-// The words of the map that all connections share, as a map of its own.
-static bool shared_part(wh_loader *l, const wh_node *node, wh_node *ret) {
+bool wh_load_words(wh_loader *l, const wh_node *node, const char *const *words, wh_node *ret) {
   *ret = *node;
   ret->count = 0;
-  ret->entries = wh_load_array(l, 2, sizeof *ret->entries);
+  ret->entries = wh_load_array(l, node->count, sizeof *ret->entries);
   if (!ret->entries) return false;
   for (size_t i = 0; i < node->count; i++) {
-    wh_str key = node->entries[i].key->text;
-    bool shared = wh_str_is(key, shared_words[0]) || wh_str_is(key, shared_words[1]);
-    if (shared && ret->count < 2) ret->entries[ret->count++] = node->entries[i];
+    bool listed = false;
+    for (size_t j = 0; words[j]; j++)
+      listed = listed || wh_str_is(node->entries[i].key->text, words[j]);
+    if (listed) ret->entries[ret->count++] = node->entries[i];
   }
   return true;
 }
@@ -73,18 +73,19 @@ static size_t count_references(const wh_node *map) {
   return sum;
 }
 
-// The connector's own words, as far as they can be judged without resolving anything.
-static void check_options(wh_loader *l, const wh_connector *type, const wh_node *node,
-                          const char *owner, wh_str name) {
+// As far as it can be judged without resolving anything.
+void wh_load_connector(wh_loader *l, const wh_connection_entry *entry, wh_str secret) {
+  const wh_connector *type = entry->info.type;
+  const wh_node *node = entry->info.node;
   void *options = wh_load_array(l, 1, type->options_size ? type->options_size : 1);
   if (!options) return;
   size_t before = l->problems.count;
-  wh_load_options(l, type->options, node, shared_words, owner, true, options);
-  wh_load_secrets(l, type->options, node, owner, name, true);
+  wh_load_options(l, type->options, node, entry->words, entry->owner, true, options);
+  wh_load_secrets(l, type->options, node, entry->owner, secret, true);
   if (!type->check || l->problems.count > before || count_references(node) > 0) return;
   wh_error problem = {0};
   if (type->check(options, &problem) != WH_OK) {
-    wh_problems_error(&l->problems, node, "%s: %s", owner, problem.text);
+    wh_problems_error(&l->problems, node, "%s: %s", entry->owner, problem.text);
   }
 }
 
@@ -95,6 +96,8 @@ static void load_connection(wh_loader *l, wh_connection_entry *entry, const wh_n
   entry->info.node = node;
   wh_load_name(l, key, "connection");
   const char *owner = wh_load_owner(l, "connection %.*s", WH_SHOWN(key->text));
+  entry->owner = owner;
+  entry->words = shared_words;
   if (wh_node_is_null(node)) {
     wh_problems_error(&l->problems, key, "%s needs 'type': %s", owner,
                       wh_connection_options[0].help);
@@ -102,14 +105,14 @@ static void load_connection(wh_loader *l, wh_connection_entry *entry, const wh_n
   }
   wh_node shared;
   connection_words words = {0};
-  if (!wh_load_is_map(l, node, owner) || !shared_part(l, node, &shared)) return;
+  if (!wh_load_is_map(l, node, owner) || !wh_load_words(l, node, shared_words, &shared)) return;
   wh_load_options(l, wh_connection_options, &shared, NULL, owner, true, &words);
   for (size_t i = 0; i < words.accepts.count; i++) {
     wh_class class;
     if (wh_class_parse(words.accepts.items[i], &class)) entry->info.accepts[class] = true;
   }
   entry->info.type = find_type(l, node, owner, words.type);
-  if (entry->info.type) check_options(l, entry->info.type, node, owner, key->text);
+  if (entry->info.type) wh_load_connector(l, entry, key->text);
 }
 
 void wh_load_connections(wh_loader *l, const wh_node *node) {
@@ -147,25 +150,25 @@ const wh_connection_info *wh_config_find_connection(const wh_config *config, wh_
   return entry ? &entry->info : NULL;
 }
 
-static wh_status make_ready(wh_config *config, wh_connection_entry *entry, wh_error *err) {
+wh_status wh_connection_make_ready(wh_config *config, wh_connection_entry *entry, wh_error *err) {
+  if (entry->ready) return WH_OK;
   const wh_connector *type = entry->info.type;
   wh_arena *arena = &config->arena;
   wh_connection *c = WH_NEW(arena, wh_connection);
   void *options = wh_arena_alloc(arena, type->options_size);
-  wh_str owner = wh_arena_printf(arena, "connection %.*s", WH_SHOWN(entry->info.name));
-  if (!c || !options || !owner.data) return wh_fail_memory(err);
+  if (!c || !options) return wh_fail_memory(err);
   wh_option_context context = {
       .arena = arena,
       .base_folder = config->folder,
       .resolve = wh_reference_resolve,
       .resolve_context = config,
   };
-  WH_TRY(wh_options_parse(type->options, entry->info.node, shared_words, owner.data, &context,
+  WH_TRY(wh_options_parse(type->options, entry->info.node, entry->words, entry->owner, &context,
                           options, err));
   wh_status status = type->check ? type->check(options, err) : WH_OK;
   if (status != WH_OK) {
     wh_error_prefix(err, "%s:%u:%u: %s: ", entry->info.node->file, entry->info.node->line,
-                    entry->info.node->column, owner.data);
+                    entry->info.node->column, entry->owner);
     return status;
   }
   *c = (wh_connection){
@@ -189,7 +192,7 @@ wh_status wh_config_connect(wh_config *config, wh_str name, wh_connection **ret,
     return wh_fail(err, WH_ERR_USAGE, "connection %.*s has no type that is known", WH_SHOWN(name));
   }
   pthread_mutex_lock(&config->own->mutex);
-  wh_status status = entry->ready ? WH_OK : make_ready(config, entry, err);
+  wh_status status = wh_connection_make_ready(config, entry, err);
   pthread_mutex_unlock(&config->own->mutex);
   if (status == WH_OK) *ret = entry->ready;
   return status;

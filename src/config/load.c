@@ -56,7 +56,7 @@ const wh_option wh_top_options[] = {{.name = "version",
                                     {.name = "ledger",
                                      .type = WH_OPTION_NODE,
                                      .offset = offsetof(top_words, ledger),
-                                     .shape = "{ path: ... }",
+                                     .shape = "postgres://user@host:port/database, or { ... }",
                                      .help = "where Wherry keeps its own state"},
                                     {.name = "log",
                                      .type = WH_OPTION_ENUM,
@@ -65,17 +65,6 @@ const wh_option wh_top_options[] = {{.name = "version",
                                      .def = "text",
                                      .help = "form of the log lines"},
                                     {0}};
-
-typedef struct ledger_words {
-  wh_str path;
-} ledger_words;
-
-const wh_option wh_ledger_options[] = {
-    {.name = "path",
-     .type = WH_OPTION_PATH,
-     .offset = offsetof(ledger_words, path),
-     .help = "SQLite file of the ledger; .wherry/ledger.db where it is not given"},
-    {0}};
 
 // --- for all sections ----------------------------------------------------------------------------
 
@@ -186,6 +175,7 @@ static void check_memory(wh_loader *l, const wh_node *memory_node) {
       counted = counted || own->connections[j].info.type == type;
     if (!counted) reserved += (int64_t)type->reserve_bytes;
   }
+  if (own->ledger.info.type) reserved += (int64_t)own->ledger.info.type->reserve_bytes;
   if (l->config->memory_bytes - reserved >= MEMORY_OWN_MIN_BYTES) return;
   enum { MIB = 1 << 20 };
   int64_t need = (reserved + MEMORY_OWN_MIN_BYTES + MIB - 1) / MIB;
@@ -209,16 +199,15 @@ static void load_top(wh_loader *l) {
                       "version %lld is newer than this Wherry, which knows 1",
                       (long long)top.version);
   }
-  ledger_words ledger = {0};
-  wh_load_options(l, wh_ledger_options, top.ledger, NULL, "ledger", true, &ledger);
-  if (ledger.path.len) config->ledger_path = ledger.path;
   config->memory_bytes = top.memory_bytes;
   config->log_json = top.log == 1;
   wh_load_references(l, root);
   wh_load_connections(l, top.connections);
+  wh_load_ledger(l, top.ledger);
   wh_load_masks(l, top.masks);
   wh_load_pipelines(l, top.pipelines);
   wh_load_serve(l, top.serve);
+  wh_load_ranges(l);
   wh_load_triggers(l);
   check_memory(l, wh_node_get(root, "memory"));
 }

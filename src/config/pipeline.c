@@ -1,6 +1,7 @@
 #include "config/private.h"
 
 #include "config/template.h"
+#include "connect/range_split.h"
 
 enum { ATTEMPTS_MAX = 100, CHUNK_MAX = 100000000 };
 
@@ -14,6 +15,8 @@ typedef struct pipeline_words {
 
 static const char *const begin_choices[] = {"all", "now", NULL};
 static const char *const mode_choices[] = {"append", "upsert", "replace", NULL};
+static const char *const compare_choices[] = {"no", "compare", NULL};
+static const char *const deletes_choices[] = {"remove", "mark", "ignore", NULL};
 static const char *const order_choices[] = {"column", "side-table", NULL};
 
 const wh_option wh_pipeline_options[] = {
@@ -26,7 +29,8 @@ const wh_option wh_pipeline_options[] = {
      .type = WH_OPTION_TEXT,
      .offset = offsetof(pipeline_words, from),
      .required = true,
-     .help = "address that is read: connection:table, or connection:pattern of objects"},
+     .help = "address that is read: connection:table, a pattern of tables (connection:sales.*), or "
+             "connection:pattern of objects"},
     {.name = "read",
      .type = WH_OPTION_NODE,
      .offset = offsetof(pipeline_words, read),
@@ -93,6 +97,7 @@ const wh_option wh_pipeline_options[] = {
 // `read` as it is written.
 typedef struct read_words {
   wh_read read;
+  int deletes;
   const wh_node *format;
 } read_words;
 
@@ -116,6 +121,25 @@ const wh_option wh_read_options[] = {
      .type = WH_OPTION_TEXT,
      .offset = offsetof(read_words, read.timezone),
      .help = "of local times in the source, such as Europe/London"},
+    {.name = "ranges",
+     .type = WH_OPTION_INT,
+     .offset = offsetof(read_words, read.ranges),
+     .def = "1",
+     .min = 1,
+     .max = WH_RANGES_MAX,
+     .help = "sessions that read a table at once, a range of its key each"},
+    {.name = "deletes",
+     .type = WH_OPTION_ENUM,
+     .offset = offsetof(read_words, deletes),
+     .choices = compare_choices,
+     .def = "no",
+     .help = "whether each run compares the source's keys with those sent, and sends what is gone"},
+    {.name = "key",
+     .type = WH_OPTION_LIST,
+     .offset = offsetof(read_words, read.key),
+     .help =
+         "the source's columns that tell rows apart, for deletes; the table's primary key where "
+         "it is not given"},
     {.name = "format",
      .type = WH_OPTION_NODE,
      .offset = offsetof(read_words, format),
@@ -124,7 +148,8 @@ const wh_option wh_read_options[] = {
     {0}};
 
 typedef struct write_words {
-  int mode, order;
+  int mode, order, deletes;
+  int64_t tombstone_keep_us;
   wh_str_list key;
   wh_str newest_by;
   const wh_node *format;
@@ -152,6 +177,21 @@ const wh_option wh_write_options[] = {
      .def = "column",
      .help =
          "where a table keeps the order of its rows: a column of its own, or a table beside it"},
+    {.name = "deletes",
+     .type = WH_OPTION_ENUM,
+     .offset = offsetof(write_words, deletes),
+     .choices = deletes_choices,
+     .help = "what becomes of rows that are gone at the source: remove them (upsert, the default), "
+             "mark them in _wherry_deleted (upsert) or add their deletion as a row that is so "
+             "marked (append, the default), or ignore it"},
+    {.name = "tombstone_keep",
+     .type = WH_OPTION_DURATION,
+     .offset = offsetof(write_words, tombstone_keep_us),
+     .def = "30d",
+     .min = 0,
+     .max = 3660ll * 86400 * 1000000,
+     .help = "how long a deletion is remembered, so that an older object that comes late does not "
+             "bring the row back"},
     {.name = "format",
      .type = WH_OPTION_NODE,
      .offset = offsetof(write_words, format),
@@ -211,9 +251,13 @@ static void check_from_objects(const checker *c) {
   } else {
     wh_load_pattern(c->l, &c->p->from, wh_load_owner(c->l, "%s: from", c->owner));
   }
-  static const char *const words[] = {"query", "cursor", "overlap"};
+  static const char *const words[] = {"query", "cursor", "overlap", "ranges", "deletes", "key"};
   for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
     refuse(c, c->words.read, words[i], "is for databases, and `from` reads objects");
+}
+
+static bool reads_deletes(const checker *c) {
+  return c->p->read.deletes || wh_option_misspelt(wh_read_options, c->words.read, NULL, "deletes");
 }
 
 static void check_from_rows(const checker *c) {
@@ -228,15 +272,22 @@ static void check_from_rows(const checker *c) {
     problem(c, node, "from: name a table (%.*s:table), or give read: { query: \"SELECT ...\" }",
             WH_SHOWN(name));
   }
+  c->p->many = wh_table_is_pattern(c->p->from.thing);
   if (c->p->read.cursor.len == 0 &&
       !wh_option_misspelt(wh_read_options, c->words.read, NULL, "cursor")) {
     refuse(c, c->words.read, "overlap", "has no meaning without a cursor");
   }
+  if (query) refuse(c, c->words.read, "ranges", "is for tables: a query has no key to cut");
   if (c->p->when.kind == WH_WHEN_NEW) {
     problem(
         c, c->words.when,
         "when: new waits for objects, and %.*s is a database. Write { every: 5m }, with a cursor",
         WH_SHOWN(name));
+  }
+  if (!reads_deletes(c)) refuse(c, c->words.read, "key", "has no meaning without deletes: compare");
+  if (c->p->read.deletes && query && c->p->read.key.count == 0) {
+    problem(c, wh_node_key(c->words.read, "deletes"),
+            "read: deletes needs 'key', the columns that tell the query's rows apart");
   }
   refuse(c, c->node, "begin", "is for objects, and `from` reads a database");
   refuse(c, c->words.read, "format", "is for objects, and `from` reads a database");
@@ -264,6 +315,7 @@ static void load_read(checker *c) {
   read_words words = {0};
   wh_load_options(c->l, wh_read_options, c->words.read, NULL, owner, false, &words);
   c->p->read = words.read;
+  c->p->read.deletes = words.deletes == 1;
   c->read_format = words.format;
   if (given(c->words.read)) wh_load_zone(c->l, c->words.read, owner, c->p->read.timezone);
 }
@@ -284,7 +336,8 @@ static void check_to_objects(const checker *c) {
     problem(c, node, "to: %s", why.text);
   else if (!c->p->raw)
     wh_load_format(c->l, &c->p->to, c->write_format, false, c->owner, &c->p->write.format);
-  static const char *const words[] = {"mode", "key", "newest_by", "order"};
+  static const char *const words[] = {"mode",  "key",     "newest_by",
+                                      "order", "deletes", "tombstone_keep"};
   for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
     refuse(c, c->words.write, words[i], "is for tables, and `to` writes objects");
   refuse(c, c->node, "chunk", "is for tables, and `to` writes objects");
@@ -320,6 +373,32 @@ static void check_key_columns(const checker *c) {
   if (write->newest_by.len) check_crosses(c, newest, write->newest_by, "write: newest_by");
 }
 
+static bool is_ignored(const checker *c) {
+  return c->p->write.deletes == WH_DELETES_IGNORE;
+}
+
+static void check_deletes(const checker *c) {
+  const wh_node *node = c->words.write;
+  wh_write_mode mode = c->p->write.mode;
+  if (mode == WH_WRITE_REPLACE) {
+    refuse(
+        c, node, "deletes",
+        "is for mode: upsert and mode: append; a table that is replaced has no row that is gone");
+    if (c->p->read.deletes) {
+      problem(c, wh_node_key(c->words.read, "deletes"),
+              "read: deletes has no use here: mode: replace leaves no row that is gone");
+    }
+  } else if (mode == WH_WRITE_APPEND && given(wh_node_get(node, "deletes")) &&
+             c->p->write.deletes == WH_DELETES_REMOVE) {
+    problem(c, wh_node_key(node, "deletes"),
+            "write: deletes: remove is for mode: upsert. With append, write mark or ignore");
+  }
+  if (mode != WH_WRITE_UPSERT)
+    refuse(c, node, "tombstone_keep", "is for mode: upsert");
+  else if (is_ignored(c))
+    refuse(c, node, "tombstone_keep", "has no meaning with deletes: ignore");
+}
+
 static void check_to_rows(const checker *c) {
   const wh_write *write = &c->p->write;
   refuse(c, c->words.write, "format", "is for objects, and `to` writes a table");
@@ -338,6 +417,7 @@ static void check_to_rows(const checker *c) {
     refuse(c, c->words.write, "newest_by", "needs 'key', the columns that tell rows apart");
   }
   check_key_columns(c);
+  check_deletes(c);
   bool same_place = c->from == c->to && wh_str_eq(c->p->from.thing, c->p->to.thing);
   if (same_place && c->p->to.thing.len) {
     problem(c, c->p->to.node, "to: this is the table it reads");
@@ -346,9 +426,10 @@ static void check_to_rows(const checker *c) {
 
 static void check_to(checker *c) {
   if (!c->to) return;
+  if (c->p->many) wh_load_many(c->l, c->p, c->owner, writes_objects(c));
   if (writes_objects(c))
     check_to_objects(c);
-  else
+  else if (!c->p->many)
     check_to_rows(c);
 }
 
@@ -374,7 +455,12 @@ static void load_write(checker *c) {
       .key = words.key,
       .newest_by = words.newest_by,
       .side_table = words.order == 1,
+      .deletes = (wh_deletes)words.deletes,
+      .tombstone_keep_us = words.tombstone_keep_us,
   };
+  bool says = given(wh_node_get(c->words.write, "deletes"));
+  if (c->p->write.mode == WH_WRITE_APPEND && !says) c->p->write.deletes = WH_DELETES_MARK;
+  if (c->p->write.mode == WH_WRITE_REPLACE) c->p->write.deletes = WH_DELETES_IGNORE;
 }
 
 // --- what is between -----------------------------------------------------------------------------
@@ -387,6 +473,41 @@ static void check_steps(checker *c) {
     return;
   }
   c->p->steps = steps;
+}
+
+// A deletion is sent by its key, so that all of the key has to cross.
+static void check_read_key(const checker *c) {
+  const wh_gate *gate = &c->p->gate;
+  const wh_str_list *key = &c->p->read.key;
+  if (!c->p->read.deletes || gate->all || gate->count == 0) return;
+  wh_str *words = wh_load_array(c->l, gate->count, sizeof *words);
+  if (!words) return;
+  for (size_t i = 0; i < key->count; i++) {
+    bool crosses = false;
+    for (size_t k = 0; k < gate->count; k++) {
+      words[k] = gate->columns[k].from;
+      crosses |= wh_str_eq(words[k], key->items[i]);
+    }
+    if (crosses) continue;
+    const wh_node *node = wh_node_get(c->words.read, "key");
+    problem(c, node->kind == WH_NODE_LIST ? node->items[i] : node,
+            "read: key: the source's column '%.*s' does not cross, and deletions are sent by their "
+            "key. List it under columns.%s",
+            WH_SHOWN(key->items[i]), wh_hint_of(key->items[i], words, gate->count).text);
+  }
+}
+
+// Which of the rows that are equal was sent, nobody knows when one of them is gone.
+static void check_no_dedupe(const checker *c) {
+  const wh_node *steps = c->p->steps;
+  for (size_t i = 0; c->p->read.deletes && steps && i < steps->count; i++) {
+    const wh_node *step = steps->items[i];
+    if (step->kind != WH_NODE_MAP || step->count != 1) continue;
+    if (wh_str_is(step->entries[0].key->text, "dedupe"))
+      problem(c, step->entries[0].key,
+              "steps: dedupe cannot go with read: { deletes: compare }, which has to know what was "
+              "sent. Do it where the rows are loaded");
+  }
 }
 
 static void check_expect(checker *c) {
@@ -426,8 +547,9 @@ static void load_content(checker *c) {
   }
   check_steps(c);
   if (given(c->words.columns)) {
-    wh_load_columns(c->l, c->p, c->words.columns, wh_load_owner(c->l, "%s: columns", c->owner),
-                    c->to);
+    void (*load)(wh_loader *, wh_pipeline *, const wh_node *, const char *,
+                 const wh_connection_info *) = c->p->many ? wh_load_tables : wh_load_columns;
+    load(c->l, c->p, c->words.columns, wh_load_owner(c->l, "%s: columns", c->owner), c->to);
   } else if (!wh_option_misspelt(wh_pipeline_options, c->node, NULL, "columns")) {
     const wh_node *key = wh_node_key(c->node, "columns");
     wh_problems_error(
@@ -436,6 +558,8 @@ static void load_content(checker *c) {
         "write columns: all",
         c->owner);
   }
+  check_read_key(c);
+  check_no_dedupe(c);
   check_expect(c);
   wh_load_content(c->l, c->p, c->owner);
 }
@@ -505,4 +629,21 @@ wh_status wh_config_find_pipeline(const wh_config *config, wh_str name, const wh
   wh_hint hint = wh_hint_of(name, words, config->pipeline_count);
   return wh_fail(err, WH_ERR_USAGE, "no pipeline '%.*s'.%s", WH_SHOWN(name),
                  hint.text[0] ? hint.text : " See them: wherry status");
+}
+
+wh_status wh_config_find_any(const wh_config *config, wh_str name, wh_arena *arena,
+                             const wh_pipeline **ret, wh_error *err) {
+  size_t colon = wh_str_find(name, 0, ':');
+  const wh_pipeline *many = wh_config_pipeline(config, wh_str_sub(name, 0, colon));
+  if (colon == name.len || !many || !many->many)
+    return wh_config_find_pipeline(config, name, ret, err);
+  wh_str table = wh_pipeline_member_table(wh_str_sub(name, colon + 1, name.len), arena);
+  wh_pipeline *member = WH_NEW(arena, wh_pipeline);
+  if (!table.data || !member) return wh_fail_memory(err);
+  if (!wh_pipeline_lets_cross(many, table))
+    return wh_fail(err, WH_ERR_USAGE, "%.*s: the table '%.*s' is not listed under columns",
+                   WH_SHOWN(many->name), WH_SHOWN(table));
+  WH_TRY(wh_pipeline_member(many, table, arena, member, err));
+  *ret = member;
+  return WH_OK;
 }

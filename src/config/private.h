@@ -19,6 +19,8 @@ enum {
 
 typedef struct wh_connection_entry {
   wh_connection_info info;
+  const char *owner;        // for messages: "connection erp", "ledger"
+  const char *const *words; // of its map that are not its connector's; ends with NULL
   const wh_node *name_node;
   wh_connection *ready; // NULL until somebody connects
 } wh_connection_entry;
@@ -36,6 +38,8 @@ typedef struct wh_config_private {
   size_t connection_count;
   wh_mask_entry *masks;
   size_t mask_count;
+  wh_connection_entry ledger; // info.type NULL: in SQLite
+  int64_t ledger_lease_us;
   const char *path;         // of wherry.yaml
   const char *overlay_path; // of wherry.ENV.yaml; NULL: none
   const char *key_path;     // of the keyring's key; NULL: nobody said
@@ -76,6 +80,16 @@ const wh_node *wh_node_key(const wh_node *map, const char *key); // the key's ow
 // --- the sections --------------------------------------------------------------------------------
 
 void wh_load_connections(wh_loader *l, const wh_node *node);
+// What a connection of the entry's type is made of, from its map: `info`, `owner` and `words` are
+// set. `secret` is what a secret of it is suggested to be called.
+void wh_load_connector(wh_loader *l, const wh_connection_entry *entry, wh_str secret);
+// The listed words of a map, as a map of its own. False without memory, which is remembered.
+bool wh_load_words(wh_loader *l, const wh_node *node, const char *const *words, wh_node *ret);
+// Ready to be opened: its options with the secrets in them. Once; the caller has the lock.
+wh_status wh_connection_make_ready(wh_config *config, wh_connection_entry *entry, wh_error *err);
+void wh_load_ledger(wh_loader *l, const wh_node *node);
+// Whether it is a ledger on a server, whose words take references.
+bool wh_ledger_is_on_server(const wh_node *node);
 void wh_load_masks(wh_loader *l, const wh_node *node);
 void wh_load_pipelines(wh_loader *l, const wh_node *node);
 void wh_load_serve(wh_loader *l, const wh_node *node);
@@ -93,10 +107,16 @@ void wh_load_zone(wh_loader *l, const wh_node *map, const char *owner, wh_str na
 // The gate of a pipeline; `to` is the connection the columns go to, or NULL.
 void wh_load_columns(wh_loader *l, wh_pipeline *p, const wh_node *node, const char *owner,
                      const wh_connection_info *to);
+// The same where `from` is a pattern over tables.
+void wh_load_tables(wh_loader *l, wh_pipeline *p, const wh_node *node, const char *owner,
+                    const wh_connection_info *to);
+// What else such a pipeline must be.
+void wh_load_many(wh_loader *l, const wh_pipeline *p, const char *owner, bool to_objects);
 // The steps and expectations of a pipeline, as far as they can be judged without data; after its
 // columns.
 void wh_load_content(wh_loader *l, const wh_pipeline *p, const char *owner);
 // What can be known only of all pipelines together.
+void wh_load_ranges(wh_loader *l);
 void wh_load_triggers(wh_loader *l);
 
 wh_mask_entry *wh_mask_entry_find(const wh_config *config, wh_str name);

@@ -132,11 +132,12 @@ static void walk(wh_loader *l, const wh_node *node, bool allowed) {
       }
     } else if (wh_config_has_reference(node->text)) {
       bool name = memmem(node->text.data, node->text.len, "${run}", 6) != NULL;
-      wh_problems_error(
-          &l->problems, node,
-          "${...} is not taken here, only in connections, masks, read.query and serve. "
-          "%s",
-          name ? "In a template write {run}" : "For a literal '${' write $${");
+      wh_problems_error(&l->problems, node,
+                        "${...} is not taken here, only in connections, masks, read.query, serve "
+                        "and a ledger on a "
+                        "server. "
+                        "%s",
+                        name ? "In a template write {run}" : "For a literal '${' write $${");
     }
     return;
   }
@@ -186,10 +187,12 @@ static void walk_pipelines(wh_loader *l, const wh_node *pipelines) {
 
 void wh_load_references(wh_loader *l, const wh_node *root) {
   static const char *const whole[] = {"connections", "masks", NULL};
-  static const char *const apart[] = {"pipelines", "serve", NULL};
+  static const char *const apart[] = {"pipelines", "serve", "ledger", NULL};
   static const char *const serve_words[] = {"listen", "tls", "trusted_proxies", NULL};
   walk_words(l, root, whole, apart);
   const wh_node *pipelines = wh_node_get(root, "pipelines"), *serve = wh_node_get(root, "serve");
+  const wh_node *ledger = wh_node_get(root, "ledger");
+  if (ledger) walk(l, ledger, wh_ledger_is_on_server(ledger));
   if (pipelines) walk_pipelines(l, pipelines);
   if (serve) walk_shown_words(l, serve, serve_words);
 }

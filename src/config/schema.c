@@ -21,7 +21,9 @@ static const shape shapes[] = {
     {wh_top_options, "masks", NAMED("mask")},
     {wh_top_options, "pipelines", NAMED("pipeline")},
     {wh_top_options, "serve", REF("serve")},
-    {wh_top_options, "ledger", REF("ledger")},
+    {wh_top_options, "ledger",
+     "{\"anyOf\":[{\"type\":\"string\",\"pattern\":\"^postgres(ql)?://\"}," REF("ledger") "," REF(
+         "ledger-postgres") "]}"},
     {wh_mask_options, "partial", REF("partial")},
     {wh_pipeline_options, "when", "{\"anyOf\":[{\"const\":\"new\"}," REF("when") "]}"},
     {wh_pipeline_options, "read", REF("read")},
@@ -170,6 +172,17 @@ static void add_connections(wh_buf *out) {
   }
 }
 
+// In this build without the connector: what no map is.
+static void add_server_ledger(wh_buf *out) {
+  const wh_connector *postgres = wh_connector_by_name(WH_STR("postgres"));
+  wh_buf_add_c(out, ",\"ledger-postgres\":{");
+  if (postgres)
+    add_object(out, wh_ledger_options, postgres->options);
+  else
+    wh_buf_add_c(out, "\"not\":{}");
+  wh_buf_add_char(out, '}');
+}
+
 static void add_steps(wh_buf *out) {
   wh_buf_add_c(out, ",\"step\":{\"type\":\"object\",\"minProperties\":1,\"maxProperties\":1,"
                     "\"additionalProperties\":false,\"properties\":{");
@@ -188,6 +201,7 @@ bool wh_config_schema_json(wh_buf *out) {
   add_object(out, wh_top_options, NULL);
   wh_buf_add_c(out, ",\"$defs\":{");
   add_connections(out);
+  add_server_ledger(out);
   add_steps(out);
   for (const wh_option_section *s = wh_option_sections; s->name; s++) {
     if (s->table == wh_top_options || s->table == wh_connection_options) continue;

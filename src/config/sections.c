@@ -16,6 +16,7 @@ const wh_option_section wh_option_sections[] = {
     {"lookup", "a page that answers for one row", wh_lookup_options},
     {"proof", "what the asker must also know", wh_proof_options},
     {"rate", "how often may be asked", wh_rate_options},
-    {"ledger", "Wherry's own state", wh_ledger_options},
+    {"ledger", "Wherry's own state; on a server it takes the words of that connection too",
+     wh_ledger_options},
     {0},
 };

@@ -99,7 +99,8 @@ static void set_patterns(graph *g) {
     g->waits[i] =
         p->when.kind == WH_WHEN_NEW && p->from.thing.len && store_of(g, p->from.connection);
     if (p->to.thing.len == 0 || !store_of(g, p->to.connection)) continue;
-    wh_status status = wh_template_glob_for(p->to.thing, p->name, g->l->arena, &g->made[i], NULL);
+    wh_str name = p->many ? (wh_str){0} : p->name; // else each member has one of its own
+    wh_status status = wh_template_glob_for(p->to.thing, name, g->l->arena, &g->made[i], NULL);
     if (status == WH_ERR_MEMORY) g->l->problems.out_of_memory = true;
   }
 }

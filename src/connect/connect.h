@@ -5,6 +5,7 @@
 
 #include "base/option.h"
 #include "base/os.h"
+#include "connect/grants.h"
 #include "connect/queue.h"
 #include "connect/sink.h"
 #include "connect/source.h"
@@ -23,6 +24,10 @@ typedef struct wh_connector {
   wh_status (*check)(const void *options, wh_error *err);
   // Reaches the place without moving data, for `check --connect`; says what was found in one line.
   wh_status (*reach)(wh_connection *connection, wh_buf *ret_note, wh_error *err);
+  // Visits the GRANTs that let the user do what is asked, in the server's words; connects when it
+  // can, to see which tables there are. NULL: nothing has to be granted here.
+  wh_status (*grants)(wh_connection *connection, const wh_grants_request *request, wh_arena *arena,
+                      wh_grant_visit visit, void *context, wh_error *err);
   size_t reserve_bytes;      // memory that libraries behind it need
   bool reserve_is_accounted; // they take it through the accountant; otherwise past it
 } wh_connector;

@@ -3,6 +3,9 @@
 #ifdef WHERRY_MYSQL
 #include "connect/mysql/mysql.h"
 #endif
+#ifdef WHERRY_ODBC
+#include "connect/odbc/odbc.h"
+#endif
 #ifdef WHERRY_POSTGRES
 #include "connect/postgres/postgres.h"
 #endif
@@ -15,6 +18,9 @@ const wh_connector *const wh_connectors[] = {
     &wh_connector_local,
 #ifdef WHERRY_MYSQL
     &wh_connector_mysql,
+#endif
+#ifdef WHERRY_ODBC
+    &wh_connector_odbc,
 #endif
 #ifdef WHERRY_POSTGRES
     &wh_connector_postgres,

@@ -108,6 +108,10 @@ wh_status wh_row_reader_new(const wh_row_reader_type *type, size_t size, wh_conn
   r->connection = c;
   r->limit = query->limit_rows;
   r->rate = rows_per_second;
+  if (r->rate && query->range) { // the sessions together keep to it
+    r->rate /= (int64_t)query->range->sharers;
+    if (r->rate == 0) r->rate = 1;
+  }
   size_t batch_rows = query->batch_rows ? query->batch_rows : c->batch_rows;
   r->batch_rows = or_default(batch_rows, WH_BATCH_ROWS_DEFAULT, WH_BATCH_ROWS_MAX);
   size_t batch_bytes = query->batch_bytes ? query->batch_bytes : c->batch_bytes;

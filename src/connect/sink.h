@@ -16,6 +16,9 @@
 
 typedef enum wh_write_mode { WH_WRITE_APPEND, WH_WRITE_UPSERT, WH_WRITE_REPLACE } wh_write_mode;
 
+// What becomes of a row that is gone at the source (data/deleted.h).
+typedef enum wh_deletes { WH_DELETES_REMOVE, WH_DELETES_MARK, WH_DELETES_IGNORE } wh_deletes;
+
 // The column that keeps each row's object order in targets that Wherry created or may alter.
 #define WH_ORDER_COLUMN "_wherry_order"
 
@@ -27,6 +30,10 @@ typedef struct wh_target {
   size_t key_count;
   wh_str newest_by; // column of the row's version; empty: the object's order alone decides
   bool side_table;  // keep orders in a table of their own: an existing target is not altered
+  // Upsert. MARK: the schema has WH_DELETED_COLUMN, false in rows that come.
+  bool erases; // rows that are gone will come, see wh_sink_type.erase
+  wh_deletes deletes;
+  int64_t tombstone_keep_us; // how long a deletion is remembered
 } wh_target;
 
 typedef struct wh_load {
@@ -47,6 +54,7 @@ typedef struct wh_counts {
   uint64_t superseded; // older than what is there
   uint64_t filtered;   // dropped by a step, on purpose
   uint64_t quarantined;
+  uint64_t deleted; // of those written: rows that say that a row is gone (data/deleted.h)
 } wh_counts;
 
 // The row in the target that says which object version is loaded, and how far.
@@ -82,6 +90,13 @@ typedef struct wh_sink_type {
                      wh_error *err);
   // Adds to counts->written, unchanged, superseded, quarantined. `target` is an index.
   wh_status (*write)(wh_sink *sink, size_t target, const wh_batch *batch, wh_rejects *rejects,
+                     wh_counts *counts, wh_error *err);
+  // Rows of the batch are gone at the source: only their keys say anything. Their version is the
+  // load's order: what is stored with a lower one is removed, or marked as deleted, and the
+  // deletion is remembered, so that a load with a lower order cannot bring the row back (its row is
+  // superseded), while one with a higher order, or the same, does. For upsert. Adds to the counts
+  // as write does, and to `deleted` what it adds to `written`.
+  wh_status (*erase)(wh_sink *sink, size_t target, const wh_batch *batch, wh_rejects *rejects,
                      wh_counts *counts, wh_error *err);
   // For `replace`, mark with done applies the staged difference, in the same transaction, and moves
   // rows between counts (written, unchanged, superseded) accordingly.

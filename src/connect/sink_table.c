@@ -1,5 +1,6 @@
 #include "connect/sink_table.h"
 
+#include "data/deleted.h"
 #include "data/temporal.h"
 
 #include <stdio.h>
@@ -71,7 +72,8 @@ wh_status wh_target_find(const wh_connection *c, const wh_target *t, wh_str name
 static wh_status check_column(const wh_connection *c, const wh_schema *schema, size_t i,
                               const char *product, wh_error *err) {
   wh_str name = schema->fields[i].name;
-  if (wh_str_starts(name, "_wherry_"))
+  bool is_mark = wh_deleted_column(schema) == (ptrdiff_t)i;
+  if (wh_str_starts(name, "_wherry_") && !is_mark)
     return wh_fail(err, WH_ERR_REFUSED,
                    "%.*s: column '%.*s' has a name that Wherry keeps to itself",
                    WH_STR_ARG(c->name), WH_STR_ARG(name));
@@ -154,6 +156,7 @@ void wh_mark_write(const wh_mark *m, const wh_load *load, int64_t numbers[WH_MAR
       m->counts.superseded,
       m->counts.filtered,
       m->counts.quarantined,
+      m->counts.deleted,
       m->row_hash,
       (uint64_t)(m->order ? m->order : load->order),
       (uint64_t)(m->time_us ? m->time_us : load->now_us),
@@ -175,10 +178,11 @@ wh_status wh_mark_read(const int64_t n[WH_MARK_NUMBERS], const wh_str texts[WH_M
                  .unchanged = (uint64_t)n[4],
                  .superseded = (uint64_t)n[5],
                  .filtered = (uint64_t)n[6],
-                 .quarantined = (uint64_t)n[7]},
-      .row_hash = (uint64_t)n[8],
-      .order = n[9],
-      .time_us = n[10],
+                 .quarantined = (uint64_t)n[7],
+                 .deleted = (uint64_t)n[8]},
+      .row_hash = (uint64_t)n[9],
+      .order = n[10],
+      .time_us = n[11],
       .rejects = wh_arena_str(arena, texts[0]),
       .run = wh_arena_str(arena, texts[1]),
   };

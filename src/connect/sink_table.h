@@ -44,9 +44,9 @@ void wh_target_show_difference(wh_buf *text, wh_str table, wh_str difference);
 wh_status wh_load_copy(const wh_load *load, wh_arena *arena, wh_load *ret, wh_error *err);
 
 // A mark as a row of numbers and texts, in this order: done, rows_done, the counts (read, written,
-// unchanged, superseded, filtered, quarantined), row_hash (64 bits, as a signed number), ord,
-// time_us; rejects, run. What the mark leaves open (order, time, run) is the load's.
-enum { WH_MARK_NUMBERS = 11, WH_MARK_TEXTS = 2 };
+// unchanged, superseded, filtered, quarantined, deleted), row_hash (64 bits, as a signed number),
+// ord, time_us; rejects, run. What the mark leaves open (order, time, run) is the load's.
+enum { WH_MARK_NUMBERS = 12, WH_MARK_TEXTS = 2 };
 void wh_mark_write(const wh_mark *mark, const wh_load *load, int64_t numbers[WH_MARK_NUMBERS],
                    wh_str texts[WH_MARK_TEXTS]);
 wh_status wh_mark_read(const int64_t numbers[WH_MARK_NUMBERS], const wh_str texts[WH_MARK_TEXTS],

@@ -6,6 +6,23 @@
 #include "connect/connection.h"
 #include "data/value.h"
 
+// A part of a table: rows with low <= column < high, as the source compares them. Without `low`
+// also rows whose column is NULL; so ranges that adjoin, the first without `low` and the last
+// without `high`, have every row once. Text compares by its bytes.
+typedef struct wh_range {
+  wh_str column;
+  const wh_value *low, *high; // of numbers, times and text; NULL: there is none
+  size_t sharers;             // sessions that read at once, which share the connection's rate
+} wh_range;
+
+// A look at the data that several sessions share. Closed by whoever asked for it, once all of them
+// have begun.
+typedef struct wh_snapshot wh_snapshot;
+struct wh_snapshot {
+  wh_str id; // for wh_source_query
+  void (*close)(wh_snapshot *snapshot);
+};
+
 // What is asked of a source. Identifiers are names, not SQL: the connector quotes them.
 typedef struct wh_source_query {
   wh_str table;          // "sales_order"; empty when `query` is given
@@ -17,6 +34,8 @@ typedef struct wh_source_query {
   wh_value from;
   bool has_to; // and cursor < to (exact cursors)
   wh_value to;
+  const wh_range *range;          // of a table; NULL: all of it
+  wh_str snapshot;                // of wh_source_type.share; empty: one of its own
   uint64_t limit_rows;            // 0: no limit
   size_t batch_rows, batch_bytes; // 0: the connection's
 } wh_source_query;
@@ -65,7 +84,18 @@ typedef struct wh_misfit {
   char reason[256]; // "'infinity' is not a date"
 } wh_misfit;
 
+// A table or view, as the server spells it.
+typedef struct wh_table_name {
+  wh_str schema; // empty where there are none
+  wh_str table;
+  bool is_home;   // its name alone finds it
+  bool is_denied; // it is there, but the user may not read it (where the server tells of such)
+} wh_table_name;
+
 typedef struct wh_source_type {
+  // Names alone: cheap, also of many.
+  wh_status (*tables)(wh_connection *c, wh_arena *arena, wh_table_name **ret, size_t *ret_count,
+                      wh_error *err);
   wh_status (*discover)(wh_connection *c, wh_arena *arena, wh_table_visit visit, void *context,
                         wh_error *err);
   // Names, types and cursor exactness of what a query gives, without reading the data (a bounded
@@ -78,6 +108,11 @@ typedef struct wh_source_type {
   // order); a value that does not fit its column rejects the row.
   wh_status (*open)(wh_connection *c, const wh_source_query *query, const wh_schema *schema,
                     wh_reader **ret, wh_error *err);
+  // A query whose one row is the lowest and the highest value of a table's column.
+  wh_status (*extremes)(wh_connection *c, wh_str table, wh_str column, wh_arena *arena, wh_str *ret,
+                        wh_error *err);
+  // NULL: sessions cannot share a snapshot here.
+  wh_status (*share)(wh_connection *c, wh_snapshot **ret, wh_error *err);
   // `key` and `show` are column names. WH_ERR_NOT_FOUND: no such table or column (yet).
   wh_status (*open_finder)(wh_connection *c, wh_str table, const wh_str *key, size_t key_count,
                            const wh_str *show, size_t show_count, wh_finder **ret, wh_error *err);

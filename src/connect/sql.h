@@ -123,11 +123,16 @@ typedef struct wh_sql_driver {
 
   // Spelling.
   size_t name_max;                                     // bytes of an identifier
+  bool names_are_short;                                // in it: of characters up to U+FFFF
   bool (*name)(wh_buf *sql, wh_str name);              // quoted
   bool (*param)(wh_buf *sql, unsigned number);         // from 1: $1, ?, @P1
   bool (*same)(wh_buf *sql, wh_str a, wh_str b);       // equal by bytes, or both NULL
   bool (*same_bytes)(wh_buf *sql, wh_str a, wh_str b); // equal, and not only by a collation
   bool (*bytes)(wh_buf *sql, wh_str a); // of a text: an expression that sorts by its bytes
+  const char *yes;                      // true, as a literal for a column of booleans
+  // Rows `t` of %t that a row `s` of %s fits, by the condition %c: are deleted; get %v set (names
+  // without `t`).
+  const char *delete_joined, *update_joined;
   const char *begin;                    // a transaction that sees what others have committed
   const char *savepoint, *to_savepoint; // makes one named wherry, goes back to it
   const char *release;                  // forgets it; empty: not needed
@@ -168,6 +173,8 @@ wh_status wh_sql_sink_prepare(wh_sink *sink, wh_error *err);
 wh_status wh_sql_sink_begin(wh_sink *sink, const wh_load *load, wh_arena *arena, wh_mark *ret,
                             wh_error *err);
 wh_status wh_sql_sink_write(wh_sink *sink, size_t target, const wh_batch *batch,
+                            wh_rejects *rejects, wh_counts *counts, wh_error *err);
+wh_status wh_sql_sink_erase(wh_sink *sink, size_t target, const wh_batch *batch,
                             wh_rejects *rejects, wh_counts *counts, wh_error *err);
 wh_status wh_sql_sink_mark(wh_sink *sink, wh_mark *mark, wh_error *err);
 wh_status wh_sql_sink_commit(wh_sink *sink, wh_error *err);

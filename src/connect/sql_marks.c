@@ -15,6 +15,7 @@ static const char *const mark_columns[MARK_COLUMNS] = {"done",
                                                        "rows_superseded",
                                                        "rows_filtered",
                                                        "rows_quarantined",
+                                                       "rows_deleted",
                                                        "row_hash",
                                                        "ord",
                                                        "time_us",
@@ -35,15 +36,30 @@ static wh_status make_table(wh_sink *sink, const char *name, wh_str quoted, cons
   return wh_sql_run(sink, &sql, NULL, 0, NULL, err);
 }
 
+// Marks that were made before deletions were counted.
+static wh_status add_deleted(wh_sink *sink, wh_error *err) {
+  int64_t count = 0;
+  WH_TRY(wh_sql_ask_text(sink,
+                         "SELECT count(*) FROM information_schema.columns WHERE table_schema = ? "
+                         "AND table_name = ? AND column_name = ?",
+                         (wh_str[]){sink->home, WH_STR("_wherry_marks"), WH_STR("rows_deleted")}, 3,
+                         NULL, &count, 1, err));
+  if (count) return WH_OK;
+  return wh_sql_run_text(sink, "ALTER TABLE %m ADD rows_deleted bigint DEFAULT 0 NOT NULL", NULL, 0,
+                         NULL, err);
+}
+
 wh_status wh_sql_make_bookkeeping(wh_sink *sink, wh_error *err) {
   WH_TRY(make_table(sink, "_wherry_marks", sink->marks,
                     "pipeline $ NOT NULL, object $ NOT NULL, done bigint NOT NULL, rows_done "
                     "bigint NOT NULL, rows_read bigint NOT NULL, rows_written bigint NOT NULL, "
                     "rows_unchanged bigint NOT NULL, rows_superseded bigint NOT NULL, "
-                    "rows_filtered bigint NOT NULL, rows_quarantined bigint NOT NULL, row_hash "
+                    "rows_filtered bigint NOT NULL, rows_quarantined bigint NOT NULL, "
+                    "rows_deleted bigint DEFAULT 0 NOT NULL, row_hash "
                     "bigint NOT NULL, ord bigint NOT NULL, time_us bigint NOT NULL, rejects $ NOT "
                     "NULL, run $ NOT NULL",
                     err));
+  WH_TRY(add_deleted(sink, err));
   WH_TRY(make_table(sink, "_wherry_lease", sink->lease,
                     "pipeline $ NOT NULL, epoch bigint NOT NULL", err));
   if (!sink->has_replace) return WH_OK;

@@ -168,7 +168,14 @@ wh_status wh_sql_open_session(wh_sink *sink, wh_sql_access access, wh_error *err
 
 // --- Opening -------------------------------------------------------------------------------------
 
-static wh_status check_name_sizes(const wh_sink *sink, const wh_schema *schema, wh_error *err) {
+// Of four bytes in UTF-8.
+static bool has_long_character(wh_str name) {
+  for (size_t i = 0; i < name.len; i++)
+    if ((unsigned char)name.data[i] >= 0xF0) return true;
+  return false;
+}
+
+static wh_status check_names(const wh_sink *sink, const wh_schema *schema, wh_error *err) {
   size_t most = sink->driver->name_max;
   for (size_t i = 0; i < schema->count; i++) {
     wh_str name = schema->fields[i].name;
@@ -177,6 +184,11 @@ static wh_status check_name_sizes(const wh_sink *sink, const wh_schema *schema, 
                      "%.*s: the column '%.*s' has a name of %zu bytes; %s allows %zu",
                      WH_STR_ARG(sink->connection->name), WH_STR_ARG(name), name.len,
                      sink->driver->product, most);
+    if (sink->driver->names_are_short && has_long_character(name))
+      return wh_fail(err, WH_ERR_REFUSED,
+                     "%.*s: the column '%.*s' has a character in its name that %s allows in values "
+                     "only. Give it another name under `columns`",
+                     WH_STR_ARG(sink->connection->name), WH_STR_ARG(name), sink->driver->product);
   }
   return WH_OK;
 }
@@ -200,7 +212,7 @@ static wh_status make_target(wh_sink *sink, const wh_target *spec, wh_sql_target
       !t->checked)
     return wh_fail_memory(err);
   WH_TRY(wh_target_check(sink->connection, &t->spec, sink->driver->product, NULL, err));
-  WH_TRY(check_name_sizes(sink, &t->schema, err));
+  WH_TRY(check_names(sink, &t->schema, err));
   for (size_t i = 0; i < t->key_count; i++)
     WH_TRY(wh_target_find(sink->connection, &t->spec, spec->key[i], "key", &t->key[i], err));
   t->spec.key = NULL; // `key` says it
@@ -265,6 +277,11 @@ static wh_status inspect_target(wh_sink *sink, wh_sql_target *t, wh_buf *text, b
     wh_sql_add_side_table(&part, t);
     wh_target_show(text, wh_buf_str(&part));
   }
+  if (t->spec.erases) {
+    wh_buf_clear(&part);
+    WH_TRY(wh_sql_show_deleted(sink, t, &part, err));
+    wh_target_show(text, wh_buf_str(&part));
+  }
   return wh_buf_check(part.failed ? &part : text, err);
 }
 
@@ -317,6 +334,7 @@ static wh_status prepare_target(wh_sink *sink, wh_sql_target *t, wh_error *err) 
   // As the catalog spells it, so that the next load finds the same.
   if (is_new) WH_TRY(wh_sql_bind(sink, t, &difference, err));
   if (difference.len) return wh_sql_refuse(sink, t, wh_buf_str(&difference), err);
+  WH_TRY(wh_sql_prepare_deleted(sink, t, err));
   if (t->spec.mode == WH_WRITE_REPLACE) WH_TRY(wh_sql_prepare_stage(sink, t, err));
   return t->key_count ? make_batch_table(sink, t, err) : WH_OK;
 }
@@ -350,6 +368,7 @@ static wh_status begin_load(wh_sink *sink, wh_arena *arena, wh_mark *ret, wh_err
   for (size_t i = 0; i < sink->count; i++) {
     wh_sql_target *t = &sink->targets[i];
     bool lost;
+    WH_TRY(wh_sql_begin_deleted(sink, t, err));
     if (t->spec.mode != WH_WRITE_REPLACE) continue;
     WH_TRY(wh_sql_begin_stage(sink, t, &mark, &lost, err));
     // Rows that the mark counts are gone with their stage: the object is read from its beginning.
@@ -376,6 +395,7 @@ wh_status wh_sql_sink_begin(wh_sink *sink, const wh_load *load, wh_arena *arena,
 wh_status wh_sql_sink_mark(wh_sink *sink, wh_mark *mark, wh_error *err) {
   for (size_t i = 0; i < sink->count; i++) {
     wh_sql_target *t = &sink->targets[i];
+    if (mark->done) WH_TRY(wh_sql_purge_deleted(sink, t, err));
     if (t->spec.mode != WH_WRITE_REPLACE) continue;
     if (mark->done)
       WH_TRY(wh_sql_apply_stage(sink, t, &mark->counts, err));

@@ -5,7 +5,8 @@
 //   _wherry_lease   the epoch of the worker that a pipeline belongs to
 //   _wherry_tables  tables that are replaced: the order of the object that each equals
 //   _wherry_stages  replacements under way
-// and, beside a target T, _wherry_order_T and _wherry_stage_T where they are needed.
+// and, beside a target T, _wherry_order_T, _wherry_deleted_T and _wherry_stage_T where they are
+// needed.
 #pragma once
 
 #include "connect/sql_target.h"
@@ -75,6 +76,30 @@ wh_status wh_sql_take_lease(wh_sink *sink, wh_error *err);
 wh_str wh_sql_mark_id(wh_sink *sink);
 wh_status wh_sql_read_mark(wh_sink *sink, wh_arena *arena, wh_mark *ret, wh_error *err);
 wh_status wh_sql_write_mark(wh_sink *sink, const wh_mark *mark, wh_error *err);
+
+// sql_write.c: the batch into the target, which may be one of deletions.
+wh_status wh_sql_write_rows(wh_sink *sink, wh_sql_target *t, const wh_batch *batch,
+                            wh_rejects *rejects, wh_counts *counts, wh_error *err);
+
+// sql_erase.c: makes the table of deletions where it is needed, and finds it where it is there.
+wh_status wh_sql_prepare_deleted(wh_sink *sink, wh_sql_target *t, wh_error *err);
+wh_status wh_sql_show_deleted(wh_sink *sink, wh_sql_target *t, wh_buf *sql, wh_error *err);
+// In a transaction: whether there are any; and those that are old go.
+wh_status wh_sql_begin_deleted(wh_sink *sink, wh_sql_target *t, wh_error *err);
+wh_status wh_sql_purge_deleted(wh_sink *sink, wh_sql_target *t, wh_error *err);
+// `drop` takes the rows out of the batch's table whose numbers the query gives, and counts them as
+// superseded, or as unchanged.
+typedef struct wh_sql_erase {
+  wh_sink *sink;
+  wh_status (*drop)(void *context, const wh_buf *sql, bool unchanged, wh_error *err);
+  void *context;
+} wh_sql_erase;
+// Rows are in the batch's table: those that are older than their deletion are dropped.
+wh_status wh_sql_meet_deleted(const wh_sql_erase *e, const wh_sql_target *t, wh_error *err);
+// They are in the target: their deletions are over.
+wh_status wh_sql_end_deleted(wh_sink *sink, const wh_sql_target *t, wh_error *err);
+// Keys are in the table for them: what is newer is dropped, the others' rows are removed or marked.
+wh_status wh_sql_erase_rows(const wh_sql_erase *e, const wh_sql_target *t, wh_error *err);
 
 // sql_replace.c
 wh_status wh_sql_prepare_stage(wh_sink *sink, wh_sql_target *t, wh_error *err);

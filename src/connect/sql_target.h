@@ -43,6 +43,11 @@ typedef struct wh_sql_target {
   // Columns of a type that the table's cannot take, a line each; empty: none. Refused when rows
   // come, not before: a source without rows knows its columns' types less well than one with.
   wh_str clashes;
+  // Deletions (sql_erase.c): the target that remembers them, NULL where there are none; of that
+  // one, the target whose rows it deletes.
+  struct wh_sql_target *deleted;
+  const struct wh_sql_target *erases;
+  bool any_deleted; // there may be some
   // The load's rows so far (sql_replace.c).
   int64_t stage_id;
   int64_t accepted; // rows that went into the stage, duplicates too

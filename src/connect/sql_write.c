@@ -17,6 +17,7 @@ typedef struct writing {
   size_t fine_count;
   uint32_t *bad; // of the rows under way: those that were left out by the server's answer
   size_t bad_count;
+  size_t late; // of the rows under way: those that a deletion left out, or had before
 } writing;
 
 static wh_status reject(writing *w, size_t row, const char *rule, wh_str column, wh_str reason,
@@ -230,6 +231,22 @@ static wh_status count_rows(writing *w, size_t sent, uint64_t written, wh_error 
   return WH_OK;
 }
 
+// Counts rows that need not be put, and takes them out of the batch.
+static wh_status drop_late(void *context, const wh_buf *sql, bool unchanged, wh_error *err) {
+  writing *w = context;
+  size_t from = w->bad_count;
+  WH_TRY(ask_rows(w, sql, err));
+  WH_TRY(drop_bad(w, from, err));
+  size_t count = w->bad_count - from;
+  w->late += count;
+  if (unchanged)
+    w->counts->unchanged += count;
+  else
+    w->counts->superseded += count;
+  w->bad_count = from;
+  return WH_OK;
+}
+
 static wh_status put_keyed(writing *w, const uint32_t *rows, size_t count, uint64_t *ret_written,
                            wh_error *err) {
   const wh_sql_target *t = w->target;
@@ -241,19 +258,24 @@ static wh_status put_keyed(writing *w, const uint32_t *rows, size_t count, uint6
   WH_TRY(wh_sql_run(w->sink, &clear, NULL, 0, NULL, err));
   WH_TRY(send(w, t->batch, rows, count, true, err));
   WH_TRY(find_collisions(w, err));
+  wh_sql_erase erase = {w->sink, drop_late, w};
+  bool meets = t->deleted && t->any_deleted;
+  if (t->erases) WH_TRY(wh_sql_erase_rows(&erase, t->erases, err));
+  if (meets) WH_TRY(wh_sql_meet_deleted(&erase, t, err));
   WH_TRY(t->driver->add_upsert(t, w->sink->load.order, &s, err));
-  return wh_sql_run_all(w->sink, &s, ret_written, err);
+  WH_TRY(wh_sql_run_all(w->sink, &s, ret_written, err));
+  return meets ? wh_sql_end_deleted(w->sink, t, err) : WH_OK;
 }
 
 static wh_status put_once(writing *w, const uint32_t *rows, size_t count, wh_error *err) {
   const wh_sql_target *t = w->target;
   uint64_t written = count;
-  w->bad_count = 0;
+  w->bad_count = w->late = 0;
   if (t->key_count)
     WH_TRY(put_keyed(w, rows, count, &written, err));
   else
     WH_TRY(send(w, wh_sql_into_stage(t) ? t->stage : t->table, rows, count, false, err));
-  return count_rows(w, count, written, err);
+  return count_rows(w, count - w->late, written, err);
 }
 
 // Some refusals end the transaction with the statement (a trigger that rolls back): then the row
@@ -359,6 +381,12 @@ wh_status wh_sql_sink_write(wh_sink *sink, size_t target, const wh_batch *batch,
     counts->superseded += batch->rows;
     return WH_OK;
   }
+  return wh_sql_write_rows(sink, t, batch, rejects, counts, err);
+}
+
+wh_status wh_sql_write_rows(wh_sink *sink, wh_sql_target *t, const wh_batch *batch,
+                            wh_rejects *rejects, wh_counts *counts, wh_error *err) {
+  wh_connection *c = sink->connection;
   writing w = {.sink = sink, .target = t, .batch = batch, .rejects = rejects, .counts = counts};
   w.rules = wh_sink_rows_of(&t->schema, t->key, t->key_count, t->version, sink->load.now_us);
   wh_arena_init(&w.arena, c->mem);

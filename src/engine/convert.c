@@ -207,7 +207,9 @@ static wh_status take_item(conversion *c, wh_flow_item *item, wh_error *err) {
   }
   if (!item->batch || item->batch->rows == 0) return WH_OK;
   c->counts.written += item->batch->rows;
-  return c->writer->write(c->writer, item->batch, err);
+  wh_status status = c->writer->write(c->writer, item->batch, err);
+  if (status != WH_OK) wh_error_append_row(err);
+  return status;
 }
 
 static wh_status consume(conversion *c, wh_error *err) {

@@ -1,6 +1,7 @@
 #include "engine/crossings.h"
 
 #include "config/glob.h"
+#include "data/deleted.h"
 
 static const wh_gate_column *gate_column(const wh_gate *gate, wh_str name) {
   for (size_t i = 0; i < gate->count; i++) {
@@ -19,7 +20,9 @@ wh_status wh_crossings_of(const wh_pipeline *p, const wh_gate *gate, const wh_sc
   wh_crossing *list = WH_NEW_ARRAY(arena, out->count, wh_crossing);
   wh_str to = address_text(&p->to, arena);
   if (!list || !to.data) return wh_fail_memory(err);
-  for (size_t i = 0; i < out->count; i++) {
+  // That a row is gone is no column of anybody's: it stands behind the others.
+  size_t count = wh_deleted_column(out) >= 0 ? out->count - 1 : out->count;
+  for (size_t i = 0; i < count; i++) {
     const wh_field *field = &out->fields[i];
     const wh_gate_column *column = gate_column(gate, field->name);
     list[i] =
@@ -32,7 +35,7 @@ wh_status wh_crossings_of(const wh_pipeline *p, const wh_gate *gate, const wh_sc
                       .mask = column && column->mask ? column->mask->name : (wh_str){0}};
   }
   *ret = list;
-  *ret_count = out->count;
+  *ret_count = count;
   return WH_OK;
 }
 
@@ -56,6 +59,27 @@ static bool takes_rows_twice(const wh_pipeline *p) {
   return p->write.mode == WH_WRITE_UPSERT && p->write.newest_by.len > 0;
 }
 
+// The next pipeline of the configuration, from *at on, that loads into a table what `p` puts into a
+// lake; NULL: no more.
+static wh_status find_loader(wh_engine *engine, const wh_pipeline *p, wh_arena *arena, size_t *at,
+                             const wh_pipeline **ret, wh_error *err) {
+  wh_str made;
+  WH_TRY(wh_template_glob(p->to.thing, arena, &made, err));
+  for (; *at < engine->config->pipeline_count; ++*at) {
+    const wh_pipeline *next = &engine->config->pipelines[*at];
+    if (!wh_str_eq(next->from.connection, p->to.connection) || next->raw) continue;
+    bool meet;
+    WH_TRY(wh_glob_overlap(made, next->from.thing, engine->mem, &meet, err));
+    const wh_connection_info *to = wh_config_find_connection(engine->config, next->to.connection);
+    if (!meet || !to || !to->type->sink) continue;
+    ++*at;
+    *ret = next;
+    return WH_OK;
+  }
+  *ret = NULL;
+  return WH_OK;
+}
+
 wh_status wh_cursor_check(wh_engine *engine, const wh_pipeline *p, wh_cursor_kind kind,
                           wh_arena *arena, wh_error *err) {
   if (p->read.cursor.len == 0 || kind == WH_CURSOR_EXACT) return WH_OK;
@@ -69,18 +93,53 @@ wh_status wh_cursor_check(wh_engine *engine, const wh_pipeline *p, wh_cursor_kin
     return wh_node_fail(p->node, err, "pipeline %.*s: %s", WH_STR_ARG(p->name), why);
   }
   // Into a lake: whoever loads these objects must.
-  wh_str made;
-  WH_TRY(wh_template_glob(p->to.thing, arena, &made, err));
-  for (size_t i = 0; i < engine->config->pipeline_count; i++) {
-    const wh_pipeline *next = &engine->config->pipelines[i];
-    if (!wh_str_eq(next->from.connection, p->to.connection) || next->raw) continue;
-    bool meet;
-    WH_TRY(wh_glob_overlap(made, next->from.thing, engine->mem, &meet, err));
-    if (!meet) continue;
-    const wh_connection_info *sink = wh_config_find_connection(engine->config, next->to.connection);
-    if (!sink || !sink->type->sink || takes_rows_twice(next)) continue;
+  const wh_pipeline *next;
+  for (size_t at = 0;;) {
+    WH_TRY(find_loader(engine, p, arena, &at, &next, err));
+    if (!next) return WH_OK;
+    if (takes_rows_twice(next)) continue;
     return wh_node_fail(next->node, err, "pipeline %.*s loads what %.*s exports: %s",
                         WH_STR_ARG(next->name), WH_STR_ARG(p->name), why);
   }
+}
+
+// The name that a column has in front of the gate, which lets it cross as `name`.
+static wh_str name_before(const wh_gate *gate, wh_str name) {
+  const wh_gate_column *column = gate_column(gate, name);
+  return column ? column->from : name;
+}
+
+// Whether deletions that are sent by `key` (the source's names) reach the rows of the table that
+// `next` loads; `next` may be `p` itself.
+static wh_status check_reaches(const wh_pipeline *p, const wh_pipeline *next, const wh_str *key,
+                               size_t count, wh_error *err) {
+  const wh_write *write = &next->write;
+  if (write->mode != WH_WRITE_UPSERT || write->deletes == WH_DELETES_IGNORE) return WH_OK;
+  for (size_t i = 0; i < write->key.count; i++) {
+    wh_str name = write->key.items[i];
+    if (next != p) name = name_before(&next->gate, name);
+    name = name_before(&p->gate, name);
+    bool found = false;
+    for (size_t k = 0; k < count; k++)
+      found |= wh_str_eq(key[k], name);
+    if (found) continue;
+    return wh_node_fail(next->node, err,
+                        "pipeline %.*s tells rows apart by %.*s, and %.*s sends deletions by a key "
+                        "without it. Name the same key there: read: { deletes: compare, key: ... }",
+                        WH_STR_ARG(next->name), WH_STR_ARG(write->key.items[i]),
+                        WH_STR_ARG(p->name));
+  }
   return WH_OK;
+}
+
+wh_status wh_deletes_check(wh_engine *engine, const wh_pipeline *p, const wh_str *key, size_t count,
+                           wh_arena *arena, wh_error *err) {
+  const wh_connection_info *to = wh_config_find_connection(engine->config, p->to.connection);
+  if (to && to->type->sink) return check_reaches(p, p, key, count, err);
+  for (size_t at = 0;;) {
+    const wh_pipeline *next;
+    WH_TRY(find_loader(engine, p, arena, &at, &next, err));
+    if (!next) return WH_OK;
+    WH_TRY(check_reaches(p, next, key, count, err));
+  }
 }

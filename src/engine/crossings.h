@@ -15,3 +15,7 @@ wh_status wh_crossings_check(wh_engine *engine, const wh_pipeline *pipeline,
                              const wh_crossing *crossings, size_t count, wh_error *err);
 wh_status wh_cursor_check(wh_engine *engine, const wh_pipeline *pipeline, wh_cursor_kind kind,
                           wh_arena *arena, wh_error *err);
+// Refuses a comparison of keys (the source's names) whose deletions would not reach the rows of a
+// table that they are for: it must tell rows apart by columns of that key.
+wh_status wh_deletes_check(wh_engine *engine, const wh_pipeline *pipeline, const wh_str *key,
+                           size_t count, wh_arena *arena, wh_error *err);

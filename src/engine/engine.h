@@ -49,7 +49,7 @@ enum {
   WH_SETTLE_PATIENCE_US = 5 * WH_SETTLE_US, // `run` waits so long in all for files to be still
   WH_CLOCK_AHEAD_US = 60 * 1000000,         // a file's time may be ahead of our clock by so much
   WH_ROW_SHARE_OF_MEMORY = 8,               // a row is at most memory / this
-  WH_MEMORY_BESIDES = 11 << 20,             // code, libraries, stacks and the C library's own
+  WH_MEMORY_BESIDES = 12 << 20,             // code, libraries, stacks and the C library's own
   WH_TAKES_MAX = 20, // of an object in a row by processes that were killed and got nowhere with it
   WH_TICK_US = 5 * 1000000,
   WH_RETRY_FIRST_US = 5 * 1000000, // delay after a failure, doubling
@@ -65,6 +65,7 @@ typedef struct wh_run_options {
   int64_t since_us;    // as if the cursor stood there; it is moved unless it stood before that
   uint64_t limit_rows; // 0: none; then the cursor is not moved
   bool hurry;          // take retries that are not due yet
+  bool scheduled;      // only if its schedule, or a retry, is due; then it has fired
 } wh_run_options;
 
 typedef struct wh_run_totals {
@@ -113,7 +114,9 @@ typedef struct wh_plan {
   bool described;          // false: the source is not there yet (an empty lake); nothing is known
   wh_str not_described;    // why not
   wh_cursor_kind cursor_kind;
-  wh_str format; // what was found out about how the object is written; empty: nothing
+  wh_str ranges_key; // that read: ranges cuts; empty: one session reads
+  bool one_snapshot; // in which the ranges are read; else each in its own
+  wh_str format;     // what was found out about how the object is written; empty: nothing
   bool all_cross;
   wh_plan_column *crosses;
   size_t cross_count;
@@ -122,12 +125,22 @@ typedef struct wh_plan {
   bool sink_exact;
   bool target_exists, target_fits;
   wh_str target_text; // DDL, or the difference
+  bool compares;      // keys, to find deletions: see the pipeline's read.deletes
+  wh_str compared_by; // the key's columns, as a list
+  bool keys_known;    // it has keys to compare with
+  uint64_t keys_sent; // how many
+  bool tells_deleted; // what goes to the target says which rows are deleted
   uint64_t waiting;   // objects in the queue or in the store
 } wh_plan;
 
 // Moves nothing. Strings in the arena.
 wh_status wh_engine_plan(wh_engine *engine, const wh_pipeline *pipeline, wh_arena *arena,
                          wh_plan *ret, wh_error *err);
+
+// What has to be granted at a connection for everything that the configuration does there
+// (connect/grants.h). `user` gets it; empty: whoever the connection logs in as.
+wh_status wh_engine_grants(wh_config *config, wh_str connection, wh_str user, wh_arena *arena,
+                           wh_grant_visit visit, void *context, wh_error *err);
 
 // --- quarantine --------------------------------------------------------------------------------
 

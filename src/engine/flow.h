@@ -36,8 +36,9 @@ typedef struct wh_flow_options {
   wh_engine *engine;
   const wh_pipeline *pipeline;
   const wh_gate *gate;
-  wh_reader *reader; // borrowed
-  wh_window *window; // NULL: none
+  wh_reader *reader;                 // borrowed
+  wh_window *window;                 // NULL: none
+  struct wh_deletes_reader *deletes; // NULL: none; told what goes on
   bool hash_read, hash_out;
 } wh_flow_options;
 

@@ -1,6 +1,8 @@
 #include "engine/input.h"
 
+#include "data/deleted.h"
 #include "engine/checksum.h"
+#include "engine/deletes.h"
 #include "engine/lanes.h"
 
 enum { MANIFEST_BYTES_MAX = 16 << 20 };
@@ -14,33 +16,12 @@ wh_status wh_input_connect(wh_engine *engine, const wh_address *address, wh_conn
 
 // --- which columns are fetched -----------------------------------------------------------------
 
-// Whether the text stands anywhere in a tree of options: how a step names a column.
-static bool mentions(const wh_node *node, wh_str word) {
-  if (!node) return false;
-  switch (node->kind) {
-  case WH_NODE_SCALAR:
-    return wh_str_eq(node->text, word);
-  case WH_NODE_LIST:
-    for (size_t i = 0; i < node->count; i++) {
-      if (mentions(node->items[i], word)) return true;
-    }
-    return false;
-  case WH_NODE_MAP:
-    for (size_t i = 0; i < node->count; i++) {
-      if (wh_str_eq(node->entries[i].key->text, word)) return true;
-      if (mentions(node->entries[i].value, word)) return true;
-    }
-    return false;
-  }
-  return false;
-}
-
 static bool is_needed(const wh_pipeline *p, wh_str column) {
   if (p->gate.all || wh_str_eq(p->read.cursor, column)) return true;
   for (size_t i = 0; i < p->gate.count; i++) {
     if (wh_str_eq(p->gate.columns[i].from, column)) return true;
   }
-  return mentions(p->steps, column);
+  return wh_node_mentions(p->steps, column); // how a step names a column
 }
 
 // All words in a tree of options, behind those that are in `words`; NULL: only counts them.
@@ -64,11 +45,12 @@ static wh_status choose_wanted(wh_run_input *in, wh_error *err) {
   const wh_pipeline *p = in->pipeline;
   if (p->gate.all || in->tells_rows) return WH_OK; // all, or the manifest's hash is of all
   size_t count = p->gate.count + words_of(p->steps, NULL, 0);
-  in->wanted = WH_NEW_ARRAY(in->arena, count ? count : 1, wh_str);
+  in->wanted = WH_NEW_ARRAY(in->arena, count + 1, wh_str);
   if (!in->wanted) return wh_fail_memory(err);
   for (size_t i = 0; i < p->gate.count; i++)
     in->wanted[i] = p->gate.columns[i].from;
   in->wanted_count = words_of(p->steps, in->wanted, p->gate.count);
+  in->wanted[in->wanted_count++] = WH_STR(WH_DELETED_COLUMN);
   return WH_OK;
 }
 
@@ -256,13 +238,42 @@ static wh_status set_range(wh_run_input *in, const wh_run_options *options, wh_e
   return WH_OK;
 }
 
+wh_status wh_input_ranges_key(const wh_run_input *in, const wh_field **ret, wh_error *err) {
+  const wh_pipeline *p = in->pipeline;
+  ptrdiff_t at = in->info.key_count ? wh_schema_find(&in->info.schema, in->info.key[0]) : -1;
+  if (at < 0)
+    return wh_node_fail(p->node, err,
+                        "pipeline %.*s: %.*s has no primary key, which read: ranges cuts",
+                        WH_STR_ARG(p->name), WH_STR_ARG(p->from.thing));
+  *ret = &in->info.schema.fields[at];
+  return WH_OK;
+}
+
+// What is new since the last run is not worth several sessions, nor is a sample.
+static bool wants_ranges(const wh_run_input *in) {
+  return in->pipeline->read.ranges > 1 && !in->query.has_from && !in->query.limit_rows &&
+         !in->engine->single_thread;
+}
+
+static wh_status open_ranges(wh_run_input *in, wh_error *err) {
+  const wh_field *key;
+  WH_TRY(wh_input_ranges_key(in, &key, err));
+  in->ranges_key = key->name;
+  return wh_range_reader_open(in->connection, &in->query, &in->fetched, key,
+                              (size_t)in->pipeline->read.ranges, &in->ranges, &in->reader, err);
+}
+
 wh_status wh_input_open_rows(wh_engine *engine, const wh_pipeline *p, const wh_run_options *options,
                              wh_arena *arena, wh_run_input *ret, wh_error *err) {
   WH_TRY(wh_input_describe(engine, p, arena, ret, err));
   WH_TRY(set_range(ret, options, err));
   if (ret->query.has_from) ret->rows_total = 0; // only a part of the table
-  return ret->connection->type->source->open(ret->connection, &ret->query, &ret->fetched,
-                                             &ret->reader, err);
+  if (wants_ranges(ret))
+    WH_TRY(open_ranges(ret, err));
+  else
+    WH_TRY(ret->connection->type->source->open(ret->connection, &ret->query, &ret->fetched,
+                                               &ret->reader, err));
+  return p->read.deletes ? wh_deletes_open(ret, err) : WH_OK;
 }
 
 // --- objects -----------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 // What a run reads: a database through its source, or one object through its store and codec.
 #pragma once
 
+#include "connect/range_reader.h"
 #include "engine/window.h"
 #include "ledger/manifest.h"
 
@@ -23,6 +24,8 @@ typedef struct wh_run_input {
   bool has_cursor;
   bool skips; // `--since` lies behind the cursor: what is between is still to be read
   wh_window window;
+  wh_ranges ranges; // it is read by; count 0: by one session
+  wh_str ranges_key;
   wh_schema fetched; // schema of the rows: the columns that are needed
 
   // object
@@ -39,6 +42,7 @@ typedef struct wh_run_input {
   size_t wanted_count;
   wh_schema given; // from the manifest, pinned, or widened
   bool has_given;
+  struct wh_deletes_reader *deletes; // of the reader (engine/deletes.h); NULL: it looks for none
   bool one_path; // not in parts: they were found to tell something else than the whole
 } wh_run_input;
 
@@ -54,6 +58,8 @@ wh_status wh_input_describe(wh_engine *engine, const wh_pipeline *pipeline, wh_a
 wh_status wh_input_open_rows(wh_engine *engine, const wh_pipeline *pipeline,
                              const wh_run_options *options, wh_arena *arena, wh_run_input *ret,
                              wh_error *err);
+// The column that read: ranges cuts: the first of the primary key.
+wh_status wh_input_ranges_key(const wh_run_input *in, const wh_field **ret, wh_error *err);
 // `every_column`: also those that go nowhere.
 // WH_ERR_NOT_FOUND: the object is gone. WH_ERR_CHANGED: the key holds another version now.
 wh_status wh_input_open_object(wh_engine *engine, const wh_pipeline *pipeline, wh_str key,

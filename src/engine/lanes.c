@@ -13,7 +13,7 @@ typedef struct made {
   wh_reader *reader;   // with the last of its part: the part's reader, to be closed
   wh_status status;    // WH_OK, or why the part failed: then it is the last, too
   wh_error error;
-  bool reader_failed;
+  bool reader_failed, encoder_failed;
   size_t bytes;
   struct made *next;
 } made;
@@ -95,6 +95,7 @@ static void free_made(wh_lanes *l, made *m) {
 static void add_counts(made *m, const wh_flow_item *item) {
   m->item.counts.read += item->counts.read;
   m->item.counts.filtered += item->counts.filtered;
+  m->item.counts.deleted += item->counts.deleted;
   m->item.counts.quarantined += item->counts.quarantined;
   m->item.hash_read += item->hash_read;
   m->item.hash_out += item->hash_out;
@@ -115,7 +116,10 @@ static wh_status fill_made(lane *self, made *m, bool *ret_end, wh_error *err) {
     }
     add_counts(m, &s->item);
     WH_TRY(wh_reject_lines_move(&m->lines, &s->lines, err));
-    if (s->item.batch->rows) WH_TRY(self->encoder->add(self->encoder, s->item.batch, err));
+    if (s->item.batch->rows == 0) continue;
+    wh_status status = self->encoder->add(self->encoder, s->item.batch, err);
+    m->encoder_failed = status != WH_OK;
+    if (m->encoder_failed) return status;
   }
   return self->encoder->take(self->encoder, &m->item.block, err);
 }
@@ -370,6 +374,10 @@ wh_status wh_lanes_next(wh_lanes *l, wh_flow_item **ret, wh_error *err) {
     if (m->status != WH_OK) {
       wh_status status = m->status;
       l->reader_failed = m->reader_failed;
+      if (m->encoder_failed && m->error.place.row) { // of the part, so far
+        m->error.place.row += l->base_row;
+        wh_error_append_row(&m->error);
+      }
       if (err) *err = m->error;
       free_made(l, m);
       return status;

@@ -8,6 +8,7 @@
 
 #include "engine/flow.h"
 #include "engine/input.h"
+#include "engine/output_rows.h"
 
 typedef struct wh_run_output wh_run_output;
 
@@ -25,6 +26,9 @@ typedef struct wh_output_verbs {
   void (*close)(wh_run_output *out);
 } wh_output_verbs;
 
+// What the pipeline's table is to a sink, for rows of `rows`; for `plan` too. Borrows both.
+wh_target wh_output_target(const wh_pipeline *pipeline, const wh_output_rows *rows);
+
 struct wh_run_output {
   const wh_output_verbs *verbs;
   wh_engine *engine;
@@ -39,6 +43,9 @@ struct wh_run_output {
     struct {
       wh_sink *sink;
       bool in_transaction;
+      wh_output_rows rows;
+      wh_batch live, gone;
+      bool has_batches;
     } table;
     struct wh_object_output *object;
   };

@@ -66,7 +66,8 @@ static wh_status object_open(wh_run_output *out, const wh_schema *schema, wh_err
   wh_template_values values = {.start_us = out->run->started_us,
                                .run = out->run->id,
                                .pipeline = out->pipeline->name,
-                               .source = out->pipeline->from.connection,
+                               .source = out->pipeline->is_member ? out->pipeline->from.thing
+                                                                  : out->pipeline->from.connection,
                                .name = out->pipeline->from.thing};
   if (!out->input->is_rows) split_name(out->input->object.key, &values.name, &values.ext);
   WH_TRY(wh_template_expand(out->pipeline->to.thing, &values, out->arena, &o->key, err));
@@ -99,10 +100,12 @@ static wh_status object_write(wh_run_output *out, wh_flow_item *item, wh_counts 
   uint64_t rows = item->batch ? item->batch->rows : item->block ? item->block->rows : 0;
   if (rows == 0) return WH_OK;
   if (!o->writer) WH_TRY(start_writing(out, err));
-  if (item->batch)
-    WH_TRY(o->writer->write(o->writer, item->batch, err));
-  else
-    WH_TRY(o->writer->append(o->writer, item->block, err));
+  wh_status status = item->batch ? o->writer->write(o->writer, item->batch, err)
+                                 : o->writer->append(o->writer, item->block, err);
+  if (status != WH_OK) {
+    wh_error_append_row(err);
+    return status;
+  }
   o->rows += rows;
   o->row_hash += item->hash_out;
   counts->written += rows;

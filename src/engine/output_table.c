@@ -8,16 +8,35 @@ static wh_status begin(wh_run_output *out, wh_error *err) {
   return WH_OK;
 }
 
+wh_target wh_output_target(const wh_pipeline *p, const wh_output_rows *rows) {
+  return (wh_target){.table = p->to.thing,
+                     .schema = &rows->schema,
+                     .mode = p->write.mode,
+                     .key = p->write.key.items,
+                     .key_count = p->write.key.count,
+                     .newest_by = p->write.newest_by,
+                     .side_table = p->write.side_table,
+                     .erases = rows->erases,
+                     .deletes = p->write.deletes,
+                     .tombstone_keep_us = p->write.tombstone_keep_us};
+}
+
 static wh_status table_open(wh_run_output *out, const wh_schema *schema, wh_error *err) {
   const wh_pipeline *p = out->pipeline;
   const wh_sink_type *type = out->connection->type->sink;
-  wh_target target = {.table = p->to.thing,
-                      .schema = schema,
-                      .mode = p->write.mode,
-                      .key = p->write.key.items,
-                      .key_count = p->write.key.count,
-                      .newest_by = p->write.newest_by,
-                      .side_table = p->write.side_table};
+  wh_output_rows *rows = &out->table.rows;
+  wh_mem *mem = out->engine->mem;
+  WH_TRY(wh_output_rows_init(rows, &p->write, schema, mem, out->arena, err));
+  out->table.has_batches = true;
+  WH_TRY(wh_batch_init(&out->table.live, mem, &rows->schema, err));
+  WH_TRY(wh_batch_init(&out->table.gone, mem, &rows->schema, err));
+  wh_target target = wh_output_target(p, rows);
+  if (rows->erases && !type->erase)
+    return wh_fail(
+        err, WH_ERR_REFUSED,
+        "%.*s cannot delete rows, and what comes says which are deleted. To leave them as "
+        "they are, say write: { deletes: ignore }",
+        WH_STR_ARG(p->to.connection));
   WH_TRY(type->open(out->connection, &target, 1, &out->table.sink, err));
   WH_TRY(type->prepare(out->table.sink, err));
   return begin(out, err);
@@ -27,7 +46,16 @@ static wh_status table_write(wh_run_output *out, wh_flow_item *item, wh_counts *
                              wh_error *err) {
   if (item->batch->rows == 0) return WH_OK;
   wh_rejects *rejects = &item->rejected->rejects;
-  return out->connection->type->sink->write(out->table.sink, 0, item->batch, rejects, counts, err);
+  wh_output_rows *rows = &out->table.rows;
+  const wh_sink_type *sink = out->connection->type->sink;
+  wh_batch *live = &out->table.live, *gone = &out->table.gone;
+  WH_TRY(wh_output_rows_split(rows, item->batch, live, gone, err));
+  if (rows->column >= 0) counts->deleted = 0; // the sink says how many there were
+  if (live->rows) WH_TRY(sink->write(out->table.sink, 0, live, rejects, counts, err));
+  if (gone->rows == 0) return WH_OK;
+  if (rows->erases) return sink->erase(out->table.sink, 0, gone, rejects, counts, err);
+  counts->filtered += gone->rows;
+  return WH_OK;
 }
 
 static wh_status commit(wh_run_output *out, wh_mark *mark, wh_error *err) {
@@ -63,6 +91,12 @@ static wh_status table_complete(wh_run_output *out, wh_mark *mark, wh_finish *fi
 
 static void table_close(wh_run_output *out) {
   const wh_sink_type *sink = out->connection->type->sink;
+  // Later ones show earlier ones' columns.
+  if (out->table.has_batches) wh_batch_free(&out->table.live);
+  if (out->table.has_batches) wh_batch_free(&out->table.gone);
+  out->table.has_batches = false;
+  wh_output_rows_free(&out->table.rows);
+  out->table.rows = (wh_output_rows){0};
   if (!out->table.sink) return;
   if (out->table.in_transaction) sink->abort(out->table.sink);
   sink->close(out->table.sink);

@@ -1,7 +1,10 @@
 // What would happen, without moving anything.
 #include "config/glob.h"
+#include "data/deleted.h"
 #include "engine/crossings.h"
+#include "engine/deletes.h"
 #include "engine/fit.h"
+#include "engine/output.h"
 #include "engine/run.h"
 
 typedef struct planning {
@@ -56,7 +59,7 @@ static wh_status find_upstream(planning *p, const wh_pipeline **ret, wh_error *e
   *ret = NULL;
   for (size_t i = 0; i < config->pipeline_count; i++) {
     const wh_pipeline *up = &config->pipelines[i];
-    if (up == p->pipeline || up->raw) continue;
+    if (up == p->pipeline || up->raw || up->many) continue; // of many, any may be meant
     if (!wh_str_eq(up->to.connection, p->pipeline->from.connection)) continue;
     wh_str made;
     bool meet;
@@ -81,7 +84,7 @@ static wh_status describe_by_upstream(planning *p, wh_error *err) {
     p->plan->not_described = WH_STR("no object is there yet; its columns are known when one is");
     return WH_OK;
   }
-  wh_field *fields = WH_NEW_ARRAY(p->arena, plan.cross_count, wh_field);
+  wh_field *fields = WH_NEW_ARRAY(p->arena, plan.cross_count + 1, wh_field);
   wh_schema *schema = WH_NEW(p->arena, wh_schema);
   if (!fields || !schema) return wh_fail_memory(err);
   for (size_t i = 0; i < plan.cross_count; i++) {
@@ -92,7 +95,12 @@ static wh_status describe_by_upstream(planning *p, wh_error *err) {
                            .nullable = true,
                            .privacy = is_masked ? WH_INTERNAL : c->privacy};
   }
-  *schema = (wh_schema){.count = plan.cross_count, .fields = fields};
+  if (plan.tells_deleted)
+    fields[plan.cross_count] = (wh_field){.name = WH_STR(WH_DELETED_COLUMN),
+                                          .type = wh_type_of(WH_BOOL),
+                                          .nullable = true,
+                                          .privacy = WH_INTERNAL};
+  *schema = (wh_schema){.count = plan.cross_count + plan.tells_deleted, .fields = fields};
   p->empty = (wh_reader){.schema = schema, .next = no_rows, .close = close_nothing};
   p->in.reader = &p->empty;
   p->plan->described = true;
@@ -120,6 +128,12 @@ static wh_status describe_rows(planning *p, wh_error *err) {
   WH_TRY(wh_input_open_rows(p->engine, p->pipeline, &options, p->arena, &p->in, err));
   p->plan->described = true;
   p->plan->cursor_kind = p->in.info.cursor_kind;
+  if (p->pipeline->read.ranges > 1) {
+    const wh_field *key;
+    WH_TRY(wh_input_ranges_key(&p->in, &key, err));
+    p->plan->ranges_key = key->name;
+    p->plan->one_snapshot = p->in.connection->type->source->share;
+  }
   return wh_cursor_check(p->engine, p->pipeline, p->in.info.cursor_kind, p->arena, err);
 }
 
@@ -136,7 +150,7 @@ static wh_status list_stays(planning *p, wh_error *err) {
   wh_str *stays = WH_NEW_ARRAY(p->arena, all->count, wh_str);
   if (!stays) return wh_fail_memory(err);
   for (size_t i = 0; i < all->count; i++) {
-    if (crosses(p, all->fields[i].name)) continue;
+    if (crosses(p, all->fields[i].name) || i == (size_t)wh_deleted_column(all)) continue;
     wh_str name = wh_arena_str(p->arena, all->fields[i].name); // a reader's schema ends with it
     if (!name.data) return wh_fail_memory(err);
     stays[p->plan->stay_count++] = name;
@@ -214,20 +228,17 @@ static wh_status inspect_target(planning *p, wh_error *err) {
   WH_TRY(wh_flow_fit(p->flow, p->engine, p->pipeline, to, p->arena, err));
   const wh_sink_type *type = to->type->sink;
   p->plan->sink_exact = type->exact;
-  const wh_write *write = &p->pipeline->write;
-  wh_target target = {.table = p->pipeline->to.thing,
-                      .schema = wh_flow_schema(p->flow),
-                      .mode = write->mode,
-                      .key = write->key.items,
-                      .key_count = write->key.count,
-                      .newest_by = write->newest_by,
-                      .side_table = write->side_table};
+  wh_output_rows rows = {0};
+  wh_status status = wh_output_rows_init(&rows, &p->pipeline->write, wh_flow_schema(p->flow),
+                                         p->engine->mem, p->arena, err);
+  wh_target target = wh_output_target(p->pipeline, &rows);
+  wh_output_rows_free(&rows);
+  WH_TRY(status);
   wh_sink *sink;
   WH_TRY(type->open(to, &target, 1, &sink, err));
   WH_CLEAN_BUF wh_buf text;
   wh_buf_init(&text, p->engine->mem, 0);
-  wh_status status =
-      type->inspect(sink, &text, &p->plan->target_exists, &p->plan->target_fits, err);
+  status = type->inspect(sink, &text, &p->plan->target_exists, &p->plan->target_fits, err);
   type->close(sink);
   WH_TRY(status);
   p->plan->target_text = wh_arena_str(p->arena, wh_buf_str(&text));
@@ -244,6 +255,8 @@ static wh_status make_plan(planning *p, wh_error *err) {
   if (!p->plan->described) return WH_OK;
   WH_TRY(wh_config_gate(p->engine->config, p->pipeline, p->arena, &p->gate, err));
   WH_TRY(list_crosses(p, err));
+  p->plan->tells_deleted = wh_deleted_column(wh_flow_schema(p->flow)) >= 0;
+  if (p->in.deletes) WH_TRY(wh_deletes_plan(p->in.deletes, p->plan, err));
   WH_TRY(list_stays(p, err));
   WH_TRY(inspect_target(p, err));
   return take_samples(p, err);

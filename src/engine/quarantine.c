@@ -1,4 +1,5 @@
 // The rejected rows: reading them back, sending them through again, dropping them.
+#include "engine/deletes.h"
 #include "engine/run.h"
 #include "ledger/schema_json.h"
 
@@ -48,7 +49,7 @@ static wh_status show_line(void *context, wh_str line, wh_error *err) {
   if (is_header(line)) return WH_OK;
   wh_rejected_row row = {.object = s->entry->object};
   if (!cut_content(line, &row.data, &row.is_text)) return WH_OK; // a torn last line
-  json_t *object = json_loadb(line.data, line.len, 0, NULL);
+  json_t *object = json_loadb(line.data, line.len, JSON_ALLOW_NUL, NULL);
   if (!object) return wh_fail(err, WH_ERR_DATA, "a line of the quarantine is damaged");
   row.rule = wh_json_text(object, "rule");
   row.column = wh_json_text(object, "column");
@@ -94,7 +95,7 @@ typedef struct unpack {
 
 static wh_status read_header(unpack *u, wh_str line, wh_error *err) {
   if (u->has_header) return WH_OK;
-  json_t *header = json_loadb(line.data, line.len, 0, NULL);
+  json_t *header = json_loadb(line.data, line.len, JSON_ALLOW_NUL, NULL);
   if (!header) return wh_fail(err, WH_ERR_DATA, "the header of a quarantine file is damaged");
   u->order = json_integer_value(json_object_get(header, "order"));
   wh_status status =
@@ -131,7 +132,7 @@ static wh_status unpack_line(void *context, wh_str line, wh_error *err) {
   if (!cut_content(line, &content, &is_text)) return WH_OK;
   u->rows++;
   if (!is_text) return add_line(u, content, err);
-  json_t *text = json_loadb(content.data, content.len, JSON_DECODE_ANY, NULL);
+  json_t *text = json_loadb(content.data, content.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
   if (!text) return add_line(u, content, err);
   wh_status status = add_line(u, wh_str_n(json_string_value(text), json_string_length(text)), err);
   json_decref(text);
@@ -253,10 +254,11 @@ static wh_status replay_rows(replay *r, unpack *u, const wh_quarantine_entry *en
   if (!in.identity.data) return wh_fail_memory(err);
   const wh_codec_type *codec = wh_codec_by_name(WH_STR("ndjson"));
   WH_TRY(codec->open_reader(&context, &stream.input, NULL, &u->schema, &in.reader, err));
+  wh_status status = wh_deletes_open_replay(&in, err);
   wh_run_options options = {0};
   wh_run_request request = {
       .pipeline = r->pipeline, .lease = r->lease, .options = &options, .is_replay = true};
-  wh_status status = wh_run_transfer(e, &request, &in, u->arena, run, err);
+  if (status == WH_OK) status = wh_run_transfer(e, &request, &in, u->arena, run, err);
   wh_input_close_run(&in);
   return status;
 }
@@ -328,7 +330,7 @@ wh_status wh_quarantine_replay(wh_engine *engine, const wh_pipeline *pipeline,
   WH_TRY(ledger->type->acquire(ledger, pipeline->name, &lease, err));
   replay r = {
       .engine = engine, .pipeline = pipeline, .lease = &lease, .totals = totals, .arena = &arena};
-  wh_status status = wh_run_recover(engine, pipeline, err);
+  wh_status status = wh_run_recover(engine, pipeline, &lease, err);
   if (status == WH_OK) status = collect_entries(&r, err);
   for (size_t i = 0; status == WH_OK && i < r.count; i++) {
     if (wh_engine_stopping(engine)) break;

@@ -180,13 +180,77 @@ static wh_status rebuild_pipeline(wh_engine *engine, const wh_pipeline *p, wh_ar
   return rebuild_quarantine(&r, err);
 }
 
+// --- many tables -------------------------------------------------------------------------------
+
+typedef struct member_list {
+  const wh_pipeline *many;
+  wh_connection *to;
+  wh_arena *arena;   // reset for each manifest
+  wh_arena *members; // keeps them
+  wh_pipeline *items;
+  size_t count, cap;
+} member_list;
+
+static bool is_known(const member_list *l, wh_str name) {
+  for (size_t i = 0; i < l->count; i++)
+    if (wh_str_eq(l->items[i].name, name)) return true;
+  return false;
+}
+
+static wh_status add_member(member_list *l, wh_str escaped, wh_error *err) {
+  if (l->count == l->cap) {
+    size_t cap = l->cap ? 2 * l->cap : 16;
+    wh_pipeline *items = WH_NEW_ARRAY(l->members, cap, wh_pipeline);
+    if (!items) return wh_fail_memory(err);
+    if (l->count) memcpy(items, l->items, l->count * sizeof *items);
+    l->items = items;
+    l->cap = cap;
+  }
+  wh_str table = wh_pipeline_member_table(escaped, l->members);
+  if (!table.data) return wh_fail_memory(err);
+  WH_TRY(wh_pipeline_member(l->many, table, l->members, &l->items[l->count], err));
+  l->count++;
+  return WH_OK;
+}
+
+// The manifests name the pipelines that made them.
+static wh_status look_for_member(void *context, const wh_object *object, wh_error *err) {
+  member_list *l = context;
+  wh_arena_reset(l->arena);
+  wh_str text, many = l->many->name;
+  wh_manifest m;
+  WH_TRY(read_whole(l->to, object, l->arena, &text, err));
+  WH_TRY(wh_manifest_parse(text, l->arena, &m, err));
+  bool is_member = m.pipeline.len > many.len && m.pipeline.data[many.len] == ':' &&
+                   wh_str_eq(wh_str_sub(m.pipeline, 0, many.len), many);
+  if (!is_member || is_known(l, m.pipeline)) return WH_OK;
+  return add_member(l, wh_str_sub(m.pipeline, many.len + 1, m.pipeline.len), err);
+}
+
+static wh_status rebuild_many(wh_engine *engine, const wh_pipeline *many, wh_arena *arena,
+                              wh_rebuild_result *ret, wh_error *err) {
+  WH_CLEAN_ARENA wh_arena members;
+  wh_arena_init(&members, engine->mem);
+  member_list l = {.many = many, .arena = arena, .members = &members};
+  WH_TRY(wh_config_connect(engine->config, many->to.connection, &l.to, err));
+  WH_TRY(
+      l.to->type->store->list(l.to, WH_STR(WH_OWN_PREFIX "manifests/"), look_for_member, &l, err));
+  for (size_t i = 0; i < l.count; i++) {
+    wh_arena_reset(arena);
+    WH_TRY(rebuild_pipeline(engine, &l.items[i], arena, ret, err));
+  }
+  return WH_OK;
+}
+
 wh_status wh_engine_rebuild(wh_engine *engine, wh_rebuild_result *ret, wh_error *err) {
   *ret = (wh_rebuild_result){0};
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, engine->mem);
   for (size_t i = 0; i < engine->config->pipeline_count; i++) {
     wh_arena_reset(&arena);
-    WH_TRY(rebuild_pipeline(engine, &engine->config->pipelines[i], &arena, ret, err));
+    const wh_pipeline *p = &engine->config->pipelines[i];
+    WH_TRY(p->many ? rebuild_many(engine, p, &arena, ret, err)
+                   : rebuild_pipeline(engine, p, &arena, ret, err));
   }
   return WH_OK;
 }

@@ -1,6 +1,7 @@
-// After a crash. Under the lease nobody else works on the pipeline, so a run that is still
-// "running" died before anything of it was durable, and one that is "sealed" only has to be
-// published (or was, and only the ledger does not know).
+// After a crash, or after a worker was stopped for so long that its lease is over. Under the lease
+// nobody else works on the pipeline, so a run that is still "running" ended before anything of it
+// was durable, and one that is "sealed" only has to be published (or was, and only the ledger does
+// not know).
 #include "engine/publish.h"
 #include "engine/run.h"
 
@@ -72,38 +73,38 @@ static wh_status adopt_object(wh_engine *engine, wh_run *run, wh_finish *finish,
   return finish_adopted(engine, run, finish, err);
 }
 
-typedef struct mark_search {
-  wh_arena *arena; // reset for each mark: there is one for every run
-  wh_str run;
-  bool done;
-  wh_counts counts;
-} mark_search;
-
-static wh_status find_mark(void *context, wh_str object, const wh_mark *mark, wh_error *err) {
-  (void)err;
-  mark_search *search = context;
-  if (wh_str_eq(object, search->run) && mark->done) {
-    search->done = true;
-    search->counts = mark->counts;
-  }
-  wh_arena_reset(search->arena);
-  return WH_OK;
+// What the target says of the run, once nobody with an older lease can commit there any more: a
+// worker that was only stopped may be about to.
+static wh_status read_mark_alone(wh_engine *engine, wh_connection *c, const wh_lease *lease,
+                                 const wh_run *run, wh_arena *arena, wh_mark *ret, wh_error *err) {
+  const wh_sink_type *type = c->type->sink;
+  wh_load load = {.pipeline = lease->pipeline,
+                  .object = run->id,
+                  .run = run->id,
+                  .order = run->order,
+                  .epoch = lease->epoch,
+                  .now_us = wh_now_us(engine->os)};
+  wh_sink *sink;
+  WH_TRY(type->open(c, NULL, 0, &sink, err));
+  wh_status status = type->prepare(sink, err);
+  if (status == WH_OK) status = type->begin(sink, &load, arena, ret, err);
+  if (status == WH_OK) status = type->commit(sink, err);
+  type->close(sink);
+  return status;
 }
 
 // Rows of a database straight into a table: the mark in the target tells whether it committed.
-static wh_status adopt_load(wh_engine *engine, const wh_pipeline *pipeline, wh_run *run,
-                            wh_finish *finish, wh_error *err) {
+static wh_status adopt_load(wh_engine *engine, const wh_lease *lease, wh_run *run,
+                            wh_finish *finish, wh_arena *arena, wh_error *err) {
   wh_str target = wh_str_sub(run->output, 0, wh_str_find(run->output, 0, ':'));
   const wh_connector *type = connector_of(engine, target);
   if (!type || !type->sink) return give_up_run(engine, run, GONE, err);
   wh_connection *c;
   WH_TRY(wh_config_connect(engine->config, target, &c, err));
-  WH_CLEAN_ARENA wh_arena arena;
-  wh_arena_init(&arena, engine->mem);
-  mark_search search = {.arena = &arena, .run = run->id};
-  WH_TRY(c->type->sink->marks(c, pipeline->name, &arena, find_mark, &search, err));
-  if (!search.done) return give_up_run(engine, run, "interrupted before it committed", err);
-  run->counts = search.counts;
+  wh_mark mark;
+  WH_TRY(read_mark_alone(engine, c, lease, run, arena, &mark, err));
+  if (!mark.done) return give_up_run(engine, run, "interrupted before it committed", err);
+  run->counts = mark.counts;
   return finish_adopted(engine, run, finish, err);
 }
 
@@ -134,7 +135,8 @@ static wh_status discard_attempts(wh_engine *engine, const wh_pipeline *pipeline
   return c->type->store->attempts(c, sweep_attempt, &s, err);
 }
 
-wh_status wh_run_recover(wh_engine *engine, const wh_pipeline *pipeline, wh_error *err) {
+wh_status wh_run_recover(wh_engine *engine, const wh_pipeline *pipeline, const wh_lease *lease,
+                         wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, engine->mem);
   wh_ledger *ledger = engine->ledger;
@@ -154,7 +156,7 @@ wh_status wh_run_recover(wh_engine *engine, const wh_pipeline *pipeline, wh_erro
     if (run->sealed.attempt.len)
       WH_TRY(adopt_object(engine, run, &finish, &arena, err));
     else
-      WH_TRY(adopt_load(engine, pipeline, run, &finish, err));
+      WH_TRY(adopt_load(engine, lease, run, &finish, &arena, err));
   }
   return discard_attempts(engine, pipeline, &left, err);
 }

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "engine/crossings.h"
+#include "engine/deletes.h"
 #include "engine/fit.h"
 
 enum { PROGRESS_INTERVAL_US = 100 * 1000, KEEP_ALIVE_US = 30 * 1000000 };
@@ -75,6 +76,7 @@ static void add_counts(wh_counts *to, const wh_counts *from) {
   to->superseded += from->superseded;
   to->filtered += from->filtered;
   to->quarantined += from->quarantined;
+  to->deleted += from->deleted;
 }
 
 static bool add_up(const wh_counts *c) {
@@ -196,8 +198,10 @@ static wh_status open_parts(transfer *t, wh_error *err) {
                              .gate = &gate,
                              .reader = t->in->reader,
                              .window = t->in->has_cursor ? &t->in->window : NULL,
+                             .deletes = t->in->deletes,
                              .hash_read = !t->in->is_rows && (to_rows || t->in->tells_rows),
                              .hash_out = !to_rows};
+  if (t->in->deletes) wh_deletes_begin(t->in->deletes, t->run, t->request->options);
   WH_TRY(wh_flow_open(&options, &t->flow, err));
   wh_crossing *crossings;
   size_t crossing_count;
@@ -268,6 +272,17 @@ static wh_status fill_cursor(transfer *t, wh_cursor *cursor, wh_finish *finish, 
   return wh_buf_check(&text, err);
 }
 
+static wh_status describe_reading(transfer *t, wh_error *err) {
+  const wh_ranges *r = &t->in->ranges;
+  if (!t->in->is_rows || r->count < 2) return WH_OK;
+  t->run->reading = r->one_snapshot
+                        ? wh_arena_printf(t->arena, "%zu ranges of %.*s, read in one snapshot",
+                                          r->count, WH_STR_ARG(t->in->ranges_key))
+                        : wh_arena_printf(t->arena, "%zu ranges of %.*s, read in %zu snapshots",
+                                          r->count, WH_STR_ARG(t->in->ranges_key), r->count);
+  return t->run->reading.data ? WH_OK : wh_fail_memory(err);
+}
+
 // Everything was consumed: what the ledger will record, then the commit itself.
 static wh_status complete(transfer *t, wh_error *err) {
   wh_run *run = t->run;
@@ -295,6 +310,9 @@ static wh_status complete(transfer *t, wh_error *err) {
   else if (t->in->inferred)
     finish.pin = t->in->reader->schema;
   WH_TRY(fill_cursor(t, &cursor, &finish, err));
+  WH_TRY(describe_reading(t, err));
+  const char *notice = t->in->deletes ? wh_deletes_notice(t->in->deletes) : NULL;
+  if (notice) wh_engine_notice(t->engine, t->request->pipeline->name, notice);
   WH_TRY(t->out.verbs->complete(&t->out, &t->mark, &finish, run, err));
   show_progress(t, true);
   if (!add_up(&run->counts)) {

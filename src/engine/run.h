@@ -27,8 +27,9 @@ wh_status wh_run_transfer(wh_engine *engine, const wh_run_request *request, wh_r
                           wh_arena *arena, wh_run *run, wh_error *err);
 
 // What a crash left of a pipeline: sealed attempts are published and finished, others thrown away.
-// Call with the lease held.
-wh_status wh_run_recover(wh_engine *engine, const wh_pipeline *pipeline, wh_error *err);
+// With the lease of the pipeline.
+wh_status wh_run_recover(wh_engine *engine, const wh_pipeline *pipeline, const wh_lease *lease,
+                         wh_error *err);
 
 // Ends the run in the ledger as done, with all that `finish` says. A failure leaves run->state.
 wh_status wh_run_record_done(wh_engine *engine, wh_run *run, wh_finish *finish, wh_error *err);

@@ -1,7 +1,10 @@
 // Running pipelines: everything that waits for one, and `wherry run`, which goes on with whatever
 // that makes due.
+#include "engine/members.h"
 #include "engine/raw.h"
 #include "engine/run.h"
+
+#include <stdio.h>
 
 static void count_run(const wh_engine *engine, const wh_run *run, wh_run_totals *totals) {
   totals->runs++;
@@ -64,6 +67,14 @@ static wh_status after_failure(wh_engine *engine, const wh_pipeline *p, const wh
   uint32_t attempts = will_pass(status) ? UINT32_MAX : (uint32_t)p->attempts;
   return ledger->type->fail(ledger, work->id, attempts, is_final, retry_delay_us(work->attempts),
                             wh_str_of(why->text), &dead, err);
+}
+
+static wh_status reads_objects(wh_engine *engine, const wh_pipeline *p, bool *ret, wh_error *err) {
+  wh_connection *c;
+  bool is_rows;
+  WH_TRY(wh_input_connect(engine, &p->from, &c, &is_rows, err));
+  *ret = !is_rows;
+  return WH_OK;
 }
 
 // --- one pipeline ------------------------------------------------------------------------------
@@ -150,23 +161,43 @@ static wh_status run_rows(wh_engine *engine, wh_run_request *r, wh_run_totals *t
   return WH_OK;
 }
 
-static wh_status run_with_lease(wh_engine *engine, wh_run_request *r, wh_run_totals *totals,
-                                wh_error *err) {
+static wh_status run_objects_or_rows(wh_engine *engine, wh_run_request *r, wh_run_totals *totals,
+                                     wh_error *err) {
   const wh_pipeline *p = r->pipeline;
-  WH_TRY(wh_run_recover(engine, p, err));
-  wh_connection *c;
-  bool is_rows;
-  WH_TRY(wh_input_connect(engine, &p->from, &c, &is_rows, err));
-  if (is_rows) return run_rows(engine, r, totals, err);
+  bool objects;
+  WH_TRY(reads_objects(engine, p, &objects, err));
+  if (!objects) return run_rows(engine, r, totals, err);
   // Under the lease, whatever is hidden was hidden by a worker that is gone.
   wh_ledger *ledger = engine->ledger;
   WH_TRY(ledger->type->reclaim(ledger, p->name, r->options->hurry, err));
   return run_objects(engine, r, totals, err);
 }
 
-wh_status wh_engine_run_pipeline(wh_engine *engine, const wh_pipeline *p,
-                                 const wh_run_options *options, wh_run_totals *totals,
-                                 wh_error *err) {
+// By its schedule. Another worker may have been there first; only with the lease that is certain.
+static wh_status run_scheduled(wh_engine *engine, wh_run_request *r, wh_run_totals *totals,
+                               wh_error *err) {
+  const wh_pipeline *p = r->pipeline;
+  bool objects;
+  int64_t due;
+  WH_TRY(reads_objects(engine, p, &objects, err));
+  WH_TRY(wh_engine_next_due(engine, p, &due, err));
+  bool is_due = due <= wh_now_us(engine->os);
+  if (!is_due && !objects) return WH_OK;
+  WH_TRY(run_objects_or_rows(engine, r, totals, err));
+  // A retry comes before the schedule's time, and what was stopped has not been done.
+  if (!is_due || totals->stopped) return WH_OK;
+  return engine->ledger->type->set_fired(engine->ledger, p->name, due, err);
+}
+
+static wh_status run_with_lease(wh_engine *engine, wh_run_request *r, wh_run_totals *totals,
+                                wh_error *err) {
+  WH_TRY(wh_run_recover(engine, r->pipeline, r->lease, err));
+  return r->options->scheduled ? run_scheduled(engine, r, totals, err)
+                               : run_objects_or_rows(engine, r, totals, err);
+}
+
+static wh_status run_single(wh_engine *engine, const wh_pipeline *p, const wh_run_options *options,
+                            wh_run_totals *totals, wh_error *err) {
   wh_ledger *ledger = engine->ledger;
   wh_lease lease;
   WH_TRY(ledger->type->acquire(ledger, p->name, &lease, err));
@@ -176,25 +207,105 @@ wh_status wh_engine_run_pipeline(wh_engine *engine, const wh_pipeline *p,
   return status;
 }
 
+// --- many tables -------------------------------------------------------------------------------
+
+// Which tables there are could not be found out: that is a run that failed, of the pipeline itself.
+static wh_status fail_many(wh_engine *engine, const wh_run_request *r, const wh_error *why,
+                           wh_arena *arena, wh_run_totals *totals, wh_error *err) {
+  wh_ledger *ledger = engine->ledger;
+  wh_run run;
+  WH_TRY(ledger->type->run_start(ledger, r->lease, (wh_str){0}, arena, &run, err));
+  wh_run_record_failure(engine, &run, why);
+  count_run(engine, &run, totals);
+  return WH_OK;
+}
+
+static void notice_tables(wh_engine *engine, const wh_pipeline *many, const wh_str *tables,
+                          size_t count, const char *before, const char *behind) {
+  for (size_t i = 0; i < count; i++) {
+    char text[WH_ERROR_TEXT_MAX];
+    snprintf(text, sizeof text, "%s '%.*s'%s", before, WH_STR_ARG(tables[i]), behind);
+    wh_engine_notice(engine, many->name, text);
+  }
+}
+
+static void notice_others(wh_engine *engine, const wh_pipeline *many, const wh_members *m) {
+  notice_tables(engine, many, m->unlisted, m->unlisted_count, "the source has a table",
+                ". It stays home. To let it cross, list it under columns.");
+  notice_tables(engine, many, m->denied, m->denied_count, "the user may not read the table",
+                ". It stays home. What to grant: wherry grants");
+  notice_tables(engine, many, m->gone, m->gone_count, "the table",
+                " is not there any more. What was exported of it stays.");
+}
+
+// One after the other; what fails of one does not keep the others. The first trouble with the
+// ledger or a lease is told at the end.
+static wh_status run_members(wh_engine *engine, const wh_run_request *r, wh_run_totals *totals,
+                             wh_error *err) {
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, engine->mem);
+  wh_members members;
+  wh_error why = {0};
+  wh_run_options options = *r->options;
+  options.scheduled = false; // when the pipeline is due, each of its tables is
+  wh_status first = wh_members_now(engine, r->pipeline, &arena, &members, &why);
+  if (first == WH_ERR_CANCELLED) {
+    totals->stopped = true;
+    return WH_OK;
+  }
+  if (first != WH_OK) return fail_many(engine, r, &why, &arena, totals, err);
+  notice_others(engine, r->pipeline, &members);
+  for (size_t i = 0; i < members.count; i++) {
+    if (wh_engine_stopping(engine)) {
+      totals->stopped = true;
+      break;
+    }
+    wh_error own = {0};
+    wh_status status = run_single(engine, &members.items[i], &options, totals, &own);
+    if (status == WH_OK || first != WH_OK) continue;
+    first = status;
+    if (err) *err = own;
+  }
+  return first;
+}
+
+// The lease of the pipeline itself says who looks which tables there are, and when it is due.
+static wh_status run_many(wh_engine *engine, const wh_pipeline *many, const wh_run_options *options,
+                          wh_run_totals *totals, wh_error *err) {
+  wh_ledger *ledger = engine->ledger;
+  wh_lease lease;
+  int64_t due = 0;
+  WH_TRY(ledger->type->acquire(ledger, many->name, &lease, err));
+  wh_run_request r = {.pipeline = many, .lease = &lease, .options = options};
+  wh_status status = options->scheduled ? wh_engine_next_due(engine, many, &due, err) : WH_OK;
+  bool is_due = due <= wh_now_us(engine->os);
+  if (status == WH_OK && is_due) status = run_members(engine, &r, totals, err);
+  if (status == WH_OK && is_due && options->scheduled && !totals->stopped)
+    status = ledger->type->set_fired(ledger, many->name, due, err);
+  ledger->type->release(ledger, &lease);
+  return status;
+}
+
+wh_status wh_engine_run_pipeline(wh_engine *engine, const wh_pipeline *p,
+                                 const wh_run_options *options, wh_run_totals *totals,
+                                 wh_error *err) {
+  return p->many ? run_many(engine, p, options, totals, err)
+                 : run_single(engine, p, options, totals, err);
+}
+
 size_t wh_engine_memory_limit(const wh_config *config) {
   size_t besides = WH_MEMORY_BESIDES;
   for (size_t i = 0; i < wh_config_connection_count(config); i++) {
     const wh_connector *type = wh_config_connection_info(config, i)->type;
     if (!type->reserve_is_accounted) besides += type->reserve_bytes;
   }
+  const wh_connector *ledger = wh_config_ledger_type(config);
+  if (ledger) besides += ledger->reserve_bytes; // two sessions
   size_t memory = (size_t)config->memory_bytes;
   return memory > 2 * besides ? memory - besides : memory / 2;
 }
 
 // --- `wherry run` ------------------------------------------------------------------------------
-
-static wh_status reads_objects(wh_engine *engine, const wh_pipeline *p, bool *ret, wh_error *err) {
-  wh_connection *c;
-  bool is_rows;
-  WH_TRY(wh_input_connect(engine, &p->from, &c, &is_rows, err));
-  *ret = !is_rows;
-  return WH_OK;
-}
 
 // Lists the store until every file in it is still, or is not for so long that whoever writes there
 // does not mean to end.
@@ -239,10 +350,12 @@ static wh_status run_due(wh_engine *engine, const wh_run_options *options, wh_ru
 
 wh_status wh_engine_run(wh_engine *engine, const wh_str *names, size_t count,
                         const wh_run_options *options, wh_run_totals *totals, wh_error *err) {
+  WH_CLEAN_ARENA wh_arena arena; // of members that were named
+  wh_arena_init(&arena, engine->mem);
   size_t total = count ? count : engine->config->pipeline_count;
   for (size_t i = 0; i < total && !wh_engine_stopping(engine); i++) {
     const wh_pipeline *p = &engine->config->pipelines[i];
-    if (count) WH_TRY(wh_config_find_pipeline(engine->config, names[i], &p, err));
+    if (count) WH_TRY(wh_config_find_any(engine->config, names[i], &arena, &p, err));
     WH_TRY(run_named(engine, p, options, totals, err));
   }
   // --limit, --since and --full speak of the pipelines that were named, not of what follows.

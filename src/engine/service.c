@@ -18,15 +18,17 @@ enum {
   EVENTS_AT_ONCE = 256,
   RESCAN_US = 60 * 1000000,    // listing as a fallback where notifications may be lost
   BUSY_AGAIN_US = 2 * 1000000, // somebody else runs the pipeline
+  // The same where the ledger tells of what others leave: only of a worker that died it does not.
+  BUSY_LISTENING_US = 5 * 1000000,
   ERROR_AGAIN_US = 30 * 1000000,
 };
 
 typedef struct duty {
   const wh_pipeline *pipeline;
-  bool objects;   // reads a store
-  int64_t due_us; // next look: a schedule, a retry, a scan
+  bool objects;    // reads a store
+  int64_t due_us;  // to be taken up: a schedule, a retry, a scan
+  int64_t look_us; // to list the store, when it is taken up
   bool running, queued;
-  bool look; // list the store when it is taken up
 } duty;
 
 typedef struct watch {
@@ -48,6 +50,7 @@ typedef struct service {
   bool stopping;
   int64_t tick_ns; // monotonic; when the watcher was last told
   int changed_fd;  // a worker has finished: the main thread looks again
+  int heard_fd;    // another process gave this one something to do; -1: none does
   pthread_t threads[WORKERS];
   size_t thread_count;
 } service;
@@ -61,43 +64,43 @@ static void wake_main(service *s) {
 }
 
 // When the pipeline has to be looked at again, after a run.
-static int64_t look_again_us(service *s, duty *d, int64_t settle_us) {
+static int64_t look_again_us(service *s, const duty *d) {
   wh_engine *e = s->engine;
   int64_t next = INT64_MAX, due, visible;
   wh_error err = {0};
   if (wh_engine_next_due(e, d->pipeline, &due, &err) == WH_OK && due < next) next = due;
-  if (d->objects) {
-    if (e->ledger->type->next_visible(e->ledger, d->pipeline->name, &visible, &err) == WH_OK &&
-        visible < next) {
-      next = visible;
-    }
-    if (settle_us < next) next = settle_us;
-    int64_t rescan = wh_now_us(e->os) + RESCAN_US;
-    if (d->pipeline->when.kind == WH_WHEN_NEW && rescan < next) next = rescan;
+  if (d->objects &&
+      e->ledger->type->next_visible(e->ledger, d->pipeline->name, &visible, &err) == WH_OK &&
+      visible < next) {
+    next = visible;
   }
   return next;
 }
 
-static int64_t run_duty(service *s, duty *d) {
+// Lists the store; *ret_us is when to do so next.
+static wh_status look(service *s, const duty *d, int64_t *ret_us, wh_error *err) {
+  uint64_t fresh;
+  int64_t settle_us;
+  WH_TRY(wh_engine_scan(s->engine, d->pipeline, &fresh, &settle_us, err));
+  int64_t rescan = wh_now_us(s->engine->os) + RESCAN_US;
+  if (d->pipeline->when.kind == WH_WHEN_NEW && rescan < settle_us) settle_us = rescan;
+  *ret_us = settle_us;
+  return WH_OK;
+}
+
+// Gives when to take the pipeline up again. `looks`: its store is listed first, and *ret_look_us is
+// when to do so again.
+static int64_t run_duty(service *s, const duty *d, bool looks, int64_t *ret_look_us) {
   wh_engine *e = s->engine;
   const wh_pipeline *p = d->pipeline;
   wh_error err = {0};
-  wh_status status = WH_OK;
-  int64_t settle_us = INT64_MAX, due = INT64_MAX;
-  uint64_t fresh = 0;
-  if (p->when.kind != WH_WHEN_NEW) status = wh_engine_next_due(e, p, &due, &err);
-  int64_t now = wh_now_us(e->os);
-  if (status == WH_OK && d->objects) status = wh_engine_scan(e, p, &fresh, &settle_us, &err);
-  wh_run_options options = {0};
+  wh_status status = looks ? look(s, d, ret_look_us, &err) : WH_OK;
+  wh_run_options options = {.scheduled = p->when.kind != WH_WHEN_NEW};
   wh_run_totals totals = {0};
   if (status == WH_OK) status = wh_engine_run_pipeline(e, p, &options, &totals, &err);
-  // A retry comes before the schedule's time, and what was stopped has not been done.
-  if (status == WH_OK && due <= now && !totals.stopped) {
-    status = e->ledger->type->set_fired(e->ledger, p->name, due, &err);
-  }
-  if (status == WH_OK) return look_again_us(s, d, settle_us);
-  now = wh_now_us(e->os);
-  if (status == WH_ERR_BUSY) return now + BUSY_AGAIN_US;
+  if (status == WH_OK) return look_again_us(s, d);
+  int64_t now = wh_now_us(e->os);
+  if (status == WH_ERR_BUSY) return now + (s->heard_fd < 0 ? BUSY_AGAIN_US : BUSY_LISTENING_US);
   char name[WH_CONFIG_NAME_MAX + 1];
   snprintf(name, sizeof name, "%.*s", WH_STR_ARG(p->name));
   wh_log_error(WH_LOG_ERROR, name, &err);
@@ -109,8 +112,30 @@ static void look_downstream(service *s, const wh_pipeline *p) {
   for (size_t i = 0; i < s->duty_count; i++) {
     duty *d = &s->duties[i];
     if (d->pipeline->when.kind != WH_WHEN_NEW) continue;
-    if (wh_str_eq(d->pipeline->from.connection, p->to.connection)) d->due_us = 0;
+    if (wh_str_eq(d->pipeline->from.connection, p->to.connection)) d->due_us = d->look_us = 0;
   }
+}
+
+// With the mutex held, but not while it runs.
+static void take_up(service *s, duty *d) {
+  // A schedule says itself when to look.
+  bool looks = d->objects &&
+               (d->pipeline->when.kind != WH_WHEN_NEW || d->look_us <= wh_now_us(s->engine->os));
+  int64_t look_us = INT64_MAX;
+  d->queued = false;
+  d->running = true;
+  d->due_us = INT64_MAX;
+  if (looks) d->look_us = INT64_MAX;
+  pthread_mutex_unlock(&s->mutex);
+  int64_t again = run_duty(s, d, looks, &look_us);
+  pthread_mutex_lock(&s->mutex);
+  d->running = false;
+  // An event may have come meanwhile and made it due earlier. Where listing failed, it is tried
+  // again with the rest.
+  if (looks && look_us == INT64_MAX && d->pipeline->when.kind == WH_WHEN_NEW) look_us = again;
+  if (looks && look_us < d->look_us) d->look_us = look_us;
+  if (again < d->due_us) d->due_us = again;
+  if (d->objects && d->look_us < d->due_us) d->due_us = d->look_us;
 }
 
 static void *work_loop(void *context) {
@@ -125,15 +150,7 @@ static void *work_loop(void *context) {
       pthread_cond_wait(&s->work, &s->mutex);
       continue;
     }
-    next->queued = false;
-    next->running = true;
-    next->due_us = INT64_MAX;
-    pthread_mutex_unlock(&s->mutex);
-    int64_t again = run_duty(s, next);
-    pthread_mutex_lock(&s->mutex);
-    next->running = false;
-    // An event may have come meanwhile and made it due earlier.
-    if (again < next->due_us) next->due_us = again;
+    take_up(s, next);
     look_downstream(s, next->pipeline);
     wake_main(s);
   }
@@ -197,7 +214,18 @@ static void drain_watch(service *s, watch *w) {
   } while (count == EVENTS_AT_ONCE);
   if (!any) return;
   pthread_mutex_lock(&s->mutex);
-  s->duties[w->duty].due_us = 0;
+  s->duties[w->duty].due_us = s->duties[w->duty].look_us = 0;
+  pthread_mutex_unlock(&s->mutex);
+}
+
+// Another process put something into a queue, or left its work: no listing is needed to see it.
+static void hear(void *context, wh_str pipeline) {
+  service *s = context;
+  pthread_mutex_lock(&s->mutex);
+  for (size_t i = 0; i < s->duty_count; i++) {
+    duty *d = &s->duties[i];
+    if (!pipeline.len || wh_str_eq(d->pipeline->name, pipeline)) d->due_us = 0;
+  }
   pthread_mutex_unlock(&s->mutex);
 }
 
@@ -220,10 +248,12 @@ static int64_t dispatch(service *s) {
 }
 
 static void wait_for_something(service *s, int64_t until_us) {
-  struct pollfd fds[QUEUES_MAX + 2] = {{.fd = s->engine->wake_fd, .events = POLLIN},
-                                       {.fd = s->changed_fd, .events = POLLIN}};
+  enum { OWN = 3 };
+  struct pollfd fds[QUEUES_MAX + OWN] = {{.fd = s->engine->wake_fd, .events = POLLIN},
+                                         {.fd = s->changed_fd, .events = POLLIN},
+                                         {.fd = s->heard_fd, .events = POLLIN}};
   for (size_t i = 0; i < s->watch_count; i++)
-    fds[i + 2] = (struct pollfd){.fd = s->watches[i].fd, .events = POLLIN};
+    fds[i + OWN] = (struct pollfd){.fd = s->watches[i].fd, .events = POLLIN};
   int64_t wait_ms = -1;
   if (until_us != INT64_MAX) {
     wait_ms = (until_us - wh_now_us(s->engine->os) + 999) / 1000;
@@ -232,12 +262,14 @@ static void wait_for_something(service *s, int64_t until_us) {
   }
   bool ticks = s->engine->watcher.tick;
   if (ticks && (wait_ms < 0 || wait_ms > WH_TICK_US / 1000)) wait_ms = WH_TICK_US / 1000;
-  int ready = poll(fds, s->watch_count + 2, (int)wait_ms);
+  int ready = poll(fds, s->watch_count + OWN, (int)wait_ms);
   if (ready <= 0) return;
   uint64_t ignored;
   if (fds[1].revents && read(s->changed_fd, &ignored, sizeof ignored) < 0) return;
+  wh_ledger *ledger = s->engine->ledger;
+  if (fds[2].revents) ledger->type->heard(ledger, hear, s);
   for (size_t i = 0; i < s->watch_count; i++) {
-    if (fds[i + 2].revents) drain_watch(s, &s->watches[i]);
+    if (fds[i + OWN].revents) drain_watch(s, &s->watches[i]);
   }
 }
 
@@ -280,6 +312,8 @@ static wh_status serve(service *s, const wh_str *names, size_t count, wh_error *
     if (count) WH_TRY(wh_config_find_pipeline(config, names[i], &p, err));
     WH_TRY(add_duty(s, p, err));
   }
+  wh_ledger *ledger = s->engine->ledger;
+  WH_TRY(ledger->type->listen(ledger, &s->heard_fd, err));
   WH_TRY(start_workers(s, err));
   while (!wh_engine_stopping(s->engine)) {
     tick(s);
@@ -292,6 +326,7 @@ wh_status wh_engine_serve(wh_engine *engine, const wh_str *names, size_t count, 
   service *s = wh_mem_alloc_zero(engine->mem, sizeof *s);
   if (!s) return wh_fail_memory(err);
   s->engine = engine;
+  s->heard_fd = -1;
   s->changed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   pthread_mutex_init(&s->mutex, NULL);
   pthread_cond_init(&s->work, NULL);

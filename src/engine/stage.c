@@ -1,6 +1,8 @@
 #include "engine/stage.h"
 
+#include "data/deleted.h"
 #include "data/rowhash.h"
+#include "engine/deletes.h"
 
 // --- making ------------------------------------------------------------------------------------
 
@@ -162,6 +164,14 @@ static wh_status drop_early_rows(wh_stage *stage, wh_slot *s, wh_error *err) {
   return status;
 }
 
+static uint64_t count_deleted(const wh_batch *batch) {
+  ptrdiff_t column = wh_deleted_column(batch->schema);
+  uint64_t count = 0;
+  for (size_t i = 0; column >= 0 && i < batch->rows; i++)
+    count += wh_row_is_deleted(batch, column, i);
+  return count;
+}
+
 static wh_status finish_steps(wh_stage *stage, wh_slot *s, wh_error *err) {
   uint64_t filtered = filtered_so_far(stage);
   wh_reject_lines_clear(&s->lines, NULL);
@@ -179,6 +189,7 @@ static wh_status finish_steps(wh_stage *stage, wh_slot *s, wh_error *err) {
     WH_TRY(push_through(stage, s, stage->finishing + 1, held, &out, err));
     s->item.batch = out;
     if (stage->options.hash_out) s->item.hash_out = wh_batch_hash_sum(out);
+    s->item.counts.deleted = count_deleted(out);
     s->item.counts.filtered = filtered_so_far(stage) - filtered;
     s->item.counts.quarantined = s->lines.count;
     return WH_OK;
@@ -212,7 +223,9 @@ static wh_status fill(wh_stage *stage, wh_slot *s, wh_error *err) {
   uint64_t filtered = filtered_so_far(stage);
   wh_batch *out;
   WH_TRY(push_through(stage, s, 0, &s->read, &out, err));
+  if (stage->options.deletes) WH_TRY(wh_deletes_note(stage->options.deletes, &s->read, out, err));
   WH_TRY(apply_window(stage, s, &s->read, &out, err));
+  s->item.counts.deleted = count_deleted(out);
   s->item.counts.unchanged += s->lines.known;
   s->lines.window = NULL; // what the sink rejects was remembered as sent
   s->item.batch = out;

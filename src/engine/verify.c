@@ -1,9 +1,15 @@
 // The proof: what the receipts say against what is there. Objects are hashed again; rows of loaded
 // objects are read again, through the pipeline's own steps, and looked up in the target.
+#include "data/deleted.h"
+#include "data/keybytes.h"
 #include "data/rowhash.h"
+#include "data/seen.h"
 #include "engine/checksum.h"
 #include "engine/fit.h"
+#include "engine/output_rows.h"
 #include "engine/run.h"
+
+enum { DELETED_SHARE_OF_MEMORY = 16 };
 
 typedef struct verification {
   wh_engine *engine;
@@ -16,6 +22,7 @@ typedef struct verification {
   bool replaced;   // the load that the table equals was seen (runs come newest first)
   wh_connection *to;
   bool to_rows;
+  wh_seen *deleted; // keys that were deleted by what was loaded, and the order; NULL: none
 } verification;
 
 __attribute__((format(printf, 2, 3))) static void tell(verification *v, const char *fmt, ...) {
@@ -58,32 +65,40 @@ typedef struct comparison {
   verification *v;
   const wh_run *run;
   wh_finder *finder;
-  const wh_schema *schema; // of what was loaded
-  size_t *key_at;          // columns of schema
-  ptrdiff_t newest_at;     // or -1
-  bool has_order;          // the target shows each row's order, behind the columns of schema
+  const wh_schema *schema; // of the table's rows: rows.schema
+  wh_output_rows rows;
+  wh_batch live, gone; // what was loaded
+  wh_buf key;          // of a row, as bytes
+  size_t *key_at;      // columns of schema
+  ptrdiff_t newest_at; // or -1
+  bool has_order;      // the target shows each row's order, behind the columns of schema
   int64_t order;
   wh_batch found;
   wh_batch shown; // `found` without the order
   uint64_t missing, rejected;
 } comparison;
 
+static wh_status find_key(comparison *c, wh_arena *arena, wh_error *err) {
+  const wh_str_list *key = &c->v->pipeline->write.key;
+  c->key_at = WH_NEW_ARRAY(arena, key->count, size_t);
+  if (!c->key_at) return wh_fail_memory(err);
+  for (size_t i = 0; i < key->count; i++) {
+    ptrdiff_t at = wh_schema_find(c->schema, key->items[i]);
+    if (at < 0)
+      return wh_fail(err, WH_ERR_USAGE, "the key %.*s is no column", WH_STR_ARG(key->items[i]));
+    c->key_at[i] = (size_t)at;
+  }
+  return WH_OK;
+}
+
 static wh_status open_comparison(comparison *c, wh_arena *arena, wh_error *err) {
   const wh_write *write = &c->v->pipeline->write;
   size_t n = c->schema->count;
   wh_str *show = WH_NEW_ARRAY(arena, n + 1, wh_str);
-  c->key_at = WH_NEW_ARRAY(arena, write->key.count, size_t);
-  if (!show || !c->key_at) return wh_fail_memory(err);
+  if (!show) return wh_fail_memory(err);
   for (size_t i = 0; i < n; i++)
     show[i] = c->schema->fields[i].name;
   show[n] = WH_STR(WH_ORDER_COLUMN);
-  for (size_t i = 0; i < write->key.count; i++) {
-    ptrdiff_t at = wh_schema_find(c->schema, write->key.items[i]);
-    if (at < 0)
-      return wh_fail(err, WH_ERR_USAGE, "the key %.*s is no column",
-                     WH_STR_ARG(write->key.items[i]));
-    c->key_at[i] = (size_t)at;
-  }
   c->newest_at = write->newest_by.len ? wh_schema_find(c->schema, write->newest_by) : -1;
   const wh_source_type *source = c->v->to->type->source;
   wh_str table = c->v->pipeline->to.thing;
@@ -166,16 +181,87 @@ static void tell_row(comparison *c, const wh_batch *batch, size_t row, const cha
        what);
 }
 
-static wh_status compare_row(comparison *c, const wh_batch *batch, size_t row, wh_error *err) {
+static wh_status find_row(comparison *c, const wh_batch *batch, size_t row, wh_error *err) {
   enum { KEY_COLUMNS_MAX = 64 };
   wh_value key[KEY_COLUMNS_MAX];
   size_t count = c->v->pipeline->write.key.count;
   for (size_t i = 0; i < count && i < KEY_COLUMNS_MAX; i++)
     WH_TRY(wh_value_get(&batch->columns[c->key_at[i]], row, &key[i], err));
   wh_batch_reset(&c->found);
-  WH_TRY(c->finder->find(c->finder, key, &c->found, err));
+  return c->finder->find(c->finder, key, &c->found, err);
+}
+
+// The row's key as bytes; *ret_whole false: a part of it is NULL.
+static wh_status make_key(comparison *c, const wh_batch *batch, size_t row, bool *ret_whole,
+                          wh_error *err) {
+  wh_buf_clear(&c->key);
+  *ret_whole = true;
+  for (size_t i = 0; i < c->v->pipeline->write.key.count; i++) {
+    const wh_column *column = &batch->columns[c->key_at[i]];
+    if (wh_column_is_null(column, row))
+      *ret_whole = false;
+    else
+      wh_key_bytes_add(column, row, &c->key);
+  }
+  return wh_buf_check(&c->key, err);
+}
+
+// Whether a newer object says that the row is gone.
+static wh_status was_deleted(comparison *c, const wh_batch *batch, size_t row, bool *ret,
+                             wh_error *err) {
+  bool whole;
+  uint64_t order = 0;
+  *ret = false;
+  if (!c->v->deleted) return WH_OK;
+  WH_TRY(make_key(c, batch, row, &whole, err));
+  if (!whole) return WH_OK;
+  WH_TRY(wh_seen_find(c->v->deleted, wh_buf_str(&c->key), ret, &order, err));
+  *ret = *ret && order > (uint64_t)c->order;
+  return WH_OK;
+}
+
+static wh_status note_deleted(comparison *c, size_t row, wh_error *err) {
+  bool whole, found, is_new;
+  uint64_t order;
+  WH_TRY(make_key(c, &c->gone, row, &whole, err));
+  if (!whole) return WH_OK;
+  wh_str key = wh_buf_str(&c->key);
+  WH_TRY(wh_seen_find(c->v->deleted, key, &found, &order, err));
+  if (found && order >= (uint64_t)c->order) return WH_OK;
+  return wh_seen_put(c->v->deleted, key, (uint64_t)c->order, &is_new, err);
+}
+
+// A row that says it is gone: nothing older may be there, unless it is marked.
+static wh_status compare_gone(comparison *c, size_t row, wh_error *err) {
+  wh_verify_result *r = c->v->result;
+  WH_TRY(find_row(c, &c->gone, row, err));
+  if (c->found.rows == 0) {
+    r->equal++;
+    return WH_OK;
+  }
+  int64_t order = c->has_order ? wh_column_i64(&c->found.columns[c->schema->count], 0) : c->order;
+  bool is_marked = wh_row_is_deleted(&c->found, wh_deleted_column(c->schema), 0);
+  if (order > c->order || (order == c->order && !is_marked)) {
+    r->newer++;
+  } else if (order == c->order) {
+    r->equal++;
+  } else {
+    r->different++;
+    tell_row(c, &c->gone, row, "is still there, though it was deleted");
+  }
+  return WH_OK;
+}
+
+static wh_status compare_row(comparison *c, const wh_batch *batch, size_t row, wh_error *err) {
+  WH_TRY(find_row(c, batch, row, err));
   wh_verify_result *r = c->v->result;
   if (c->found.rows == 0) {
+    bool deleted;
+    WH_TRY(was_deleted(c, batch, row, &deleted, err));
+    if (deleted) {
+      r->newer++;
+      return WH_OK;
+    }
     c->missing++;
     if (c->missing > c->rejected) tell_row(c, batch, row, "is missing");
     return WH_OK;
@@ -196,6 +282,16 @@ static wh_status compare_row(comparison *c, const wh_batch *batch, size_t row, w
   return WH_OK;
 }
 
+// Without a finder deletions are only noted.
+static wh_status compare_batch(comparison *c, const wh_batch *batch, wh_error *err) {
+  wh_status status = wh_output_rows_split(&c->rows, batch, &c->live, &c->gone, err);
+  for (size_t i = 0; status == WH_OK && i < c->live.rows && c->finder; i++)
+    status = compare_row(c, &c->live, i, err);
+  for (size_t i = 0; status == WH_OK && i < c->gone.rows && c->rows.erases; i++)
+    status = c->finder ? compare_gone(c, i, err) : note_deleted(c, i, err);
+  return status;
+}
+
 static wh_status compare_rows(comparison *c, wh_flow *flow, wh_error *err) {
   WH_TRY(wh_flow_start(flow, 0, err));
   uint64_t rejected_by_steps = 0;
@@ -206,20 +302,33 @@ static wh_status compare_rows(comparison *c, wh_flow *flow, wh_error *err) {
   c->rejected = c->run->counts.quarantined;
   while ((status = wh_flow_next(flow, &item, err)) == WH_OK) {
     rejected_by_steps += item->counts.quarantined;
-    for (size_t i = 0; status == WH_OK && i < item->batch->rows; i++)
-      status = compare_row(c, item->batch, i, err);
+    status = compare_batch(c, item->batch, err);
     wh_flow_release(flow, item);
     if (status != WH_OK) return status;
     if (wh_engine_stopping(c->v->engine)) return wh_fail(err, WH_ERR_CANCELLED, "stopped");
   }
   if (status != WH_ERR_END) return status;
+  if (!c->finder) return WH_OK;
   uint64_t by_sink = c->rejected > rejected_by_steps ? c->rejected - rejected_by_steps : 0;
   if (c->missing > by_sink) c->v->result->missing += c->missing - by_sink;
   return WH_OK;
 }
 
+static wh_status open_rows(comparison *c, const wh_flow *flow, bool only_notes, wh_error *err) {
+  verification *v = c->v;
+  wh_mem *mem = v->engine->mem;
+  WH_TRY(
+      wh_output_rows_init(&c->rows, &v->pipeline->write, wh_flow_schema(flow), mem, v->arena, err));
+  c->schema = &c->rows.schema;
+  wh_buf_init(&c->key, mem, 0);
+  WH_TRY(wh_batch_init(&c->live, mem, c->schema, err));
+  WH_TRY(wh_batch_init(&c->gone, mem, c->schema, err));
+  WH_TRY(find_key(c, v->arena, err));
+  return only_notes ? WH_OK : open_comparison(c, v->arena, err);
+}
+
 static wh_status compare_object(verification *v, const wh_run *run, wh_run_input *in,
-                                wh_error *err) {
+                                bool only_notes, wh_error *err) {
   wh_gate gate;
   WH_TRY(wh_config_gate(v->engine->config, v->pipeline, v->arena, &gate, err));
   wh_flow_options options = {
@@ -227,9 +336,13 @@ static wh_status compare_object(verification *v, const wh_run *run, wh_run_input
   wh_flow *flow;
   WH_TRY(wh_flow_open(&options, &flow, err));
   wh_status status = wh_flow_fit(flow, v->engine, v->pipeline, v->to, v->arena, err);
-  comparison c = {.v = v, .run = run, .schema = wh_flow_schema(flow), .order = in->order};
-  if (status == WH_OK) status = open_comparison(&c, v->arena, err);
+  comparison c = {.v = v, .run = run, .order = in->order};
+  if (status == WH_OK) status = open_rows(&c, flow, only_notes, err);
   if (status == WH_OK) status = compare_rows(&c, flow, err);
+  wh_buf_free(&c.key);
+  wh_batch_free(&c.live);
+  wh_batch_free(&c.gone);
+  wh_output_rows_free(&c.rows);
   wh_batch_free(&c.found);
   if (c.finder) c.finder->close(c.finder);
   wh_flow_close(flow);
@@ -272,7 +385,7 @@ static wh_status verify_load(verification *v, const wh_run *run, wh_error *err) 
   // Also finds the types of an object that has no manifest, where those that were pinned are lost.
   if (status == WH_OK) status = wh_input_prove(&in, &inner);
   bool damaged = status == WH_ERR_DATA;
-  if (status == WH_OK) status = compare_object(v, run, &in, &inner);
+  if (status == WH_OK) status = compare_object(v, run, &in, false, &inner);
   wh_input_close_run(&in);
   // Whoever owns the object may write a newer one over it: told, and no fault of anybody's.
   bool replaced = status == WH_ERR_CHANGED;
@@ -286,6 +399,37 @@ static wh_status verify_load(verification *v, const wh_run *run, wh_error *err) 
     return WH_OK;
   }
   if (status != WH_OK && err) *err = inner;
+  return status;
+}
+
+static wh_status open_deleted(verification *v, wh_error *err) {
+  if (v->deleted) return WH_OK;
+  const wh_config *config = v->engine->config;
+  wh_str scratch = wh_arena_printf(v->arena, "%.*s/scratch", WH_STR_ARG(config->state_folder));
+  if (!scratch.data) return wh_fail_memory(err);
+  size_t limit = (size_t)config->memory_bytes / DELETED_SHARE_OF_MEMORY;
+  return wh_seen_open(v->engine->os, v->engine->mem, scratch, limit, &v->deleted, err);
+}
+
+// What newer objects have deleted is rightly missing. Objects that cannot be read are told of when
+// they are compared.
+static wh_status note_deletions(void *context, const wh_run *run, wh_error *err) {
+  verification *v = context;
+  wh_str key, version;
+  wh_error inner = {0};
+  wh_status status = WH_OK;
+  wh_arena_reset(v->arena);
+  if (run->counts.deleted && split_identity(run->object, &key, &version)) {
+    WH_TRY(open_deleted(v, err));
+    wh_run_input in = {0};
+    status =
+        wh_input_open_object(v->engine, v->pipeline, key, version, true, v->arena, &in, &inner);
+    if (status == WH_OK) status = compare_object(v, run, &in, true, &inner);
+    wh_input_close_run(&in);
+  }
+  if (wh_input_is_final(status) || status == WH_ERR_CHANGED) status = WH_OK;
+  if (status != WH_OK && err) *err = inner;
+  wh_arena_reset(v->runs);
   return status;
 }
 
@@ -325,6 +469,13 @@ wh_status wh_engine_verify(wh_engine *engine, const wh_pipeline *pipeline, wh_tr
                     .runs = &runs};
   WH_TRY(wh_input_connect(engine, &pipeline->to, &v.to, &v.to_rows, err));
   ret->publishes = !v.to_rows;
-  return engine->ledger->type->runs(engine->ledger, pipeline->name, WH_RUN_DONE, 0, &runs,
-                                    verify_run, &v, err);
+  wh_ledger *ledger = engine->ledger;
+  wh_status status = WH_OK;
+  if (v.to_rows && pipeline->write.deletes == WH_DELETES_REMOVE)
+    status =
+        ledger->type->runs(ledger, pipeline->name, WH_RUN_DONE, 0, &runs, note_deletions, &v, err);
+  if (status == WH_OK)
+    status = ledger->type->runs(ledger, pipeline->name, WH_RUN_DONE, 0, &runs, verify_run, &v, err);
+  wh_seen_close(v.deleted);
+  return status;
 }

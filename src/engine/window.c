@@ -1,5 +1,6 @@
 #include "engine/window.h"
 
+#include "data/deleted.h"
 #include "data/rowhash.h"
 
 #include <stdlib.h>
@@ -127,7 +128,9 @@ wh_status wh_window_pass(wh_window *w, const wh_batch *read, const wh_batch *out
   int64_t least = threshold(w);
   uint64_t unchanged = 0;
   size_t from = 0;
+  ptrdiff_t deleted = wh_deleted_column(out->schema);
   for (size_t i = 0; i < out->rows; i++) {
+    if (wh_row_is_deleted(out, deleted, i)) continue; // has no place in any window
     // Both batches are in the order of their row numbers.
     uint64_t number = wh_batch_place(out, i).row;
     while (from < read->rows && wh_batch_place(read, from).row < number)
@@ -158,6 +161,8 @@ wh_status wh_window_reject(wh_window *w, const wh_batch *read, size_t row, bool 
   ptrdiff_t index = wh_schema_find(read->schema, w->cursor);
   if (index < 0) return wh_fail(err, WH_ERR_BUG, "the cursor column was not read");
   int64_t at;
+  *ret_known = false;
+  if (wh_row_is_deleted(read, wh_deleted_column(read->schema), row)) return WH_OK;
   WH_TRY(note_row(w, &read->columns[index], row, &at, err));
   uint64_t hash = wh_row_hash(read, row) ^ REJECTED_SALT;
   *ret_known = is_known(w, hash);

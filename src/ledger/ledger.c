@@ -1,5 +1,14 @@
 #include "ledger/ledger.h"
 
+#ifndef WHERRY_POSTGRES
+wh_status wh_ledger_open_postgres(wh_connection *c, int64_t lease_us, wh_ledger **ret,
+                                  wh_error *err) {
+  (void)lease_us, (void)ret;
+  return wh_fail(err, WH_ERR_USAGE, "%.*s: this wherry was built without PostgreSQL",
+                 WH_STR_ARG(c->name));
+}
+#endif
+
 const char *wh_run_state_name(wh_run_state state) {
   switch (state) {
   case WH_RUN_RUNNING:

@@ -1,6 +1,6 @@
 // The ledger: Wherry's own state. Runs, cursors, pinned schemas, the queue of objects to load,
 // receipts, quarantine index, schedules. One interface; SQLite beside the project by default,
-// PostgreSQL or DynamoDB behind the same verbs where several workers share the work. The same
+// PostgreSQL behind the same verbs where several workers share the work. The same
 // contract tests run against each.
 //
 // Threads: a wh_ledger may be used by several threads; calls are serialised inside.
@@ -8,20 +8,23 @@
 // Visitors: no lock is held while one runs, so it may call any verb; it may also reset the arena
 // when it keeps nothing. Anything but WH_OK ends the listing with that status.
 // Errors that any verb may return: WH_ERR_NO_SPACE, WH_ERR_BUSY (another process holds the ledger;
-// retry), WH_ERR_DATA (it is damaged: wherry ledger rebuild), WH_ERR_IO, WH_ERR_MEMORY.
+// retry), WH_ERR_DATA (it is damaged: wherry ledger rebuild), WH_ERR_UNAVAILABLE (its server does
+// not answer; retry), WH_ERR_IO, WH_ERR_MEMORY.
 // A `pipeline` that is empty means all of them, where a verb lists, counts or revives.
 #pragma once
 
 #include "base/option.h"
 #include "base/os.h"
+#include "connect/connection.h"
 #include "connect/sink.h"
 #include "data/value.h"
 
 enum {
   WH_RUN_ID_LEN = 26,            // ULID, lower case
   WH_RUN_ID_PREFIX_MIN = 6,      // that run_get takes for a run
-  WH_SERVICES_MAX = 8,           // that share a ledger
+  WH_SERVICES_MAX = 128,         // that share a ledger
   WH_WINDOW_HASHES_MAX = 262144, // rows of an overlap that are remembered
+  WH_KEY_BYTES_MAX = 4096,       // of one key that is kept
 };
 // Larger ones are refused (WH_ERR_LIMIT), so that a manifest or mark that lies cannot use them up.
 #define WH_ORDER_MAX (INT64_MAX / 2)
@@ -65,6 +68,7 @@ typedef struct wh_run {
   wh_str sha256;                 // of the object published
   wh_str rejects;                // quarantine object; empty: none
   wh_str cursor_from, cursor_to; // as text; empty: none
+  wh_str reading;                // "3 ranges of id, read in one snapshot"; empty: by one session
   wh_str error;                  // failed: the sentence
   wh_sealed sealed;              // state sealed
 } wh_run;
@@ -89,7 +93,7 @@ typedef struct wh_work {
   int64_t order;      // what decides who comes first; not who wins
   uint32_t attempts;  // failures so far, and this try
   uint32_t takes;     // received in a row without an outcome, and this time
-  int64_t visible_us; // hidden until then
+  int64_t visible_us; // hidden until then, by the ledger's clock
   wh_str error;       // of the last attempt
   bool dead;
 } wh_work;
@@ -117,6 +121,15 @@ typedef struct wh_lease {
   uint64_t epoch;
   void *own;
 } wh_lease;
+
+// A range of the keys that a pipeline has sent (engine/sent_keys.h): those from `first` up to the
+// next range's. What the bytes mean is not the ledger's business.
+typedef struct wh_key_range {
+  wh_str first;      // at most WH_KEY_BYTES_MAX; may be empty
+  uint64_t count;    // keys; 0 in what a run stages: the range is gone
+  uint64_t checksum; // of `keys`
+  wh_str keys;       // empty where it was not asked for
+} wh_key_range;
 
 // What a finished run changes, all in one transaction.
 typedef struct wh_finish {
@@ -153,6 +166,8 @@ typedef wh_status (*wh_service_visit)(void *context, const wh_service *service, 
 typedef wh_status (*wh_quarantine_visit)(void *context, const wh_quarantine_entry *entry,
                                          wh_error *err);
 
+typedef void (*wh_heard_visit)(void *context, wh_str pipeline);
+
 typedef struct wh_ledger_stats {
   uint64_t waiting; // visible or hidden, not dead
   uint64_t dead;
@@ -164,10 +179,17 @@ typedef struct wh_ledger_type {
   const char *name;
 
   // --- leases. acquire: WH_ERR_BUSY when another run of the pipeline is going on, in this process
-  // or another. The epoch is higher than any before.
+  // or another. The epoch is higher than any before. It lasts until release, and not longer than
+  // the process: in SQLite a lock, in PostgreSQL a time that the ledger itself renews meanwhile. A
+  // process that was stopped for longer than that finds it gone: WH_ERR_STALE from renew,
+  // run_start, run_seal and run_finish.
   wh_status (*acquire)(wh_ledger *l, wh_str pipeline, wh_lease *ret, wh_error *err);
   wh_status (*renew)(wh_ledger *l, wh_lease *lease, wh_error *err); // WH_ERR_STALE: lost it
   void (*release)(wh_ledger *l, wh_lease *lease); // zeroes it; NULL and zeroed are fine
+
+  // Names of pipelines that have run and begin with `prefix`, in the order of their bytes.
+  wh_status (*pipelines)(wh_ledger *l, wh_str prefix, wh_arena *arena, wh_str **ret,
+                         size_t *ret_count, wh_error *err);
 
   // --- runs
   // Fills id, order (greater than every earlier one of this ledger, and at least now), started.
@@ -202,6 +224,16 @@ typedef struct wh_ledger_type {
   wh_status (*pin)(wh_ledger *l, wh_str pipeline, const wh_schema *schema, wh_error *err);
   wh_status (*fired)(wh_ledger *l, wh_str pipeline, int64_t *ret_us, wh_error *err); // 0: never
   wh_status (*set_fired)(wh_ledger *l, wh_str pipeline, int64_t due_us, wh_error *err);
+
+  // --- keys that were sent. The next range behind `after` (NULL: the first), in the order of the
+  // bytes of `first`. WH_ERR_END: no more.
+  wh_status (*keys_next)(wh_ledger *l, wh_str pipeline, const wh_str *after, bool with_keys,
+                         wh_arena *arena, wh_key_range *ret, wh_error *err);
+  // Ranges that the run will put in place of those with the same `first`, all of them when it ends
+  // as done (run_finish), none when it ends otherwise. Once more replaces what was staged.
+  // WH_ERR_STALE: a newer epoch than run->epoch holds the pipeline.
+  wh_status (*keys_stage)(wh_ledger *l, const wh_run *run, const wh_key_range *ranges, size_t count,
+                          wh_error *err);
 
   // --- the queue. put: an object version enters once; *ret_new says whether it was new. Known
   // ones, also done and dead ones, are left as they are.
@@ -243,7 +275,8 @@ typedef struct wh_ledger_type {
 
   wh_status (*stats)(wh_ledger *l, wh_str pipeline, wh_ledger_stats *ret, wh_error *err);
   // --- services. begin fills slot and own, for tell and end; WH_ERR_BUSY: WH_SERVICES_MAX run
-  // already. Whether one lives is known by a lock that is gone with its process, not by a time.
+  // already. Whether one lives is known by what it holds: in SQLite a lock that is gone with its
+  // process, in PostgreSQL a lease that nobody renews any more.
   wh_status (*service_begin)(wh_ledger *l, wh_service *service, wh_error *err);
   // What is true of it now, and what was asked since it last told, on `day` (since 1970, UTC).
   wh_status (*service_tell)(wh_ledger *l, const wh_service *service, int64_t day,
@@ -253,6 +286,13 @@ typedef struct wh_ledger_type {
                         wh_error *err);
   // ret->lookup says which; zeroes when nothing was asked that day.
   wh_status (*asked)(wh_ledger *l, int64_t day, wh_asked *ret, wh_error *err);
+
+  // --- other workers
+  // A file descriptor that is readable when another worker gave this one something to do; -1: none
+  // does, look now and then. It stays the ledger's. A worker that dies tells nobody.
+  wh_status (*listen)(wh_ledger *l, int *ret_fd, wh_error *err);
+  // Takes what was told: for which pipelines; an empty name stands for any. One thread at a time.
+  void (*heard)(wh_ledger *l, wh_heard_visit visit, void *context);
 
   // For rebuild: a run as told by a manifest or a mark. Existing ones are left as they are. Later
   // orders are greater than the run's.
@@ -272,6 +312,13 @@ struct wh_ledger {
 // pipeline, locked while a lease is held, so that it is gone with the process.
 wh_status wh_ledger_open_sqlite(wh_os *os, wh_mem *mem, const char *path, const char *lock_folder,
                                 wh_ledger **ret, wh_error *err);
+// Opens (and creates, and migrates) the ledger in a schema of a PostgreSQL database, which any
+// number of workers share. `c`: of type postgres; its `schema` is the ledger's, WH_LEDGER_SCHEMA
+// where it is empty; it outlives the ledger. `lease_us`: how long a worker that says nothing keeps
+// what it holds; renewed in a thread of its own.
+wh_status wh_ledger_open_postgres(wh_connection *c, int64_t lease_us, wh_ledger **ret,
+                                  wh_error *err);
+#define WH_LEDGER_SCHEMA "wherry"
 static inline void wh_ledger_close(wh_ledger *l) {
   if (l) l->type->close(l);
 }

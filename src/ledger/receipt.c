@@ -62,6 +62,7 @@ bool wh_receipt_write_json(const wh_run *run, wh_buf *out) {
   json_count(out, "rows_superseded", c->superseded);
   json_count(out, "rows_filtered", c->filtered);
   json_count(out, "rows_quarantined", c->quarantined);
+  json_count(out, "rows_deleted", c->deleted);
   wh_buf_printf(out, ",\"adds_up\":%s", wh_counts_add_up(c) ? "true" : "false");
   json_count(out, "bytes_read", run->bytes_read);
   json_count(out, "bytes_written", run->bytes_written);
@@ -72,6 +73,7 @@ bool wh_receipt_write_json(const wh_run *run, wh_buf *out) {
   json_text(out, "rejects", run->rejects);
   json_text(out, "cursor_from", run->cursor_from);
   json_text(out, "cursor_to", run->cursor_to);
+  json_text(out, "reading", run->reading);
   json_text(out, "error", run->error);
   wh_buf_add_char(out, '}');
   return !out->failed;
@@ -114,6 +116,7 @@ static void count_line(wh_buf *out, const char *name, uint64_t n, const char *no
 static void counts_text(const wh_counts *c, wh_buf *out) {
   count_line(out, "read", c->read, "");
   count_line(out, "written", c->written, "");
+  if (c->deleted) count_line(out, "  of these", c->deleted, " as deleted at the source");
   if (c->unchanged) count_line(out, "unchanged", c->unchanged, ", there already");
   if (c->superseded) count_line(out, "superseded", c->superseded, ", older than what is there");
   if (c->filtered) count_line(out, "filtered", c->filtered, ", dropped by a step");
@@ -165,6 +168,7 @@ bool wh_receipt_write_text(const wh_run *run, wh_buf *out) {
   wh_buf_printf(out, "  %-13s %016" PRIx64 "\n", "row hash", run->row_hash);
   text_line(out, "sha256", run->sha256);
   cursor_text(run, out);
+  text_line(out, "reading", run->reading);
   wh_buf_printf(out, "  %-13s %" PRId64 "\n", "order", run->order);
   text_line(out, "quarantine", run->rejects);
   return !out->failed;

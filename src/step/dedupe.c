@@ -8,6 +8,7 @@
 //
 // A row whose key has a NULL equals no other: what is not known is no reason to leave a row out.
 // In whole rows a NULL equals a NULL.
+#include "data/deleted.h"
 #include "data/seen.h"
 
 #include "step/frame.h"
@@ -23,6 +24,7 @@ typedef struct dedupe_step {
   bool keep_last;
   size_t *key;
   size_t key_count;
+  ptrdiff_t deleted; // the column that says that a row is gone, or -1: such rows all go on
   wh_seen *seen;
   wh_spool *spool; // keep_last
   wh_buf bytes;    // a key, then a row
@@ -51,6 +53,7 @@ static wh_status push_first(wh_step *step, const wh_batch *in, wh_batch *out, wh
   for (size_t i = 0; i < self->frame.schema.count; i++)
     wh_column_borrow(&out->columns[i], &in->columns[i]);
   for (size_t row = 0; row < in->rows; row++) {
+    if (wh_row_is_deleted(in, self->deleted, row)) continue;
     bool known = false, is_new = true;
     uint64_t first = 0;
     WH_TRY(make_key(self, in, row, &known, err));
@@ -81,7 +84,7 @@ static wh_status push_last(wh_step *step, const wh_batch *in, wh_batch *out, wh_
   wh_batch_reset(out);
   for (size_t row = 0; row < in->rows; row++) {
     bool known = false, is_new = true;
-    WH_TRY(make_key(self, in, row, &known, err));
+    if (!wh_row_is_deleted(in, self->deleted, row)) WH_TRY(make_key(self, in, row, &known, err));
     if (known)
       WH_TRY(wh_seen_put(self->seen, wh_buf_str(&self->bytes), self->pushed, &is_new, err));
     if (!is_new) step->rows_filtered++; // the one before it
@@ -101,7 +104,8 @@ static wh_status take_back(dedupe_step *self, wh_str record, wh_batch *out, wh_e
     WH_TRY(wh_row_bytes_read(&out->columns[i], &record, err));
   bool known = false, found = false;
   uint64_t last = self->popped;
-  WH_TRY(make_key(self, out, out->rows, &known, err));
+  if (!wh_row_is_deleted(out, self->deleted, out->rows))
+    WH_TRY(make_key(self, out, out->rows, &known, err));
   if (known) WH_TRY(wh_seen_find(self->seen, wh_buf_str(&self->bytes), &found, &last, err));
   if (last == self->popped) {
     WH_TRY(wh_batch_set_place(out, place, err));
@@ -202,6 +206,7 @@ static wh_status dedupe_bind(const wh_step_context *context, const wh_node *opti
   WH_TRY(wh_frame_new(context, sizeof *self, in, &self, err));
   self->frame.step.close = dedupe_close;
   self->frame.step.remembers = true;
+  self->deleted = wh_deleted_column(&self->frame.schema);
   wh_buf_init(&self->bytes, context->mem, WH_SPOOL_RECORD_MAX);
   wh_status status = read_options(self, options, err);
   if (status == WH_OK && !context->dry) status = open_state(self, context, err);

@@ -1,5 +1,7 @@
 #include "step/expect.h"
 
+#include "data/deleted.h"
+
 #include "step/rule.h"
 
 #define LIMIT_WORD "at_most_rejected"
@@ -15,6 +17,7 @@ typedef struct expect_step {
   size_t unique_from; // the first of them
   uint16_t *broken;   // of each row: number of the rule it breaks, from 1; 0: none
   size_t broken_cap;  // rows
+  ptrdiff_t deleted;  // the column that says that a row is gone, or -1
 } expect_step;
 
 // --- rows ----------------------------------------------------------------------------------------
@@ -48,7 +51,12 @@ static wh_status check_rows(expect_step *self, const wh_batch *in, wh_error *err
     wh_rule *rule = &self->rules[i];
     WH_TRY(rule->type->check(rule, &in->columns[rule->at], self->broken, (uint16_t)(i + 1), err));
   }
-  for (size_t row = 0; row < in->rows && self->unique_from < self->count; row++) {
+  for (size_t row = 0; row < in->rows; row++) {
+    if (wh_row_is_deleted(in, self->deleted, row)) {
+      self->broken[row] = 0; // rules are for values, and it has none
+      continue;
+    }
+    if (self->unique_from == self->count) continue;
     if (!self->broken[row]) WH_TRY(check_unique(self, in, row, err));
   }
   return WH_OK;
@@ -135,7 +143,7 @@ static wh_status add_rule(binding *b, const wh_rule_type *type, const wh_node *w
     return wh_node_fail(word, err, "expect: more than %d rules", WH_EXPECT_RULES_MAX);
   wh_rule *rule = &self->rules[self->count++];
   *rule = (wh_rule){.type = type, .node = word, .at = b->at, .field = &b->in->fields[b->at]};
-  if (type == &wh_rule_not_null) self->frame.fields[b->at].nullable = false;
+  if (type == &wh_rule_not_null && self->deleted < 0) self->frame.fields[b->at].nullable = false;
   return type->bind ? type->bind(rule, b->context, &self->frame.arena, options, err) : WH_OK;
 }
 
@@ -232,6 +240,7 @@ wh_status wh_expect_bind(const wh_step_context *context, const wh_node *rules, c
                          wh_step **ret, wh_error *err) {
   expect_step *self = NULL;
   WH_TRY(wh_frame_new(context, sizeof *self, in, &self, err));
+  self->deleted = wh_deleted_column(&self->frame.schema);
   self->frame.step.push = expect_push;
   self->frame.step.close = expect_close;
   wh_status status = WH_OK;

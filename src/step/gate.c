@@ -1,6 +1,7 @@
 #include "step/gate.h"
 
 #include "data/cast.h"
+#include "data/deleted.h"
 #include "data/value.h"
 
 #include "step/frame.h"
@@ -219,6 +220,12 @@ static wh_status find_source(const binding *b, const wh_gate_column *column, siz
   return WH_OK;
 }
 
+// That a row is gone crosses with it, behind the other columns, whatever is listed.
+static wh_status cross_deleted(binding *b, wh_error *err) {
+  ptrdiff_t at = wh_deleted_column(b->in);
+  return at < 0 ? WH_OK : add_crossing(b, (size_t)at, NULL, err);
+}
+
 static wh_status cross_listed(binding *b, const wh_gate *gate, wh_error *err) {
   for (size_t i = 0; i < gate->count; i++) {
     size_t from = 0;
@@ -234,8 +241,9 @@ static wh_status cross_all(binding *b, const wh_gate *gate, wh_error *err) {
   if (!sources) return wh_fail_memory(err);
   for (size_t i = 0; i < gate->count; i++)
     WH_TRY(find_source(b, &gate->columns[i], &sources[i], err));
+  ptrdiff_t deleted = wh_deleted_column(b->in);
   for (size_t from = 0; from < b->in->count; from++) {
-    bool listed = false;
+    bool listed = (ptrdiff_t)from == deleted; // see cross_deleted
     for (size_t i = 0; i < gate->count; i++) {
       if (sources[i] != from) continue;
       listed = true;
@@ -273,7 +281,7 @@ static wh_status refuse_duplicates(const binding *b, wh_error *err) {
 
 static wh_status bind_columns(binding *b, const wh_gate *gate, wh_error *err) {
   wh_frame *frame = &b->self->frame;
-  size_t most = gate->count + (gate->all ? b->in->count : 0);
+  size_t most = gate->count + (gate->all ? b->in->count : 1);
   if (most > WH_COLUMNS_MAX) {
     return wh_fail(err, WH_ERR_LIMIT, "columns: more than %d columns", WH_COLUMNS_MAX);
   }
@@ -288,7 +296,11 @@ static wh_status bind_columns(binding *b, const wh_gate *gate, wh_error *err) {
   frame->schema.count = b->count;
   frame->fields = b->fields;
   WH_TRY(status);
-  if (b->count == 0) {
+  size_t others = b->count;
+  status = cross_deleted(b, err);
+  frame->schema.count = b->count;
+  WH_TRY(status);
+  if (others == 0) {
     if (gate->all) return fail(NULL, err, "there are no columns, so nothing can cross");
     return fail(NULL, err, "columns: nothing would cross; list at least one column, or say all");
   }

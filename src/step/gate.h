@@ -27,6 +27,7 @@ typedef struct wh_gate {
 // has nothing to hide becomes NULL. Lists and structs cannot be masked.
 // The class that comes out is the declared one, else the higher of internal and the source's,
 // masked or not: whether a sink accepts a masked column is the caller's question, who has the mask.
+// The column that says that a row is gone (data/deleted.h) crosses as the last one, listed or not.
 // With `all`, listed columns stand where their source stood. Two columns of one name are refused.
 // Masks are borrowed and must outlive the step; everything else is copied.
 wh_status wh_gate_bind(const wh_step_context *context, const wh_gate *gate, const wh_schema *in,

@@ -9,8 +9,25 @@
 
 static wh_os_real os;
 
+static const ledger_factory *factory; // of the test that is going on
+
+static wh_status join(wh_mem *mem, wh_ledger **ret, wh_error *err) {
+  return factory->open(&os.base, mem, test_folder(), ret, err);
+}
+
 static bool open_here(wh_mem *mem, wh_ledger **ret) {
-  return CHECK_OK(open_sqlite_ledger(&os.base, mem, test_folder(), ret, &test_err));
+  return CHECK_OK(join(mem, ret, &test_err));
+}
+
+// Each factory gets a folder, or what stands for one, of its own.
+static void with_each_factory(void (*test)(void)) {
+  for (int i = 0; i < LEDGER_FACTORIES; i++) {
+    factory = &ledger_factories[i];
+    if (!begin_factory(factory)) continue;
+    if (CHECK_OK(wh_os_real_init(&os, &test_mem, &test_err))) test();
+    wh_os_real_free(&os);
+    end_factory(factory);
+  }
 }
 
 // --- processes
@@ -46,13 +63,15 @@ static void hold_lease(int ready) {
   wh_lease lease;
   wh_error err;
   char outcome = 'x';
-  if (open_sqlite_ledger(&os.base, &mem, test_folder(), &l, &err) == WH_OK)
+  if (join(&mem, &l, &err) == WH_OK)
     outcome = l->type->acquire(l, S("p"), &lease, &err) == WH_OK ? 'y' : 'n';
   if (write(ready, &outcome, 1) != 1) _exit(1);
   if (outcome == 'y') pause();
 }
 
+// Where leases have a time, test-ledger-postgres.c lets it run out.
 TEST(a_lease_ends_with_its_process) {
+  factory = &ledger_factories[0];
   REQUIRE_OK(wh_os_real_init(&os, &test_mem, &test_err));
   wh_ledger *l;
   REQUIRE(open_here(&test_mem, &l));
@@ -108,8 +127,7 @@ static void take_in_process(int ready) {
   wh_error err;
   bool seen[WORKS] = {0};
   char count = -1;
-  if (open_sqlite_ledger(&os.base, &mem, test_folder(), &l, &err) == WH_OK)
-    count = (char)take_all(l, &mem, seen);
+  if (join(&mem, &l, &err) == WH_OK) count = (char)take_all(l, &mem, seen);
   if (write(ready, &count, 1) != 1) _exit(1);
 }
 
@@ -122,8 +140,7 @@ static void put_works(wh_ledger *l) {
   }
 }
 
-TEST(processes_share_the_queue) {
-  REQUIRE_OK(wh_os_real_init(&os, &test_mem, &test_err));
+static void share_among_processes(void) {
   wh_ledger *l;
   REQUIRE(open_here(&test_mem, &l));
   put_works(l);
@@ -139,7 +156,10 @@ TEST(processes_share_the_queue) {
   }
   CHECK_EQ(total, WORKS); // each by one
   wh_ledger_close(l);
-  wh_os_real_free(&os);
+}
+
+TEST(processes_share_the_queue) {
+  with_each_factory(share_among_processes);
 }
 
 // --- threads
@@ -176,8 +196,7 @@ static void *share(void *context) {
   return NULL;
 }
 
-TEST(threads_share_a_ledger) {
-  REQUIRE_OK(wh_os_real_init(&os, &test_mem, &test_err));
+static void share_among_threads(void) {
   wh_ledger *l;
   REQUIRE(open_here(&test_mem, &l));
   put_works(l);
@@ -201,5 +220,8 @@ TEST(threads_share_a_ledger) {
   }
   CHECK_EQ(total, WORKS);
   wh_ledger_close(l);
-  wh_os_real_free(&os);
+}
+
+TEST(threads_share_a_ledger) {
+  with_each_factory(share_among_threads);
 }

@@ -17,6 +17,11 @@ static wh_status receive(fixture *f, int64_t hidden_us, wh_work *ret) {
   return f->t->receive(f->l, S("p"), hidden_us, &f->arena, ret, &test_err);
 }
 
+// The clock goes on while one asks.
+static bool is_near(int64_t a_us, int64_t b_us) {
+  return a_us - b_us < 1000000 && b_us - a_us < 1000000;
+}
+
 static bool fail(fixture *f, uint64_t work, uint32_t attempts, bool definite, int64_t delay_us) {
   bool dead = false;
   CHECK_OK(f->t->fail(f->l, work, attempts, definite, delay_us, S("no"), &dead, &test_err));
@@ -68,20 +73,20 @@ LEDGER_TEST(what_is_hidden_comes_back) {
   wh_work w;
   CHECK_OK(receive(f, HOUR_US, &w));
   CHECK_OK(f->t->next_visible(f->l, S("p"), &at, &test_err));
-  CHECK_EQ(at, w.visible_us);
+  CHECK(is_near(at, w.visible_us));
   CHECK_OK(f->t->next_visible(f->l, S(""), &at, &test_err));
-  CHECK_EQ(at, w.visible_us);
+  CHECK(is_near(at, w.visible_us));
   CHECK_OK(f->t->next_visible(f->l, S("q"), &at, &test_err));
   CHECK_EQ(at, INT64_MAX);
-  sim_os_advance(f->os, 3500 * SECOND_NS);
+  pass_time(f, 3500 * SECOND_NS);
   CHECK_FAILS(receive(f, HOUR_US, &w), WH_ERR_END);
   CHECK_OK(f->t->next_visible(f->l, S("p"), &at, &test_err));
-  sim_os_advance(f->os, 200 * SECOND_NS);
+  pass_time(f, 200 * SECOND_NS);
   CHECK_OK(receive(f, INT64_MAX, &w)); // forever
   CHECK_EQ(w.attempts, 1);             // nobody said that it failed
   CHECK_EQ(w.visible_us, INT64_MAX);
   CHECK_OK(f->t->extend(f->l, w.id, HOUR_US, &test_err));
-  sim_os_advance(f->os, 3700 * SECOND_NS);
+  pass_time(f, 3700 * SECOND_NS);
   CHECK_OK(receive(f, HOUR_US, &w));
   CHECK_OK(f->t->done(f->l, w.id, &test_err));
   CHECK_FAILS(f->t->extend(f->l, w.id, HOUR_US, &test_err), WH_ERR_STALE);
@@ -98,7 +103,7 @@ LEDGER_TEST(failures_end_in_a_dead_letter) {
     if (i > 1) CHECK_STR(w.error, S("no"));
     CHECK_EQ(fail(f, w.id, 3, false, 60 * 1000000), i == 3);
     CHECK_FAILS(receive(f, HOUR_US, &w), WH_ERR_END);
-    sim_os_advance(f->os, 61 * SECOND_NS);
+    pass_time(f, 61 * SECOND_NS);
   }
   CHECK_FAILS(receive(f, HOUR_US, &w), WH_ERR_END);
   wh_ledger_stats stats;
@@ -505,7 +510,7 @@ static void step(model *m) {
   case 13:
   case 14:
     m->now++;
-    sim_os_advance(f->os, TICK_US * 1000);
+    pass_time(f, TICK_US * 1000);
     break;
   default:
     compare(m);

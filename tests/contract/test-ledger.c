@@ -31,13 +31,14 @@ static void check_run(const wh_run *got, const wh_run *want) {
   CHECK_STR(got->rejects, want->rejects);
   CHECK_STR(got->cursor_from, want->cursor_from);
   CHECK_STR(got->cursor_to, want->cursor_to);
+  CHECK_STR(got->reading, want->reading);
   CHECK_STR(got->error, want->error);
 }
 
 // Every field with a value of its own.
 static void fill_run(wh_run *run) {
   run->finished_us = run->started_us + 312000;
-  run->counts = (wh_counts){100, 80, 10, 5, 3, 2};
+  run->counts = (wh_counts){100, 80, 10, 5, 3, 2, 7};
   run->bytes_read = 123456789012345;
   run->bytes_written = 14200000;
   run->row_hash = 0xFEDCBA9876543210;
@@ -47,6 +48,7 @@ static void fill_run(wh_run *run) {
   run->rejects = S("export-orders/01jd");
   run->cursor_from = S("2026-11-21T08:45:00Z");
   run->cursor_to = S("2026-11-21T08:55:00.123456Z");
+  run->reading = S("3 ranges of id, read in one snapshot");
 }
 
 // --- runs
@@ -74,6 +76,27 @@ LEDGER_TEST(runs_keep_every_field) {
   CHECK_OK(f->t->run_get(f->l, run->id, &f->arena, &got, &test_err));
   CHECK_EQ(got.state, WH_RUN_FAILED);
   check_run(&got, run);
+}
+
+LEDGER_TEST(pipelines_are_known_once_they_ran) {
+  static const char *const names[] = {"export:b", "export",   "export:%_",
+                                      "exporter", "Export:b", "export:\xc3\xa4"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    wh_lease lease = acquire(f, names[i]);
+    f->t->release(f->l, &lease);
+  }
+  wh_str *found;
+  size_t count;
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, &test_mem);
+  REQUIRE_OK(f->t->pipelines(f->l, S("export:"), &arena, &found, &count, &test_err));
+  if (CHECK_EQ(count, 3)) {
+    CHECK_STR(found[0], S("export:%_"));
+    CHECK_STR(found[1], S("export:b"));
+    CHECK_STR(found[2], S("export:\xc3\xa4"));
+  }
+  REQUIRE_OK(f->t->pipelines(f->l, S("other"), &arena, &found, &count, &test_err));
+  CHECK_EQ(count, 0);
 }
 
 LEDGER_TEST(orders_grow_whatever_the_clock_does) {
@@ -119,7 +142,7 @@ LEDGER_TEST(runs_are_found_by_prefix) {
   CHECK_OK(f->t->run_get(f->l, a->id, &f->arena, &got, &test_err));
   CHECK_STR(got.id, a->id);
   // An hour later a dozen characters are enough.
-  sim_os_advance(f->os, 3600 * 1000 * SECOND_US);
+  pass_time(f, 3600 * 1000 * SECOND_US);
   b = start_run(f, &lease, "");
   REQUIRE(b);
   CHECK_OK(f->t->run_get(f->l, wh_str_sub(b->id, 0, 12), &f->arena, &got, &test_err));
@@ -163,7 +186,7 @@ LEDGER_TEST(runs_are_listed_newest_first) {
   wh_lease lease[2] = {acquire(f, "a"), acquire(f, "b")};
   char ids[40][WH_RUN_ID_LEN];
   for (int i = 0; i < 40; i++) {
-    sim_os_advance(f->os, 1000000000);
+    pass_time(f, 1000000000);
     wh_run *run = start_run(f, &lease[i % 2], "");
     REQUIRE(run);
     memcpy(ids[i], run->id.data, WH_RUN_ID_LEN);
@@ -662,4 +685,86 @@ LEDGER_TEST(questions_are_counted_by_day) {
   check_asked(f, "a", 6, 3, 1);
   check_asked(f, "a", 5, 0, 0);
   f->t->service_end(f->l, &s);
+}
+
+// --- keys that were sent -------------------------------------------------------------------------
+
+// "first count checksum keys;" of each range.
+static const char *ranges_text(fixture *f, const char *pipeline) {
+  WH_CLEAN_BUF wh_buf text;
+  wh_buf_init(&text, f->arena.mem, 0);
+  wh_key_range r = {0};
+  wh_status status = f->t->keys_next(f->l, S(pipeline), NULL, true, &f->arena, &r, &test_err);
+  while (status == WH_OK) {
+    wh_buf_printf(&text, "%.*s %llu %llx %.*s;", WH_STR_ARG(r.first), (unsigned long long)r.count,
+                  (unsigned long long)r.checksum, WH_STR_ARG(r.keys));
+    wh_str first = r.first;
+    status = f->t->keys_next(f->l, S(pipeline), &first, true, &f->arena, &r, &test_err);
+  }
+  CHECK_EQ(status, WH_ERR_END);
+  wh_str kept = wh_arena_str(&f->arena, wh_buf_str(&text));
+  return kept.data;
+}
+
+static void check_ranges(fixture *f, const char *pipeline, const char *want) {
+  CHECK_STR(S(ranges_text(f, pipeline)), S(want));
+}
+
+LEDGER_TEST(keys_hold_when_their_run_is_done) {
+  wh_lease lease = acquire(f, "p");
+  wh_run *run = start_run(f, &lease, "");
+  REQUIRE(run);
+  const wh_key_range first[] = {
+      {S(""), 1, 0, S("shape")}, {S("b"), 2, UINT64_MAX, S("b, c")}, {S("x"), 1, 7, S("x")}};
+  CHECK_OK(f->t->keys_stage(f->l, run, first, 3, &test_err));
+  check_ranges(f, "p", "");
+  CHECK_OK(finish_run(f, run, WH_RUN_DONE));
+  check_ranges(f, "p", " 1 0 shape;b 2 ffffffffffffffff b, c;x 1 7 x;");
+  CHECK_OK(finish_run(f, run, WH_RUN_DONE)); // once more changes nothing
+  check_ranges(f, "q", "");
+  // What a run that fails has staged is forgotten; what it staged twice counts as staged last.
+  for (int fails = 1; fails >= 0; fails--) {
+    run = start_run(f, &lease, "");
+    REQUIRE(run);
+    const wh_key_range then[] = {{S("b"), 0, 0, S("")}, {S("d"), 1, 5, S("d")}};
+    const wh_key_range again = {S("d"), 2, 6, S("d, e")};
+    CHECK_OK(f->t->keys_stage(f->l, run, then, 2, &test_err));
+    CHECK_OK(f->t->keys_stage(f->l, run, &again, 1, &test_err));
+    CHECK_OK(finish_run(f, run, fails ? WH_RUN_FAILED : WH_RUN_DONE));
+    if (fails) check_ranges(f, "p", " 1 0 shape;b 2 ffffffffffffffff b, c;x 1 7 x;");
+  }
+  f->t->release(f->l, &lease);
+  REQUIRE(reopen_ledger(f));
+  check_ranges(f, "p", " 1 0 shape;d 2 6 d, e;x 1 7 x;");
+  wh_key_range r;
+  CHECK_OK(f->t->keys_next(f->l, S("p"), NULL, false, &f->arena, &r, &test_err));
+  CHECK_EQ(r.keys.len, 0); // it was not asked for
+}
+
+LEDGER_TEST(keys_of_a_sealed_run_hold_when_it_is_adopted) {
+  wh_lease lease = acquire(f, "p");
+  wh_run *run = start_run(f, &lease, "");
+  REQUIRE(run);
+  const wh_key_range range = {wh_str_n("\0\xFF", 2), 1, 0, wh_str_n("\0", 1)};
+  CHECK_OK(f->t->keys_stage(f->l, run, &range, 1, &test_err));
+  run->state = WH_RUN_DONE;
+  run->sealed = (wh_sealed){.attempt = S("a"), .store = S("lake"), .key = S("k")};
+  CHECK_OK(f->t->run_seal(f->l, run, NULL, &test_err));
+  f->t->release(f->l, &lease);
+  REQUIRE(reopen_ledger(f));
+  lease = acquire(f, "p");
+  check_ranges(f, "p", "");
+  wh_finish finish;
+  CHECK_OK(f->t->run_sealed_finish(f->l, run->id, &f->arena, &finish, &test_err));
+  CHECK_OK(f->t->run_finish(f->l, &finish, &test_err));
+  wh_key_range r;
+  CHECK_OK(f->t->keys_next(f->l, S("p"), NULL, true, &f->arena, &r, &test_err));
+  CHECK_STR(r.first, range.first);
+  CHECK_STR(r.keys, range.keys);
+  // A worker that lost its lease stages nothing.
+  wh_run *late = start_run(f, &lease, "");
+  REQUIRE(late);
+  CHECK_OK(f->t->raise_epoch(f->l, S("p"), lease.epoch + 1, &test_err));
+  CHECK_EQ(f->t->keys_stage(f->l, late, &range, 1, &test_err), WH_ERR_STALE);
+  f->t->release(f->l, &lease);
 }

@@ -1041,6 +1041,54 @@ PG_TEST(finder_survives_without_memory) {
   }
 }
 
+// --- grants ------------------------------------------------------------------------------------
+
+static wh_status add_grant(void *context, const wh_grant *grant, wh_error *err) {
+  wh_buf *text = context;
+  wh_buf_printf(text, "%.*s; ", WH_STR_ARG(grant->sql.len ? grant->sql : grant->why));
+  return wh_buf_check(text, err);
+}
+
+static wh_status ask_grants(const wh_need *needs, size_t count) {
+  wh_grants_request request = {.needs = needs, .count = count, .user = WH_STR("us\"er")};
+  wh_arena_reset(&arena);
+  wh_buf_clear(&out);
+  return c.type->grants(&c, &request, &arena, add_grant, &out, &test_err);
+}
+
+PG_TEST(grants_of_views_and_of_queries_over_them) {
+  sql("CREATE TABLE base (a int, \"b c\" text, secret text)");
+  sql("CREATE VIEW shown AS SELECT a, \"b c\" FROM base");
+  sql("CREATE TABLE other (a int)");
+  wh_str a = WH_STR("a");
+  wh_need needs[] = {
+      {.who = WH_STR("one"), .table = WH_STR("shown"), .columns = &a, .column_count = 1},
+      {.who = WH_STR("two"),
+       .query = WH_STR("SELECT \"b c\" AS x, o.a FROM shown, other o -- all"),
+       .every_column = true},
+      {.who = WH_STR("three"), .query = WH_STR("SELECT count(*) AS n FROM base")},
+      {.who = WH_STR("four"), .query = WH_STR("SELECT 1 FROM nowhere")},
+      {.who = WH_STR("five"), .table = WH_STR("nowhere"), .every_column = true},
+  };
+  if (CHECK_OK(ask_grants(needs, 5))) {
+    const char *text = wh_buf_str(&out).data;
+    CHECK(strstr(text, "GRANT SELECT (\"a\", \"b c\") ON \"public\".\"shown\" TO \"us\"\"er\""));
+    CHECK(strstr(text, "GRANT SELECT (\"a\") ON \"public\".\"other\" TO"));
+    CHECK(strstr(text, "GRANT SELECT ON \"public\".\"base\" TO"));
+    CHECK(strstr(text, "four wants SELECT on the tables of its query: SELECT 1 FROM nowhere"));
+    CHECK(strstr(text, "five reads 'nowhere', which is not there, or not to be seen"));
+  }
+  for (size_t n = 1;; n++) {
+    atomic_store(&test_mem.count, 0);
+    atomic_store(&test_mem.failed, 0);
+    atomic_store(&test_mem.fail_at, n);
+    wh_status status = ask_grants(needs, 3);
+    bool refused = atomic_load(&test_mem.failed) > 0;
+    atomic_store(&test_mem.fail_at, 0);
+    if (!CHECK_EQ(status, refused ? WH_ERR_MEMORY : WH_OK) || !refused) break;
+  }
+}
+
 #else
 
 #include "test.h"

@@ -256,7 +256,7 @@ CONTRACT(source_reads_one_snapshot) {
   c.batch_rows = 10;
   wh_source_info info;
   REQUIRE_OK(c.type->source->describe(&c, TABLE("t"), &arena, &info, &test_err));
-  CHECK_EQ(info.rows_estimate, 1000);
+  CHECK(info.rows_estimate > 900 && info.rows_estimate < 1100); // InnoDB does not count
   wh_reader *reader;
   REQUIRE_OK(c.type->source->open(&c, TABLE("t"), &info.schema, &reader, &test_err));
   wh_batch batch;
@@ -307,6 +307,18 @@ static wh_status see_table(void *context, const wh_table_info *table, wh_error *
   rows_write_schema(&table->schema, text);
   wh_buf_add_char(text, '\n');
   return WH_OK;
+}
+
+CONTRACT(source_names_tables_and_views) {
+  sql("CREATE TABLE t (a {int64}); CREATE TABLE _wherry_x (a {int64}); CREATE VIEW v AS SELECT a "
+      "FROM t");
+  wh_table_name *names;
+  size_t count;
+  REQUIRE_OK(c.type->source->tables(&c, &arena, &names, &count, &test_err));
+  for (size_t i = 0; i < count; i++) // a server has other schemas besides
+    if (names[i].is_home && !names[i].is_denied)
+      wh_buf_printf(&out, "%.*s ", WH_STR_ARG(names[i].table));
+  CHECK_STR(wh_buf_str(&out), WH_STR("t v "));
 }
 
 CONTRACT(source_discovers_tables_and_views) {

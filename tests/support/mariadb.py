@@ -61,8 +61,12 @@ class MariaDB:
         self.start()
         self.sql("CREATE USER wherry@'%' IDENTIFIED BY 'ship''s \\\\ secret'; GRANT ALL ON *.* TO wherry@'%'")
 
+    def own_env(self):
+        """A server that starts removes what others have in its temporary folder."""
+        return {**os.environ, "TMPDIR": str(self.folder)}
+
     def program(self, *argv):
-        done = subprocess.run(argv, cwd="/", stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
+        done = subprocess.run(argv, cwd="/", env=self.own_env(), stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
                               preexec_fn=become_unprivileged)
         assert done.returncode == 0, (argv[0], (self.folder / "log").read_text(errors="replace")[-2000:])
 
@@ -89,7 +93,7 @@ class MariaDB:
              f"--ssl-ca={at}/ca.pem", f"--ssl-cert={at}/server.pem", f"--ssl-key={at}/server.key",
              "--innodb-flush-log-at-trx-commit=2", "--innodb-flush-method=nosync",
              "--innodb-buffer-pool-size=64M", "--local-infile=1", "--performance-schema=OFF", *options],
-            cwd="/", stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, preexec_fn=become_unprivileged)
+            cwd="/", env=self.own_env(), stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, preexec_fn=become_unprivileged)
         until = time.monotonic() + START_SECONDS
         while True:
             try:

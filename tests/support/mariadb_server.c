@@ -61,7 +61,8 @@ static pid_t spawn(const char *const *argv) {
     dup2(log, 1);
     dup2(log, 2);
   }
-  if (chdir("/")) _exit(126);
+  // A server that starts removes what others have in its temporary folder.
+  if (chdir("/") || setenv("TMPDIR", folder, 1)) _exit(126);
   execvp(argv[0], (char *const *)(uintptr_t)argv);
   _exit(127);
 }

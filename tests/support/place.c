@@ -4,6 +4,9 @@
 #ifdef WHERRY_MYSQL
 #include "place_mysql.h"
 #endif
+#ifdef WHERRY_ODBC
+#include "place_odbc.h"
+#endif
 #ifdef WHERRY_POSTGRES
 #include "place_postgres.h"
 #endif
@@ -330,6 +333,38 @@ static void sqlserver_open(wh_connection *c, const char **reason) {
 }
 #endif
 
+#if defined WHERRY_ODBC && defined WHERRY_POSTGRES
+// As PostgreSQL is, but for what its driver makes of it. What a sink makes is not asked for.
+static const test_word odbc_words[] = {
+    {"int64", "BIGINT"},
+    {"double", "DOUBLE PRECISION"},
+    {"text", "TEXT"},
+    {"key text", "VARCHAR(100)"},
+    {"timestamp", "TIMESTAMP"},
+    {"timestamptz", "TIMESTAMPTZ"},
+    {"readers do not wait", ""},
+    {"param", "?"},
+    {"view of text", "b string"},
+    {"no column nmae", "ERROR: column \"nmae\" does not exist"},
+    {"misfit type", "TIMESTAMP"},
+    {"misfit", "'0044-03-15 00:00:00 BC'"},
+    {"misfit reason", "'0044-03-15 00:00:00 BC' is not a timestamp (2026-11-21T08:55:00)"},
+    {"misfit raw", "0044-03-15 00:00:00 BC"},
+    {0},
+};
+
+static const test_place odbc_place = {
+    .name = "odbc",
+    .open = test_odbc_postgres_open,
+    .close = test_odbc_postgres_close,
+    .sql = test_odbc_postgres_sql,
+    .ask = test_odbc_postgres_ask,
+    .words = odbc_words,
+    .is_slow = true,
+    .only_reads = true,
+};
+#endif
+
 const test_place *const test_places[] = {
     &sqlite_place,
 #ifdef WHERRY_MYSQL
@@ -337,6 +372,9 @@ const test_place *const test_places[] = {
 #endif
 #ifdef WHERRY_POSTGRES
     &postgres_place,
+#endif
+#if defined WHERRY_ODBC && defined WHERRY_POSTGRES
+    &odbc_place,
 #endif
 #ifdef WHERRY_SQLSERVER
     &sqlserver_place,

@@ -24,6 +24,7 @@ struct test_place {
   const char *(*ask)(wh_connection *c, const char *text);
   const test_word *words; // ends with {0}
   bool is_slow;           // a connection takes milliseconds
+  bool only_reads;        // it is no sink
   bool one_writer;        // whoever writes keeps everybody else from writing
 };
 

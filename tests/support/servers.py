@@ -45,7 +45,8 @@ def unprivileged(*names):
 class Postgres:
     USER, PASSWORD = "wherry", "not-for-everybody"
 
-    def __init__(self, database="test"):
+    def __init__(self, database="test", address="127.0.0.1"):
+        """Also at another address of this machine, where its whole /24 may log in."""
         found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb"))
         if not found or not shutil.which("psql"):
             raise tap.Skip("PostgreSQL's server is not installed")
@@ -54,13 +55,15 @@ class Postgres:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="wherry-pg-", dir="/tmp"))
         atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
         atexit.register(self.stop)
-        self.process, self.port, self.host, self.database = None, free_port(), "127.0.0.1", database
+        self.process, self.port, self.host, self.database = None, free_port(), address, database
         password = self.folder / "password"
         password.write_text(self.PASSWORD + "\n")
         for path in (self.folder, password):
             os.chown(path, self.uid, self.gid)
         self.run("initdb", "-D", self.folder / "data", "-U", self.USER, "-A", "scram-sha-256", f"--pwfile={password}",
                  "-E", "UTF8", "--no-locale", "--no-sync").wait()
+        with open(self.folder / "data/pg_hba.conf", "a") as hba:
+            hba.write(f"host all all {address}/24 scram-sha-256\n")
         self.start()
         self.sql(f"CREATE DATABASE {database} TEMPLATE template0", database="postgres")
 
@@ -79,7 +82,7 @@ class Postgres:
 
     def start(self):
         self.process = self.run("postgres", "-D", self.folder / "data", "-p", self.port, "-k", self.folder,
-                                "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "full_page_writes=off",
+                                "-c", f"listen_addresses=127.0.0.1,{self.host}", "-c", "fsync=off", "-c", "full_page_writes=off",
                                 "-c", "autovacuum=off", "-c", "shared_buffers=32MB")
         end = time.monotonic() + 60
         while subprocess.run([str(self.bin / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]).returncode:

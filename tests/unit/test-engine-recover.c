@@ -80,7 +80,7 @@ static wh_status recover(crash *k) {
   wh_ledger *l = k->s.c.ledger;
   wh_lease lease;
   WH_TRY(l->type->acquire(l, WH_STR("out"), &lease, &test_err));
-  wh_status status = wh_run_recover(&k->s.c.engine, shop_pipeline(&k->s, "out"), &test_err);
+  wh_status status = wh_run_recover(&k->s.c.engine, shop_pipeline(&k->s, "out"), &lease, &test_err);
   l->type->release(l, &lease);
   return status;
 }
@@ -222,7 +222,7 @@ static bool kill_a_copy(uint64_t at, bool *ret_beyond) {
   wh_ledger *l = s.c.ledger;
   wh_lease lease;
   ok = ok && CHECK_OK(l->type->acquire(l, WH_STR("copy"), &lease, &test_err)) &&
-       CHECK_OK(wh_run_recover(&s.c.engine, shop_pipeline(&s, "copy"), &test_err));
+       CHECK_OK(wh_run_recover(&s.c.engine, shop_pipeline(&s, "copy"), &lease, &test_err));
   if (ok) l->type->release(l, &lease);
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, &test_mem);

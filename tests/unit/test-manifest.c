@@ -282,7 +282,7 @@ TEST(a_receipt_as_json) {
               "\"finished\":\"2026-11-21T09:00:00.312345Z\",\"seconds\":0.312345,"
               "\"order\":1795251600000000,\"epoch\":3,\"rows_read\":100000,"
               "\"rows_written\":99000,\"rows_unchanged\":500,\"rows_superseded\":1,"
-              "\"rows_filtered\":487,\"rows_quarantined\":12,\"adds_up\":true,"
+              "\"rows_filtered\":487,\"rows_quarantined\":12,\"rows_deleted\":0,\"adds_up\":true,"
               "\"bytes_read\":21000000,\"bytes_written\":14200000,"
               "\"row_hash\":\"fedcba9876543210\",\"output\":\"lake:inbound/x.json\","
               "\"sha256\":\"e3b0\",\"cursor_to\":\"2026-11-21T09:00:00Z\"}"));

@@ -78,14 +78,16 @@ static bool add_bytes(wh_buf *sql, wh_str a) {
     .product = product_, .open = open_session, .close = close_session, .run = wh_mysql_run_sql,    \
     .ask = wh_mysql_ask, .relate = wh_mysql_relate, .home = wh_mysql_home, .bulk = wh_mysql_bulk,  \
     .declare = declare_, .declared = wh_mysql_declared, .clash = wh_mysql_clash,                   \
-    .checks = wh_mysql_checks, .fits = wh_mysql_fits, .name_max = 64, .name = wh_mysql_add_name,   \
-    .param = add_param, .same = add_same, .same_bytes = add_same_bytes, .bytes = add_bytes,        \
-    .begin = "START TRANSACTION", .savepoint = "SAVEPOINT wherry",                                 \
-    .to_savepoint = "ROLLBACK TO SAVEPOINT wherry", .release = "RELEASE SAVEPOINT wherry",         \
-    .text = "LONGTEXT " text_, .digest = DIGEST, .table_options = TABLE_OPTIONS,                   \
-    .temporary_prefix = "", .add_batch_table = wh_mysql_add_batch_table,                           \
-    .add_clear = wh_mysql_add_clear, .add_stage_table = wh_mysql_add_stage_table,                  \
-    .add_upsert = wh_mysql_add_upsert, .add_replace = wh_mysql_add_replace,                        \
+    .checks = wh_mysql_checks, .fits = wh_mysql_fits, .name_max = 64, .names_are_short = true,     \
+    .name = wh_mysql_add_name, .param = add_param, .same = add_same, .same_bytes = add_same_bytes, \
+    .bytes = add_bytes, .yes = "1", .delete_joined = "DELETE t FROM %t AS t JOIN %s AS s ON %c",   \
+    .update_joined = "UPDATE %t AS t JOIN %s AS s ON %c SET %v", .begin = "START TRANSACTION",     \
+    .savepoint = "SAVEPOINT wherry", .to_savepoint = "ROLLBACK TO SAVEPOINT wherry",               \
+    .release = "RELEASE SAVEPOINT wherry", .text = "LONGTEXT " text_, .digest = DIGEST,            \
+    .table_options = TABLE_OPTIONS, .temporary_prefix = "",                                        \
+    .add_batch_table = wh_mysql_add_batch_table, .add_clear = wh_mysql_add_clear,                  \
+    .add_stage_table = wh_mysql_add_stage_table, .add_upsert = wh_mysql_add_upsert,                \
+    .add_replace = wh_mysql_add_replace,                                                           \
   }
 
 const wh_sql_driver wh_mysql_driver = DRIVER("MySQL", wh_mysql_declare, WH_MYSQL_TEXT_SET);
@@ -110,6 +112,7 @@ const wh_sink_type wh_mysql_sink = {
     .prepare = wh_sql_sink_prepare,
     .begin = wh_sql_sink_begin,
     .write = wh_sql_sink_write,
+    .erase = wh_sql_sink_erase,
     .mark = wh_sql_sink_mark,
     .commit = wh_sql_sink_commit,
     .abort = wh_sql_sink_abort,

@@ -1,4 +1,5 @@
 #include "connect/mysql/driver.h"
+#include "connect/mysql/grants.h"
 #include "connect/mysql/session.h"
 
 static const char *const zero_dates_choices[] = {
@@ -68,5 +69,6 @@ const wh_connector wh_connector_mysql = {
     .sink = &wh_mysql_sink,
     .check = check,
     .reach = reach,
+    .grants = wh_mysql_grants,
     .reserve_bytes = 2 * WH_MYSQL_LIBRARY_BYTES, // a source and a sink
 };

@@ -2,15 +2,22 @@
 #include "connect/mysql/source.h"
 #include "connect/row_reader.h"
 
+enum { CONDITIONS = 2 }; // of the cursor, and of the range
+
+typedef struct condition {
+  size_t column; // of the relation
+  const wh_value *low, *high;
+  bool takes_null;
+} condition;
+
 typedef struct reader {
   wh_row_reader base;
   wh_mysql_session *session;
   wh_mysql_from from;
   char doing[128];
   wh_mysql_decoder *decoders;
-  ptrdiff_t cursor; // the column that narrows, or -1
-  bool has_from, has_to;
-  wh_value bounds[2];
+  condition conditions[CONDITIONS];
+  size_t condition_count;
   MYSQL_STMT *stmt;
 } reader;
 
@@ -70,7 +77,7 @@ static wh_status fetch(wh_row_reader *base, bool *ret_row, wh_error *err) {
 // answer as a table first.
 static bool is_plain_query(const reader *r) {
   const wh_sql_relation *q = &r->from.relation;
-  if (!r->from.query.len || r->cursor >= 0 || r->base.limit || q->count != r->base.schema.count)
+  if (!r->from.query.len || r->condition_count || r->base.limit || q->count != r->base.schema.count)
     return false;
   for (size_t i = 0; i < q->count; i++)
     if (!wh_str_eq(q->columns[i].name, r->base.schema.fields[i].name) ||
@@ -87,25 +94,28 @@ static void add_compared(wh_buf *sql, const wh_sql_column *c) {
   if (is_text) wh_buf_add_c(sql, " USING utf8mb4) AS BINARY)");
 }
 
-static void add_condition(const reader *r, wh_buf *sql) {
-  const wh_sql_column *c = &r->from.relation.columns[r->cursor];
-  wh_buf_add_c(sql, " WHERE (");
-  if (r->has_from) {
+// `((c >= ? AND c < ?) OR c IS NULL)`
+static void add_condition(const reader *r, const condition *on, wh_buf *sql) {
+  const wh_sql_column *c = &r->from.relation.columns[on->column];
+  wh_buf_add_c(sql, "((");
+  if (on->low) {
     add_compared(sql, c);
     wh_buf_add_c(sql, " >= ?");
   }
-  if (r->has_from && r->has_to) wh_buf_add_c(sql, " AND ");
-  if (r->has_to) {
+  if (on->low && on->high) wh_buf_add_c(sql, " AND ");
+  if (on->high) {
     add_compared(sql, c);
     wh_buf_add_c(sql, " < ?");
   }
-  if (c->nullable) {
+  wh_buf_add_char(sql, ')');
+  if (on->takes_null && c->nullable) {
     wh_buf_add_c(sql, " OR ");
     wh_mysql_add_name(sql, c->name);
     wh_buf_add_c(sql, " IS NULL");
   }
   bool has_zero = c->type.kind == WH_DATE || c->type.kind == WH_TIMESTAMP;
-  if (has_zero && wh_mysql_options_of(r->session)->zero_dates == WH_MYSQL_ZERO_NULL) {
+  bool zero_is_null = wh_mysql_options_of(r->session)->zero_dates == WH_MYSQL_ZERO_NULL;
+  if (on->takes_null && on->low && has_zero && zero_is_null) {
     wh_buf_add_c(sql, " OR ");
     wh_mysql_add_name(sql, c->name);
     wh_buf_add_c(sql, " < '0001-01-01'");
@@ -126,32 +136,49 @@ static wh_status build_select(reader *r, wh_buf *sql, wh_error *err) {
   }
   if (r->base.schema.count == 0) wh_buf_add_c(sql, "SELECT 1");
   wh_mysql_add_from(sql, &r->from);
-  if (r->cursor >= 0) add_condition(r, sql);
+  for (size_t i = 0; i < r->condition_count; i++) {
+    wh_buf_add_c(sql, i ? " AND " : " WHERE ");
+    add_condition(r, &r->conditions[i], sql);
+  }
   if (r->base.limit) wh_buf_printf(sql, " LIMIT %llu", (unsigned long long)r->base.limit);
   return wh_buf_check(sql, err);
 }
 
-static wh_status set_cursor(reader *r, const wh_source_query *query, wh_error *err) {
-  r->cursor = -1;
-  if (!query->cursor.len || (!query->has_from && !query->has_to)) return WH_OK;
-  r->cursor = wh_mysql_find(&r->from.relation, query->cursor);
-  if (r->cursor < 0) return wh_mysql_no_column(r->session, &r->from, query->cursor, err);
-  r->has_from = query->has_from;
-  r->has_to = query->has_to;
-  if (r->has_from) r->bounds[0] = query->from;
-  if (r->has_to) r->bounds[r->has_from] = query->to;
+static wh_status set_condition(reader *r, wh_str column, condition on, wh_error *err) {
+  ptrdiff_t at = wh_mysql_find(&r->from.relation, column);
+  if (at < 0) return wh_mysql_no_column(r->session, &r->from, column, err);
+  on.column = (size_t)at;
+  r->conditions[r->condition_count++] = on;
   return WH_OK;
+}
+
+// The values are the query's, which lasts until the statement was sent.
+static wh_status set_conditions(reader *r, const wh_source_query *query, wh_error *err) {
+  const wh_range *range = query->range;
+  condition cursor = {.low = query->has_from ? &query->from : NULL,
+                      .high = query->has_to ? &query->to : NULL,
+                      .takes_null = true};
+  if (query->cursor.len && (cursor.low || cursor.high))
+    WH_TRY(set_condition(r, query->cursor, cursor, err));
+  if (!range) return WH_OK;
+  condition part = {.low = range->low, .high = range->high, .takes_null = !range->low};
+  return set_condition(r, range->column, part, err);
 }
 
 // Text is compared as bytes, so it goes as bytes.
 static wh_status bind_bounds(reader *r, wh_error *err) {
-  MYSQL_BIND binds[2];
-  wh_mysql_param room[2];
-  size_t count = (size_t)r->has_from + r->has_to;
-  for (size_t i = 0; i < count; i++) {
-    wh_value bound = r->bounds[i];
-    if (bound.type.kind == WH_STRING) bound.type.kind = WH_BINARY;
-    wh_mysql_bind_value(&binds[i], &room[i], &bound);
+  MYSQL_BIND binds[2 * CONDITIONS];
+  wh_mysql_param room[2 * CONDITIONS];
+  size_t count = 0;
+  for (size_t i = 0; i < r->condition_count; i++) {
+    const wh_value *ends[] = {r->conditions[i].low, r->conditions[i].high};
+    for (size_t k = 0; k < 2; k++) {
+      if (!ends[k]) continue;
+      wh_value bound = *ends[k];
+      if (bound.type.kind == WH_STRING) bound.type.kind = WH_BINARY;
+      wh_mysql_bind_value(&binds[count], &room[count], &bound);
+      count++;
+    }
   }
   WH_TRY(wh_mysql_bind(r->session, r->stmt, binds, err));
   return wh_mysql_execute(r->session, r->stmt, r->doing, err);
@@ -177,7 +204,7 @@ static wh_status start(reader *r, const wh_source_query *query, wh_error *err) {
   r->base.what = r->from.what;
   size_t shown = wh_utf8_cut(r->base.what, 64);
   snprintf(r->doing, sizeof r->doing, "reading %.*s", (int)shown, r->base.what.data);
-  WH_TRY(set_cursor(r, query, err));
+  WH_TRY(set_conditions(r, query, err));
   WH_CLEAN_BUF wh_buf sql;
   wh_buf_init(&sql, r->base.connection->mem, WH_SQL_TEXT_MAX);
   WH_TRY(build_select(r, &sql, err));

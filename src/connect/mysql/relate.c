@@ -79,6 +79,20 @@ static wh_status take_name(void *context, const wh_str *v, size_t count, wh_erro
   return copy(l->arena, v[0], &l->names[l->count++]) ? WH_OK : wh_fail_memory(err);
 }
 
+// A table that the user has no right on is not shown, and whether it is there is not told either:
+// WH_ERR_DENIED.
+static wh_status check_denied(wh_sql_session *s, wh_str home, wh_str table, wh_error *err) {
+  WH_CLEAN_BUF wh_buf sql;
+  wh_buf_init(&sql, s->connection->mem, WH_SQL_TEXT_MAX);
+  wh_buf_add_c(&sql, "SELECT 1 FROM ");
+  wh_mysql_add_name(&sql, home);
+  wh_buf_add_char(&sql, '.');
+  wh_mysql_add_name(&sql, table);
+  wh_buf_add_c(&sql, " LIMIT 0");
+  WH_CLEAN_MYSQL_STMT MYSQL_STMT *stmt = NULL;
+  return wh_mysql_prepare((wh_mysql_session *)s, &sql, "looking for the table", &stmt, err);
+}
+
 static wh_status no_table(wh_sql_session *s, wh_str home, wh_str table, wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, s->connection->mem);
@@ -90,6 +104,10 @@ static wh_status no_table(wh_sql_session *s, wh_str home, wh_str table, wh_error
            WH_MYSQL_TABLES_MAX);
   WH_TRY(wh_mysql_ask(s, wh_str_of(sql), &home, 1, take_name, &l, err));
   wh_str near = l.count ? wh_str_nearest(table, l.names, l.count) : (wh_str){0};
+  wh_error why = {0};
+  if (check_denied(s, home, table, &why) == WH_ERR_DENIED)
+    return wh_fail(err, WH_ERR_DENIED, "%s%s%.*s%s", why.text, near.len ? ". Did you mean '" : "",
+                   WH_STR_ARG(near), near.len ? "'?" : "");
   return wh_fail(err, WH_ERR_NOT_FOUND, "%.*s: no table or view '%.*s'%s%.*s%s",
                  WH_STR_ARG(s->connection->name), WH_STR_ARG(table),
                  near.len ? ". Did you mean '" : "", WH_STR_ARG(near), near.len ? "'?" : "");

@@ -1,5 +1,7 @@
 #include "connect/mysql/source.h"
 
+#include "connect/table_list.h"
+
 // Names of the primary key's columns in order.
 static wh_status key_of(const wh_sql_relation *r, wh_arena *arena, const wh_str **ret,
                         size_t *ret_count, wh_error *err) {
@@ -43,6 +45,22 @@ static wh_status take_name(void *context, const wh_str *v, size_t count, wh_erro
   t->names[t->count] = wh_arena_str(t->arena, v[0]);
   t->is_view[t->count] = wh_str_is(v[1], "1");
   return t->names[t->count++].data ? WH_OK : wh_fail_memory(err);
+}
+
+static wh_status list_tables(wh_connection *c, wh_arena *arena, wh_table_name **ret,
+                             size_t *ret_count, wh_error *err) {
+  static const char sql[] =
+      "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_SCHEMA = DATABASE() FROM information_schema.TABLES "
+      "WHERE TABLE_SCHEMA NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys') AND "
+      "TABLE_NAME NOT LIKE '!_wherry!_%' ESCAPE '!' AND TABLE_TYPE <> 'SEQUENCE' "
+      "ORDER BY TABLE_TYPE LIKE '%VIEW', 1, 2";
+  WH_CLEAN_MYSQL wh_mysql_session *s = NULL;
+  wh_table_list list = {.arena = arena};
+  WH_TRY(wh_mysql_open(c, WH_SQL_READ, &s, err));
+  WH_TRY(wh_mysql_ask(&s->base, wh_str_of(sql), NULL, 0, wh_table_list_take, &list, err));
+  *ret = list.items;
+  *ret_count = list.count;
+  return WH_OK;
 }
 
 static wh_status describe_table(wh_mysql_session *s, wh_arena *arena, wh_table_info *info,
@@ -98,6 +116,28 @@ static wh_status describe(wh_connection *c, const wh_source_query *query, wh_are
   return WH_OK;
 }
 
+// --- Ranges --------------------------------------------------------------------------------------
+
+static wh_status extremes(wh_connection *c, wh_str table, wh_str column, wh_arena *arena,
+                          wh_str *ret, wh_error *err) {
+  WH_CLEAN_MYSQL wh_mysql_session *s = NULL;
+  wh_mysql_from from;
+  WH_TRY(wh_mysql_open(c, WH_SQL_READ, &s, err));
+  WH_TRY(wh_mysql_from_of(s, table, (wh_str){0}, arena, &from, err));
+  if (wh_mysql_find(&from.relation, column) < 0) return wh_mysql_no_column(s, &from, column, err);
+  WH_CLEAN_BUF wh_buf sql;
+  wh_buf_init(&sql, c->mem, WH_SQL_TEXT_MAX);
+  wh_buf_add_c(&sql, "SELECT min(");
+  wh_mysql_add_name(&sql, column);
+  wh_buf_add_c(&sql, ") AS low, max(");
+  wh_mysql_add_name(&sql, column);
+  wh_buf_add_c(&sql, ") AS high");
+  wh_mysql_add_from(&sql, &from);
+  WH_TRY(wh_buf_check(&sql, err));
+  *ret = wh_arena_str(arena, wh_buf_str(&sql));
+  return ret->data ? WH_OK : wh_fail_memory(err);
+}
+
 // --- The server's clock --------------------------------------------------------------------------
 
 static wh_status take_clock(void *context, const wh_str *v, size_t count, wh_error *err) {
@@ -121,9 +161,11 @@ static wh_status bound(wh_connection *c, const wh_source_query *query, wh_arena 
 }
 
 const wh_source_type wh_mysql_source = {
+    .tables = list_tables,
     .discover = discover,
     .describe = describe,
     .bound = bound,
     .open = wh_mysql_open_reader,
+    .extremes = extremes,
     .open_finder = wh_mysql_open_finder,
 };

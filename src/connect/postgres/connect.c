@@ -187,7 +187,11 @@ static wh_status configure(wh_pg_session *s, wh_error *err) {
   wh_buf_init(&sql, c->mem, WH_PG_SQL_MAX);
   wh_buf_printf(&sql,
                 "SET statement_timeout = %lld; SET lock_timeout = %lld; "
-                "SET idle_in_transaction_session_timeout = 0; SET timezone = 'UTC'; "
+                "SET idle_in_transaction_session_timeout = 0; "
+                // So the server, too, notices within two minutes that we are gone without a word,
+                // and frees what we have locked.
+                "SET tcp_keepalives_idle = 60; SET tcp_keepalives_interval = 15; "
+                "SET tcp_keepalives_count = 4; SET timezone = 'UTC'; "
                 "SET datestyle = 'ISO, YMD'; SET intervalstyle = 'iso_8601'; "
                 "SET extra_float_digits = 3; SET bytea_output = 'hex'; SET xmloption = content; "
                 "SET standard_conforming_strings = on; SET client_min_messages = error; "

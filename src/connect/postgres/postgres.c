@@ -1,3 +1,4 @@
+#include "connect/postgres/grants.h"
 #include "connect/postgres/session.h"
 
 static const wh_option options[] = {
@@ -85,6 +86,7 @@ const wh_connector wh_connector_postgres = {
     .sink = &wh_pg_sink,
     .check = check,
     .reach = reach,
+    .grants = wh_pg_grants,
     .reserve_bytes = WH_PG_RESERVE_BYTES,
     .reserve_is_accounted = false, // libpq has no hooks for memory
 };

@@ -177,6 +177,7 @@ static wh_status take_columns(const PGresult *result, wh_arena *arena, wh_pg_rel
     r->columns[i] = (wh_pg_column){
         .sql = {.name = wh_arena_str(arena, wh_str_of(PQfname(result, (int)i))), .nullable = true},
         .declared = {.oid = PQftype(result, (int)i), .modifier = PQfmod(result, (int)i)},
+        .may_read = true,
         .seen = true,
     };
     if (!r->columns[i].sql.name.data) return wh_fail_memory(err);

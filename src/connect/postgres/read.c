@@ -12,6 +12,8 @@ enum { HEADER_BYTES = 19 }; // of the copy: its signature, flags, and no extensi
 
 #define SETTING_FROM "wherry.cursor_from"
 #define SETTING_TO   "wherry.cursor_to"
+#define SETTING_LOW  "wherry.range_low"
+#define SETTING_HIGH "wherry.range_high"
 
 typedef struct reader {
   wh_row_reader base;
@@ -177,30 +179,60 @@ static wh_status set_bound(reader *r, const char *setting, const wh_value *value
                    NULL, err);
 }
 
-static wh_status add_where(reader *r, const wh_source_query *query, const wh_pg_relation *relation,
-                           wh_buf *sql, wh_error *err) {
-  bool has_from = query->has_from && !query->from.is_null;
-  if (query->cursor.len == 0 || (!has_from && !query->has_to)) return WH_OK;
-  ptrdiff_t at = wh_pg_relation_find(relation, query->cursor);
-  if (at < 0) return wh_pg_no_column(r->session, relation, query->cursor, err);
+// `((c >= low AND c < high) OR c IS NULL)`
+typedef struct condition {
+  wh_str column;
+  const wh_value *low, *high; // NULL: none
+  const char *low_setting, *high_setting;
+  bool takes_null;
+} condition;
+
+static wh_status add_condition(reader *r, const condition *c, const wh_pg_relation *relation,
+                               wh_buf *sql, wh_error *err) {
+  ptrdiff_t at = wh_pg_relation_find(relation, c->column);
+  if (at < 0) return wh_pg_no_column(r->session, relation, c->column, err);
   const wh_pg_column *column = &relation->columns[at];
-  wh_buf_add_c(sql, " WHERE (");
-  if (has_from) {
-    WH_TRY(set_bound(r, SETTING_FROM, &query->from, err));
-    add_bound(sql, column, ">=", SETTING_FROM);
+  wh_buf_add_c(sql, "((");
+  if (c->low) {
+    WH_TRY(set_bound(r, c->low_setting, c->low, err));
+    add_bound(sql, column, ">=", c->low_setting);
   }
-  if (query->has_to) {
-    WH_TRY(set_bound(r, SETTING_TO, &query->to, err));
-    wh_buf_add_c(sql, has_from ? " AND " : "");
-    add_bound(sql, column, "<", SETTING_TO);
+  if (c->high) {
+    WH_TRY(set_bound(r, c->high_setting, c->high, err));
+    wh_buf_add_c(sql, c->low ? " AND " : "");
+    add_bound(sql, column, "<", c->high_setting);
   }
-  wh_buf_add_c(sql, ")");
-  if (column->sql.nullable) {
+  wh_buf_add_char(sql, ')');
+  if (c->takes_null && column->sql.nullable) {
     wh_buf_add_c(sql, " OR ");
     wh_pg_add_name(sql, column->sql.name);
     wh_buf_add_c(sql, " IS NULL");
   }
+  wh_buf_add_char(sql, ')');
   return WH_OK;
+}
+
+static wh_status add_where(reader *r, const wh_source_query *query, const wh_pg_relation *relation,
+                           wh_buf *sql, wh_error *err) {
+  bool has_from = query->has_from && !query->from.is_null;
+  bool has_cursor = query->cursor.len && (has_from || query->has_to);
+  condition cursor = {.column = query->cursor,
+                      .low = has_from ? &query->from : NULL,
+                      .high = query->has_to ? &query->to : NULL,
+                      .low_setting = SETTING_FROM,
+                      .high_setting = SETTING_TO,
+                      .takes_null = true};
+  if (has_cursor || query->range) wh_buf_add_c(sql, " WHERE ");
+  if (has_cursor) WH_TRY(add_condition(r, &cursor, relation, sql, err));
+  if (!query->range) return WH_OK;
+  condition range = {.column = query->range->column,
+                     .low = query->range->low,
+                     .high = query->range->high,
+                     .low_setting = SETTING_LOW,
+                     .high_setting = SETTING_HIGH,
+                     .takes_null = !query->range->low};
+  if (has_cursor) wh_buf_add_c(sql, " AND ");
+  return add_condition(r, &range, relation, sql, err);
 }
 
 static wh_status build_copy(reader *r, const wh_source_query *query, const wh_pg_relation *relation,
@@ -226,6 +258,7 @@ static wh_status start(reader *r, const wh_source_query *query, wh_error *err) {
   wh_pg_relation relation;
   WH_TRY(wh_pg_open(rows->connection, WH_SQL_READ, &r->session, err));
   WH_TRY(wh_pg_run_c(r->session, WH_PG_BEGIN_READING, err));
+  if (query->snapshot.len) WH_TRY(wh_pg_take_snapshot(r->session, query->snapshot, err));
   WH_TRY(wh_pg_relate(r->session, query->table, query->query, &rows->arena, &relation, err));
   rows->what = relation.table.len ? relation.table : WH_STR("the query");
   r->doing = wh_arena_printf(&rows->arena, "reading %.*s", WH_STR_ARG(rows->what)).data;

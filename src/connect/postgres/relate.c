@@ -75,6 +75,27 @@ static wh_status see_name(void *context, const wh_str *v, size_t count, wh_error
   return WH_OK;
 }
 
+// A table in a schema that the user may not use looks as if it were not there.
+static wh_status check_usage(wh_pg_session *s, wh_str table, wh_error *err) {
+  static const char sql[] =
+      "SELECT n.nspname FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n "
+      "ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND "
+      "c.relname = $1::pg_catalog.text AND NOT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND "
+      "n.nspname IN (SELECT pg_catalog.btrim(pg_catalog.replace(p, '$user', session_user), '\" ') "
+      "FROM pg_catalog.unnest(pg_catalog.string_to_array(pg_catalog.current_setting("
+      "'search_path'), ',')) AS p) LIMIT 1";
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, s->base.connection->mem);
+  wh_str params[] = {table.data ? table : WH_STR("")};
+  names n = {.arena = &arena};
+  WH_TRY(wh_pg_ask(s, wh_str_of(sql), params, 1, see_name, &n, err));
+  if (n.count == 0) return WH_OK;
+  return wh_fail(err, WH_ERR_DENIED,
+                 "%.*s: permission denied for schema %.*s, which has a table '%.*s' (42501). "
+                 "GRANT USAGE ON SCHEMA gives the user what is missing",
+                 WH_STR_ARG(s->base.connection->name), WH_STR_ARG(n.items[0]), WH_STR_ARG(table));
+}
+
 static wh_status no_table(wh_pg_session *s, wh_str table, wh_error *err) {
   static const char sql[] =
       "SELECT CASE WHEN pg_catalog.pg_table_is_visible(c.oid) AND n.nspname = "
@@ -131,6 +152,7 @@ static wh_status see_column(void *context, const wh_str *v, size_t count, wh_err
               .is_generated = is_true(v[7]),
               .folds = is_true(v[8])},
       .declared = {.oid = to_u32(v[2]), .modifier = to_i32(v[3])},
+      .may_read = is_true(v[10]),
       .seen = true,
   };
   WH_TRY(copy(c->arena, v[1], &column->sql.name, err));
@@ -142,7 +164,8 @@ static wh_status read_columns(wh_pg_session *s, columns *c, wh_error *err) {
       "SELECT a.attnum, a.attname, a.atttypid, a.atttypmod, "
       "pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull, "
       "(a.atthasdef AND a.attgenerated = '') OR a.attidentity <> '', a.attgenerated <> '', "
-      "coalesce(NOT l.collisdeterministic, false), count(*) OVER () "
+      "coalesce(NOT l.collisdeterministic, false), count(*) OVER (), "
+      "pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'SELECT') "
       "FROM pg_catalog.pg_attribute AS a "
       "LEFT JOIN pg_catalog.pg_collation AS l ON l.oid = a.attcollation "
       "WHERE a.attrelid = $1::pg_catalog.oid AND a.attnum > 0 AND NOT a.attisdropped "
@@ -199,7 +222,10 @@ wh_status wh_pg_relate(wh_pg_session *s, wh_str table, wh_str query, wh_arena *a
   wh_pg_relation relation = {0};
   lookup l = {.arena = arena, .relation = &relation};
   WH_TRY(look_up_table(s, table, &l, err));
-  if (!l.found) return no_table(s, table, err);
+  if (!l.found) {
+    WH_TRY(check_usage(s, table, err));
+    return no_table(s, table, err);
+  }
   columns c = {.arena = arena, .relation = &relation};
   WH_TRY(read_columns(s, &c, err));
   WH_TRY(wh_pg_resolve_types(s, relation.columns, relation.count, arena, err));
@@ -337,7 +363,8 @@ wh_status wh_pg_driver_home(wh_sql_session *base, wh_arena *arena, wh_str *ret, 
   WH_TRY(wh_pg_ask(s, WH_STR("SELECT pg_catalog.current_schema()"), NULL, 0, see_home, &l, err));
   if (!l.found)
     return wh_fail(err, WH_ERR_NOT_FOUND,
-                   "%.*s: no schema of the user's search_path exists. Name one with `schema`",
+                   "%.*s: no schema of the user's search_path exists, or none that the user may "
+                   "use. Name one with `schema`, or GRANT USAGE ON SCHEMA",
                    WH_STR_ARG(base->connection->name));
   *ret = home.schema;
   return WH_OK;

@@ -8,7 +8,8 @@ typedef struct wh_pg_column {
   wh_sql_column sql; // its type is wh_pg_relation_schema's too
   wh_pg_type declared;
   wh_pg_reading reading;
-  bool seen; // a sample showed values; true where none was needed
+  bool may_read; // the user has the right
+  bool seen;     // a sample showed values; true where none was needed
 } wh_pg_column;
 
 typedef struct wh_pg_relation {

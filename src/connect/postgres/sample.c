@@ -25,7 +25,7 @@ static uint8_t choose_scale(int places, int whole) {
 }
 
 static bool takes_part(const wh_pg_column *c) {
-  return c->reading.open_scale;
+  return c->reading.open_scale && c->may_read; // else it is not read, and its places do not matter
 }
 
 static void set_scale(wh_pg_column *c, int precision, uint8_t scale) {
@@ -136,6 +136,12 @@ static uint64_t two_digits(double rows) {
   return (value + power / 2) / power * power;
 }
 
+static bool may_read_any(const wh_pg_relation *relation) {
+  for (size_t i = 0; i < relation->count; i++)
+    if (relation->columns[i].may_read) return true;
+  return false;
+}
+
 wh_status wh_pg_count(wh_pg_session *s, const wh_pg_relation *relation, uint64_t *ret,
                       wh_error *err) {
   // The statistics are as old as the last ANALYZE; the file has grown since.
@@ -146,6 +152,7 @@ wh_status wh_pg_count(wh_pg_session *s, const wh_pg_relation *relation, uint64_t
       "FROM pg_catalog.pg_class AS c WHERE c.oid = $1::pg_catalog.oid OR c.oid IN "
       "(SELECT relid FROM pg_catalog.pg_partition_tree($1::pg_catalog.oid))";
   *ret = WH_SIZE_UNKNOWN;
+  if (!may_read_any(relation)) return WH_OK; // a table that is only written to
   if (relation->kind != 'r' && relation->kind != 'p' && relation->kind != 'm') return WH_OK;
   char oid[16];
   snprintf(oid, sizeof oid, "%u", relation->oid);

@@ -1,50 +1,39 @@
 #include "connect/postgres/source.h"
 
+#include "connect/table_list.h"
 #include "data/temporal.h"
 
-typedef struct found { // tables that are there
-  wh_arena *arena;
-  wh_str *names;
-  size_t count, cap;
-} found;
-
-static wh_status see_table(void *context, const wh_str *v, size_t count, wh_error *err) {
-  (void)count;
-  found *f = context;
-  if (f->count == f->cap) {
-    size_t cap = f->cap ? 2 * f->cap : 64;
-    wh_str *names = WH_NEW_ARRAY(f->arena, cap, wh_str);
-    if (!names) return wh_fail_memory(err);
-    if (f->count) memcpy(names, f->names, f->count * sizeof *names);
-    f->names = names;
-    f->cap = cap;
-  }
-  f->names[f->count] = wh_arena_str(f->arena, v[0]);
-  if (!f->names[f->count].data) return wh_fail_memory(err);
-  f->count++;
-  return WH_OK;
-}
-
-// Those the user may read, by the names that `from` takes. Partitions stand behind their table.
-static wh_status list_tables(wh_pg_session *s, found *f, wh_error *err) {
+// By the names that `from` takes. Partitions stand behind their table, and what belongs to an
+// extension is not the user's.
+static wh_status ask_tables(wh_pg_session *s, wh_table_list *list, wh_error *err) {
   static const char sql[] =
-      "SELECT CASE WHEN pg_catalog.pg_table_is_visible(c.oid) AND "
-      "n.nspname = coalesce(nullif($1::pg_catalog.text, ''), n.nspname) THEN c.relname "
-      "ELSE n.nspname || '.' || c.relname END AS name "
+      "SELECT n.nspname, c.relname, pg_catalog.pg_table_is_visible(c.oid) AND "
+      "n.nspname = coalesce(nullif($1::pg_catalog.text, ''), n.nspname), "
+      "NOT (pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND "
+      "(pg_catalog.has_table_privilege(c.oid, 'SELECT') OR "
+      "pg_catalog.has_any_column_privilege(c.oid, 'SELECT'))) "
       "FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace "
       "WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition AND "
       "n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' AND "
-      "c.relname NOT LIKE '\\_wherry\\_%' AND ($1 = '' OR n.nspname = $1) AND "
-      "pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND "
-      "(pg_catalog.has_table_privilege(c.oid, 'SELECT') OR "
-      "pg_catalog.has_any_column_privilege(c.oid, 'SELECT')) AND NOT EXISTS ("
+      "c.relname NOT LIKE '\\_wherry\\_%' AND ($1 = '' OR n.nspname = $1) AND NOT EXISTS ("
       "SELECT FROM pg_catalog.pg_depend AS d WHERE d.classid = 'pg_catalog.pg_class'::regclass "
       "AND d.objid = c.oid AND d.deptype = 'e') "
       "ORDER BY c.relkind IN ('v', 'm'), NOT pg_catalog.pg_table_is_visible(c.oid), "
       "n.nspname COLLATE \"C\", c.relname COLLATE \"C\"";
   wh_str schema = wh_pg_options_of(s->base.connection)->schema;
   wh_str params[] = {schema.data ? schema : WH_STR("")};
-  return wh_pg_ask(s, wh_str_of(sql), params, 1, see_table, f, err);
+  return wh_pg_ask(s, wh_str_of(sql), params, 1, wh_table_list_take, list, err);
+}
+
+static wh_status list_tables(wh_connection *c, wh_arena *arena, wh_table_name **ret,
+                             size_t *ret_count, wh_error *err) {
+  WH_CLEAN_PG_SESSION wh_pg_session *s = NULL;
+  wh_table_list list = {.arena = arena};
+  WH_TRY(wh_pg_open(c, WH_SQL_READ, &s, err));
+  WH_TRY(ask_tables(s, &list, err));
+  *ret = list.items;
+  *ret_count = list.count;
+  return WH_OK;
 }
 
 static wh_status describe_table(wh_pg_session *s, wh_arena *arena, wh_table_info *info,
@@ -83,10 +72,17 @@ wh_status wh_pg_discover(wh_connection *c, wh_arena *arena, wh_table_visit visit
   WH_CLEAN_PG_SESSION wh_pg_session *s = NULL;
   WH_TRY(wh_pg_open(c, WH_SQL_READ, &s, err));
   WH_TRY(wh_pg_run_c(s, WH_PG_BEGIN_READING, err));
-  found f = {.arena = arena};
-  WH_TRY(list_tables(s, &f, err));
-  for (size_t i = 0; i < f.count; i++)
-    WH_TRY(see_one(s, arena, f.names[i], visit, context, err));
+  wh_table_list list = {.arena = arena};
+  WH_TRY(ask_tables(s, &list, err));
+  for (size_t i = 0; i < list.count; i++) {
+    const wh_table_name *t = &list.items[i];
+    if (t->is_denied) continue;
+    wh_str name = t->is_home ? t->table
+                             : wh_arena_printf(arena, "%.*s.%.*s", WH_STR_ARG(t->schema),
+                                               WH_STR_ARG(t->table));
+    if (!name.data) return wh_fail_memory(err);
+    WH_TRY(see_one(s, arena, name, visit, context, err));
+  }
   return WH_OK;
 }
 
@@ -182,9 +178,12 @@ static wh_status bound(wh_connection *c, const wh_source_query *query, wh_arena 
 }
 
 const wh_source_type wh_pg_source = {
+    .tables = list_tables,
     .discover = wh_pg_discover,
     .describe = wh_pg_describe_source,
     .bound = bound,
     .open = wh_pg_open_reader,
+    .extremes = wh_pg_extremes,
+    .share = wh_pg_share,
     .open_finder = wh_pg_open_finder,
 };

@@ -65,6 +65,22 @@ bool wh_sqlite_add_side_table(wh_buf *sql, const wh_sqlite_target *t) {
   return wh_buf_add_c(sql, ") WITHOUT ROWID");
 }
 
+// By their bytes: of two keys that collide under the table's collation one may be deleted.
+bool wh_sqlite_add_deleted_table(wh_buf *sql, const wh_sqlite_target *t) {
+  wh_buf_add_c(sql, "CREATE TABLE IF NOT EXISTS ");
+  wh_sqlite_add_name2(sql, "_wherry_deleted_", t->spec.table);
+  wh_buf_add_c(sql, " (\n");
+  for (size_t i = 0; i < t->spec.key_count; i++) {
+    wh_buf_add_c(sql, "  ");
+    add_column(sql, t, t->key[i]);
+    wh_buf_add_c(sql, " NOT NULL,\n");
+  }
+  wh_buf_add_c(sql, "  \"" WH_ORDER_COLUMN
+                    "\" INTEGER NOT NULL,\n  \"_wherry_time\" INTEGER NOT NULL,\n");
+  add_key_names(sql, t, "");
+  return wh_buf_add_c(sql, ") WITHOUT ROWID");
+}
+
 // Keys collide in the stage as they would in the table, and rows break its rules as they would.
 bool wh_sqlite_add_stage_table(wh_buf *sql, const wh_sqlite_target *t) {
   wh_buf_add_c(sql, "CREATE TABLE ");

@@ -73,8 +73,8 @@ static bool text_of(sqlite3_value *value, wh_str *ret) {
 }
 
 // The strict parser of the data layer, for what is stored as text in a column of another type.
-static wh_status parse_text(wh_sqlite_decoder *d, wh_str text, wh_column *column,
-                            wh_misfit *m, wh_error *err) {
+static wh_status parse_text(wh_sqlite_decoder *d, wh_str text, wh_column *column, wh_misfit *m,
+                            wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, d->mem);
   wh_value parsed;

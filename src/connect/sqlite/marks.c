@@ -14,6 +14,7 @@ static const char *const tables[] = {
     "  rows_superseded INTEGER NOT NULL,\n"
     "  rows_filtered INTEGER NOT NULL,\n"
     "  rows_quarantined INTEGER NOT NULL,\n"
+    "  rows_deleted INTEGER NOT NULL DEFAULT 0,\n"
     "  row_hash INTEGER NOT NULL, -- 64 bits, as a signed number\n"
     "  rejects TEXT NOT NULL,\n"
     "  run TEXT NOT NULL,\n"
@@ -40,10 +41,21 @@ static const char *const tables[] = {
     ")",
 };
 
+// Marks that were made before deletions were counted.
+static wh_status add_deleted(wh_sqlite_db *db, wh_error *err) {
+  int64_t count;
+  WH_TRY(wh_sqlite_get_i64(
+      db, "SELECT count(*) FROM pragma_table_info('_wherry_marks') WHERE name = 'rows_deleted'", 0,
+      &count, err));
+  if (count) return WH_OK;
+  return wh_sqlite_run_c(
+      db, "ALTER TABLE _wherry_marks ADD COLUMN rows_deleted INTEGER NOT NULL DEFAULT 0", err);
+}
+
 wh_status wh_sqlite_make_bookkeeping(wh_sqlite_db *db, wh_error *err) {
   for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
     WH_TRY(wh_sqlite_run_c(db, tables[i], err));
-  return WH_OK;
+  return add_deleted(db, err);
 }
 
 wh_status wh_sqlite_take_lease(wh_sink *sink, wh_error *err) {
@@ -66,7 +78,7 @@ wh_status wh_sqlite_take_lease(wh_sink *sink, wh_error *err) {
 // Columns of _wherry_marks in the order of wh_mark_read, from `first` on.
 #define MARK_COLUMNS                                                                               \
   "done, rows_done, rows_read, rows_written, rows_unchanged, rows_superseded, rows_filtered, "     \
-  "rows_quarantined, row_hash, ord, time_us, rejects, run"
+  "rows_quarantined, rows_deleted, row_hash, ord, time_us, rejects, run"
 
 static wh_status read_row(sqlite3_stmt *stmt, int first, wh_arena *arena, wh_mark *ret,
                           wh_error *err) {
@@ -99,7 +111,7 @@ wh_status wh_sqlite_write_mark(wh_sink *sink, const wh_mark *m, wh_error *err) {
   WH_TRY(wh_sqlite_prepare_c(&sink->db,
                              "INSERT OR REPLACE INTO _wherry_marks (" MARK_COLUMNS
                              ", pipeline, object) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
-                             "?11, ?12, ?13, ?14, ?15)",
+                             "?11, ?12, ?13, ?14, ?15, ?16)",
                              &stmt, err));
   int64_t numbers[WH_MARK_NUMBERS];
   wh_str texts[WH_MARK_TEXTS];
@@ -108,8 +120,8 @@ wh_status wh_sqlite_write_mark(wh_sink *sink, const wh_mark *m, wh_error *err) {
     sqlite3_bind_int64(stmt, i + 1, numbers[i]);
   for (int i = 0; i < WH_MARK_TEXTS; i++)
     wh_sqlite_bind_str(stmt, WH_MARK_NUMBERS + i + 1, texts[i]);
-  wh_sqlite_bind_str(stmt, 14, load->pipeline);
-  wh_sqlite_bind_str(stmt, 15, load->object);
+  wh_sqlite_bind_str(stmt, WH_MARK_NUMBERS + WH_MARK_TEXTS + 1, load->pipeline);
+  wh_sqlite_bind_str(stmt, WH_MARK_NUMBERS + WH_MARK_TEXTS + 2, load->object);
   return wh_sqlite_step_done(&sink->db, stmt, err);
 }
 

@@ -35,6 +35,11 @@ static wh_status inspect_target(wh_sink *sink, wh_sqlite_db *db, wh_sqlite_targe
     wh_sqlite_add_side_table(&part, t);
     wh_target_show(text, wh_buf_str(&part));
   }
+  if (t->spec.erases) {
+    wh_buf_clear(&part);
+    wh_sqlite_add_deleted_table(&part, t);
+    wh_target_show(text, wh_buf_str(&part));
+  }
   return wh_buf_check(part.failed ? &part : text, err);
 }
 
@@ -79,6 +84,7 @@ static wh_status make_tables(wh_sink *sink, wh_error *err) {
     wh_buf_clear(&sql);
     if (t->has_side) wh_sqlite_add_side_table(&sql, t);
     if (t->has_side) WH_TRY(wh_sqlite_run(&sink->db, &sql, err));
+    WH_TRY(wh_sqlite_make_deleted(sink, t, err));
     if (t->spec.mode == WH_WRITE_REPLACE) WH_TRY(wh_sqlite_clean_stages(sink, t, err));
   }
   return WH_OK;

@@ -129,5 +129,6 @@ wh_status wh_sqlite_prepare_write(wh_sink *sink, wh_sqlite_target *t, wh_error *
   WH_TRY(prepare_put(sink, t, 1, &t->put, err));
   WH_TRY(prepare_many(sink, t, err));
   WH_TRY(prepare_put_order(sink, t, err));
+  WH_TRY(wh_sqlite_prepare_erase(sink, t, err));
   return t->spec.key_count ? wh_sqlite_prepare_why(&sink->db, t, into_stage(t), err) : WH_OK;
 }

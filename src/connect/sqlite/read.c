@@ -4,12 +4,15 @@
 #include "connect/sqlite/decode.h"
 #include "connect/sqlite/source.h"
 
+enum { LOW = 2, HIGH = 3 }; // parameters; the first is the cursor's
+
 typedef struct reader {
   wh_row_reader base;
   wh_sqlite_db db;
   wh_sqlite_decoder *decoders;
   wh_sqlite_cursor cursor;
-  bool narrowed; // the cursor is the column behind those of the schema
+  const wh_range *range; // while it is opened; NULL: all
+  bool narrowed;         // the cursor is the column behind those of the schema
   sqlite3_stmt *stmt;
 } reader;
 
@@ -79,6 +82,56 @@ static wh_status make_decoders(reader *r, wh_error *err) {
   return WH_OK;
 }
 
+// ` FROM (SELECT * FROM t WHERE ...)`: the cursor's conditions come behind, and its parameter is
+// the first. Values of any type compare, in one order: numbers, text, blobs.
+static void add_range(wh_buf *sql, const wh_sqlite_relation *relation, const wh_range *range) {
+  wh_buf_add_c(sql, " FROM (SELECT *");
+  wh_sqlite_add_from(sql, relation);
+  wh_buf_add_c(sql, " WHERE ");
+  if (range->low) {
+    wh_sqlite_add_name(sql, range->column);
+    wh_buf_printf(sql, " COLLATE BINARY >= ?%d", LOW);
+  }
+  if (range->low && range->high) wh_buf_add_c(sql, " AND ");
+  if (range->high) {
+    wh_sqlite_add_name(sql, range->column);
+    wh_buf_printf(sql, " COLLATE BINARY < ?%d", HIGH);
+  }
+  if (!range->low) {
+    wh_buf_add_c(sql, " OR ");
+    wh_sqlite_add_name(sql, range->column);
+    wh_buf_add_c(sql, " IS NULL");
+  }
+  wh_buf_add_char(sql, ')');
+}
+
+// As the column would hold it; what is no number goes as text. Which it is need not be exact: a
+// row is below the bound or it is not.
+static wh_status bind_bound(reader *r, int number, const wh_value *v, wh_error *err) {
+  if (!v || sqlite3_bind_parameter_count(r->stmt) < number) return WH_OK;
+  int rc;
+  if (v->type.kind == WH_FLOAT32 || v->type.kind == WH_FLOAT64) {
+    rc = sqlite3_bind_double(r->stmt, number, v->as.f);
+  } else if (wh_kind_is_int(v->type.kind) && v->type.kind != WH_UINT64) {
+    rc = sqlite3_bind_int64(r->stmt, number, v->as.i);
+  } else {
+    WH_CLEAN_BUF wh_buf text;
+    wh_buf_init(&text, r->db.connection->mem, 0);
+    wh_value_write(v, &text);
+    WH_TRY(wh_buf_check(&text, err));
+    wh_str copy = wh_arena_str(&r->base.arena, wh_buf_str(&text));
+    if (!copy.data) return wh_fail_memory(err);
+    rc = wh_sqlite_bind_str(r->stmt, number, copy);
+  }
+  return rc == SQLITE_OK ? WH_OK : wh_sqlite_fail(&r->db, rc, err, "reading");
+}
+
+static wh_status bind_range(reader *r, wh_error *err) {
+  if (!r->range) return WH_OK;
+  WH_TRY(bind_bound(r, LOW, r->range->low, err));
+  return bind_bound(r, HIGH, r->range->high, err);
+}
+
 // `SELECT columns[, cursor] FROM ...`
 static wh_status build_select(reader *r, const wh_sqlite_relation *relation, wh_buf *sql,
                               wh_error *err) {
@@ -94,7 +147,10 @@ static wh_status build_select(reader *r, const wh_sqlite_relation *relation, wh_
     wh_buf_add_c(sql, ", ");
     wh_sqlite_add_name(sql, r->cursor.column);
   }
-  wh_sqlite_add_from(sql, relation);
+  if (r->range)
+    add_range(sql, relation, r->range);
+  else
+    wh_sqlite_add_from(sql, relation);
   return wh_buf_check(sql, err);
 }
 
@@ -125,16 +181,20 @@ static wh_status start(reader *r, const wh_source_query *query, wh_error *err) {
   WH_TRY(wh_sqlite_relate(&r->db, query->table, query->query, &r->base.arena, &relation, err));
   r->base.what = relation.table.len ? relation.table : WH_STR("the query");
   WH_TRY(set_cursor(r, query, &relation, err));
+  r->range = query->range;
+  if (r->range && wh_sqlite_relation_find(&relation, r->range->column) < 0)
+    return wh_sqlite_no_column(&r->db, &relation, r->range->column, err);
   WH_CLEAN_BUF wh_buf select, sql;
   wh_buf_init(&select, c->mem, WH_SQLITE_SQL_MAX);
   wh_buf_init(&sql, c->mem, WH_SQLITE_SQL_MAX);
   WH_TRY(build_select(r, &relation, &select, err));
   if (!r->narrowed) {
     WH_TRY(wh_sqlite_prepare(&r->db, &select, &r->stmt, err));
-    return WH_OK;
+    return bind_range(r, err);
   }
   WH_TRY(wh_sqlite_cursor_select(&r->db, &r->cursor, &relation, wh_buf_str(&select), &sql, err));
   WH_TRY(wh_sqlite_prepare(&r->db, &sql, &r->stmt, err));
+  WH_TRY(bind_range(r, err));
   return wh_sqlite_cursor_bind(&r->db, &r->cursor, r->stmt, err);
 }
 

@@ -7,6 +7,7 @@ void wh_sqlite_close_statements(wh_sqlite_target *t) {
   sqlite3_finalize(t->put_many);
   sqlite3_finalize(t->why);
   sqlite3_finalize(t->put_order);
+  wh_sqlite_close_erase(t);
   t->put = t->put_many = t->why = t->put_order = NULL;
   for (size_t i = 0; t->many_encoders && i < t->many * t->schema.count; i++)
     wh_sqlite_encoder_free(&t->many_encoders[i]);
@@ -19,6 +20,7 @@ static void sink_abort(wh_sink *sink) {
     if (sink->targets[i].put) sqlite3_reset(sink->targets[i].put);
     if (sink->targets[i].put_many) sqlite3_reset(sink->targets[i].put_many);
     if (sink->targets[i].why) sqlite3_reset(sink->targets[i].why);
+    wh_sqlite_reset_erase(&sink->targets[i]);
   }
   if (!sqlite3_get_autocommit(sink->db.handle))
     sqlite3_exec(sink->db.handle, "ROLLBACK", NULL, NULL, NULL);
@@ -106,6 +108,7 @@ static wh_status begin_load(wh_sink *sink, wh_arena *arena, wh_mark *ret, wh_err
   for (size_t i = 0; i < sink->count; i++) {
     wh_sqlite_target *t = &sink->targets[i];
     bool lost;
+    WH_TRY(wh_sqlite_begin_erase(sink, t, err));
     if (t->spec.mode != WH_WRITE_REPLACE) continue;
     WH_TRY(wh_sqlite_begin_stage(sink, t, &mark, &lost, err));
     // Rows that the mark counts are gone with their stage: the object is read from its beginning.
@@ -131,6 +134,7 @@ static wh_status sink_begin(wh_sink *sink, const wh_load *load, wh_arena *arena,
 static wh_status sink_mark(wh_sink *sink, wh_mark *mark, wh_error *err) {
   for (size_t i = 0; i < sink->count; i++) {
     wh_sqlite_target *t = &sink->targets[i];
+    if (mark->done) WH_TRY(wh_sqlite_purge_deleted(sink, t, err));
     if (t->spec.mode != WH_WRITE_REPLACE) continue;
     if (mark->done)
       WH_TRY(wh_sqlite_apply_stage(sink, t, &mark->counts, err));
@@ -151,6 +155,7 @@ const wh_sink_type wh_sqlite_sink = {
     .prepare = wh_sqlite_sink_prepare,
     .begin = sink_begin,
     .write = wh_sqlite_sink_write,
+    .erase = wh_sqlite_sink_erase,
     .mark = sink_mark,
     .commit = sink_commit,
     .abort = sink_abort,

@@ -13,6 +13,8 @@ typedef struct wh_sqlite_target {
   bool exists;
   bool has_order;              // rows carry _wherry_order
   bool has_side;               // upsert: orders live in _wherry_order_<table>
+  bool has_deleted;            // upsert: deletions are remembered in _wherry_deleted_<table>
+  bool any_deleted;            // there may be some
   wh_str *names;               // of the schema's columns, as the table spells them
   wh_str *declared;            // and declares them
   wh_sqlite_encoder *encoders; // for each column of the schema
@@ -27,13 +29,19 @@ typedef struct wh_sqlite_target {
   // come, not before: a source without rows knows its columns' types less well than one with.
   wh_str clashes;
   // Statements (put.c):
-  sqlite3_stmt *put;                // a row into the table, or the stage
-  sqlite3_stmt *put_many;           // `many` rows at once
-  size_t many;                      // 0: always one by one
-  wh_sqlite_encoder *many_encoders; // schema.count for each of them
-  size_t alone, alone_next;         // rows to put one by one before many are tried again
-  sqlite3_stmt *why;                // why a row was not put
-  sqlite3_stmt *put_order;          // into the side table
+  sqlite3_stmt *put;                        // a row into the table, or the stage
+  sqlite3_stmt *put_many;                   // `many` rows at once
+  size_t many;                              // 0: always one by one
+  wh_sqlite_encoder *many_encoders;         // schema.count for each of them
+  size_t alone, alone_next;                 // rows to put one by one before many are tried again
+  sqlite3_stmt *why;                        // why a row was not put
+  sqlite3_stmt *put_order;                  // into the side table
+  struct wh_sqlite_erasing {                // erase.c
+    sqlite3_stmt *find, *remember, *forget; // deletions
+    sqlite3_stmt *erase;                    // a row of the table: removes or marks it
+    sqlite3_stmt *forget_order;             // its order, in the side table
+    sqlite3_stmt *drop_marked;              // before the row comes again
+  } erasing;
   // Replace: what the table that is there holds rows to (rules.c). NULL and empty: nothing.
   bool *required;  // of each column of the schema: never NULL
   wh_str rules;    // CHECK and UNIQUE, as they stand in the stage's text
@@ -82,6 +90,7 @@ const char *wh_sqlite_clash(const wh_type *type, const wh_sqlite_column *column,
 // ddl.c
 bool wh_sqlite_add_table(wh_buf *sql, const wh_sqlite_target *t);
 bool wh_sqlite_add_side_table(wh_buf *sql, const wh_sqlite_target *t);
+bool wh_sqlite_add_deleted_table(wh_buf *sql, const wh_sqlite_target *t);
 bool wh_sqlite_add_stage_table(wh_buf *sql, const wh_sqlite_target *t);
 
 // prepare.c
@@ -114,6 +123,34 @@ void wh_sqlite_close_statements(wh_sqlite_target *t);
 wh_status wh_sqlite_prepare_write(wh_sink *sink, wh_sqlite_target *t, wh_error *err);
 // write.c
 wh_status wh_sqlite_sink_write(wh_sink *sink, size_t target, const wh_batch *batch,
+                               wh_rejects *rejects, wh_counts *counts, wh_error *err);
+
+// What a row that comes meets of a deletion: NEWER, which supersedes it, or an older one, which it
+// ends.
+typedef enum wh_sqlite_met { WH_SQLITE_NONE, WH_SQLITE_NEWER, WH_SQLITE_OLDER } wh_sqlite_met;
+
+// Binds a value of the row's key, for statements of several columns of one row; WH_ERR_BUG where it
+// does not fit, which was looked at before.
+wh_status wh_sqlite_bind_key(wh_sqlite_target *t, const wh_batch *batch, size_t row,
+                             sqlite3_stmt *stmt, wh_error *err);
+
+// erase.c: makes the table of deletions where it is needed, and finds it where it is there.
+wh_status wh_sqlite_make_deleted(wh_sink *sink, wh_sqlite_target *t, wh_error *err);
+wh_status wh_sqlite_prepare_erase(wh_sink *sink, wh_sqlite_target *t, wh_error *err);
+void wh_sqlite_close_erase(wh_sqlite_target *t);
+void wh_sqlite_reset_erase(wh_sqlite_target *t); // nothing of a batch is borrowed any more
+// In a transaction: whether there are deletions at all; and those that are old go.
+wh_status wh_sqlite_begin_erase(wh_sink *sink, wh_sqlite_target *t, wh_error *err);
+wh_status wh_sqlite_purge_deleted(wh_sink *sink, wh_sqlite_target *t, wh_error *err);
+wh_status wh_sqlite_meet(wh_sink *sink, wh_sqlite_target *t, const wh_batch *batch, size_t row,
+                         wh_sqlite_met *ret, wh_error *err);
+// Around the row that ends a deletion: before it is put, what is marked goes; when it was, the
+// deletion is forgotten.
+wh_status wh_sqlite_drop_marked(wh_sink *sink, wh_sqlite_target *t, const wh_batch *batch,
+                                size_t row, wh_error *err);
+wh_status wh_sqlite_forget_deleted(wh_sink *sink, wh_sqlite_target *t, const wh_batch *batch,
+                                   size_t row, wh_error *err);
+wh_status wh_sqlite_sink_erase(wh_sink *sink, size_t target, const wh_batch *batch,
                                wh_rejects *rejects, wh_counts *counts, wh_error *err);
 
 // replace.c

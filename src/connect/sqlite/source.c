@@ -1,5 +1,7 @@
 #include "connect/sqlite/source.h"
 
+#include "connect/table_list.h"
+
 // Rows of a table: exact where counting is cheap, else WH_SIZE_UNKNOWN.
 static wh_status count_rows(wh_sqlite_db *db, const wh_sqlite_relation *r, uint64_t *ret,
                             wh_error *err) {
@@ -54,17 +56,37 @@ static wh_status describe_table(wh_sqlite_db *db, wh_str name, wh_arena *arena, 
   return wh_sqlite_relation_key(&relation, arena, &ret->key, &ret->key_count, err);
 }
 
+// Name, and whether it is a view.
+#define TABLES                                                                                     \
+  "SELECT name, type = 'view' FROM pragma_table_list WHERE schema = 'main' AND "                   \
+  "type IN ('table', 'view', 'virtual') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND "           \
+  "name NOT LIKE '\\_wherry\\_%' ESCAPE '\\' ORDER BY 2, 1"
+
+static wh_status list_tables(wh_connection *c, wh_arena *arena, wh_table_name **ret,
+                             size_t *ret_count, wh_error *err) {
+  WH_CLEAN_DB wh_sqlite_db db = {0};
+  wh_table_list list = {.arena = arena};
+  WH_TRY(wh_sqlite_open(c, WH_SQLITE_READ, &db, err));
+  WH_CLEAN_STMT sqlite3_stmt *stmt = NULL;
+  WH_TRY(wh_sqlite_prepare_c(&db, TABLES, &stmt, err));
+  for (;;) {
+    bool row;
+    WH_TRY(wh_sqlite_step(&db, stmt, &row, err));
+    if (!row) break;
+    wh_table_name name = {.table = wh_sqlite_text(stmt, 0), .is_home = true};
+    WH_TRY(wh_table_list_add(&list, &name, err));
+  }
+  *ret = list.items;
+  *ret_count = list.count;
+  return WH_OK;
+}
+
 wh_status wh_sqlite_discover(wh_connection *c, wh_arena *arena, wh_table_visit visit, void *context,
                              wh_error *err) {
   WH_CLEAN_DB wh_sqlite_db db = {0};
   WH_TRY(wh_sqlite_open(c, WH_SQLITE_READ, &db, err));
   WH_CLEAN_STMT sqlite3_stmt *stmt = NULL;
-  WH_TRY(wh_sqlite_prepare_c(&db,
-                             "SELECT name, type = 'view' FROM pragma_table_list "
-                             "WHERE schema = 'main' AND type IN ('table', 'view', 'virtual') AND "
-                             "name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND "
-                             "name NOT LIKE '\\_wherry\\_%' ESCAPE '\\' ORDER BY 2, 1",
-                             &stmt, err));
+  WH_TRY(wh_sqlite_prepare_c(&db, TABLES, &stmt, err));
   for (;;) {
     bool row;
     WH_TRY(wh_sqlite_step(&db, stmt, &row, err));
@@ -106,6 +128,30 @@ wh_status wh_sqlite_describe(wh_connection *c, const wh_source_query *query, wh_
   return WH_OK;
 }
 
+static wh_status extremes(wh_connection *c, wh_str table, wh_str column, wh_arena *arena,
+                          wh_str *ret, wh_error *err) {
+  WH_CLEAN_DB wh_sqlite_db db = {0};
+  wh_sqlite_relation relation;
+  WH_TRY(wh_sqlite_open(c, WH_SQLITE_READ, &db, err));
+  WH_TRY(wh_sqlite_relate(&db, table, (wh_str){0}, arena, &relation, err));
+  if (wh_sqlite_relation_find(&relation, column) < 0)
+    return wh_sqlite_no_column(&db, &relation, column, err);
+  WH_CLEAN_BUF wh_buf sql;
+  wh_buf_init(&sql, c->mem, WH_SQLITE_SQL_MAX);
+  wh_buf_add_c(&sql, "SELECT (SELECT min(");
+  wh_sqlite_add_name(&sql, column);
+  wh_buf_add_char(&sql, ')');
+  wh_sqlite_add_from(&sql, &relation);
+  wh_buf_add_c(&sql, ") AS low, (SELECT max("); // by itself, an index serves each
+  wh_sqlite_add_name(&sql, column);
+  wh_buf_add_char(&sql, ')');
+  wh_sqlite_add_from(&sql, &relation);
+  wh_buf_add_c(&sql, ") AS high");
+  WH_TRY(wh_buf_check(&sql, err));
+  *ret = wh_arena_str(arena, wh_buf_str(&sql));
+  return ret->data ? WH_OK : wh_fail_memory(err);
+}
+
 static wh_status bound(wh_connection *c, const wh_source_query *query, wh_arena *arena,
                        wh_bound *ret, wh_error *err) {
   (void)query, (void)arena, (void)err;
@@ -114,9 +160,11 @@ static wh_status bound(wh_connection *c, const wh_source_query *query, wh_arena 
 }
 
 const wh_source_type wh_sqlite_source = {
+    .tables = list_tables,
     .discover = wh_sqlite_discover,
     .describe = wh_sqlite_describe,
     .bound = bound,
     .open = wh_sqlite_open_reader,
+    .extremes = extremes,
     .open_finder = wh_sqlite_open_finder,
 };

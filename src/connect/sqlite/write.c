@@ -163,6 +163,32 @@ static wh_status put_row(writing *w, size_t row, wh_error *err) {
   return WH_OK;
 }
 
+// The row is newer than its deletion, which is over once it is there.
+static wh_status put_again(writing *w, size_t row, wh_error *err) {
+  wh_sqlite_db *db = &w->sink->db;
+  uint64_t before = w->counts->written;
+  WH_TRY(wh_sqlite_run_c(db, "SAVEPOINT wherry_again", err));
+  WH_TRY(wh_sqlite_drop_marked(w->sink, w->target, w->batch, row, err));
+  WH_TRY(put_row(w, row, err));
+  if (w->counts->written == before)
+    WH_TRY(wh_sqlite_run_c(db, "ROLLBACK TO wherry_again", err));
+  else
+    WH_TRY(wh_sqlite_forget_deleted(w->sink, w->target, w->batch, row, err));
+  return wh_sqlite_run_c(db, "RELEASE wherry_again", err);
+}
+
+// Rows that meet a deletion are dealt with at once; *ret_rest: the row is one of the others.
+static wh_status meet_deletion(writing *w, size_t row, bool *ret_rest, wh_error *err) {
+  wh_sqlite_met met = WH_SQLITE_NONE;
+  wh_reject bad;
+  bool is_bad = w->target->any_deleted && wh_sink_row_is_bad(&w->rows, w->batch, row, &bad);
+  if (w->target->any_deleted && !is_bad)
+    WH_TRY(wh_sqlite_meet(w->sink, w->target, w->batch, row, &met, err));
+  *ret_rest = met == WH_SQLITE_NONE;
+  w->counts->superseded += met == WH_SQLITE_NEWER;
+  return met == WH_SQLITE_OLDER ? put_again(w, row, err) : WH_OK;
+}
+
 static wh_status put_one_by_one(writing *w, const size_t *rows, size_t count, wh_error *err) {
   for (size_t i = 0; i < count; i++)
     WH_TRY(put_row(w, rows[i], err));
@@ -201,6 +227,9 @@ static wh_status put_rows(writing *w, wh_error *err) {
   wh_sqlite_target *t = w->target;
   size_t rows[WH_SQLITE_MANY], waiting = 0;
   for (size_t row = 0; row < w->batch->rows; row++) {
+    bool rest;
+    WH_TRY(meet_deletion(w, row, &rest, err));
+    if (!rest) continue;
     if (t->many == 0 || t->alone > 0) {
       t->alone -= t->alone > 0;
       WH_TRY(put_row(w, row, err));
@@ -234,6 +263,7 @@ static void let_go(wh_sqlite_target *t) {
   sqlite3_stmt *const statements[] = {t->put, t->put_many, t->why, t->put_order};
   for (int i = 0; i < 4; i++)
     if (statements[i]) sqlite3_clear_bindings(statements[i]);
+  wh_sqlite_reset_erase(t);
 }
 
 wh_status wh_sqlite_sink_write(wh_sink *sink, size_t target, const wh_batch *batch,

@@ -2,15 +2,22 @@
 #include "connect/row_reader.h"
 #include "connect/sqlserver/source.h"
 
+enum { CONDITIONS = 2 }; // of the cursor, and of the range
+
+typedef struct condition {
+  size_t column; // of the relation
+  const wh_value *low, *high;
+  bool takes_null;
+} condition;
+
 typedef struct reader {
   wh_row_reader base;
   wh_mssql_session *session;
   wh_mssql_from from;
   char doing[128];
   wh_mssql_decoder *decoders;
-  ptrdiff_t cursor; // the column that narrows, or -1
-  bool has_from, has_to;
-  wh_value bounds[2];
+  condition conditions[CONDITIONS];
+  size_t condition_count;
 } reader;
 
 static void reader_close(wh_row_reader *base) {
@@ -58,7 +65,7 @@ static wh_status fetch(wh_row_reader *base, bool *ret_row, wh_error *err) {
 // with ORDER BY, and have columns that need no name.
 static bool is_plain_query(const reader *r) {
   const wh_sql_relation *q = &r->from.relation;
-  if (!r->from.query.len || r->cursor >= 0 || q->count != r->base.schema.count) return false;
+  if (!r->from.query.len || r->condition_count || q->count != r->base.schema.count) return false;
   for (size_t i = 0; i < q->count; i++)
     if (!wh_str_eq(q->columns[i].name, r->base.schema.fields[i].name) ||
         wh_mssql_is_wrapped(&q->columns[i]))
@@ -66,21 +73,22 @@ static bool is_plain_query(const reader *r) {
   return true;
 }
 
-static void add_condition(const reader *r, wh_buf *sql) {
-  const wh_sql_column *c = &r->from.relation.columns[r->cursor];
-  wh_buf_add_c(sql, " WHERE (");
-  if (r->has_from) {
+// `(c >= @P1 AND c < @P2 OR c IS NULL)`; counts the parameters.
+static void add_condition(const reader *r, const condition *on, unsigned *number, wh_buf *sql) {
+  const wh_sql_column *c = &r->from.relation.columns[on->column];
+  wh_buf_add_char(sql, '(');
+  if (on->low) {
     wh_mssql_add_compared(sql, c);
     wh_buf_add_c(sql, " >= ");
-    wh_mssql_add_operand(sql, c, 1);
+    wh_mssql_add_operand(sql, c, ++*number);
   }
-  if (r->has_from && r->has_to) wh_buf_add_c(sql, " AND ");
-  if (r->has_to) {
+  if (on->low && on->high) wh_buf_add_c(sql, " AND ");
+  if (on->high) {
     wh_mssql_add_compared(sql, c);
     wh_buf_add_c(sql, " < ");
-    wh_mssql_add_operand(sql, c, r->has_from ? 2 : 1);
+    wh_mssql_add_operand(sql, c, ++*number);
   }
-  if (c->nullable) {
+  if (on->takes_null && c->nullable) {
     wh_buf_add_c(sql, " OR ");
     wh_mssql_add_name(sql, c->name);
     wh_buf_add_c(sql, " IS NULL");
@@ -108,29 +116,47 @@ static wh_status build_select(reader *r, wh_buf *sql, wh_error *err) {
   }
   if (r->base.schema.count == 0) wh_buf_add_c(sql, "SELECT 1 AS one");
   wh_mssql_add_from(sql, &r->from);
-  if (r->cursor >= 0) add_condition(r, sql);
+  unsigned number = 0;
+  for (size_t i = 0; i < r->condition_count; i++) {
+    wh_buf_add_c(sql, i ? " AND " : " WHERE ");
+    add_condition(r, &r->conditions[i], &number, sql);
+  }
   return wh_buf_check(sql, err);
 }
 
-static wh_status set_cursor(reader *r, const wh_source_query *query, wh_error *err) {
-  r->cursor = -1;
-  if (!query->cursor.len || (!query->has_from && !query->has_to)) return WH_OK;
-  r->cursor = wh_mssql_find(&r->from.relation, query->cursor);
-  if (r->cursor < 0) return wh_mssql_no_column(r->session, &r->from, query->cursor, err);
-  r->has_from = query->has_from;
-  r->has_to = query->has_to;
-  if (r->has_from) r->bounds[0] = query->from;
-  if (r->has_to) r->bounds[r->has_from] = query->to;
+static wh_status set_condition(reader *r, wh_str column, condition on, wh_error *err) {
+  ptrdiff_t at = wh_mssql_find(&r->from.relation, column);
+  if (at < 0) return wh_mssql_no_column(r->session, &r->from, column, err);
+  on.column = (size_t)at;
+  r->conditions[r->condition_count++] = on;
   return WH_OK;
 }
 
+// The values are the query's, which lasts until the statement was sent.
+static wh_status set_conditions(reader *r, const wh_source_query *query, wh_error *err) {
+  const wh_range *range = query->range;
+  condition cursor = {.low = query->has_from ? &query->from : NULL,
+                      .high = query->has_to ? &query->to : NULL,
+                      .takes_null = true};
+  if (query->cursor.len && (cursor.low || cursor.high))
+    WH_TRY(set_condition(r, query->cursor, cursor, err));
+  if (!range) return WH_OK;
+  condition part = {.low = range->low, .high = range->high, .takes_null = !range->low};
+  return set_condition(r, range->column, part, err);
+}
+
 static wh_status send_select(reader *r, const wh_buf *sql, wh_error *err) {
-  wh_str params[2];
-  size_t count = (size_t)r->has_from + r->has_to;
-  if (r->cursor < 0) count = 0;
-  for (size_t i = 0; i < count; i++)
-    WH_TRY(wh_mssql_operand(&r->from.relation.columns[r->cursor], &r->bounds[i], &r->base.arena,
-                            &params[i], err));
+  wh_str params[2 * CONDITIONS];
+  size_t count = 0;
+  for (size_t i = 0; i < r->condition_count; i++) {
+    const condition *on = &r->conditions[i];
+    const wh_value *ends[] = {on->low, on->high};
+    for (size_t k = 0; k < 2; k++) {
+      if (!ends[k]) continue;
+      WH_TRY(wh_mssql_operand(&r->from.relation.columns[on->column], ends[k], &r->base.arena,
+                              &params[count++], err));
+    }
+  }
   return wh_mssql_send(r->session, wh_buf_str(sql), params, count, r->doing, err);
 }
 
@@ -181,7 +207,7 @@ static wh_status start(reader *r, const wh_source_query *query, wh_error *err) {
   r->base.what = r->from.what;
   size_t shown = wh_utf8_cut(r->base.what, 64);
   snprintf(r->doing, sizeof r->doing, "reading %.*s", (int)shown, r->base.what.data);
-  WH_TRY(set_cursor(r, query, err));
+  WH_TRY(set_conditions(r, query, err));
   WH_CLEAN_BUF wh_buf sql;
   wh_buf_init(&sql, r->base.connection->mem, WH_SQL_TEXT_MAX);
   WH_TRY(build_select(r, &sql, err));

@@ -1,5 +1,6 @@
 #include "connect/sqlserver/source.h"
 
+#include "connect/table_list.h"
 #include "data/temporal.h"
 
 // Names of the primary key's columns in order.
@@ -45,6 +46,22 @@ static wh_status take_name(void *context, const wh_str *v, size_t count, wh_erro
   t->names[t->count] = wh_arena_str(t->arena, v[0]);
   t->is_view[t->count] = wh_str_is(v[1], "1");
   return t->names[t->count++].data ? WH_OK : wh_fail_memory(err);
+}
+
+static wh_status list_tables(wh_connection *c, wh_arena *arena, wh_table_name **ret,
+                             size_t *ret_count, wh_error *err) {
+  static const char sql[] =
+      "SELECT s.name AS schema_name, o.name AS table_name, CASE WHEN s.name = SCHEMA_NAME() THEN 1 "
+      "ELSE 0 END AS is_home FROM sys.objects AS o INNER JOIN sys.schemas AS s ON s.schema_id = "
+      "o.schema_id WHERE o.type IN ('U', 'V') AND o.is_ms_shipped = 0 AND o.name NOT LIKE "
+      "'!_wherry!_%' ESCAPE '!' ORDER BY o.type, 1, 2";
+  WH_CLEAN_MSSQL wh_mssql_session *s = NULL;
+  wh_table_list list = {.arena = arena};
+  WH_TRY(wh_mssql_open(c, WH_SQL_READ, &s, err));
+  WH_TRY(wh_mssql_ask(&s->base, wh_str_of(sql), NULL, 0, wh_table_list_take, &list, err));
+  *ret = list.items;
+  *ret_count = list.count;
+  return WH_OK;
 }
 
 static wh_status describe_table(wh_mssql_session *s, wh_arena *arena, wh_table_info *info,
@@ -125,6 +142,28 @@ static wh_status describe(wh_connection *c, const wh_source_query *query, wh_are
   return WH_OK;
 }
 
+// --- Ranges --------------------------------------------------------------------------------------
+
+static wh_status extremes(wh_connection *c, wh_str table, wh_str column, wh_arena *arena,
+                          wh_str *ret, wh_error *err) {
+  WH_CLEAN_MSSQL wh_mssql_session *s = NULL;
+  wh_mssql_from from;
+  WH_TRY(wh_mssql_open(c, WH_SQL_READ, &s, err));
+  WH_TRY(wh_mssql_from_of(s, table, (wh_str){0}, arena, &from, err));
+  if (wh_mssql_find(&from.relation, column) < 0) return wh_mssql_no_column(s, &from, column, err);
+  WH_CLEAN_BUF wh_buf sql;
+  wh_buf_init(&sql, c->mem, WH_SQL_TEXT_MAX);
+  wh_buf_add_c(&sql, "SELECT MIN(");
+  wh_mssql_add_name(&sql, column);
+  wh_buf_add_c(&sql, ") AS low, MAX(");
+  wh_mssql_add_name(&sql, column);
+  wh_buf_add_c(&sql, ") AS high");
+  wh_mssql_add_from(&sql, &from);
+  WH_TRY(wh_buf_check(&sql, err));
+  *ret = wh_arena_str(arena, wh_buf_str(&sql));
+  return ret->data ? WH_OK : wh_fail_memory(err);
+}
+
 // --- Bounds --------------------------------------------------------------------------------------
 
 typedef struct clocks {
@@ -180,9 +219,11 @@ static wh_status bound(wh_connection *c, const wh_source_query *query, wh_arena 
 }
 
 const wh_source_type wh_mssql_source = {
+    .tables = list_tables,
     .discover = discover,
     .describe = describe,
     .bound = bound,
     .open = wh_mssql_open_reader,
+    .extremes = extremes,
     .open_finder = wh_mssql_open_finder,
 };

@@ -1,5 +1,6 @@
 #include "connect/sqlserver/sqlserver.h"
 
+#include "connect/sqlserver/grants.h"
 #include "connect/sqlserver/session.h"
 
 static const wh_option options[] = {
@@ -95,5 +96,6 @@ const wh_connector wh_connector_sqlserver = {
     .sink = &wh_mssql_sink,
     .check = check,
     .reach = reach,
+    .grants = wh_mssql_grants,
     .reserve_bytes = 2 * WH_MSSQL_LIBRARY_BYTES, // a source and a sink
 };

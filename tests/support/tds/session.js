@@ -152,6 +152,10 @@ export class Session {
       this.db.exec('DROP TABLE IF EXISTS information_schema.tables; CREATE TABLE information_schema.tables (table_catalog TEXT, table_schema TEXT COLLATE NOCASE, table_name TEXT COLLATE NOCASE, table_type TEXT)');
       const add = this.db.prepare('INSERT INTO information_schema.tables VALUES (?, ?, ?, ?)');
       for (const t of this.server.tables.values()) add.run(this.login.database, 'dbo', t.table, t.view ? 'VIEW' : 'BASE TABLE');
+      this.db.exec('DROP TABLE IF EXISTS information_schema.columns; CREATE TABLE information_schema.columns (table_catalog TEXT, table_schema TEXT COLLATE NOCASE, table_name TEXT COLLATE NOCASE, column_name TEXT COLLATE NOCASE)');
+      const addColumn = this.db.prepare('INSERT INTO information_schema.columns VALUES (?, ?, ?, ?)');
+      for (const t of this.server.tables.values())
+        for (const column of t.columns) addColumn.run(this.login.database, 'dbo', t.table, column.name);
     }
     if (!/\bsys\b/i.test(text)) return;
     const made = {

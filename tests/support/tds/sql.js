@@ -220,10 +220,18 @@ function joined(list) {
   return parts;
 }
 
-// DELETE alias FROM table AS alias WHERE ...
+// DELETE alias FROM table AS alias [JOIN others ON c] WHERE ...
 export function remove(list) {
   if (lower(list[1]) === 'from' || lower(list[2]) !== 'from') return translate(list);
-  return `DELETE ${translate(list.slice(2))}`;
+  const rest = list.slice(2), from = find(rest, 'from'), where = find(rest, 'where');
+  const parts = joined(rest.slice(from + 1, where < 0 ? undefined : where));
+  if (parts.length < 2) return `DELETE ${translate(rest)}`;
+  const target = parts.find((p) => lower(p.alias) === lower(unquote(list[1])));
+  const others = parts.filter((p) => p !== target);
+  const conditions = others.map((p) => `(${translate(p.on)})`);
+  if (where >= 0) conditions.push(`(${translate(rest.slice(where + 1))})`);
+  const sources = others.map((p) => `${translate(p.name)} AS ${quoted(p.alias)}`).join(', ');
+  return `DELETE FROM ${translate(target.name)} AS ${quoted(target.alias)} WHERE EXISTS (SELECT 1 FROM ${sources} WHERE ${conditions.join(' AND ')})`;
 }
 
 // CREATE TABLE -> { schema, table, columns, keys, checks }

@@ -1,0 +1,7 @@
+// The verb `grants` of the connector (connect/connect.h).
+#pragma once
+
+#include "connect/connect.h"
+
+wh_status wh_mssql_grants(wh_connection *c, const wh_grants_request *request, wh_arena *arena,
+                          wh_grant_visit visit, void *context, wh_error *err);

@@ -278,6 +278,18 @@ static wh_status put_once(writing *w, const uint32_t *rows, size_t count, wh_err
   return count_rows(w, count - w->late, written, err);
 }
 
+// Some refusals end the transaction with the statement (a trigger that rolls back): then the row
+// cannot be set aside, and what ended it is all that can be told.
+static wh_status back_to_savepoint(writing *w, const char *why, wh_error *err) {
+  wh_error inner = {0};
+  wh_status status = wh_sql_run_c(w->sink, w->target->driver->to_savepoint, &inner);
+  if (status != WH_OK && status != WH_ERR_IO) {
+    if (err) *err = inner;
+    return status;
+  }
+  return status == WH_OK ? WH_OK : wh_fail(err, status, "%s, with: %s", inner.text, why);
+}
+
 // Rows that the server refuses are found by halving. The recursion is as deep as a batch has bits.
 static wh_status put(writing *w, const uint32_t *rows, size_t count, wh_error *err) {
   const wh_sql_driver *d = w->target->driver;
@@ -292,7 +304,7 @@ static wh_status put(writing *w, const uint32_t *rows, size_t count, wh_error *e
     return status;
   }
   *w->counts = before;
-  WH_TRY(wh_sql_run_c(w->sink, d->to_savepoint, err));
+  WH_TRY(back_to_savepoint(w, why.text, err));
   if (count == 1) return reject(w, rows[0], "constraint", (wh_str){0}, wh_str_of(why.text), err);
   WH_TRY(put(w, rows, count / 2, err));
   return put(w, rows + count / 2, count - count / 2, err);

@@ -1,5 +1,5 @@
-// The connector sqlserver against the TDS peer: types both ways, errors, faults on demand, exact
-// cursors.
+// The connector sqlserver against the TDS peer, or a server (see place_sqlserver.h): types both
+// ways, errors, faults on demand, exact cursors.
 #ifdef WHERRY_SQLSERVER
 #include "connect/sqlserver/sqlserver.h"
 
@@ -44,6 +44,17 @@ static void tear_down(void) {
 #define SERVED(ident)                                                                              \
   static void served_##ident(void);                                                                \
   TEST(ident) {                                                                                    \
+    if (!set_up()) return;                                                                         \
+    served_##ident();                                                                              \
+    tear_down();                                                                                   \
+  }                                                                                                \
+  static void served_##ident(void)
+
+// What only the peer does: breaking on demand, being other servers.
+#define PEER(ident)                                                                                \
+  static void served_##ident(void);                                                                \
+  TEST(ident) {                                                                                    \
+    if (!test_mssql_is_peer()) SKIP("WHERRY_TEST_SQLSERVER is no peer");                           \
     if (!set_up()) return;                                                                         \
     served_##ident();                                                                              \
     tear_down();                                                                                   \
@@ -246,6 +257,17 @@ SERVED(sqlserver_refuses_columns_it_cannot_write) {
   check_rows(QUERY("SELECT id, ok FROM t"), "1|y\n");
 }
 
+// The rows go by way of a table that is made behind a savepoint, and is gone with each refusal.
+SERVED(sqlserver_appends_what_is_not_refused) {
+  wh_counts counts = {0};
+  sql("CREATE TABLE t (n int CHECK (n < 3))");
+  wh_target target = append_to("t", "n int32");
+  CHECK_OK(put(&target, "1\n3\n2\n4\n0\n", &counts));
+  CHECK_EQ(counts.written, 3);
+  CHECK_EQ(counts.quarantined, 2);
+  check_rows(QUERY("SELECT n FROM t ORDER BY n"), "0\n1\n2\n");
+}
+
 // --- Errors --------------------------------------------------------------------------------------
 
 static void check_login(wh_status want, bool retry, const char *text) {
@@ -255,7 +277,7 @@ static void check_login(wh_status want, bool retry, const char *text) {
   CHECK_STR(wh_str_of(test_err.text), wh_str_of(text));
 }
 
-SERVED(sqlserver_says_why_a_login_fails) {
+PEER(sqlserver_says_why_a_login_fails) {
   wh_server *server = &options.server;
   wh_str password = server->password;
   server->password = WH_STR("wrong");
@@ -297,7 +319,7 @@ static void openssl(const char *command) {
   CHECK_EQ(system(text), 0);
 }
 
-SERVED(sqlserver_verifies_certificates) {
+PEER(sqlserver_verifies_certificates) {
   char ca[256], other[256], certificate[256], key[256];
   openssl("req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 2 -subj /CN=CA");
   openssl("req -x509 -newkey rsa:2048 -nodes -keyout other.key -out other.pem -days 2 -subj /CN=O");
@@ -360,7 +382,7 @@ static wh_target upsert(void) {
   return target;
 }
 
-SERVED(sqlserver_loads_again_after_what_passes) {
+PEER(sqlserver_loads_again_after_what_passes) {
   static const char *const faults[] = {"PEER ERROR 1205 'UPDATE t SET'",
                                        "PEER ERROR 1222 'INSERT INTO dbo . orders'",
                                        "PEER ERROR 40197 'insert bulk'",
@@ -383,7 +405,18 @@ SERVED(sqlserver_loads_again_after_what_passes) {
   }
 }
 
-SERVED(sqlserver_ends_a_reading_that_is_cut) {
+// A trigger that rolls back takes the savepoint with it: what it was is not lost.
+PEER(sqlserver_says_what_ended_the_transaction) {
+  wh_target target = upsert();
+  wh_counts counts = {0};
+  sql("PEER ERROR 3609 'INSERT INTO dbo . orders'");
+  CHECK_FAILS(put(&target, "1|1|a\n", &counts), WH_ERR_IO);
+  CHECK_STR(wh_str_of(test_err.text),
+            WH_STR("place: loading: the server, or a trigger of the table, ended the transaction, "
+                   "with: error 3609 on demand"));
+}
+
+PEER(sqlserver_ends_a_reading_that_is_cut) {
   sql("CREATE TABLE t (n int); INSERT INTO t VALUES (1)");
   sql("PEER CUT 'SELECT n FROM dbo . t'");
   CHECK_FAILS(read_all(TABLE("t")), WH_ERR_UNAVAILABLE);
@@ -399,7 +432,7 @@ static int64_t now_ms(void) {
   return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-SERVED(sqlserver_waits_no_longer_than_it_may) {
+PEER(sqlserver_waits_no_longer_than_it_may) {
   wh_mssql_session *s;
   options.server.statement_timeout_us = 1000000;
   REQUIRE_OK(wh_mssql_open(&c, WH_SQL_READ, &s, &test_err));
@@ -416,7 +449,7 @@ static void *set_soon(void *flag) {
   return NULL;
 }
 
-SERVED(sqlserver_stops_waiting_when_asked) {
+PEER(sqlserver_stops_waiting_when_asked) {
   wh_mssql_session *s;
   atomic_bool cancel = false;
   pthread_t thread;

@@ -315,16 +315,22 @@ static const test_word sqlserver_words[] = {
     {0},
 };
 
-static const test_place sqlserver_place = {
+static void sqlserver_open(wh_connection *c, const char **reason);
+
+static test_place sqlserver_place = {
     .name = "sqlserver",
-    .open = test_mssql_open,
+    .open = sqlserver_open,
     .close = test_mssql_close,
     .sql = test_mssql_sql,
     .ask = test_mssql_ask,
     .words = sqlserver_words,
     .is_slow = true,
-    .one_writer = true, // the peer keeps rows in SQLite
 };
+
+static void sqlserver_open(wh_connection *c, const char **reason) {
+  sqlserver_place.one_writer = test_mssql_is_peer(); // which keeps rows in SQLite
+  test_mssql_open(c, reason);
+}
 #endif
 
 #if defined WHERRY_ODBC && defined WHERRY_POSTGRES

@@ -13,12 +13,14 @@
 #define PASSWORD "a secret 'with' everything"
 #define MODULES  WHERRY_ROOT "/.tds-peer"
 
-enum { SERVERS_MAX = 4, START_SECONDS = 30 };
+enum { SERVERS_MAX = 4, START_SECONDS = 30, GIVEN_PARTS = 5 };
 
-static char folder[64], database[32];
+static char folder[64], database[64];
 static pid_t servers[SERVERS_MAX], owner;
 static size_t server_count;
 static int port, databases;
+static char given_text[512];
+static wh_str given[GIVEN_PARTS]; // host, port, user, password, database; none: the peer
 static wh_mssql_options options;
 static wh_os_real real_os;
 
@@ -79,7 +81,7 @@ static const char *make_folder(void) {
   return NULL;
 }
 
-const char *test_mssql_start(void) {
+static const char *start_peer(void) {
   static const char *reason;
   static bool tried;
   if (tried) return reason;
@@ -99,21 +101,106 @@ int test_mssql_start_tls(const char *certificate, const char *key) {
   return spawn(certificate, key);
 }
 
+// --- a server that is there ----------------------------------------------------------------------
+
+// A password may have colons. The parts are ended where they are: some are taken as C strings.
+static bool split_given(char *text) {
+  char *end = strrchr(text, ':');
+  if (!end) return false;
+  given[4] = wh_str_of(end + 1);
+  *end = 0;
+  for (size_t i = 0; i < 3; i++) {
+    char *colon = strchr(text, ':');
+    if (!colon) return false;
+    *colon = 0;
+    given[i] = wh_str_of(text);
+    text = colon + 1;
+  }
+  given[3] = wh_str_of(text);
+  return true;
+}
+
+// NULL, or what is wrong with WHERRY_TEST_SQLSERVER.
+static const char *read_given(void) {
+  const char *text = getenv("WHERRY_TEST_SQLSERVER");
+  int64_t number;
+  if (!text || given[0].len) return NULL;
+  snprintf(given_text, sizeof given_text, "%s", text);
+  if (!split_given(given_text) || !wh_str_to_i64(given[1], &number))
+    return "WHERRY_TEST_SQLSERVER is host:port:user:password:database";
+  port = (int)number;
+  return NULL;
+}
+
+bool test_mssql_is_peer(void) {
+  return getenv("WHERRY_TEST_SQLSERVER") == NULL;
+}
+
+const char *test_mssql_start(void) {
+  return test_mssql_is_peer() ? start_peer() : read_given();
+}
+
+static void aim_at(wh_str name) {
+  bool is_peer = test_mssql_is_peer();
+  wh_str host = is_peer ? WH_STR("127.0.0.1") : given[0];
+  options = (wh_mssql_options){
+      .server = {.host = host,
+                 .port = port,
+                 .database = name,
+                 .user = is_peer ? WH_STR("sa") : given[2],
+                 .password = is_peer ? WH_STR(PASSWORD) : given[3],
+                 .tls = wh_str_is(host, "127.0.0.1") ? WH_TLS_OFF : WH_TLS_REQUIRE,
+                 .connect_timeout_us = 10 * 1000000,
+                 .lock_timeout_us = 200000}};
+}
+
+static wh_mem own_mem;
+
+static wh_mssql_session *open_own(wh_connection *c, wh_connection *own) {
+  wh_mssql_session *s = NULL;
+  *own = *c;
+  own->mem = &own_mem;
+  CHECK_OK(wh_mssql_open(own, WH_SQL_WRITE, &s, &test_err));
+  return s;
+}
+
+// Runs "<before> database <behind>" where databases are made. What a server does not know of it
+// (Babelfish has no snapshots to allow) is no harm.
+static wh_status run_above(wh_connection *c, const char *before, const char *behind) {
+  char text[256];
+  wh_connection own;
+  aim_at(given[4]);
+  wh_mssql_session *s = open_own(c, &own);
+  snprintf(text, sizeof text, "%s [%s]%s", before, database, behind);
+  wh_status status = s ? wh_mssql_run_c(s, text, &test_err) : WH_ERR_UNAVAILABLE;
+  wh_mssql_close(s);
+  aim_at(wh_str_of(database));
+  return status;
+}
+
+// Sessions that have just ended may still be there: SQL Server can be told to let go of them.
+static void drop_database(wh_connection *c) {
+  enum { TRIES = 20, PAUSE_US = 100000 };
+  (void)run_above(c, "ALTER DATABASE", " SET SINGLE_USER WITH ROLLBACK IMMEDIATE");
+  for (int i = 0; i < TRIES; i++) {
+    if (run_above(c, "DROP DATABASE", "") == WH_OK) return;
+    usleep(PAUSE_US);
+  }
+  test_note("the database %s is still there: %s", database, test_err.text);
+}
+
 // --- databases -----------------------------------------------------------------------------------
 
 void test_mssql_open(wh_connection *c, const char **reason) {
   *reason = test_mssql_start();
   if (*reason) return;
   REQUIRE_OK(wh_os_real_init(&real_os, &test_mem, &test_err));
-  snprintf(database, sizeof database, "test_%d", ++databases);
-  options = (wh_mssql_options){.server = {.host = WH_STR("127.0.0.1"),
-                                          .port = port,
-                                          .database = wh_str_of(database),
-                                          .user = WH_STR("sa"),
-                                          .password = WH_STR(PASSWORD),
-                                          .tls = WH_TLS_OFF,
-                                          .connect_timeout_us = 10 * 1000000,
-                                          .lock_timeout_us = 200000}};
+  bool is_peer = test_mssql_is_peer();
+  if (is_peer)
+    snprintf(database, sizeof database, "test_%d", ++databases);
+  else
+    snprintf(database, sizeof database, "wherry_test_%d_%d", (int)getpid(), ++databases);
+  aim_at(wh_str_of(database));
   *c = (wh_connection){
       .name = WH_STR("place"),
       .type = &wh_connector_sqlserver,
@@ -122,10 +209,13 @@ void test_mssql_open(wh_connection *c, const char **reason) {
       .mem = &test_mem,
       .row_limit_bytes = 8 << 20,
   };
+  if (is_peer) return;
+  CHECK_OK(run_above(c, "CREATE DATABASE", ""));
+  (void)run_above(c, "ALTER DATABASE", " SET ALLOW_SNAPSHOT_ISOLATION ON");
 }
 
 void test_mssql_close(wh_connection *c) {
-  (void)c;
+  if (!test_mssql_is_peer()) drop_database(c);
   wh_os_real_free(&real_os);
 }
 
@@ -165,16 +255,6 @@ static void translate(const char *text, wh_buf *out) {
       wh_buf_add(out, text, len ? len : 1);
     text += len ? len : 1;
   }
-}
-
-static wh_mem own_mem;
-
-static wh_mssql_session *open_own(wh_connection *c, wh_connection *own) {
-  wh_mssql_session *s = NULL;
-  *own = *c;
-  own->mem = &own_mem;
-  CHECK_OK(wh_mssql_open(own, WH_SQL_WRITE, &s, &test_err));
-  return s;
 }
 
 void test_mssql_sql(wh_connection *c, const char *text) {

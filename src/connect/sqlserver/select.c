@@ -284,7 +284,7 @@ bool wh_mssql_add_operand(wh_buf *sql, const wh_sql_column *c, unsigned number) 
   case WH_BINARY:
     return wh_buf_printf(sql, "CONVERT(varbinary(max), @P%u, 2)", number);
   case WH_UINT64: // a rowversion
-    return wh_buf_printf(sql, "CONVERT(binary(8), @P%u, 2)", number);
+    return wh_buf_printf(sql, "CAST(CAST(@P%u AS bigint) AS binary(8))", number);
   case WH_DECIMAL:
     return wh_buf_printf(sql, "CAST(@P%u AS decimal(%d,%d))", number, c->type.precision,
                          c->type.scale);
@@ -323,8 +323,8 @@ wh_status wh_mssql_operand(const wh_sql_column *c, const wh_value *v, wh_arena *
     wh_buf_add_c(&text, v->as.b ? "1" : "0");
     break;
   default:
-    if (c->type.kind == WH_UINT64 && wh_kind_is_int(v->type.kind))
-      wh_buf_printf(&text, "%016llx", (unsigned long long)v->as.u);
+    if (c->type.kind == WH_UINT64 && v->type.kind == WH_UINT64 && v->as.u > INT64_MAX)
+      wh_buf_printf(&text, "%lld", (long long)INT64_MAX); // no rowversion is beyond a bigint
     else
       wh_value_write(v, &text);
     break;

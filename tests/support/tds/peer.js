@@ -126,6 +126,7 @@ class Connection {
     const at = faults.findIndex((f) => Boolean(f.after) === after && text.replaceAll(/[[\]]/g, '').includes(f.words));
     if (at < 0) return;
     const [fault] = faults.splice(at, 1);
+    if (fault.error === 3609) this.session.transaction('rollback', null, []); // as the server does when a trigger rolls back
     if (fault.error) throw new SqlError(fault.error, `Error ${fault.error} on demand.`);
     this.line.cut();
     throw new SqlError(0, 'cut');

@@ -61,6 +61,8 @@ export class Session {
   settings = { rowcount: 0, lockTimeout: 5000, fmtonly: false };
   variables = {};
   inTransaction = false;
+  undo = []; // of the catalog, in the transaction
+  saved = new Map(); // savepoint -> how much there was to undo then
   constructor(server, login) {
     this.server = server;
     this.login = login;
@@ -72,6 +74,7 @@ export class Session {
     this.addFunctions();
   }
   close() {
+    this.undoTo(0);
     this.server.active.delete(this);
     try { this.db.close(); } catch { /* it was */ }
   }
@@ -322,10 +325,29 @@ export class Session {
     if (word === 'lock_timeout') this.settings.lockTimeout = Number(list[2]);
     return {};
   }
+  // Tables that are made and dropped in a transaction are so with it; the catalog follows.
+  keep(isTemporary, name, entry) {
+    const map = isTemporary ? this.temporary : this.server.tables, key = lower(isTemporary ? name : `dbo.${name}`), before = map.get(key);
+    const put = (value) => (value ? map.set(key, value) : map.delete(key));
+    put(entry);
+    if (this.inTransaction) this.undo.push(() => put(before));
+  }
+  undoTo(length) {
+    while (this.undo.length > length) this.undo.pop()();
+  }
   transaction(word, second, list) {
     const name = unquote(list[2] ?? '');
-    if (word === 'save') return this.db.exec(`SAVEPOINT ${quoted(name)}`), {};
-    if (word === 'rollback' && name) return this.db.exec(`ROLLBACK TO ${quoted(name)}`), {};
+    if (word === 'save') {
+      this.db.exec(`SAVEPOINT ${quoted(name)}`);
+      this.saved.set(lower(name), this.undo.length);
+      return {};
+    }
+    if (word === 'rollback' && name) {
+      if (!this.saved.has(lower(name))) throw new SqlError(6401, `Cannot roll back ${name}. No transaction or savepoint of that name was found.`);
+      this.db.exec(`ROLLBACK TO ${quoted(name)}`);
+      this.undoTo(this.saved.get(lower(name)));
+      return {};
+    }
     if (word === 'begin') {
       if (this.inTransaction) throw new SqlError(50000, 'A transaction within a transaction.');
       this.db.exec('BEGIN');
@@ -335,6 +357,9 @@ export class Session {
     if (!this.inTransaction) throw new SqlError(word === 'commit' ? 3902 : 3903, `The ${word.toUpperCase()} TRANSACTION request has no corresponding BEGIN TRANSACTION.`);
     this.db.exec(word.toUpperCase());
     this.inTransaction = false;
+    if (word === 'rollback') this.undoTo(0);
+    this.undo = [];
+    this.saved.clear();
     this.server.active.delete(this);
     return {};
   }
@@ -398,7 +423,7 @@ export class Session {
     const where = isTemporary ? 'main' : 'dbo';
     this.db.exec(`CREATE TABLE ${where}.${quoted(made.table)} (${definitions.join(', ')})`);
     const entry = { ...made, schema: 'dbo', id: this.server.nextId++ };
-    (isTemporary ? this.temporary : this.server.tables).set(lower(isTemporary ? made.table : `dbo.${made.table}`), entry);
+    this.keep(isTemporary, made.table, entry);
     entry.keys.sort((a, b) => b.primary - a.primary);
     if (identity && !made.keys.some((k) => k.primary)) this.db.exec(`CREATE TRIGGER ${where}.${quoted(`${made.table}_id`)} AFTER INSERT ON ${quoted(made.table)} WHEN new.${quoted(identity.name)} IS NULL BEGIN UPDATE ${quoted(made.table)} SET ${quoted(identity.name)} = new.rowid WHERE rowid = new.rowid; END`);
     const rv = made.columns.find((c) => c.type.name === 'rowversion');
@@ -417,7 +442,7 @@ export class Session {
       throw new SqlError(3701, `Cannot drop the ${kind} '${name}', because it does not exist or you do not have permission.`, 11);
     }
     this.db.exec(`DROP ${table.view ? 'VIEW' : 'TABLE'} ${name[0] === '#' ? 'main' : 'dbo'}.${quoted(table.table)}`);
-    (name[0] === '#' ? this.temporary : this.server.tables).delete(lower(name[0] === '#' ? name : `dbo.${name}`));
+    this.keep(name[0] === '#', name, null);
     return {};
   }
 

@@ -8,7 +8,7 @@
 #define DEFAULT_FILE "wherry.yaml"
 
 enum {
-  MEMORY_MIN_BYTES = 16 << 20,    // of the `memory` word
+  MEMORY_MIN_BYTES = 20 << 20,    // of the `memory` word
   MEMORY_OWN_MIN_BYTES = 8 << 20, // that must be left when libraries have taken their reserves
 };
 

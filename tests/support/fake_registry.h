@@ -115,7 +115,7 @@ static const wh_connector fake_server = {.name = "server",
                                          .source = &fake_source,
                                          .sink = &fake_sink,
                                          .check = fake_server_check,
-                                         .reserve_bytes = 12u << 20};
+                                         .reserve_bytes = 16u << 20};
 static const wh_connector fake_feed = {
     .name = "feed", .help = "a source alone", .options = fake_bare_table, .source = &fake_source};
 static const wh_connector fake_drain = {

@@ -45,6 +45,12 @@ void wh_load_ranges(wh_loader *l) {
     const wh_connector *from = type_of(l, p->from.connection);
     const wh_connector *to = type_of(l, p->to.connection);
     if (p->read.ranges < 2 || !from || !from->source || from->source->share || !to) continue;
+    if (!from->source->extremes) {
+      wh_problems_error(&l->problems, wh_node_get(p->node, "read"),
+                        "pipeline %.*s: read: ranges: tables of %s are read by one session",
+                        WH_SHOWN(p->name), from->name);
+      continue;
+    }
     if (to->store) {
       check_loads(l, p);
     } else if (!is_guarded(p)) {

@@ -108,7 +108,8 @@ typedef struct wh_source_type {
   // order); a value that does not fit its column rejects the row.
   wh_status (*open)(wh_connection *c, const wh_source_query *query, const wh_schema *schema,
                     wh_reader **ret, wh_error *err);
-  // A query whose one row is the lowest and the highest value of a table's column.
+  // A query whose one row is the lowest and the highest value of a table's column. NULL: tables are
+  // not read by ranges here.
   wh_status (*extremes)(wh_connection *c, wh_str table, wh_str column, wh_arena *arena, wh_str *ret,
                         wh_error *err);
   // NULL: sessions cannot share a snapshot here.

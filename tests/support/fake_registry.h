@@ -93,7 +93,15 @@ static wh_status fake_server_check(const void *options, wh_error *err) {
   return wh_fail(err, WH_ERR_USAGE, "a password needs a user");
 }
 
-static const wh_source_type fake_source = {.open_finder = fake_open_finder};
+static wh_status fake_extremes(wh_connection *c, wh_str table, wh_str column, wh_arena *arena,
+                               wh_str *ret, wh_error *err) {
+  (void)c, (void)table, (void)column, (void)arena, (void)ret;
+  return wh_fail(err, WH_ERR_BUG, "not called");
+}
+
+static const wh_source_type fake_source = {.open_finder = fake_open_finder,
+                                           .extremes = fake_extremes};
+static const wh_source_type fake_plain_source = {.open_finder = fake_open_finder};
 static const wh_sink_type fake_sink = {.exact = true};
 static const wh_store_type fake_store = {.has_versions = true};
 
@@ -116,8 +124,10 @@ static const wh_connector fake_server = {.name = "server",
                                          .sink = &fake_sink,
                                          .check = fake_server_check,
                                          .reserve_bytes = 16u << 20};
-static const wh_connector fake_feed = {
-    .name = "feed", .help = "a source alone", .options = fake_bare_table, .source = &fake_source};
+static const wh_connector fake_feed = {.name = "feed",
+                                       .help = "a source alone",
+                                       .options = fake_bare_table,
+                                       .source = &fake_plain_source};
 static const wh_connector fake_drain = {
     .name = "drain", .help = "a sink alone", .options = fake_bare_table, .sink = &fake_sink};
 

@@ -1,4 +1,5 @@
 #include "connect/odbc/source.h"
+#include "connect/table_list.h"
 
 static wh_status key_of(const wh_odbc_relation *r, wh_arena *arena, const wh_str **ret,
                         size_t *ret_count, wh_error *err) {
@@ -13,6 +14,25 @@ static wh_status key_of(const wh_odbc_relation *r, wh_arena *arena, const wh_str
   }
   *ret = key;
   *ret_count = count;
+  return WH_OK;
+}
+
+// --- Names ---------------------------------------------------------------------------------------
+
+static wh_status list_tables(wh_connection *c, wh_arena *arena, wh_table_name **ret,
+                             size_t *ret_count, wh_error *err) {
+  WH_CLEAN_ODBC wh_odbc_session *s = NULL;
+  wh_odbc_tables tables;
+  wh_table_list list = {.arena = arena};
+  WH_TRY(wh_odbc_open(c, false, &s, err));
+  WH_TRY(wh_odbc_list(s, (wh_str){0}, arena, &tables, err));
+  for (size_t i = 0; i < tables.count; i++) {
+    const wh_odbc_table *t = &tables.items[i];
+    wh_table_name name = {.schema = t->schema, .table = t->name, .is_home = t->is_alone};
+    WH_TRY(wh_table_list_add(&list, &name, err));
+  }
+  *ret = list.items;
+  *ret_count = list.count;
   return WH_OK;
 }
 
@@ -90,6 +110,7 @@ static wh_status bound(wh_connection *c, const wh_source_query *query, wh_arena 
 }
 
 const wh_source_type wh_odbc_source = {
+    .tables = list_tables,
     .discover = discover,
     .describe = describe,
     .bound = bound,

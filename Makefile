@@ -44,6 +44,13 @@ bench-codecs: all ## one format to another, beside DuckDB, PyArrow and Polars
 	@scripts/install-peers
 	@.peers/bin/python bench/codecs.py $(BUILD)
 
+.PHONY: bench-databases
+bench-databases: all ## databases in and out, beside their own tools
+	@scripts/build $(BUILD)
+	@scripts/install-deps test
+	@scripts/install-tds-peer
+	@python3 bench/databases.py $(BUILD)
+
 .PHONY: bench-workers
 bench-workers: all ## one, two and four workers on one ledger, and its queue beside pgbench
 	@scripts/build $(BUILD)

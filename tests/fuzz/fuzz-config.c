@@ -66,8 +66,8 @@ static void check(const wh_config *config) {
     const wh_pipeline *p = &config->pipelines[i];
     if (!wh_config_find_connection(config, p->from.connection)) abort();
     if (!wh_config_find_connection(config, p->to.connection)) abort();
-    if (p->name.len == 0 || p->attempts < 1 || p->batch_rows < 1) abort();
-    if (!p->raw && !p->gate.all && p->gate.count == 0) abort();
+    if (p->name.len == 0 || p->attempts < 1 || p->batch_rows < 0) abort();
+    if (!p->raw && !p->many && !p->gate.all && p->gate.count == 0) abort();
     if (p->when.kind == WH_WHEN_CRON) (void)wh_cron_next(&p->when.cron, NULL, 0);
   }
 }

@@ -26,12 +26,20 @@ static wh_status show_json(showing *s, const wh_grant *grant, wh_error *err) {
   return WH_OK;
 }
 
+// Names of tables, which are the server's, may have line breaks.
+static void show_remark(wh_str text) {
+  printf("-- ");
+  for (size_t i = 0; i < text.len; i++)
+    putchar((unsigned char)text.data[i] < ' ' ? ' ' : text.data[i]);
+  putchar('\n');
+}
+
 // What is printed can be run as it is: whatever is no statement is a comment.
 static wh_status show(void *context, const wh_grant *grant, wh_error *err) {
   showing *s = context;
   s->count++;
   if (s->cli->json) return show_json(s, grant, err);
-  if (!wh_str_eq(s->why, grant->why)) printf("-- %.*s\n", WH_STR_ARG(grant->why));
+  if (!wh_str_eq(s->why, grant->why)) show_remark(grant->why);
   if (grant->sql.len) printf("%.*s;\n", WH_STR_ARG(grant->sql));
   s->why = wh_arena_str(&s->cli->arena, grant->why);
   return s->why.data ? WH_OK : wh_fail_memory(err);

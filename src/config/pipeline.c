@@ -479,6 +479,11 @@ static void check_steps(checker *c) {
 static void check_read_key(const checker *c) {
   const wh_gate *gate = &c->p->gate;
   const wh_str_list *key = &c->p->read.key;
+  for (size_t i = 0; i < key->count; i++)
+    for (size_t j = 0; j < i; j++)
+      if (wh_str_eq(key->items[i], key->items[j]))
+        problem(c, wh_node_get(c->words.read, "key"), "read: key: '%.*s' is listed twice",
+                WH_SHOWN(key->items[i]));
   if (!c->p->read.deletes || gate->all || gate->count == 0) return;
   wh_str *words = wh_load_array(c->l, gate->count, sizeof *words);
   if (!words) return;

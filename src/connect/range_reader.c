@@ -146,9 +146,18 @@ static wh_status give(range_reader *r, slot *from, wh_batch *batch, wh_rejects *
   }
   uint64_t shift = r->rows - from->rows_before; // may wrap: it is added
   WH_TRY(give_rejects(from, shift, rejects, err));
+  // The caller's batch may have more columns than ours: only ours change places.
   wh_batch taken = from->batch;
+  wh_column *own = batch->columns;
+  for (size_t i = 0; i < r->schema.count; i++) {
+    wh_column column = own[i];
+    own[i] = taken.columns[i];
+    taken.columns[i] = column;
+  }
   from->batch = *batch;
+  from->batch.columns = taken.columns;
   *batch = taken;
+  batch->columns = own;
   batch->first_row += shift;
   for (size_t i = 0; batch->places && i < batch->rows; i++)
     batch->places[i].row += shift;
@@ -164,13 +173,14 @@ static wh_status range_next(wh_reader *base, wh_batch *batch, wh_rejects *reject
     if (!wh_queue_pop(&r->full, &next))
       return wh_fail(err, WH_ERR_BUG, "the sessions of a reader are gone");
     slot *from = next;
+    bool rejected = from->rejects.count > 0; // goes on before more is gathered
     WH_TRY(give(r, from, batch, rejects, err));
     if (from->is_last)
       r->open--;
     else
       (void)wh_queue_push(&from->session->free, from);
     base->paused = r->open > 0;
-    if (batch->rows) return WH_OK;
+    if (batch->rows || rejected) return WH_OK;
   }
   base->paused = false;
   return WH_OK;

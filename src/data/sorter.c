@@ -8,6 +8,7 @@ enum {
   LENGTH_BYTES = 4, // in front of a record in the file
   ENTRIES_FIRST = 256,
   LIMIT_MIN = 16 * 1024,
+  LIMIT_MAX = 1 << 30, // offsets are 32 bit
   WRITE_BYTES = 64 * 1024,
 };
 
@@ -59,6 +60,7 @@ wh_status wh_sorter_open(wh_os *os, wh_mem *mem, wh_str scratch, size_t limit_by
   s->os = os;
   s->mem = mem;
   s->limit = limit_bytes > LIMIT_MIN ? limit_bytes : LIMIT_MIN;
+  if (s->limit > LIMIT_MAX) s->limit = LIMIT_MAX;
   wh_arena_init(&s->arena, mem);
   wh_buf_init(&s->bytes, mem, 0);
   wh_buf_init(&s->last, mem, 0);

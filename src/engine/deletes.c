@@ -15,6 +15,7 @@ struct wh_deletes_reader {
   wh_reader *rows;
   wh_run_input *in;
   wh_mem *mem;
+  wh_arena arena;   // of the thread that reads
   wh_schema schema; // the rows', and the column
   size_t column;    // its index
   wh_schema key;    // columns of the key
@@ -36,8 +37,7 @@ struct wh_deletes_reader {
 
 static wh_status open_sorter(wh_deletes_reader *d, wh_sorter **ret, wh_error *err) {
   wh_engine *e = d->in->engine;
-  wh_str scratch =
-      wh_arena_printf(d->in->arena, "%.*s/scratch", WH_STR_ARG(e->config->state_folder));
+  wh_str scratch = wh_arena_printf(&d->arena, "%.*s/scratch", WH_STR_ARG(e->config->state_folder));
   if (!scratch.data) return wh_fail_memory(err);
   size_t limit = (size_t)e->config->memory_bytes / SORT_SHARE_OF_MEMORY;
   return wh_sorter_open(e->os, d->mem, scratch, limit, ret, err);
@@ -112,7 +112,7 @@ static wh_status drop_raw(wh_rejects *self, const wh_reject *reject, wh_str text
 }
 
 static wh_status open_source_keys(wh_deletes_reader *d, wh_error *err) {
-  wh_str *names = WH_NEW_ARRAY(d->in->arena, d->key.count, wh_str);
+  wh_str *names = WH_NEW_ARRAY(&d->arena, d->key.count, wh_str);
   if (!names) return wh_fail_memory(err);
   for (size_t i = 0; i < d->key.count; i++)
     names[i] = d->key.fields[i].name;
@@ -214,6 +214,7 @@ static void deletes_close(wh_reader *reader) {
   wh_reader_close(d->keys);
   if (d->has_key_batch) wh_batch_free(&d->key_batch);
   wh_buf_free(&d->bytes);
+  wh_arena_free(&d->arena);
   wh_reader_close(d->rows);
   d->in->deletes = NULL;
   wh_mem_free(d->mem, d, sizeof *d);
@@ -315,6 +316,7 @@ static wh_status open_around(wh_run_input *in, const wh_str *names, size_t count
   if (!d) return wh_fail_memory(err);
   *d = (wh_deletes_reader){.rows = in->reader, .in = in, .mem = mem, .compares = compares};
   wh_buf_init(&d->bytes, mem, 0);
+  wh_arena_init(&d->arena, mem);
   wh_status status = make_schema(d, err);
   if (status == WH_OK) status = find_key(d, names, count, err);
   if (status != WH_OK) {

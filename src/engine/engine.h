@@ -72,6 +72,7 @@ typedef struct wh_run_totals {
   uint64_t runs, failed;
   uint64_t rows_quarantined;
   bool stopped; // engine->stop was set
+  bool passes;  // a scheduled run failed for a reason that passes: it is to be tried again soon
 } wh_run_totals;
 
 // Runs a pipeline once: a database is read, or every object that is waiting is taken, one run

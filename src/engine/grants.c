@@ -102,9 +102,9 @@ static wh_status add_lookup(needs *n, const wh_lookup *l, wh_error *err) {
     columns[count++] = l->proofs[i].column;
   for (size_t i = 0; i < l->show.count; i++)
     columns[count++] = l->show.items[i];
-  n->items[n->count++] =
-      (wh_need){.who = l->name, .table = l->from.thing, .columns = columns, .column_count = count};
-  return WH_OK;
+  wh_need need = {
+      .who = l->name, .table = l->from.thing, .columns = columns, .column_count = count};
+  return add_need(n, &need, err);
 }
 
 static wh_status collect(needs *n, wh_error *err) {

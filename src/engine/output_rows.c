@@ -3,8 +3,10 @@
 #include "data/deleted.h"
 
 // Which columns the table gets. In the rows of an append the column is one like any other.
-wh_status wh_output_rows_init(wh_output_rows *r, const wh_write *write, const wh_schema *in,
+wh_status wh_output_rows_init(wh_output_rows *r, const wh_write *write, const wh_schema *schema,
                               wh_mem *mem, wh_arena *arena, wh_error *err) {
+  WH_TRY(wh_schema_copy(schema, arena, &r->in, err));
+  const wh_schema *in = &r->in;
   ptrdiff_t column = wh_deleted_column(in);
   bool upsert = write->mode == WH_WRITE_UPSERT, marks = write->deletes == WH_DELETES_MARK;
   r->column = marks && !upsert ? -1 : column;

@@ -5,6 +5,7 @@
 #include "config/config.h"
 
 typedef struct wh_output_rows {
+  wh_schema in;     // of what comes, copied: it outlives the flow
   wh_schema schema; // of the rows: what the table gets
   bool erases;      // `gone` may have rows, for the sink's erase
   bool drops;       // they are ignored
@@ -15,8 +16,8 @@ typedef struct wh_output_rows {
   bool has_batches;
 } wh_output_rows;
 
-// Zeroed before; freed whatever it returns. `in` outlives it.
-wh_status wh_output_rows_init(wh_output_rows *rows, const wh_write *write, const wh_schema *in,
+// Zeroed before; freed whatever it returns. `arena` outlives it.
+wh_status wh_output_rows_init(wh_output_rows *rows, const wh_write *write, const wh_schema *schema,
                               wh_mem *mem, wh_arena *arena, wh_error *err);
 void wh_output_rows_free(wh_output_rows *rows);
 // What comes, in two: *live and *gone, which are initialised with `schema`; they borrow from `in`

@@ -158,6 +158,7 @@ static wh_status run_rows(wh_engine *engine, wh_run_request *r, wh_run_totals *t
   }
   if (status != WH_OK) set_failed(&run, &why);
   count_run(engine, &run, totals);
+  totals->passes = r->options->scheduled && will_pass(status);
   return WH_OK;
 }
 
@@ -185,7 +186,7 @@ static wh_status run_scheduled(wh_engine *engine, wh_run_request *r, wh_run_tota
   if (!is_due && !objects) return WH_OK;
   WH_TRY(run_objects_or_rows(engine, r, totals, err));
   // A retry comes before the schedule's time, and what was stopped has not been done.
-  if (!is_due || totals->stopped) return WH_OK;
+  if (!is_due || totals->stopped || totals->passes) return WH_OK;
   return engine->ledger->type->set_fired(engine->ledger, p->name, due, err);
 }
 
@@ -262,6 +263,7 @@ static wh_status run_members(wh_engine *engine, const wh_run_request *r, wh_run_
     }
     wh_error own = {0};
     wh_status status = run_single(engine, &members.items[i], &options, totals, &own);
+    if (status == WH_ERR_BUSY && r->options->scheduled) continue; // somebody does it now
     if (status == WH_OK || first != WH_OK) continue;
     first = status;
     if (err) *err = own;

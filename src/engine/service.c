@@ -89,8 +89,9 @@ static wh_status look(service *s, const duty *d, int64_t *ret_us, wh_error *err)
 }
 
 // Gives when to take the pipeline up again. `looks`: its store is listed first, and *ret_look_us is
-// when to do so again.
-static int64_t run_duty(service *s, const duty *d, bool looks, int64_t *ret_look_us) {
+// when to do so again; *ret_ran: something was done.
+static int64_t run_duty(service *s, const duty *d, bool looks, int64_t *ret_look_us,
+                        bool *ret_ran) {
   wh_engine *e = s->engine;
   const wh_pipeline *p = d->pipeline;
   wh_error err = {0};
@@ -98,8 +99,10 @@ static int64_t run_duty(service *s, const duty *d, bool looks, int64_t *ret_look
   wh_run_options options = {.scheduled = p->when.kind != WH_WHEN_NEW};
   wh_run_totals totals = {0};
   if (status == WH_OK) status = wh_engine_run_pipeline(e, p, &options, &totals, &err);
-  if (status == WH_OK) return look_again_us(s, d);
   int64_t now = wh_now_us(e->os);
+  *ret_ran = totals.runs > 0;
+  if (status == WH_OK && totals.passes) return now + ERROR_AGAIN_US;
+  if (status == WH_OK) return look_again_us(s, d);
   if (status == WH_ERR_BUSY) return now + (s->heard_fd < 0 ? BUSY_AGAIN_US : BUSY_LISTENING_US);
   char name[WH_CONFIG_NAME_MAX + 1];
   snprintf(name, sizeof name, "%.*s", WH_STR_ARG(p->name));
@@ -127,7 +130,8 @@ static void take_up(service *s, duty *d) {
   d->due_us = INT64_MAX;
   if (looks) d->look_us = INT64_MAX;
   pthread_mutex_unlock(&s->mutex);
-  int64_t again = run_duty(s, d, looks, &look_us);
+  bool ran = false;
+  int64_t again = run_duty(s, d, looks, &look_us, &ran);
   pthread_mutex_lock(&s->mutex);
   d->running = false;
   // An event may have come meanwhile and made it due earlier. Where listing failed, it is tried
@@ -136,6 +140,7 @@ static void take_up(service *s, duty *d) {
   if (looks && look_us < d->look_us) d->look_us = look_us;
   if (again < d->due_us) d->due_us = again;
   if (d->objects && d->look_us < d->due_us) d->due_us = d->look_us;
+  if (ran) look_downstream(s, d->pipeline);
 }
 
 static void *work_loop(void *context) {
@@ -151,7 +156,6 @@ static void *work_loop(void *context) {
       continue;
     }
     take_up(s, next);
-    look_downstream(s, next->pipeline);
     wake_main(s);
   }
   pthread_mutex_unlock(&s->mutex);

@@ -141,8 +141,9 @@ wh_status ledger_check_epoch(ledger *l, wh_str pipeline, uint64_t epoch, wh_erro
 }
 
 static wh_status renew(ledger *l, const wh_lease *lease, wh_error *err) {
-  WH_TRY(ledger_check_epoch(l, lease->pipeline, lease->epoch, err));
-  return l->driver->renew(l, lease->own, err);
+  // The lease first, as whoever takes it does.
+  WH_TRY(l->driver->renew(l, lease->own, err));
+  return ledger_check_epoch(l, lease->pipeline, lease->epoch, err);
 }
 
 wh_status ledger_renew(wh_ledger *base, wh_lease *lease, wh_error *err) {

@@ -75,7 +75,7 @@ static const meaning meanings[] = {
     {"S1T0", WH_ERR_LIMIT, false, "the statement took longer than statement_timeout"},
     {"HY001", WH_ERR_MEMORY, false, "the driver has no memory left"},
     {"HY014", WH_ERR_MEMORY, false, "the driver has no memory left"},
-    {"HY008", WH_ERR_CANCELLED, false, "it was cancelled"},
+    {"HY008", WH_ERR_UNAVAILABLE, true, "somebody ended the statement at the database"},
     {"08", WH_ERR_UNAVAILABLE, true, "the connection to the database was lost"},
     {"57P", WH_ERR_UNAVAILABLE, true, "the database is shutting down"},
     {"40", WH_ERR_BUSY, true, NULL},

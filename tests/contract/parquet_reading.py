@@ -129,9 +129,12 @@ def test_random_tables_of_pyarrow():
             options = arrow_random.options(table)
             path = folder / f"{number}.parquet"
             pq.write_table(table, path, **options)
+            try:  # as PyArrow reads it: version 1.0 has other units
+                want.append(rows_of(pq.read_table(path, coerce_int96_timestamp_unit="us")))
+            except pa.ArrowInvalid as error:
+                tap.note(f"seed {tap.SEED + number}: PyArrow cannot read what it wrote: {error}")
+                continue
             paths.append(path)
-            # As PyArrow reads it: version 1.0 has other units.
-            want.append(rows_of(pq.read_table(path, coerce_int96_timestamp_unit="us")))
             where.append(f"seed {tap.SEED + number} {options} {table.schema}")
         compare(paths, want, where)
 

@@ -5,21 +5,12 @@ import os
 import sqlite3
 
 import tap
-from project import Project, order
+from project import Project, only_release, order
 
 MIB = 1 << 20
 CEILING = 64 * MIB
 ROW_LIMIT = CEILING // 8
 BYTES = 2_000_000_000 if tap.LONG else 200_000_000
-
-
-def only_release():
-    options = json.loads((tap.BUILD / "meson-info/intro-buildoptions.json").read_text())
-    named = {o["name"]: o["value"] for o in options}
-    if named["b_sanitize"] not in ("none", []):
-        raise tap.Skip(f"the sanitizer ({named['b_sanitize']}) has memory of its own")
-    if named["buildtype"] != "release":
-        raise tap.Skip(f"the ceiling is that of a release build, this is {named['buildtype']}")
 
 
 def within(p, what, *args, code=0, stop_after=0):

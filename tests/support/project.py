@@ -39,6 +39,16 @@ pipelines:
 {pipeline}"""
 
 
+def only_release():
+    """Skip where memory is not that of a release build."""
+    options = json.loads((tap.BUILD / "meson-info/intro-buildoptions.json").read_text())
+    named = {o["name"]: o["value"] for o in options}
+    if named["b_sanitize"] not in ("none", []):
+        raise tap.Skip(f"the sanitizer ({named['b_sanitize']}) has memory of its own")
+    if named["buildtype"] != "release":
+        raise tap.Skip(f"the ceiling is that of a release build, this is {named['buildtype']}")
+
+
 class Result:
     def __init__(self, done):
         self.code, self.out, self.err = done.returncode, done.stdout, done.stderr

@@ -65,6 +65,7 @@ typedef struct wh_aws_request {
   void *take_context;
   size_t body_bytes_max;
   int64_t idle_us, total_us; // of each attempt; 0: as in wh_http_request
+  bool anonymous;            // not signed, and no credentials are looked for
   int attempts;              // 0: WH_RETRY_ATTEMPTS; 1: never repeat
   void *tag;
 } wh_aws_request;

@@ -12,18 +12,20 @@ enum { WH_AWS_FILE_BYTES_MAX = 1 << 20 };
 typedef struct wh_aws_setting wh_aws_setting;
 
 typedef struct wh_aws_profiles {
-  wh_arena *arena;
+  wh_arena arena;
   wh_str profile;           // the one chosen
-  bool was_chosen;          // by options or AWS_PROFILE: then it has to be there
+  bool was_chosen;          // by the configuration or AWS_PROFILE, not for want of another
   const char *config_path;  // where was looked; NULL: nowhere, for want of HOME
   const char *secrets_path; // the file of credentials
-  wh_aws_setting *settings;
+  wh_aws_setting *settings; // the one that counts first
+  wh_str texts[2];          // the files' contents, secrets and all
 } wh_aws_profiles;
 
 // Missing files are fine. `profile` empty: AWS_PROFILE, else "default". WH_ERR_USAGE: a line that
 // cannot be read, with file and line, or a profile that was asked for and is not there.
-wh_status wh_aws_profiles_read(wh_os *os, const wh_environment *environment, wh_str profile,
-                               wh_arena *arena, wh_aws_profiles *ret, wh_error *err);
+wh_status wh_aws_profiles_read(wh_os *os, wh_mem *mem, const wh_environment *environment,
+                               wh_str profile, wh_aws_profiles *ret, wh_error *err);
+void wh_aws_profiles_free(wh_aws_profiles *profiles); // wipes what was read; zeroed is fine
 bool wh_aws_profiles_have(const wh_aws_profiles *profiles, wh_str profile);
 // Without data when the profile does not say.
 wh_str wh_aws_profile_get(const wh_aws_profiles *profiles, wh_str profile, const char *name);

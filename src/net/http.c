@@ -66,6 +66,10 @@ void wh_http_free(wh_http *http) {
   wh_mem_free(http->options.mem, http, sizeof *http);
 }
 
+void wh_http_cancel_by(wh_http *http, const atomic_bool *cancel) {
+  http->options.cancel = cancel;
+}
+
 static wh_status make_ready(wh_http *http, wh_error *err) {
   if (http->multi) return WH_OK;
   if (!http->holds_curl) WH_TRY(wh_curl_hold(http->options.mem, err));

@@ -90,6 +90,9 @@ wh_status wh_http_new(const wh_http_options *options, wh_http **ret, wh_error *e
 // Ends what is under way. NULL is fine.
 void wh_http_free(wh_http *http);
 
+// Whose wish to stop counts from now on; NULL: nobody's.
+void wh_http_cancel_by(wh_http *http, const atomic_bool *cancel);
+
 // Fails only for a request that cannot be (its URL, its header fields) or for want of memory.
 wh_status wh_http_start(wh_http *http, const wh_http_request *request, wh_http_exchange **ret,
                         wh_error *err);

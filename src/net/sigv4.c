@@ -291,12 +291,7 @@ static wh_status sign(wh_sigv4_signer *s, const wh_sigv4_keys *keys, const wh_si
   WH_TRY(wh_buf_check(t, err));
   day_key(s, keys, time);
   wh_hmac(&s->key, wh_buf_str(t), hash);
-  static const char hex[] = "0123456789abcdef";
-  for (size_t i = 0; i < sizeof hash; i++) {
-    work->signature[2 * i] = hex[hash[i] >> 4];
-    work->signature[2 * i + 1] = hex[hash[i] & 15];
-  }
-  work->signature[WH_SIGV4_HEX_CHARS] = 0;
+  wh_hex_encode(hash, sizeof hash, work->signature);
   return WH_OK;
 }
 

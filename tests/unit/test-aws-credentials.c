@@ -186,7 +186,8 @@ static bool answer_sts(void *context, const http_peer_request *r, http_peer_line
     return true;
   }
   s->is_signed[i] = authorization.len > 0;
-  const char *credential = memmem(authorization.data, authorization.len, "Credential=", 11);
+  const char *credential =
+      authorization.len ? memmem(authorization.data, authorization.len, "Credential=", 11) : NULL;
   snprintf(s->signer[i], sizeof s->signer[0], "%.*s", credential ? 4 : 0,
            credential ? credential + 11 : "");
   if (s->fail) {

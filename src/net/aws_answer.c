@@ -1,6 +1,6 @@
 #include "net/aws_private.h"
 
-#include "net/json_text.h"
+#include "base/json_doc.h"
 #include "net/xml.h"
 
 // --- what the service says -----------------------------------------------------------------------

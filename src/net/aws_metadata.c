@@ -3,7 +3,7 @@
 #include "net/aws_credentials_private.h"
 
 #include "base/crypto.h"
-#include "net/json_text.h"
+#include "base/json_doc.h"
 #include "net/retry.h"
 
 #include <arpa/inet.h>

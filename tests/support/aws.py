@@ -25,6 +25,7 @@ import time
 import urllib.error
 import urllib.request
 
+import fault_proxy
 import peers
 import servers
 import tap
@@ -129,9 +130,34 @@ class Server:
         if versions:
             s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
 
+    def disturb(self, seed, rate):
+        """A FaultProxy before the server, for the clients that are told of its port."""
+        self.proxy = fault_proxy.FaultProxy(self.port, seed=int(seed), rate=float(rate))
+        return self.proxy.port
+
+    def story(self):
+        """What the proxy did, in one line."""
+        return "; ".join(self.proxy.log)
+
 
 class Moto(Server):
-    """Every service, in memory."""
+    """Every service, in memory. In particular S3's conditions on PUT and on completing with If-None-Match,
+    versions, and notifications to SNS and SQS with their s3:TestEvent are as S3 has them. Weaker than AWS:
+
+    - Signatures: none are looked at before enforce(), and then neither the time nor the body's hash. A request
+      that nobody signed is then answered by 500.
+    - S3: no checksum and no Content-MD5 is verified. That of a PUT is not kept; that told of a multipart
+      object is not its content's. If-Match is ignored when a multipart upload is completed. Any KMS key and
+      8 KiB of metadata will do. Use a strict FaultProxy before it where bodies count.
+    - Events have no versionId and no sequencer, keys have "%2F" for "/", removed objects have none.
+    - DynamoDB: items count as their JSON, so that some below 400 KiB are refused; 26 in a batch, more than 16
+      MiB, 39 digits and 1E126, equal elements of a set, 33 levels and unused values pass; numbers stay as they
+      were written; a transaction's token is ignored; capacity is unlimited; no PartiQL here.
+    - Policies: conditions (s3:prefix) are ignored. DynamoDB's actions
+      are only allowed for Resource "*", and their denials have no code in the body: status 403. S3's and
+      SQS's resources are looked at.
+    - SSM: a SecureString that is not decrypted is "kms:alias/aws/ssm:" and the plain text.
+    """
 
     def start(self):
         if not (INSTALLED / "installed").exists():
@@ -163,7 +189,19 @@ class Moto(Server):
 
 
 class Swift(Server):
-    """Debian's OpenStack Swift with its s3api, all four servers in one process (tests/support/swift_peer.py)."""
+    """Debian's OpenStack Swift with its s3api, all four servers in one process (tests/support/swift_peer.py).
+    Strict about signatures, the time (15 minutes), x-amz-content-sha256 and Content-MD5, keys, part sizes and
+    ranges. Unlike S3:
+
+    - PUT with If-None-Match or If-Match: 501. Completing a multipart upload obeys both (412).
+    - A body that is not what x-amz-content-sha256 says: 400 BadDigest, not XAmzContentSHA256Mismatch. A key that
+      nobody has: SignatureDoesNotMatch, not InvalidAccessKeyId.
+    - x-amz-checksum-*: neither verified nor kept, and a ChecksumCRC32C in the XML that completes a multipart
+      upload is 400 MalformedXML.
+    - Tags and SSE: 501. Other storage classes than STANDARD: 400. GetObjectAttributes: 500. DeleteObjects
+      needs Content-MD5. A version that never was: 500. If-Match on DELETE is ignored. Metadata ends at 256
+      bytes a value, with 500.
+    """
     ENDPOINT = "AWS_ENDPOINT_URL_S3"
     ACCESS_KEY = "test:tester"  # account:user, as its tempauth has them
 
@@ -187,7 +225,15 @@ class Swift(Server):
 
 
 class Dynalite(Server):
-    """DynamoDB in memory, on LevelDB."""
+    """DynamoDB in memory. Strict about expressions, numbers (38 digits, ranges, one way to write them), item size,
+    batches of 25 and sets. Unlike DynamoDB:
+
+    - No TransactWriteItems, TTL or PartiQL: 400 UnknownOperationException. A failed condition does not tell
+      the item (ReturnValuesOnConditionCheckFailure).
+    - Keys and signatures are not looked at, capacity is unlimited, 33 levels pass, and a batch over 16 MiB is
+      413, not 400.
+    - Tables are there at once, where AWS takes seconds.
+    """
     ENDPOINT = "AWS_ENDPOINT_URL_DYNAMODB"
 
     def start(self):
@@ -203,7 +249,7 @@ KINDS = {"moto": Moto, "swift": Swift, "dynalite": Dynalite}
 def serve(kind):
     """Starts one, prints what a client has to know, a line of NAME=VALUE each and an empty one, or
     "skip REASON". Then each line of standard input is a call of the server's, `make_bucket NAME`, `enforce`,
-    and answered by a line: "ok", or what went wrong. Ends with its input."""
+    and answered by a line: "ok" and what it returns, or what went wrong. Ends with its input."""
     try:
         server = KINDS[kind]()
     except tap.Skip as why:
@@ -215,8 +261,8 @@ def serve(kind):
     for line in sys.stdin:
         verb, *args = line.split()
         try:
-            getattr(server, verb)(*args)
-            print("ok", flush=True)
+            result = getattr(server, verb)(*args)
+            print("ok", "" if result is None else result, flush=True)
         except Exception as why:
             print(f"{type(why).__name__}: {why}".replace("\n", " "), flush=True)
 

@@ -152,11 +152,14 @@ static void decode(char *text) {
 // A page of the listing: the prefix and a number. The token is the number it goes on with.
 static void answer_list(line *l, const char *target) {
   static line body; // its buffer is kept
-  char prefix[512] = "", token[32] = "0";
+  char prefix[512] = "", token[32] = "0", last[512];
   (void)parameter(target, "prefix", prefix, sizeof prefix);
   (void)parameter(target, "continuation-token", token, sizeof token);
   decode(prefix);
   uint64_t first = strtoull(token, NULL, 10);
+  if (parameter(target, "marker", last,
+                sizeof last)) // the listing of old: the last key that it gave
+    first = strtoull(last + (strlen(last) < 8 ? 0 : strlen(last) - 8), NULL, 10) + 1;
   uint64_t end = first + PAGE_KEYS < objects ? first + PAGE_KEYS : objects;
   body.out_len = 0;
   say(&body,

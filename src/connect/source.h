@@ -123,3 +123,11 @@ typedef struct wh_source_type {
 // connection's row_limit_bytes.
 wh_status wh_source_check_row(const wh_connection *c, wh_str what, uint64_t row, size_t bytes,
                               wh_error *err);
+
+// WH_ERR_NOT_FOUND: "erp: sales_order has no column 'x'" with the nearest name of its columns.
+// Those are structs of `size` bytes that begin with their name.
+wh_status wh_source_no_column(const wh_connection *c, wh_str what, wh_str column,
+                              const void *columns, size_t count, size_t size, wh_error *err);
+// WH_ERR_USAGE of the user's query: "erp: the query is empty".
+__attribute__((format(printf, 3, 4))) wh_status
+wh_source_refuse(const wh_connection *c, wh_error *err, const char *fmt, ...);

@@ -1,16 +1,6 @@
 // A query of the user's: one SELECT.
 #include "connect/odbc/relate.h"
 
-__attribute__((format(printf, 3, 4))) static wh_status refuse(const wh_odbc_session *s,
-                                                              wh_error *err, const char *fmt, ...) {
-  char text[512];
-  va_list args;
-  va_start(args, fmt);
-  vsnprintf(text, sizeof text, fmt, args);
-  va_end(args);
-  return wh_fail(err, WH_ERR_USAGE, "%.*s: the query %s", WH_STR_ARG(s->connection->name), text);
-}
-
 static bool is_space(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
@@ -69,11 +59,14 @@ static bool begins_with(wh_str q, const char *word) {
 static wh_status check_names(wh_odbc_session *s, const wh_odbc_relation *r, wh_error *err) {
   for (size_t i = 0; i < r->count; i++) {
     wh_str name = r->columns[i].name;
-    if (!name.len) return refuse(s, err, "has a column without a name. Give it one with AS");
+    if (!name.len)
+      return wh_source_refuse(s->connection, err,
+                              "has a column without a name. Give it one with AS");
     for (size_t k = 0; k < i; k++)
       if (wh_str_eq_nocase(name, r->columns[k].name))
-        return refuse(s, err, "has two columns named '%.*s'. Give one another name with AS",
-                      (int)wh_utf8_cut(name, 128), name.data);
+        return wh_source_refuse(s->connection, err,
+                                "has two columns named '%.*s'. Give one another name with AS",
+                                (int)wh_utf8_cut(name, 128), name.data);
   }
   return WH_OK;
 }
@@ -85,7 +78,7 @@ static wh_status does_not_run(wh_odbc_session *s, SQLHSTMT stmt, wh_error *err) 
   wh_odbc_trouble_of(s, SQL_HANDLE_STMT, stmt, &t);
   wh_status status = wh_odbc_fail(s, stmt, "reading the query", &inner);
   if (status == WH_ERR_IO || status == WH_ERR_NOT_FOUND)
-    return refuse(s, err, "does not run: %s", t.text);
+    return wh_source_refuse(s->connection, err, "does not run: %s", t.text);
   if (err) *err = inner;
   return status;
 }
@@ -103,9 +96,11 @@ static wh_status describe(wh_odbc_session *s, SQLHSTMT stmt, wh_arena *arena, wh
   if (SQL_SUCCEEDED(rc) && !SQL_SUCCEEDED(wh_odbc.SQLNumParams(stmt, &params))) params = 0;
   wh_odbc_end_call(s);
   if (!SQL_SUCCEEDED(rc)) return does_not_run(s, stmt, err);
-  if (params) return refuse(s, err, "has a parameter ('?'), which nothing fills");
+  if (params)
+    return wh_source_refuse(s->connection, err, "has a parameter ('?'), which nothing fills");
   if (!columns)
-    return refuse(s, err, "would write, or gives no rows. A source only reads: use a SELECT");
+    return wh_source_refuse(s->connection, err,
+                            "would write, or gives no rows. A source only reads: use a SELECT");
   WH_TRY(wh_odbc_describe_columns(s, stmt, arena, r, err));
   return check_names(s, r, err);
 }
@@ -114,12 +109,15 @@ wh_status wh_odbc_relate_query(wh_odbc_session *s, wh_str query, wh_arena *arena
                                wh_odbc_relation *ret, wh_error *err) {
   bool more;
   wh_odbc_relation r = {.query = one_statement(query, &more), .what = WH_STR("the query")};
-  if (memchr(query.data, 0, query.len)) return refuse(s, err, "has a NUL byte");
-  if (!wh_utf8_valid(query)) return refuse(s, err, "is not UTF-8");
-  if (!r.query.len) return refuse(s, err, "is empty");
+  if (memchr(query.data, 0, query.len))
+    return wh_source_refuse(s->connection, err, "has a NUL byte");
+  if (!wh_utf8_valid(query)) return wh_source_refuse(s->connection, err, "is not UTF-8");
+  if (!r.query.len) return wh_source_refuse(s->connection, err, "is empty");
   if (!begins_with(query, "SELECT") && !begins_with(query, "WITH"))
-    return refuse(s, err, "would write, or gives no rows. A source only reads: use a SELECT");
-  if (more) return refuse(s, err, "has more than one statement. Keep one SELECT");
+    return wh_source_refuse(s->connection, err,
+                            "would write, or gives no rows. A source only reads: use a SELECT");
+  if (more)
+    return wh_source_refuse(s->connection, err, "has more than one statement. Keep one SELECT");
   r.query = wh_arena_str(arena, r.query);
   if (!r.query.data) return wh_fail_memory(err);
   WH_CLEAN_ODBC_STMT SQLHSTMT stmt = SQL_NULL_HSTMT;

@@ -238,16 +238,8 @@ ptrdiff_t wh_odbc_find(const wh_odbc_relation *r, wh_str name) {
 
 wh_status wh_odbc_no_column(const wh_odbc_session *s, const wh_odbc_relation *r, wh_str name,
                             wh_error *err) {
-  WH_CLEAN_ARENA wh_arena arena;
-  wh_arena_init(&arena, s->connection->mem);
-  wh_str *names = WH_NEW_ARRAY(&arena, r->count, wh_str);
-  if (!names) return wh_fail_memory(err);
-  for (size_t i = 0; i < r->count; i++)
-    names[i] = r->columns[i].name;
-  wh_str near = wh_str_nearest(name, names, r->count);
-  return wh_fail(err, WH_ERR_NOT_FOUND, "%.*s: %.*s has no column '%.*s'%s%.*s%s",
-                 WH_STR_ARG(s->connection->name), WH_STR_ARG(r->what), WH_STR_ARG(name),
-                 near.len ? ". Did you mean '" : "", WH_STR_ARG(near), near.len ? "'?" : "");
+  return wh_source_no_column(s->connection, r->what, name, r->columns, r->count, sizeof *r->columns,
+                             err);
 }
 
 // Oracle takes no AS in front of another name of a table.

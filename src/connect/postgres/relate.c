@@ -244,17 +244,9 @@ ptrdiff_t wh_pg_relation_find(const wh_pg_relation *relation, wh_str name) {
 
 wh_status wh_pg_no_column(const wh_pg_session *s, const wh_pg_relation *relation, wh_str name,
                           wh_error *err) {
-  WH_CLEAN_ARENA wh_arena arena;
-  wh_arena_init(&arena, s->base.connection->mem);
-  wh_str *items = WH_NEW_ARRAY(&arena, relation->count, wh_str);
-  if (!items) return wh_fail_memory(err);
-  for (size_t i = 0; i < relation->count; i++)
-    items[i] = relation->columns[i].sql.name;
-  wh_str near = wh_str_nearest(name, items, relation->count);
   wh_str what = relation->table.len ? relation->table : WH_STR("the query");
-  return wh_fail(err, WH_ERR_NOT_FOUND, "%.*s: %.*s has no column '%.*s'%s%.*s%s",
-                 WH_STR_ARG(s->base.connection->name), WH_STR_ARG(what), WH_STR_ARG(name),
-                 near.len ? ". Did you mean '" : "", WH_STR_ARG(near), near.len ? "'?" : "");
+  return wh_source_no_column(s->base.connection, what, name, relation->columns, relation->count,
+                             sizeof *relation->columns, err);
 }
 
 bool wh_pg_add_from(wh_buf *sql, const wh_pg_relation *relation) {

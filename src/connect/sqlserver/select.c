@@ -3,17 +3,6 @@
 
 #include "data/temporal.h"
 
-__attribute__((format(printf, 3, 4))) static wh_status refuse(const wh_mssql_session *s,
-                                                              wh_error *err, const char *fmt, ...) {
-  char text[512];
-  va_list args;
-  va_start(args, fmt);
-  vsnprintf(text, sizeof text, fmt, args);
-  va_end(args);
-  return wh_fail(err, WH_ERR_USAGE, "%.*s: the query %s", WH_STR_ARG(s->base.connection->name),
-                 text);
-}
-
 // --- Queries -------------------------------------------------------------------------------------
 
 static bool is_space(char c) {
@@ -110,16 +99,19 @@ static wh_status take_column(void *context, const wh_str *v, size_t count, wh_er
   wh_sql_relation *r = l->relation;
   (void)count;
   if (v[MESSAGE].len && memmem(v[MESSAGE].data, v[MESSAGE].len, "scalar variable", 15))
-    return refuse(l->session, err, "has a parameter ('@NAME'), which nothing fills");
+    return wh_source_refuse(l->session->base.connection, err,
+                            "has a parameter ('@NAME'), which nothing fills");
   if (v[MESSAGE].len)
-    return refuse(l->session, err, "does not run: %.*s", (int)wh_utf8_cut(v[MESSAGE], 400),
-                  v[MESSAGE].data);
+    return wh_source_refuse(l->session->base.connection, err, "does not run: %.*s",
+                            (int)wh_utf8_cut(v[MESSAGE], 400), v[MESSAGE].data);
   if (!v[NAME].len)
-    return refuse(l->session, err, "has a column without a name. Give it one with AS");
+    return wh_source_refuse(l->session->base.connection, err,
+                            "has a column without a name. Give it one with AS");
   for (size_t i = 0; i < r->count; i++)
     if (wh_str_eq_nocase(r->columns[i].name, v[NAME]))
-      return refuse(l->session, err, "has two columns named '%.*s'. Give one another name with AS",
-                    (int)wh_utf8_cut(v[NAME], 128), v[NAME].data);
+      return wh_source_refuse(l->session->base.connection, err,
+                              "has two columns named '%.*s'. Give one another name with AS",
+                              (int)wh_utf8_cut(v[NAME], 128), v[NAME].data);
   if (r->count == l->cap) {
     size_t cap = l->cap ? l->cap * 2 : 32;
     wh_sql_column *columns = WH_NEW_ARRAY(l->arena, cap, wh_sql_column);
@@ -157,14 +149,19 @@ static wh_status from_query(wh_mssql_session *s, wh_str query, wh_arena *arena, 
       "d.is_hidden = 0 OR d.error_message IS NOT NULL ORDER BY d.column_ordinal";
   *ret = (wh_mssql_from){.query = without_end(query), .what = WH_STR("the query")};
   ret->relation.rows_estimate = WH_SIZE_UNKNOWN;
-  if (skip(ret->query, 0) >= ret->query.len) return refuse(s, err, "is empty");
+  if (skip(ret->query, 0) >= ret->query.len)
+    return wh_source_refuse(s->base.connection, err, "is empty");
   if (!begins_with(ret->query, "SELECT") && !begins_with(ret->query, "WITH"))
-    return refuse(s, err, "would write, or gives no rows. A source only reads: use a SELECT");
-  if (has_second(ret->query)) return refuse(s, err, "has more than one statement. Keep one SELECT");
+    return wh_source_refuse(s->base.connection, err,
+                            "would write, or gives no rows. A source only reads: use a SELECT");
+  if (has_second(ret->query))
+    return wh_source_refuse(s->base.connection, err,
+                            "has more than one statement. Keep one SELECT");
   query_look l = {.session = s, .arena = arena, .relation = &ret->relation};
   WH_TRY(wh_mssql_ask(&s->base, wh_str_of(sql), &ret->query, 1, take_column, &l, err));
   return ret->relation.count ? WH_OK
-                             : refuse(s, err, "gives no rows. A source only reads: use a SELECT");
+                             : wh_source_refuse(s->base.connection, err,
+                                                "gives no rows. A source only reads: use a SELECT");
 }
 
 wh_status wh_mssql_from_of(wh_mssql_session *s, wh_str table, wh_str query, wh_arena *arena,
@@ -187,16 +184,8 @@ ptrdiff_t wh_mssql_find(const wh_sql_relation *relation, wh_str name) {
 
 wh_status wh_mssql_no_column(const wh_mssql_session *s, const wh_mssql_from *from, wh_str name,
                              wh_error *err) {
-  WH_CLEAN_ARENA wh_arena arena;
-  wh_arena_init(&arena, s->base.connection->mem);
-  wh_str *names = WH_NEW_ARRAY(&arena, from->relation.count, wh_str);
-  if (!names) return wh_fail_memory(err);
-  for (size_t i = 0; i < from->relation.count; i++)
-    names[i] = from->relation.columns[i].name;
-  wh_str near = wh_str_nearest(name, names, from->relation.count);
-  return wh_fail(err, WH_ERR_NOT_FOUND, "%.*s: %.*s has no column '%.*s'%s%.*s%s",
-                 WH_STR_ARG(s->base.connection->name), WH_STR_ARG(from->what), WH_STR_ARG(name),
-                 near.len ? ". Did you mean '" : "", WH_STR_ARG(near), near.len ? "'?" : "");
+  return wh_source_no_column(s->base.connection, from->what, name, from->relation.columns,
+                             from->relation.count, sizeof *from->relation.columns, err);
 }
 
 bool wh_mssql_add_from(wh_buf *sql, const wh_mssql_from *from) {

@@ -9,9 +9,9 @@ typedef struct finder {
   wh_finder base;
   wh_mysql_session *session;
   wh_arena arena;
-  wh_mysql_from from;
+  wh_sql_from from;
   bool has_side; // the rows' orders are in a table of their own
-  wh_mysql_from side;
+  wh_sql_from side;
   wh_schema show;
   wh_mysql_decoder *decoders;
   wh_type *key_types; // of the columns
@@ -121,8 +121,8 @@ static wh_status set_keys(finder *f, const wh_str *key, size_t count, wh_buf *wh
   f->params = WH_NEW_ARRAY(&f->arena, 2 * count + 1, wh_mysql_param);
   if (!f->key_types || !f->binds || !f->params) return wh_fail_memory(err);
   for (size_t i = 0; i < count; i++) {
-    ptrdiff_t at = wh_mysql_find(&f->from.relation, key[i]);
-    if (at < 0) return wh_mysql_no_column(f->session, &f->from, key[i], err);
+    ptrdiff_t at = wh_sql_find(WH_SQL_COLUMNS(&f->from.relation), key[i]);
+    if (at < 0) return wh_sql_no_column(&f->session->base, &f->from, key[i], err);
     const wh_sql_column *c = &f->from.relation.columns[at];
     f->key_types[i] = c->type;
     wh_buf_add_c(where, i ? " AND " : " WHERE ");
@@ -160,7 +160,7 @@ static void add_order(const finder *f, wh_buf *sql) {
   }
   wh_buf_add_c(sql, "(SELECT o.");
   wh_mysql_add_name(sql, WH_STR(WH_ORDER_COLUMN));
-  wh_mysql_add_from(sql, &f->side);
+  wh_sql_add_from(sql, &f->session->base, &f->side);
   wh_buf_add_c(sql, " AS o");
   for (size_t i = 0; i < side->count; i++) {
     wh_buf_add_c(sql, i ? " AND o." : " WHERE o.");
@@ -175,12 +175,12 @@ static wh_status set_show(finder *f, const wh_str *show, size_t count, wh_buf *s
   wh_schema all;
   wh_field *fields = WH_NEW_ARRAY(&f->arena, count, wh_field);
   if (!fields) return wh_fail_memory(err);
-  WH_TRY(wh_mysql_schema(f->session, &f->from.relation, &f->arena, &all, err));
+  WH_TRY(wh_mysql_schema(&f->session->base, &f->from.relation, &f->arena, &all, err));
   for (size_t i = 0; i < count; i++) {
-    ptrdiff_t at = wh_mysql_find(&f->from.relation, show[i]);
+    ptrdiff_t at = wh_sql_find(WH_SQL_COLUMNS(&f->from.relation), show[i]);
     bool is_order =
         (f->from.relation.has_order || f->has_side) && wh_str_is(show[i], WH_ORDER_COLUMN);
-    if (at < 0 && !is_order) return wh_mysql_no_column(f->session, &f->from, show[i], err);
+    if (at < 0 && !is_order) return wh_sql_no_column(&f->session->base, &f->from, show[i], err);
     wh_buf_add_c(sql, i ? ", " : "SELECT ");
     if (at >= 0) {
       fields[i] = all.fields[at];
@@ -208,7 +208,7 @@ static wh_status prepare_find(finder *f, const wh_str *key, size_t key_count, co
   WH_TRY(set_keys(f, key, key_count, &where, err));
   WH_TRY(set_show(f, show, show_count, &sql, err));
   WH_TRY(wh_buf_check(&where, err));
-  wh_mysql_add_from(&sql, &f->from);
+  wh_sql_add_from(&sql, &f->session->base, &f->from);
   wh_buf_add_c(&sql, " AS t");
   wh_buf_add_str(&sql, wh_buf_str(&where));
   wh_buf_add_c(&sql, " LIMIT ?");

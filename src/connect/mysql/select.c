@@ -83,14 +83,14 @@ static size_t statement_end(wh_str q, bool *ret_more) {
   return semicolon;
 }
 
-static wh_status from_query(wh_mysql_session *s, wh_str query, wh_arena *arena, wh_mysql_from *ret,
+static wh_status from_query(wh_mysql_session *s, wh_str query, wh_arena *arena, wh_sql_from *ret,
                             wh_error *err) {
   if (memchr(query.data, 0, query.len))
     return wh_source_refuse(s->base.connection, err, "has a NUL byte");
   bool more;
   wh_str body = wh_arena_str(arena, wh_str_sub(query, 0, statement_end(query, &more)));
   if (!body.data) return wh_fail_memory(err);
-  *ret = (wh_mysql_from){.query = body, .what = WH_STR("the query")};
+  *ret = (wh_sql_from){.query = body, .what = WH_STR("the query")};
   ret->relation.rows_estimate = WH_SIZE_UNKNOWN;
   wh_mysql_will_wait(s);
   WH_CLEAN_MYSQL_STMT MYSQL_STMT *stmt = mysql_stmt_init(s->handle);
@@ -112,7 +112,7 @@ static wh_status from_query(wh_mysql_session *s, wh_str query, wh_arena *arena, 
   WH_CLEAN_BUF wh_buf sql;
   wh_buf_init(&sql, s->base.connection->mem, WH_SQL_TEXT_MAX);
   wh_buf_add_c(&sql, "SELECT *");
-  wh_mysql_add_from(&sql, ret);
+  wh_sql_add_from(&sql, &s->base, ret);
   WH_TRY(wh_buf_check(&sql, err));
   if (!mysql_stmt_prepare(stmt, sql.data, sql.len)) return WH_OK;
   if (mysql_stmt_errno(stmt) == SYNTAX)
@@ -121,41 +121,12 @@ static wh_status from_query(wh_mysql_session *s, wh_str query, wh_arena *arena, 
 }
 
 wh_status wh_mysql_from_of(wh_mysql_session *s, wh_str table, wh_str query, wh_arena *arena,
-                           wh_mysql_from *ret, wh_error *err) {
+                           wh_sql_from *ret, wh_error *err) {
   if (query.len) return from_query(s, query, arena, ret, err);
-  wh_mysql_from from = {0};
-  WH_TRY(wh_mysql_relate(&s->base, table, arena, &from.relation, err));
-  from.what = from.relation.table;
-  *ret = from;
-  return WH_OK;
+  return wh_sql_from_table(&s->base, table, arena, ret, err);
 }
 
 // --- Pieces --------------------------------------------------------------------------------------
-
-ptrdiff_t wh_mysql_find(const wh_sql_relation *relation, wh_str name) {
-  for (size_t i = 0; i < relation->count; i++)
-    if (wh_str_eq(relation->columns[i].name, name)) return (ptrdiff_t)i;
-  return -1;
-}
-
-wh_status wh_mysql_no_column(const wh_mysql_session *s, const wh_mysql_from *from, wh_str name,
-                             wh_error *err) {
-  return wh_source_no_column(s->base.connection, from->what, name, from->relation.columns,
-                             from->relation.count, sizeof *from->relation.columns, err);
-}
-
-bool wh_mysql_add_from(wh_buf *sql, const wh_mysql_from *from) {
-  wh_buf_add_c(sql, " FROM ");
-  if (!from->query.len) {
-    wh_mysql_add_name(sql, from->relation.schema);
-    wh_buf_add_char(sql, '.');
-    return wh_mysql_add_name(sql, from->relation.table);
-  }
-  // The line break ends a comment that the query may end with.
-  wh_buf_add_char(sql, '(');
-  wh_buf_add_str(sql, from->query);
-  return wh_buf_add_c(sql, "\n) AS q");
-}
 
 bool wh_mysql_add_shown(wh_buf *sql, const wh_sql_column *column) {
   if (wh_mysql_native_of(column) != WH_MYSQL_GEOMETRY) return wh_mysql_add_name(sql, column->name);
@@ -168,9 +139,10 @@ static bool may_be_zero(const wh_type *type) {
   return type->kind == WH_DATE || type->kind == WH_TIMESTAMP;
 }
 
-wh_status wh_mysql_schema(const wh_mysql_session *s, const wh_sql_relation *r, wh_arena *arena,
+wh_status wh_mysql_schema(const wh_sql_session *s, const wh_sql_relation *r, wh_arena *arena,
                           wh_schema *ret, wh_error *err) {
-  bool zero_is_null = wh_mysql_options_of(s)->zero_dates == WH_MYSQL_ZERO_NULL;
+  const wh_mysql_options *options = s->connection->options;
+  bool zero_is_null = options->zero_dates == WH_MYSQL_ZERO_NULL;
   wh_field *fields = WH_NEW_ARRAY(arena, r->count, wh_field);
   if (!fields) return wh_fail_memory(err);
   for (size_t i = 0; i < r->count; i++) {

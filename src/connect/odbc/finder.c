@@ -141,12 +141,12 @@ static wh_status add_columns(finder *f, const wh_str *names, size_t count, size_
   wh_field *fields = WH_NEW_ARRAY(&f->arena, count, wh_field);
   if (!fields) return wh_fail_memory(err);
   for (size_t i = 0; i < count; i++) {
-    ptrdiff_t at = wh_odbc_find(&f->relation, names[i]);
+    ptrdiff_t at = wh_sql_find(WH_SQL_COLUMNS(&f->relation), names[i]);
     if (at < 0) return wh_odbc_no_column(f->session, &f->relation, names[i], err);
     const wh_odbc_column *c = f->columns[from + i] = &f->relation.columns[at];
-    fields[i] = (wh_field){.name = c->name, .type = c->type, .nullable = c->nullable};
+    fields[i] = (wh_field){.name = c->sql.name, .type = c->sql.type, .nullable = c->sql.nullable};
     if (from + i) wh_buf_add_c(&f->sql, ", ");
-    WH_TRY(wh_odbc_add_name(f->session, &f->sql, c->name, err));
+    WH_TRY(wh_odbc_add_name(f->session, &f->sql, c->sql.name, err));
   }
   *ret = (wh_schema){.count = count, .fields = fields};
   return WH_OK;

@@ -58,12 +58,12 @@ static bool begins_with(wh_str q, const char *word) {
 
 static wh_status check_names(wh_odbc_session *s, const wh_odbc_relation *r, wh_error *err) {
   for (size_t i = 0; i < r->count; i++) {
-    wh_str name = r->columns[i].name;
+    wh_str name = r->columns[i].sql.name;
     if (!name.len)
       return wh_source_refuse(s->connection, err,
                               "has a column without a name. Give it one with AS");
     for (size_t k = 0; k < i; k++)
-      if (wh_str_eq_nocase(name, r->columns[k].name))
+      if (wh_str_eq_nocase(name, r->columns[k].sql.name))
         return wh_source_refuse(s->connection, err,
                                 "has two columns named '%.*s'. Give one another name with AS",
                                 (int)wh_utf8_cut(name, 128), name.data);

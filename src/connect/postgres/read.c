@@ -137,7 +137,7 @@ static wh_status make_decoders(reader *r, const wh_pg_relation *relation, wh_err
   if (!r->decoders || !r->values) return wh_fail_memory(err);
   for (size_t i = 0; i < r->base.schema.count; i++) {
     const wh_field *f = &r->base.schema.fields[i];
-    ptrdiff_t at = wh_pg_relation_find(relation, f->name);
+    ptrdiff_t at = wh_sql_find(WH_SQL_COLUMNS(relation), f->name);
     if (at < 0) return wh_pg_no_column(r->session, relation, f->name, err);
     wh_status status =
         wh_pg_decoder_init(&r->decoders[i], f, &relation->columns[at].reading, &r->base.arena, err);
@@ -189,7 +189,7 @@ typedef struct condition {
 
 static wh_status add_condition(reader *r, const condition *c, const wh_pg_relation *relation,
                                wh_buf *sql, wh_error *err) {
-  ptrdiff_t at = wh_pg_relation_find(relation, c->column);
+  ptrdiff_t at = wh_sql_find(WH_SQL_COLUMNS(relation), c->column);
   if (at < 0) return wh_pg_no_column(r->session, relation, c->column, err);
   const wh_pg_column *column = &relation->columns[at];
   wh_buf_add_c(sql, "((");
@@ -240,7 +240,8 @@ static wh_status build_copy(reader *r, const wh_source_query *query, const wh_pg
   wh_buf_add_c(sql, "COPY (SELECT ");
   for (size_t i = 0; i < r->base.schema.count; i++) {
     if (i) wh_buf_add_c(sql, ", ");
-    wh_pg_add_read(sql, &relation->columns[wh_pg_relation_find(relation, r->decoders[i].name)]);
+    wh_pg_add_read(sql,
+                   &relation->columns[wh_sql_find(WH_SQL_COLUMNS(relation), r->decoders[i].name)]);
   }
   if (r->base.schema.count == 0) wh_buf_add_c(sql, "NULL");
   wh_pg_add_from(sql, relation);

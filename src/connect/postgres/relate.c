@@ -236,12 +236,6 @@ wh_status wh_pg_relate(wh_pg_session *s, wh_str table, wh_str query, wh_arena *a
 
 // --- what the others need of it ------------------------------------------------------------------
 
-ptrdiff_t wh_pg_relation_find(const wh_pg_relation *relation, wh_str name) {
-  for (size_t i = 0; i < relation->count; i++)
-    if (wh_str_eq(relation->columns[i].sql.name, name)) return (ptrdiff_t)i;
-  return -1;
-}
-
 wh_status wh_pg_no_column(const wh_pg_session *s, const wh_pg_relation *relation, wh_str name,
                           wh_error *err) {
   wh_str what = relation->table.len ? relation->table : WH_STR("the query");
@@ -274,35 +268,6 @@ bool wh_pg_add_read(wh_buf *sql, const wh_pg_column *column) {
   if (r->cast == WH_PG_AS_IS) return !sql->failed;
   wh_buf_add_c(sql, r->cast == WH_PG_AS_NUMERIC ? "::pg_catalog.numeric" : "::pg_catalog.text");
   return r->form == WH_PG_ARRAY ? wh_buf_add_c(sql, "[]") : !sql->failed;
-}
-
-wh_status wh_pg_relation_schema(const wh_pg_relation *relation, wh_arena *arena, wh_schema *ret,
-                                wh_error *err) {
-  wh_field *fields = WH_NEW_ARRAY(arena, relation->count, wh_field);
-  if (!fields) return wh_fail_memory(err);
-  for (size_t i = 0; i < relation->count; i++) {
-    const wh_sql_column *c = &relation->columns[i].sql;
-    fields[i] = (wh_field){
-        .name = c->name, .type = c->type, .nullable = c->nullable, .privacy = WH_INTERNAL};
-  }
-  *ret = (wh_schema){.count = relation->count, .fields = fields};
-  return WH_OK;
-}
-
-wh_status wh_pg_relation_key(const wh_pg_relation *relation, wh_arena *arena, const wh_str **ret,
-                             size_t *ret_count, wh_error *err) {
-  size_t count = 0;
-  for (size_t i = 0; i < relation->count; i++)
-    count += relation->columns[i].sql.key_position != 0;
-  wh_str *key = WH_NEW_ARRAY(arena, count, wh_str);
-  if (!key) return wh_fail_memory(err);
-  for (size_t i = 0; i < relation->count; i++) {
-    uint32_t at = relation->columns[i].sql.key_position;
-    if (at && at <= count) key[at - 1] = relation->columns[i].sql.name;
-  }
-  *ret = key;
-  *ret_count = count;
-  return WH_OK;
 }
 
 static const char *why_not_a_sink(char kind) {

@@ -9,9 +9,9 @@ typedef struct finder {
   wh_finder base;
   wh_mssql_session *session;
   wh_arena arena;
-  wh_mssql_from from;
+  wh_sql_from from;
   bool has_side; // the rows' orders are in a table of their own
-  wh_mssql_from side;
+  wh_sql_from side;
   wh_schema show;
   wh_mssql_decoder *decoders;
   const wh_sql_column **key; // of the relation
@@ -122,8 +122,8 @@ static wh_status set_keys(finder *f, const wh_str *key, size_t count, wh_error *
   f->key = WH_NEW_ARRAY(&f->arena, count, const wh_sql_column *);
   if (!f->key) return wh_fail_memory(err);
   for (size_t i = 0; i < count; i++) {
-    ptrdiff_t at = wh_mssql_find(&f->from.relation, key[i]);
-    if (at < 0) return wh_mssql_no_column(f->session, &f->from, key[i], err);
+    ptrdiff_t at = wh_sql_find(WH_SQL_COLUMNS(&f->from.relation), key[i]);
+    if (at < 0) return wh_sql_no_column(&f->session->base, &f->from, key[i], err);
     const wh_sql_column *c = f->key[i] = &f->from.relation.columns[at];
     wh_buf_add_c(where, i ? " AND " : " WHERE ");
     wh_mssql_add_name(where, c->name);
@@ -162,7 +162,7 @@ static void add_order(const finder *f, wh_buf *sql) {
   }
   wh_buf_add_c(sql, "(SELECT o.");
   wh_mssql_add_name(sql, WH_STR(WH_ORDER_COLUMN));
-  wh_mssql_add_from(sql, &f->side);
+  wh_sql_add_from(sql, &f->session->base, &f->side);
   wh_buf_add_c(sql, " AS o");
   for (size_t i = 0; i < side->count; i++) {
     wh_buf_add_c(sql, i ? " AND o." : " WHERE o.");
@@ -178,12 +178,12 @@ static wh_status set_show(finder *f, const wh_str *show, size_t count, wh_error 
   wh_schema all;
   wh_field *fields = WH_NEW_ARRAY(&f->arena, count, wh_field);
   if (!fields) return wh_fail_memory(err);
-  WH_TRY(wh_mssql_schema(&f->from.relation, &f->arena, &all, err));
+  WH_TRY(wh_sql_schema(WH_SQL_COLUMNS(&f->from.relation), &f->arena, &all, err));
   for (size_t i = 0; i < count; i++) {
-    ptrdiff_t at = wh_mssql_find(&f->from.relation, show[i]);
+    ptrdiff_t at = wh_sql_find(WH_SQL_COLUMNS(&f->from.relation), show[i]);
     bool is_order =
         (f->from.relation.has_order || f->has_side) && wh_str_is(show[i], WH_ORDER_COLUMN);
-    if (at < 0 && !is_order) return wh_mssql_no_column(f->session, &f->from, show[i], err);
+    if (at < 0 && !is_order) return wh_sql_no_column(&f->session->base, &f->from, show[i], err);
     if (i) wh_buf_add_c(sql, ", ");
     if (at >= 0) {
       fields[i] = all.fields[at];
@@ -203,7 +203,7 @@ static wh_status set_show(finder *f, const wh_str *show, size_t count, wh_error 
 static wh_status prepare_find(finder *f, const wh_str *key, size_t key_count, const wh_str *show,
                               size_t show_count, wh_error *err) {
   WH_TRY(find_side_table(f, err));
-  wh_mssql_add_from(&f->where, &f->from);
+  wh_sql_add_from(&f->where, &f->session->base, &f->from);
   wh_buf_add_c(&f->where, " AS t");
   WH_TRY(set_keys(f, key, key_count, err));
   WH_TRY(set_show(f, show, show_count, err));

@@ -138,7 +138,7 @@ static wh_status take_column(void *context, const wh_str *v, size_t count, wh_er
 }
 
 // CLR types have no system type's name here: "db.sys.hierarchyid" is in user_type_name.
-static wh_status from_query(wh_mssql_session *s, wh_str query, wh_arena *arena, wh_mssql_from *ret,
+static wh_status from_query(wh_mssql_session *s, wh_str query, wh_arena *arena, wh_sql_from *ret,
                             wh_error *err) {
   static const char sql[] =
       "SELECT d.name, d.is_nullable, COALESCE(d.system_type_name, d.user_type_name), d.max_length, "
@@ -147,7 +147,7 @@ static wh_status from_query(wh_mssql_session *s, wh_str query, wh_arena *arena, 
       "AS int), d.error_message FROM sys.dm_exec_describe_first_result_set(@P1, NULL, 0) AS d "
       "WHERE "
       "d.is_hidden = 0 OR d.error_message IS NOT NULL ORDER BY d.column_ordinal";
-  *ret = (wh_mssql_from){.query = without_end(query), .what = WH_STR("the query")};
+  *ret = (wh_sql_from){.query = without_end(query), .what = WH_STR("the query")};
   ret->relation.rows_estimate = WH_SIZE_UNKNOWN;
   if (skip(ret->query, 0) >= ret->query.len)
     return wh_source_refuse(s->base.connection, err, "is empty");
@@ -165,41 +165,12 @@ static wh_status from_query(wh_mssql_session *s, wh_str query, wh_arena *arena, 
 }
 
 wh_status wh_mssql_from_of(wh_mssql_session *s, wh_str table, wh_str query, wh_arena *arena,
-                           wh_mssql_from *ret, wh_error *err) {
+                           wh_sql_from *ret, wh_error *err) {
   if (query.len) return from_query(s, query, arena, ret, err);
-  wh_mssql_from from = {0};
-  WH_TRY(wh_mssql_relate(&s->base, table, arena, &from.relation, err));
-  from.what = from.relation.table;
-  *ret = from;
-  return WH_OK;
+  return wh_sql_from_table(&s->base, table, arena, ret, err);
 }
 
 // --- Pieces --------------------------------------------------------------------------------------
-
-ptrdiff_t wh_mssql_find(const wh_sql_relation *relation, wh_str name) {
-  for (size_t i = 0; i < relation->count; i++)
-    if (wh_str_eq(relation->columns[i].name, name)) return (ptrdiff_t)i;
-  return -1;
-}
-
-wh_status wh_mssql_no_column(const wh_mssql_session *s, const wh_mssql_from *from, wh_str name,
-                             wh_error *err) {
-  return wh_source_no_column(s->base.connection, from->what, name, from->relation.columns,
-                             from->relation.count, sizeof *from->relation.columns, err);
-}
-
-bool wh_mssql_add_from(wh_buf *sql, const wh_mssql_from *from) {
-  wh_buf_add_c(sql, " FROM ");
-  if (!from->query.len) {
-    wh_mssql_add_name(sql, from->relation.schema);
-    wh_buf_add_char(sql, '.');
-    return wh_mssql_add_name(sql, from->relation.table);
-  }
-  // The line break ends a comment that the query may end with.
-  wh_buf_add_char(sql, '(');
-  wh_buf_add_str(sql, from->query);
-  return wh_buf_add_c(sql, "\n) AS q");
-}
 
 bool wh_mssql_is_wrapped(const wh_sql_column *c) {
   switch (wh_mssql_native_of(c)) {
@@ -224,19 +195,6 @@ bool wh_mssql_add_shown(wh_buf *sql, const wh_sql_column *c) {
                                                                   : ".STAsBinary()");
   wh_buf_add_c(sql, " AS ");
   return wh_mssql_add_name(sql, c->name);
-}
-
-wh_status wh_mssql_schema(const wh_sql_relation *r, wh_arena *arena, wh_schema *ret,
-                          wh_error *err) {
-  wh_field *fields = WH_NEW_ARRAY(arena, r->count, wh_field);
-  if (!fields) return wh_fail_memory(err);
-  for (size_t i = 0; i < r->count; i++)
-    fields[i] = (wh_field){.name = r->columns[i].name,
-                           .type = r->columns[i].type,
-                           .nullable = r->columns[i].nullable,
-                           .privacy = WH_INTERNAL};
-  *ret = (wh_schema){.count = r->count, .fields = fields};
-  return WH_OK;
 }
 
 // --- Comparing -----------------------------------------------------------------------------------

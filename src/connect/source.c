@@ -26,6 +26,14 @@ wh_status wh_source_no_column(const wh_connection *c, wh_str what, wh_str column
                  near.len ? ". Did you mean '" : "", WH_STR_ARG(near), near.len ? "'?" : "");
 }
 
+wh_status wh_source_no_table(const wh_connection *c, wh_str table, const wh_str *names,
+                             size_t count, wh_error *err) {
+  wh_str near = count ? wh_str_nearest(table, names, count) : (wh_str){0};
+  return wh_fail(err, WH_ERR_NOT_FOUND, "%.*s: no table or view '%.*s'%s%.*s%s",
+                 WH_STR_ARG(c->name), WH_STR_ARG(table), near.len ? ". Did you mean '" : "",
+                 WH_STR_ARG(near), near.len ? "'?" : "");
+}
+
 wh_status wh_source_refuse(const wh_connection *c, wh_error *err, const char *fmt, ...) {
   char text[512];
   va_list args;

@@ -128,6 +128,9 @@ wh_status wh_source_check_row(const wh_connection *c, wh_str what, uint64_t row,
 // Those are structs of `size` bytes that begin with their name.
 wh_status wh_source_no_column(const wh_connection *c, wh_str what, wh_str column,
                               const void *columns, size_t count, size_t size, wh_error *err);
+// WH_ERR_NOT_FOUND: "erp: no table or view 'x'" with the nearest of the names that there are.
+wh_status wh_source_no_table(const wh_connection *c, wh_str table, const wh_str *names,
+                             size_t count, wh_error *err);
 // WH_ERR_USAGE of the user's query: "erp: the query is empty".
 __attribute__((format(printf, 3, 4))) wh_status
 wh_source_refuse(const wh_connection *c, wh_error *err, const char *fmt, ...);

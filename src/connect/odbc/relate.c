@@ -14,10 +14,7 @@ static wh_status no_table(wh_odbc_session *s, wh_str table, wh_error *err) {
   if (!names) return wh_fail_memory(err);
   for (size_t i = 0; i < all.count; i++)
     names[i] = all.items[i].name;
-  wh_str near = all.count ? wh_str_nearest(table, names, all.count) : (wh_str){0};
-  return wh_fail(err, WH_ERR_NOT_FOUND, "%.*s: no table or view '%.*s'%s%.*s%s",
-                 WH_STR_ARG(s->connection->name), WH_STR_ARG(table),
-                 near.len ? ". Did you mean '" : "", WH_STR_ARG(near), near.len ? "'?" : "");
+  return wh_source_no_table(s->connection, table, names, all.count, err);
 }
 
 // Of several schemas the one that belongs to the user.

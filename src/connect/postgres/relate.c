@@ -1,4 +1,5 @@
 #include "connect/postgres/relate.h"
+#include "connect/sql_catalog.h"
 
 // --- the table -----------------------------------------------------------------------------------
 
@@ -53,28 +54,6 @@ static wh_status look_up_table(wh_pg_session *s, wh_str table, lookup *l, wh_err
   return wh_pg_ask(s, wh_str_of(sql), params, 2, see_table, l, err);
 }
 
-typedef struct names {
-  wh_arena *arena;
-  wh_str *items;
-  size_t count, cap;
-} names;
-
-static wh_status see_name(void *context, const wh_str *v, size_t count, wh_error *err) {
-  (void)count;
-  names *n = context;
-  if (n->count == n->cap) {
-    size_t cap = n->cap ? 2 * n->cap : 64;
-    wh_str *items = WH_NEW_ARRAY(n->arena, cap, wh_str);
-    if (!items) return wh_fail_memory(err);
-    if (n->count) memcpy(items, n->items, n->count * sizeof *items);
-    n->items = items;
-    n->cap = cap;
-  }
-  WH_TRY(copy(n->arena, v[0], &n->items[n->count], err));
-  n->count++;
-  return WH_OK;
-}
-
 // A table in a schema that the user may not use looks as if it were not there.
 static wh_status check_usage(wh_pg_session *s, wh_str table, wh_error *err) {
   static const char sql[] =
@@ -87,8 +66,8 @@ static wh_status check_usage(wh_pg_session *s, wh_str table, wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, s->base.connection->mem);
   wh_str params[] = {table.data ? table : WH_STR("")};
-  names n = {.arena = &arena};
-  WH_TRY(wh_pg_ask(s, wh_str_of(sql), params, 1, see_name, &n, err));
+  wh_sql_names n = {.arena = &arena};
+  WH_TRY(wh_pg_ask(s, wh_str_of(sql), params, 1, wh_sql_names_take, &n, err));
   if (n.count == 0) return WH_OK;
   return wh_fail(err, WH_ERR_DENIED,
                  "%.*s: permission denied for schema %.*s, which has a table '%.*s' (42501). "
@@ -111,15 +90,9 @@ static wh_status no_table(wh_pg_session *s, wh_str table, wh_error *err) {
   snprintf(most, sizeof most, "%d", WH_PG_TABLES_MAX);
   wh_str schema = wh_pg_options_of(s->base.connection)->schema;
   wh_str params[] = {schema.data ? schema : WH_STR(""), wh_str_of(most)};
-  names n = {.arena = &arena};
-  WH_TRY(wh_pg_ask(s, wh_str_of(sql), params, 2, see_name, &n, err));
-  wh_str near = n.count ? wh_str_nearest(table, n.items, n.count) : (wh_str){0};
-  wh_str name = s->base.connection->name;
-  if (near.len)
-    return wh_fail(err, WH_ERR_NOT_FOUND, "%.*s: no table or view '%.*s'. Did you mean '%.*s'?",
-                   WH_STR_ARG(name), WH_STR_ARG(table), WH_STR_ARG(near));
-  return wh_fail(err, WH_ERR_NOT_FOUND, "%.*s: no table or view '%.*s'", WH_STR_ARG(name),
-                 WH_STR_ARG(table));
+  wh_sql_names n = {.arena = &arena};
+  WH_TRY(wh_pg_ask(s, wh_str_of(sql), params, 2, wh_sql_names_take, &n, err));
+  return wh_source_no_table(s->base.connection, table, n.items, n.count, err);
 }
 
 // --- its columns ---------------------------------------------------------------------------------

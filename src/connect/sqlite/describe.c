@@ -47,13 +47,7 @@ static wh_status no_table(wh_sqlite_db *db, wh_str table, wh_error *err) {
     if (++count == cap) break;
     WH_TRY(wh_sqlite_step(db, stmt, &row, err));
   }
-  wh_str near = count ? wh_str_nearest(table, names, count) : (wh_str){0};
-  wh_str name = db->connection->name;
-  if (near.len)
-    return wh_fail(err, WH_ERR_NOT_FOUND, "%.*s: no table or view '%.*s'. Did you mean '%.*s'?",
-                   WH_STR_ARG(name), WH_STR_ARG(table), WH_STR_ARG(near));
-  return wh_fail(err, WH_ERR_NOT_FOUND, "%.*s: no table or view '%.*s'", WH_STR_ARG(name),
-                 WH_STR_ARG(table));
+  return wh_source_no_table(db->connection, table, names, count, err);
 }
 
 // One row of pragma_table_xinfo. Hidden: 1 a virtual table's argument, 2 and 3 generated columns.

@@ -1,4 +1,5 @@
 // What a source reads from: a table or view by its name, or a query of the user's.
+#include "connect/sql_catalog.h"
 #include "connect/sqlserver/relate.h"
 
 #include "data/temporal.h"
@@ -72,9 +73,7 @@ static wh_str without_end(wh_str q) {
 
 typedef struct query_look {
   wh_mssql_session *session;
-  wh_arena *arena;
-  wh_sql_relation *relation;
-  size_t cap;
+  wh_sql_column_list list;
 } query_look;
 
 enum {
@@ -96,7 +95,7 @@ static int64_t number(wh_str text) {
 
 static wh_status take_column(void *context, const wh_str *v, size_t count, wh_error *err) {
   query_look *l = context;
-  wh_sql_relation *r = l->relation;
+  wh_sql_relation *r = l->list.relation;
   (void)count;
   if (v[MESSAGE].len && memmem(v[MESSAGE].data, v[MESSAGE].len, "scalar variable", 15))
     return wh_source_refuse(l->session->base.connection, err,
@@ -112,14 +111,6 @@ static wh_status take_column(void *context, const wh_str *v, size_t count, wh_er
       return wh_source_refuse(l->session->base.connection, err,
                               "has two columns named '%.*s'. Give one another name with AS",
                               (int)wh_utf8_cut(v[NAME], 128), v[NAME].data);
-  if (r->count == l->cap) {
-    size_t cap = l->cap ? l->cap * 2 : 32;
-    wh_sql_column *columns = WH_NEW_ARRAY(l->arena, cap, wh_sql_column);
-    if (!columns) return wh_fail_memory(err);
-    if (r->count) memcpy(columns, r->columns, r->count * sizeof *columns);
-    r->columns = columns;
-    l->cap = cap;
-  }
   // "decimal(10,2)": the rest of the columns says what is in the brackets.
   wh_str type = wh_str_sub(v[TYPE], 0, wh_str_find(v[TYPE], 0, '('));
   wh_mssql_catalog_type t = {.name = type.len ? type : WH_STR("?"),
@@ -128,11 +119,12 @@ static wh_status take_column(void *context, const wh_str *v, size_t count, wh_er
                              .scale = number(v[SCALE]),
                              .collation = v[COLLATION],
                              .page = number(v[CODE_PAGE])};
-  wh_sql_column *c = &r->columns[r->count];
-  *c = (wh_sql_column){.name = wh_arena_str(l->arena, v[NAME]),
+  wh_sql_column *c;
+  WH_TRY(wh_sql_next_column(&l->list, &c, err));
+  *c = (wh_sql_column){.name = wh_arena_str(l->list.arena, v[NAME]),
                        .nullable = !wh_str_is(v[NULLABLE], "0")};
   if (!c->name.data) return wh_fail_memory(err);
-  WH_TRY(wh_mssql_type_column(&t, l->arena, c, err));
+  WH_TRY(wh_mssql_type_column(&t, l->list.arena, c, err));
   r->count++;
   return WH_OK;
 }
@@ -157,7 +149,7 @@ static wh_status from_query(wh_mssql_session *s, wh_str query, wh_arena *arena, 
   if (has_second(ret->query))
     return wh_source_refuse(s->base.connection, err,
                             "has more than one statement. Keep one SELECT");
-  query_look l = {.session = s, .arena = arena, .relation = &ret->relation};
+  query_look l = {.session = s, .list = {.arena = arena, .relation = &ret->relation}};
   WH_TRY(wh_mssql_ask(&s->base, wh_str_of(sql), &ret->query, 1, take_column, &l, err));
   return ret->relation.count ? WH_OK
                              : wh_source_refuse(s->base.connection, err,

@@ -38,8 +38,8 @@ typedef struct wh_sql_target {
   wh_str *names;          // theirs
   bool *checked;          // values are looked at one by one
   wh_str name;            // "public.orders", for people
-  wh_str schema_name, side_name, stage_name; // not quoted
-  wh_str table, side, stage, batch;          // quoted, with their schema
+  wh_str schema_name, table_name, side_name, stage_name; // not quoted
+  wh_str table, side, stage, batch;                      // quoted, with their schema
   wh_str id;    // digest of the table's name, its key in _wherry_tables
   wh_str shape; // digest of what the stage has to look like
   // Columns of a type that the table's cannot take, a line each; empty: none. Refused when rows

@@ -236,6 +236,7 @@ static wh_status replace(wh_sink *sink, wh_sql_target *t, uint64_t *ret_changed,
   if (status != WH_ERR_TYPE) return status;
   // Not one row's fault alone: the rows together break a rule of the table.
   wh_error why = err ? *err : (wh_error){0};
+  if (t->driver->hide_values) t->driver->hide_values(why.text);
   return wh_fail(err, WH_ERR_REFUSED, "%.*s: table %.*s cannot become what came: %s",
                  WH_STR_ARG(sink->connection->name), WH_STR_ARG(t->spec.table), why.text);
 }

@@ -655,6 +655,23 @@ SERVED(mysql_tries_a_login_again_that_may_go_well) {
   options.server = good;
 }
 
+TEST(mysql_hides_values) {
+  const struct {
+    const char *says, *hidden;
+  } reasons[] = {
+      {"duplicate entry 'me@home.org' for key 'mail'", "duplicate entry for key 'mail'"},
+      {"duplicate entry 'x' for key 'y' for key 't.mail'", "duplicate entry for key 't.mail'"},
+      {"duplicate entry 'a very long", "duplicate entry"},
+      {"CONSTRAINT `n` failed for `d`.`t`", "CONSTRAINT `n` failed for `d`.`t`"},
+  };
+  for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+    char text[128];
+    snprintf(text, sizeof text, "%s", reasons[i].says);
+    wh_mysql_driver.hide_values(text);
+    CHECK_STR(wh_str_of(text), wh_str_of(reasons[i].hidden));
+  }
+}
+
 SERVED(mysql_survives_a_server_that_dies) {
   mariadb_sql(&c, "CREATE TABLE t (a INT PRIMARY KEY, b LONGTEXT)");
   wh_source_query q = {.query =

@@ -515,6 +515,20 @@ CONTRACT(sink_replace_leaves_alone_what_others_stage) {
   check_table("a|~|1|a\nb|~|2|b\nc|~|3|c\n");
 }
 
+CONTRACT(sink_replace_that_cannot_be_tells_no_values) {
+  sql("CREATE TABLE orders (k {key text} PRIMARY KEY, v {timestamptz}, n INT, s {key text} "
+      "UNIQUE)");
+  wh_target target = target_of(WH_WRITE_REPLACE);
+  wh_load load = load_of("one", 1);
+  wh_counts counts;
+  wh_status status = load_text(&target, &load, "a|~|1|me@home.org\nb|~|2|me@home.org", &counts);
+  if (status == WH_OK) return; // the stage refused the row
+  CHECK_EQ(status, WH_ERR_REFUSED);
+  CHECK_ERROR_HAS("place: table orders cannot become what came: ");
+  CHECK(strstr(test_err.text, "home") == NULL);
+  CHECK(!test_err.retry);
+}
+
 CONTRACT(sink_replace_that_is_overtaken_changes_nothing) {
   const wh_sink_type *type = c.type->sink;
   wh_target target = target_of(WH_WRITE_REPLACE);

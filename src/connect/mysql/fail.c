@@ -132,6 +132,20 @@ static void write_reason(const char *text, char *out, size_t cap) {
     if ((unsigned char)*c < ' ') *c = ' ';
 }
 
+// "duplicate entry 'x' for key 'k'": x may have quotes, too.
+void wh_mysql_hide_values(char *reason) {
+  static const char before[] = "duplicate entry", after[] = " for key '";
+  char *key = NULL;
+  if (strncmp(reason, before, sizeof before - 1) != 0) return;
+  for (char *at = strstr(reason, after); at; at = strstr(at + 1, after))
+    key = at;
+  char *end = reason + sizeof before - 1;
+  if (key)
+    memmove(end, key, strlen(key) + 1);
+  else
+    *end = 0; // the reason was cut within it
+}
+
 wh_status wh_mysql_fail(const wh_mysql_session *s, const wh_mysql_trouble *t, const char *doing,
                         wh_error *err) {
   const wh_connection *c = s->base.connection;

@@ -221,9 +221,7 @@ static wh_status count_staged(wh_sink *sink, wh_sql_target *t, int64_t *ret, wh_
   WH_CLEAN_BUF wh_buf sql;
   wh_buf_init(&sql, sink->connection->mem, WH_SQL_TEXT_MAX);
   wh_buf_printf(&sql, "SELECT count(*) FROM %.*s WHERE ", WH_STR_ARG(t->stage));
-  t->driver->name(&sql, WH_STR(WH_SQL_STAGE));
-  wh_buf_add_c(&sql, " = ");
-  wh_sql_add_i64(&sql, t->stage_id);
+  wh_sql_add_stage_is(&sql, t, NULL);
   return wh_sql_ask_i64(sink, &sql, NULL, 0, NULL, ret, 1, err);
 }
 

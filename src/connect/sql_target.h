@@ -80,6 +80,12 @@ bool wh_sql_add_differs(wh_buf *sql, const wh_sql_target *t, const char *a, cons
 bool wh_sql_add_set(wh_buf *sql, const wh_sql_target *t, const char *left, const char *from,
                     bool into_stage, int64_t order);
 bool wh_sql_add_i64(wh_buf *sql, int64_t value); // as a literal of the type bigint
+// `alias._wherry_stage = N`: a row of the load's stage; `alias` may be NULL.
+bool wh_sql_add_stage_is(wh_buf *sql, const wh_sql_target *t, const char *alias);
+// Behind a DELETE of `t`: ` WHERE ...`, the rows that the stage does not have. Without a key
+// nothing can be told apart: all of them. Two rows may change places in a column that must be
+// unique: with such columns, what differs goes too, before the first row comes.
+bool wh_sql_add_not_staged(wh_buf *sql, const wh_sql_target *t);
 // Newest wins: whether the row of `s` replaces that of `t`. A row's version is the pair
 // (newest_by value, object order):
 //   - a greater pair replaces; a stored version that is missing is the lowest;

@@ -149,7 +149,8 @@ static wh_status open_rows(reader *r, wh_error *err) {
                            &r->base.arena, &r->rows, err);
 }
 
-static wh_status start(reader *r, const wh_source_query *query, wh_error *err) {
+static wh_status start(wh_row_reader *base, const wh_source_query *query, wh_error *err) {
+  reader *r = (reader *)base;
   wh_connection *c = r->base.connection;
   wh_buf_init(&r->scratch, c->mem, 0);
   WH_TRY(wh_odbc_open(c, false, &r->session, err));
@@ -172,15 +173,13 @@ static wh_status start(reader *r, const wh_source_query *query, wh_error *err) {
 wh_status wh_odbc_open_reader(wh_connection *c, const wh_source_query *query,
                               const wh_schema *schema, wh_reader **ret, wh_error *err) {
   static const wh_row_reader_type type = {
+      .size = sizeof(reader),
+      .start = start,
       .fetch = fetch,
       .append = append,
       .write_json = write_json,
       .close = reader_close,
   };
-  wh_row_reader *rows = NULL;
   const wh_odbc_options *options = c->options;
-  wh_status status = wh_row_reader_new(&type, sizeof(reader), c, query, schema,
-                                       options->rows_per_second, &rows, err);
-  if (status == WH_OK) status = start((reader *)rows, query, err);
-  return wh_row_reader_opened(rows, status, ret);
+  return wh_row_reader_open(&type, c, query, schema, options->rows_per_second, ret, err);
 }

@@ -254,7 +254,8 @@ static wh_status build_copy(reader *r, const wh_source_query *query, const wh_pg
   return wh_buf_check(sql, err);
 }
 
-static wh_status start(reader *r, const wh_source_query *query, wh_error *err) {
+static wh_status start(wh_row_reader *base, const wh_source_query *query, wh_error *err) {
+  reader *r = (reader *)base;
   wh_row_reader *rows = &r->base;
   wh_pg_relation relation;
   WH_TRY(wh_pg_open(rows->connection, WH_SQL_READ, &r->session, err));
@@ -274,14 +275,13 @@ static wh_status start(reader *r, const wh_source_query *query, wh_error *err) {
 wh_status wh_pg_open_reader(wh_connection *c, const wh_source_query *query, const wh_schema *schema,
                             wh_reader **ret, wh_error *err) {
   static const wh_row_reader_type type = {
+      .size = sizeof(reader),
+      .start = start,
       .fetch = fetch,
       .append = append,
       .write_json = write_json,
       .close = reader_close,
   };
-  wh_row_reader *rows = NULL;
-  wh_status status = wh_row_reader_new(&type, sizeof(reader), c, query, schema,
-                                       wh_pg_options_of(c)->server.rows_per_second, &rows, err);
-  if (status == WH_OK) status = start((reader *)rows, query, err);
-  return wh_row_reader_opened(rows, status, ret);
+  return wh_row_reader_open(&type, c, query, schema, wh_pg_options_of(c)->server.rows_per_second,
+                            ret, err);
 }

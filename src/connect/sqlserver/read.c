@@ -171,7 +171,8 @@ static wh_status begin_snapshot(reader *r, wh_error *err) {
   return wh_mssql_run_c(r->session, "BEGIN TRANSACTION", err);
 }
 
-static wh_status start(reader *r, const wh_source_query *query, wh_error *err) {
+static wh_status start(wh_row_reader *base, const wh_source_query *query, wh_error *err) {
+  reader *r = (reader *)base;
   WH_TRY(wh_mssql_open(r->base.connection, WH_SQL_READ, &r->session, err));
   WH_TRY(wh_mssql_from_of(r->session, query->table, query->query, &r->base.arena, &r->from, err));
   r->base.what = r->from.what;
@@ -190,15 +191,13 @@ static wh_status start(reader *r, const wh_source_query *query, wh_error *err) {
 wh_status wh_mssql_open_reader(wh_connection *c, const wh_source_query *query,
                                const wh_schema *schema, wh_reader **ret, wh_error *err) {
   static const wh_row_reader_type type = {
+      .size = sizeof(reader),
+      .start = start,
       .fetch = fetch,
       .append = append,
       .write_json = write_json,
       .close = reader_close,
   };
-  wh_row_reader *rows = NULL;
   const wh_mssql_options *options = c->options;
-  wh_status status = wh_row_reader_new(&type, sizeof(reader), c, query, schema,
-                                       options->server.rows_per_second, &rows, err);
-  if (status == WH_OK) status = start((reader *)rows, query, err);
-  return wh_row_reader_opened(rows, status, ret);
+  return wh_row_reader_open(&type, c, query, schema, options->server.rows_per_second, ret, err);
 }

@@ -1,5 +1,6 @@
 #include "connect/sql_source.h"
 
+#include "connect/sql_sink.h"
 #include "connect/table_list.h"
 
 // --- Columns -------------------------------------------------------------------------------------
@@ -95,6 +96,44 @@ wh_status wh_sql_extremes(const wh_sql_session *s, const wh_sql_from *from, wh_s
   WH_TRY(wh_buf_check(&sql, err));
   *ret = wh_arena_str(arena, wh_buf_str(&sql));
   return ret->data ? WH_OK : wh_fail_memory(err);
+}
+
+wh_status wh_sql_find_side(wh_sql_session *s, const wh_sql_from *from, wh_arena *arena,
+                           wh_sql_from *ret_side, wh_error *err) {
+  const wh_sql_relation *r = &from->relation;
+  *ret_side = (wh_sql_from){0};
+  if (r->has_order) return WH_OK;
+  wh_str own = wh_sql_own_name(s->driver, arena, WH_SQL_SIDE, r->table);
+  wh_str name = wh_arena_printf(arena, "%.*s.%.*s", WH_STR_ARG(r->schema), WH_STR_ARG(own));
+  if (!own.data || !name.data) return wh_fail_memory(err);
+  wh_error inner = {0};
+  wh_sql_from side;
+  wh_status status = wh_sql_from_table(s, name, arena, &side, &inner);
+  if (status == WH_OK && side.relation.has_order) *ret_side = side;
+  if (status == WH_OK || status == WH_ERR_NOT_FOUND || status == WH_ERR_DENIED) return WH_OK;
+  if (err) *err = inner;
+  return status;
+}
+
+bool wh_sql_is_order(const wh_sql_from *from, const wh_sql_from *side, wh_str column) {
+  return (from->relation.has_order || side->relation.count) && wh_str_is(column, WH_ORDER_COLUMN);
+}
+
+bool wh_sql_add_order(wh_buf *sql, const wh_sql_session *s, const wh_sql_from *side) {
+  const wh_sql_relation *r = &side->relation;
+  wh_str order = WH_STR(WH_ORDER_COLUMN);
+  if (!r->count) return s->driver->name(sql, order);
+  wh_buf_add_c(sql, "(SELECT o.");
+  s->driver->name(sql, order);
+  wh_sql_add_from(sql, s, side);
+  wh_buf_add_c(sql, " AS o");
+  for (size_t i = 0; i < r->count; i++) {
+    wh_buf_add_c(sql, i ? " AND o." : " WHERE o.");
+    s->driver->name(sql, r->columns[i].name);
+    wh_buf_add_c(sql, " = t.");
+    s->driver->name(sql, r->columns[i].name);
+  }
+  return wh_buf_add_char(sql, ')');
 }
 
 static wh_status add_condition(const wh_sql_session *s, const wh_sql_from *from, wh_str column,

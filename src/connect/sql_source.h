@@ -44,6 +44,15 @@ void wh_sql_estimate(const wh_sql_from *from, const wh_source_query *query, wh_s
 wh_status wh_sql_extremes(const wh_sql_session *s, const wh_sql_from *from, wh_str column,
                           wh_arena *arena, wh_str *ret, wh_error *err);
 
+// The table of the rows' orders, where they are not the table's own; none: its columns are none.
+// (Where the sink may not alter the table, they are in one of their own, beside it.)
+wh_status wh_sql_find_side(wh_sql_session *s, const wh_sql_from *from, wh_arena *arena,
+                           wh_sql_from *ret_side, wh_error *err);
+// Whether `column` is the order, of either.
+bool wh_sql_is_order(const wh_sql_from *from, const wh_sql_from *side, wh_str column);
+// The order of a row `t`.
+bool wh_sql_add_order(wh_buf *sql, const wh_sql_session *s, const wh_sql_from *side);
+
 // `low <= column < high`, either of which may be NULL, which is: no bound.
 typedef struct wh_sql_condition {
   const wh_sql_column *column;

@@ -7,8 +7,9 @@
 
 #include "connect/sql.h"
 
-#define WH_SQL_NUMBER "_wherry_n"     // the row's index in the batch
-#define WH_SQL_STAGE  "_wherry_stage" // which load's stage a row belongs to
+#define WH_SQL_NUMBER "_wherry_n"      // the row's index in the batch
+#define WH_SQL_SIDE   "_wherry_order_" // before the name of a table: where its rows' orders are
+#define WH_SQL_STAGE  "_wherry_stage"  // which load's stage a row belongs to
 #define WH_SQL_DELETED                                                                             \
   "_wherry_deleted_" // before the name of a table: where its deletions are kept
 

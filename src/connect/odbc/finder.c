@@ -29,23 +29,6 @@ static void finder_close(wh_finder *base) {
 
 // --- Finding -------------------------------------------------------------------------------------
 
-// The value as one of the column's type, or WH_ERR_TYPE when it is none. Text lives in the arena.
-static wh_status key_value(const finder *f, size_t i, const wh_value *given, wh_arena *arena,
-                           wh_value *ret, wh_error *err) {
-  const wh_type *type = &f->key.fields[i].type;
-  if (given->is_null) return WH_ERR_TYPE;
-  *ret = *given;
-  if (wh_type_eq(&given->type, type)) return WH_OK;
-  WH_CLEAN_BUF wh_buf text;
-  wh_buf_init(&text, f->arena.mem, 0);
-  wh_value_write(given, &text);
-  WH_TRY(wh_buf_check(&text, err));
-  wh_error reason = {0};
-  wh_status status = wh_value_parse(wh_buf_str(&text), type, arena, ret, &reason);
-  if (status == WH_OK || status == WH_ERR_TYPE) return status;
-  return wh_fail(err, status, "%s", reason.text);
-}
-
 // The database compares text by rules of its own; by its bytes it is compared here.
 static wh_status is_same_key(finder *f, wh_odbc_rows *rows, const wh_value *key, bool *ret,
                              wh_error *err) {
@@ -108,7 +91,7 @@ static wh_status run(finder *f, const wh_value *key, wh_arena *arena, wh_batch *
   if (!values) return wh_fail_memory(err);
   WH_TRY(wh_odbc_statement(f->session, &stmt, err));
   for (size_t i = 0; i < f->key.count; i++) {
-    WH_TRY(key_value(f, i, &key[i], arena, &values[i], err));
+    WH_TRY(wh_source_key_value(&key[i], &f->key.fields[i].type, arena, &values[i], err));
     WH_TRY(wh_odbc_bind(f->session, stmt, (SQLUSMALLINT)(i + 1), f->columns[f->show.count + i],
                         &values[i], arena, err));
   }

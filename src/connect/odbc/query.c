@@ -1,26 +1,6 @@
 // A query of the user's: one SELECT.
 #include "connect/odbc/relate.h"
 
-static bool is_space(char c) {
-  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-// Behind white space and comments.
-static size_t skip(wh_str q, size_t at) {
-  for (;;) {
-    while (at < q.len && is_space(q.data[at]))
-      at++;
-    if (at + 1 < q.len && q.data[at] == '-' && q.data[at + 1] == '-') {
-      at = wh_str_find(q, at, '\n');
-    } else if (at + 1 < q.len && q.data[at] == '/' && q.data[at + 1] == '*') {
-      const char *end = memmem(q.data + at + 2, q.len - at - 2, "*/", 2);
-      at = end ? (size_t)(end - q.data) + 2 : q.len;
-    } else {
-      return at;
-    }
-  }
-}
-
 // Behind a character, or what is between quotes. A doubled quote is found as two texts.
 static size_t step(wh_str q, size_t at) {
   char c = q.data[at++];
@@ -35,7 +15,7 @@ static wh_str one_statement(wh_str q, bool *ret_more) {
   size_t end = 0;
   bool ended = false;
   *ret_more = false;
-  for (size_t at = skip(q, 0); at < q.len; at = skip(q, at)) {
+  for (size_t at = wh_source_skip(q, 0); at < q.len; at = wh_source_skip(q, at)) {
     bool is_end = q.data[at] == ';';
     at = step(q, at);
     *ret_more |= ended && !is_end;
@@ -46,9 +26,9 @@ static wh_str one_statement(wh_str q, bool *ret_more) {
 }
 
 static bool begins_with(wh_str q, const char *word) {
-  size_t at = skip(q, 0), len = strlen(word);
+  size_t at = wh_source_skip(q, 0), len = strlen(word);
   while (at < q.len && q.data[at] == '(')
-    at = skip(q, at + 1);
+    at = wh_source_skip(q, at + 1);
   if (!wh_str_eq_nocase(wh_str_sub(q, at, at + len), wh_str_of(word))) return false;
   char next = at + len < q.len ? q.data[at + len] : ' ';
   bool is_word = (next >= 'a' && next <= 'z') || (next >= 'A' && next <= 'Z') ||

@@ -124,7 +124,7 @@ static wh_status set_keys(finder *f, const wh_str *key, size_t count, wh_error *
 // Where the sink may not alter the table, orders are in one of their own, beside it.
 static wh_status find_side_table(finder *f, wh_error *err) {
   if (f->relation.has_order) return WH_OK;
-  wh_str own = wh_sql_own_name(&wh_pg_driver, &f->arena, "_wherry_order_", f->relation.table);
+  wh_str own = wh_sql_own_name(&wh_pg_driver, &f->arena, WH_SQL_SIDE, f->relation.table);
   if (!own.data) return wh_fail_memory(err);
   wh_str name =
       wh_arena_printf(&f->arena, "%.*s.%.*s", WH_STR_ARG(f->relation.schema), WH_STR_ARG(own));

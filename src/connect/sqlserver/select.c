@@ -10,24 +10,8 @@ static bool is_space(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-// Behind white space and comments.
-static size_t skip(wh_str q, size_t at) {
-  for (;;) {
-    while (at < q.len && is_space(q.data[at]))
-      at++;
-    if (at + 1 < q.len && q.data[at] == '-' && q.data[at + 1] == '-') {
-      at = wh_str_find(q, at, '\n');
-    } else if (at + 1 < q.len && q.data[at] == '/' && q.data[at + 1] == '*') {
-      const char *end = memmem(q.data + at + 2, q.len - at - 2, "*/", 2);
-      at = end ? (size_t)(end - q.data) + 2 : q.len;
-    } else {
-      return at;
-    }
-  }
-}
-
 static bool begins_with(wh_str q, const char *word) {
-  size_t at = skip(q, 0), len = strlen(word);
+  size_t at = wh_source_skip(q, 0), len = strlen(word);
   if (q.len - at < len || !wh_str_eq_nocase(wh_str_sub(q, at, at + len), wh_str_of(word)))
     return false;
   char next = at + len < q.len ? q.data[at + len] : ' ';
@@ -48,7 +32,7 @@ static size_t skip_quoted(wh_str q, size_t at, char end) {
 // Whether something follows a semicolon. (Statements without one between them are no harm: what
 // they write is rolled back.)
 static bool has_second(wh_str q) {
-  for (size_t at = skip(q, 0); at < q.len; at = skip(q, at)) {
+  for (size_t at = wh_source_skip(q, 0); at < q.len; at = wh_source_skip(q, at)) {
     char c = q.data[at];
     if (c == ';') return true;
     at = c == '\'' || c == '"' ? skip_quoted(q, at, c)
@@ -61,7 +45,7 @@ static bool has_second(wh_str q) {
 // Without the semicolons, white space and comments behind it.
 static wh_str without_end(wh_str q) {
   size_t end = 0;
-  for (size_t at = skip(q, 0); at < q.len; at = skip(q, at)) {
+  for (size_t at = wh_source_skip(q, 0); at < q.len; at = wh_source_skip(q, at)) {
     char c = q.data[at];
     at = c == '\'' || c == '"' ? skip_quoted(q, at, c)
          : c == '['            ? skip_quoted(q, at, ']')
@@ -141,7 +125,7 @@ static wh_status from_query(wh_mssql_session *s, wh_str query, wh_arena *arena, 
       "d.is_hidden = 0 OR d.error_message IS NOT NULL ORDER BY d.column_ordinal";
   *ret = (wh_sql_from){.query = without_end(query), .what = WH_STR("the query")};
   ret->relation.rows_estimate = WH_SIZE_UNKNOWN;
-  if (skip(ret->query, 0) >= ret->query.len)
+  if (wh_source_skip(ret->query, 0) >= ret->query.len)
     return wh_source_refuse(s->base.connection, err, "is empty");
   if (!begins_with(ret->query, "SELECT") && !begins_with(ret->query, "WITH"))
     return wh_source_refuse(s->base.connection, err,

@@ -42,6 +42,15 @@ def unprivileged(*names):
     raise tap.Skip("there is no user without privileges to run the server as")
 
 
+def become(uid, gid, when_the_test_dies):
+    """In the child that will be the server."""
+    if os.getuid() == 0:
+        os.setgroups([])
+        os.setgid(gid)
+        os.setuid(uid)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, when_the_test_dies)
+
+
 class Postgres:
     USER, PASSWORD = "wherry", "not-for-everybody"
 
@@ -68,12 +77,7 @@ class Postgres:
         self.sql(f"CREATE DATABASE {database} TEMPLATE template0", database="postgres")
 
     def become(self):
-        if os.getuid() == 0:
-            os.setgroups([])
-            os.setgid(self.gid)
-            os.setuid(self.uid)
-        # When the test dies, so does the server.
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)
+        become(self.uid, self.gid, signal.SIGQUIT)
 
     def run(self, program, *args):
         log = open(self.folder / "log", "ab")

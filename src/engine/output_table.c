@@ -51,11 +51,13 @@ static wh_status table_write(wh_run_output *out, wh_flow_item *item, wh_counts *
   wh_batch *live = &out->table.live, *gone = &out->table.gone;
   WH_TRY(wh_output_rows_split(rows, item->batch, live, gone, err));
   if (rows->column >= 0) counts->deleted = 0; // the sink says how many there were
-  if (live->rows) WH_TRY(sink->write(out->table.sink, 0, live, rejects, counts, err));
-  if (gone->rows == 0) return WH_OK;
-  if (rows->erases) return sink->erase(out->table.sink, 0, gone, rejects, counts, err);
-  counts->filtered += gone->rows;
-  return WH_OK;
+  // What is gone makes room first: for a key that only changed its case, where the table cannot
+  // tell. A row and a deletion of one key and one object end as the row, in either order.
+  if (gone->rows && rows->erases)
+    WH_TRY(sink->erase(out->table.sink, 0, gone, rejects, counts, err));
+  else
+    counts->filtered += gone->rows;
+  return live->rows ? sink->write(out->table.sink, 0, live, rejects, counts, err) : WH_OK;
 }
 
 static wh_status commit(wh_run_output *out, wh_mark *mark, wh_error *err) {

@@ -53,7 +53,8 @@ static wh_status keep_alive(transfer *t, wh_error *err) {
   wh_ledger *ledger = t->engine->ledger;
   WH_TRY(ledger->type->renew(ledger, (wh_lease *)t->request->lease, err));
   if (!t->request->work) return WH_OK;
-  return ledger->type->extend(ledger, t->request->work->id, WH_VISIBILITY_US, err);
+  return ledger->type->extend(ledger, t->request->lease, t->request->work->id, WH_VISIBILITY_US,
+                              err);
 }
 
 // `at_most_rejected`, against what was read so far.
@@ -113,7 +114,7 @@ static wh_status checkpoint(transfer *t, wh_error *err) {
   if (!work || work->takes < 2 || t->forgiven) return WH_OK;
   t->forgiven = true; // those before were killed, but not by what is read now
   wh_ledger *ledger = t->engine->ledger;
-  return ledger->type->forgive(ledger, work->id, err);
+  return ledger->type->forgive(ledger, t->request->lease, work->id, err);
 }
 
 static wh_status consume(transfer *t, wh_error *err) {

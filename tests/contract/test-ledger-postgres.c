@@ -104,7 +104,7 @@ SHARED_TEST(a_line_may_be_cut_at_every_message) {
 SHARED_TEST(a_server_that_was_away_is_waited_for) {
   wh_ledger *l;
   REQUIRE_OK(join(&test_mem, LONG_LEASE_US, &l));
-  CHECK_OK(l->type->set_fired(l, S("p"), 5, &test_err));
+  CHECK_OK(l->type->set_fired(l, HELD("p"), 5, &test_err));
   test_postgres_stop();
   CHECK(!test_postgres_start());
   int64_t at = 0;
@@ -149,6 +149,34 @@ SHARED_TEST(a_worker_that_slept_through_its_lease_finds_it_gone) {
   b->type->release(b, &now);
   wh_ledger_close(a);
   wh_ledger_close(b);
+}
+
+static void *take_over_slowly(void *context) {
+  (void)context;
+  sql("BEGIN; UPDATE wherry.pipeline SET epoch = epoch + 1; SELECT pg_sleep(0.15); COMMIT");
+  return NULL;
+}
+
+// The statement that takes was sent before the other's lease was there, and waits for it.
+SHARED_TEST(what_is_taken_meanwhile_is_refused) {
+  wh_ledger *l;
+  wh_lease lease;
+  wh_work work;
+  bool is_new;
+  pthread_t other;
+  REQUIRE_OK(join(&test_mem, LONG_LEASE_US, &l));
+  CHECK_OK(l->type->put(l, S("p"), S("k"), S("1"), 1, &is_new, &test_err));
+  CHECK_OK(l->type->acquire(l, S("p"), &lease, &test_err));
+  REQUIRE(pthread_create(&other, NULL, take_over_slowly, NULL) == 0);
+  while (strcmp(ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"), "1") !=
+         0)
+    usleep(10 * 1000);
+  CHECK_FAILS(l->type->receive(l, &lease, LONG_LEASE_US, &arena, &work, &test_err), WH_ERR_STALE);
+  CHECK_FAILS(l->type->set_fired(l, &lease, 5, &test_err), WH_ERR_STALE);
+  pthread_join(other, NULL);
+  CHECK_STR(S(ask("SELECT string_agg(state || '/' || takes, ',') FROM wherry.work")), S("0/0"));
+  l->type->release(l, &lease);
+  wh_ledger_close(l);
 }
 
 // In the child: a lease that is renewed until the process is stopped.
@@ -301,7 +329,7 @@ static wh_status see_work(void *context, const wh_work *work, wh_error *err) {
   list->next = work->order + 1;
   list->seen++;
   wh_arena_reset(&arena);
-  return work->order % 7 ? WH_OK : list->l->type->forgive(list->l, work->id, err);
+  return work->order % 7 ? WH_OK : list->l->type->forgive(list->l, HELD("p"), work->id, err);
 }
 
 SHARED_TEST(long_listings_come_in_pages) {
@@ -341,7 +369,7 @@ SHARED_TEST(names_of_any_bytes_stay_apart) {
   }
   for (int i = 0; i < KEYS; i++) {
     wh_work work = {0};
-    CHECK_OK(l->type->receive(l, S("p"), LONG_LEASE_US, &arena, &work, &test_err));
+    CHECK_OK(l->type->receive(l, HELD("p"), LONG_LEASE_US, &arena, &work, &test_err));
     CHECK_STR(work.key, S(keys[i]));
     CHECK_STR(work.version, wh_str_n("\0v", 2));
   }

@@ -224,6 +224,59 @@ SHARED_TEST(a_lease_runs_out_with_its_worker) {
   close(fds[1]);
 }
 
+// --- others in the way ---------------------------------------------------------------------------
+
+// From now on whoever changes the queue is ended by the server, as if others were in the way, but
+// each nth time. Sequences count also what is rolled back.
+static void stand_in_the_way(int n, const char *code, const char *when) {
+  char text[1024];
+  snprintf(
+      text, sizeof text,
+      "CREATE SEQUENCE IF NOT EXISTS public.hits; ALTER SEQUENCE public.hits RESTART;"
+      "CREATE OR REPLACE FUNCTION public.hit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+      " IF current_setting('transaction_isolation') <> 'read committed' THEN"
+      " RAISE EXCEPTION 'isolation'; END IF;"
+      " IF nextval('public.hits') %% %d <> 0 THEN RAISE EXCEPTION USING ERRCODE = '%s'; END IF;"
+      " RETURN NEW; END $$;"
+      "DROP TRIGGER IF EXISTS hit ON wherry.work;"
+      "CREATE CONSTRAINT TRIGGER hit AFTER INSERT OR UPDATE ON wherry.work DEFERRABLE"
+      " INITIALLY %s FOR EACH ROW EXECUTE FUNCTION public.hit()",
+      n, code, when);
+  sql(text);
+}
+
+static wh_status put_take_and_fail(wh_ledger *l, const char *key) {
+  wh_work work = {0};
+  bool is_new = false, dead = true;
+  WH_TRY(l->type->put(l, S("p"), S(key), S("1"), 1, &is_new, &test_err));
+  CHECK(is_new);
+  WH_TRY(l->type->receive(l, HELD("p"), LONG_LEASE_US, &arena, &work, &test_err));
+  CHECK_STR(work.key, S(key));
+  CHECK_EQ(work.takes, 1);
+  WH_TRY(l->type->fail(l, HELD("p"), work.id, 9, false, 0, S("no"), &dead, &test_err));
+  CHECK(!dead);
+  WH_TRY(l->type->done(l, HELD("p"), work.id, &test_err));
+  return l->type->works(l, S("p"), &arena, NULL, NULL, &test_err); // none is left
+}
+
+SHARED_TEST(what_others_were_in_the_way_of_is_done_again) {
+  wh_ledger *l;
+  sql("ALTER ROLE CURRENT_USER SET default_transaction_isolation = 'serializable'");
+  REQUIRE_OK(join(&test_mem, LONG_LEASE_US, &l));
+  stand_in_the_way(4, "40P01", "IMMEDIATE");
+  CHECK_OK(put_take_and_fail(l, "a"));
+  stand_in_the_way(4, "40001", "DEFERRED"); // which shows when it is committed
+  CHECK_OK(put_take_and_fail(l, "b"));
+  stand_in_the_way(1000, "40P01", "IMMEDIATE"); // not without end
+  CHECK_FAILS(put_take_and_fail(l, "c"), WH_ERR_BUSY);
+  CHECK(test_err.retry);
+  CHECK_STR(S(ask("SELECT last_value FROM public.hits")), S("5"));
+  CHECK_OK(l->type->set_fired(l, HELD("p"), 5, &test_err)); // the session is of use
+  sql("ALTER ROLE CURRENT_USER RESET default_transaction_isolation;"
+      "DROP TRIGGER hit ON wherry.work; DROP FUNCTION public.hit(); DROP SEQUENCE public.hits");
+  wh_ledger_close(l);
+}
+
 // --- telling -------------------------------------------------------------------------------------
 
 static void note_heard(void *context, wh_str pipeline) {

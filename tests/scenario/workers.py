@@ -359,7 +359,7 @@ def test_the_words_of_a_shared_ledger_are_checked():
     tap.contains(check("postgres://wherry@db:many/state").err, "ledger: port: expected a whole number, found 'many'")
     tap.contains(check("{ type: postgres, host: db, databse: state }").err, "Did you mean 'database'?")
     tap.contains(check("{ type: postgres, host: db, database: state, lease: 10ms }").err,
-                 "ledger: lease: must be between 1s and 1h")
+                 "ledger: lease: must be between 2s and 1h")
 
 
 if __name__ == "__main__":

@@ -97,8 +97,8 @@ static wh_status give_up(wh_engine *engine, const wh_run_request *r, const wh_wo
   return WH_OK;
 }
 
-static wh_status run_objects(wh_engine *engine, wh_run_request *r, wh_run_totals *totals,
-                             wh_error *err) {
+static wh_status take_objects(wh_engine *engine, wh_run_request *r, wh_run_totals *totals,
+                              wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, engine->mem);
   wh_ledger *ledger = engine->ledger;
@@ -131,6 +131,7 @@ static wh_status run_objects(wh_engine *engine, wh_run_request *r, wh_run_totals
     if (status != WH_OK) set_failed(&run, &why);
     if (run.id.len && status != WH_ERR_CHANGED) count_run(engine, &run, totals);
     if (status == WH_OK) continue;
+    wh_kept_drop(r->kept);
     // It may be published already: a new run of the object would publish it twice. The next start
     // finds out; until then the object stays hidden.
     if (is_sealed) return WH_OK;
@@ -141,6 +142,18 @@ static wh_status run_objects(wh_engine *engine, wh_run_request *r, wh_run_totals
     if (err) *err = why;
     return status; // the ledger itself failed, or the lease is lost
   }
+}
+
+static wh_status run_objects(wh_engine *engine, wh_run_request *r, wh_run_totals *totals,
+                             wh_error *err) {
+  wh_kept kept;
+  wh_kept_init(&kept, engine->mem);
+  r->kept = &kept;
+  wh_status status = take_objects(engine, r, totals, err);
+  r->kept = NULL;
+  wh_kept_drop(&kept);
+  wh_arena_free(&kept.arena);
+  return status;
 }
 
 static wh_status run_rows(wh_engine *engine, wh_run_request *r, wh_run_totals *totals,

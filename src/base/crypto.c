@@ -270,3 +270,13 @@ bool wh_hex_decode(wh_str text, void *out, size_t len) {
     bytes[i] = (uint8_t)(hex_value(text.data[2 * i]) << 4 | hex_value(text.data[2 * i + 1]));
   return true;
 }
+
+void wh_hex_encode(const void *data, size_t len, char *out) {
+  static const char digits[] = "0123456789abcdef";
+  const uint8_t *bytes = data;
+  for (size_t i = 0; i < len; i++) {
+    out[2 * i] = digits[bytes[i] >> 4];
+    out[2 * i + 1] = digits[bytes[i] & 15];
+  }
+  out[2 * len] = 0;
+}

@@ -55,3 +55,4 @@ bool wh_base64_encode(wh_base64 kind, wh_str data, wh_buf *out); // false: as wh
 bool wh_base64_decode(wh_base64 kind, wh_str text, wh_buf *out);
 // Exactly 2 * len digits of either case.
 bool wh_hex_decode(wh_str text, void *out, size_t len);
+void wh_hex_encode(const void *data, size_t len, char *out); // 2 * len lower-case digits and a NUL

@@ -180,9 +180,16 @@ wh_status wh_connection_make_ready(wh_config *config, wh_connection_entry *entry
       .batch_rows = WH_BATCH_ROWS_DEFAULT,
       .batch_bytes = WH_BATCH_BYTES_DEFAULT,
       .row_limit_bytes = (size_t)config->memory_bytes / WH_CONFIG_ROW_SHARE,
+      .environment = {config->source.getenv, config->source.getenv_context},
   };
+  if (type->open) WH_TRY(type->open(c, err));
   entry->ready = c;
   return WH_OK;
+}
+
+void wh_connection_close(wh_connection_entry *entry) {
+  if (entry->ready && entry->info.type->close) entry->info.type->close(entry->ready);
+  entry->ready = NULL;
 }
 
 wh_status wh_config_connect(wh_config *config, wh_str name, wh_connection **ret, wh_error *err) {

@@ -318,7 +318,12 @@ wh_status wh_config_load(const wh_config_source *source, wh_config **ret, wh_err
 
 void wh_config_free(wh_config *config) {
   if (!config) return;
-  if (config->own) pthread_mutex_destroy(&config->own->mutex);
+  if (config->own) {
+    for (size_t i = 0; i < config->own->connection_count; i++)
+      wh_connection_close(&config->own->connections[i]);
+    wh_connection_close(&config->own->ledger);
+    pthread_mutex_destroy(&config->own->mutex);
+  }
   wh_mem *mem = config->arena.mem;
   wh_arena_free(&config->arena);
   wh_mem_free(mem, config, sizeof *config);

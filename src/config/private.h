@@ -87,6 +87,7 @@ void wh_load_connector(wh_loader *l, const wh_connection_entry *entry, wh_str se
 bool wh_load_words(wh_loader *l, const wh_node *node, const char *const *words, wh_node *ret);
 // Ready to be opened: its options with the secrets in them. Once; the caller has the lock.
 wh_status wh_connection_make_ready(wh_config *config, wh_connection_entry *entry, wh_error *err);
+void wh_connection_close(wh_connection_entry *entry); // one that is not ready is fine
 void wh_load_ledger(wh_loader *l, const wh_node *node);
 // Whether it is a ledger on a server, whose words take references.
 bool wh_ledger_is_on_server(const wh_node *node);

@@ -22,6 +22,10 @@ typedef struct wh_connector {
   const wh_queue_type *queue; // for a store: notifies of new objects
   // A problem in the options that the table cannot express; may be NULL.
   wh_status (*check)(const void *options, wh_error *err);
+  // Makes what all verbs share (connection->own), without reaching the place; threads may then use
+  // it at once. NULL: nothing is shared.
+  wh_status (*open)(wh_connection *connection, wh_error *err);
+  void (*close)(wh_connection *connection); // after the last verb; where `open` succeeded
   // Reaches the place without moving data, for `check --connect`; says what was found in one line.
   wh_status (*reach)(wh_connection *connection, wh_buf *ret_note, wh_error *err);
   // Visits the GRANTs that let the user do what is asked, in the server's words; connects when it

@@ -2,6 +2,7 @@
 // verb. Immutable and shared by threads; what is open lives in the objects the verbs return.
 #pragma once
 
+#include "base/environment.h"
 #include "base/error.h"
 #include "base/os.h"
 #include "base/str.h"
@@ -21,4 +22,6 @@ typedef struct wh_connection {
   size_t batch_bytes;
   size_t row_limit_bytes;
   int64_t wait_limit_us; // for somebody else's lock, at most; 0: as its options say
+  wh_environment environment;
+  void *own; // what the connector's `open` keeps for all its verbs
 } wh_connection;

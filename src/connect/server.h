@@ -3,12 +3,7 @@
 #pragma once
 
 #include "base/option.h"
-
-typedef enum wh_tls {
-  WH_TLS_VERIFY,  // encrypted, and the server is who its certificate says
-  WH_TLS_REQUIRE, // encrypted, to whoever answers
-  WH_TLS_OFF,
-} wh_tls;
+#include "net/tls.h"
 
 typedef struct wh_server {
   wh_str host;

@@ -111,6 +111,29 @@ static wh_status load_text(const wh_target *target, const wh_load *load, const c
   return status;
 }
 
+// Loads of one row each through one sink, which is opened and prepared once.
+static wh_status load_each(const wh_target *target, const wh_load *loads, const char *const *rows,
+                           size_t count, wh_counts *ret) {
+  const wh_sink_type *type = c.type->sink;
+  wh_sink *sink;
+  WH_TRY(type->open(&c, target, 1, &sink, &test_err));
+  wh_status status = type->prepare(sink, &test_err);
+  for (size_t i = 0; i < count && status == WH_OK; i++) {
+    wh_mark mark;
+    status = type->begin(sink, &loads[i], &arena, &mark, &test_err);
+    if (status == WH_OK) {
+      CHECK(!mark.found);
+      mark = (wh_mark){.done = true, .rows_done = 1, .time_us = NOW_US, .run = loads[i].run};
+      status = write_text(sink, rows[i], &mark.counts);
+    }
+    if (status == WH_OK) status = type->mark(sink, &mark, &test_err);
+    if (status == WH_OK) status = type->commit(sink, &test_err);
+    ret[i] = mark.counts;
+  }
+  type->close(sink);
+  return status;
+}
+
 static void check_load(const wh_target *target, const char *object, int64_t order, const char *rows,
                        wh_counts want) {
   wh_counts got;
@@ -149,6 +172,23 @@ static void check_table(const char *want) {
 static void check_rejects(const char *want) {
   CHECK_STR(wh_buf_str(&rejects.text), wh_str_of(test_place_text(place, want)));
   wh_buf_clear(&rejects.text);
+}
+
+CONTRACT(one_sink_takes_one_object_after_the_other) {
+  const wh_load loads[] = {load_of("a", 10), load_of("b", 12), load_of("c", 11)};
+  const char *const rows[] = {ROW("1", "08:00:00") "1|x\n", ROW("1", "08:00:00") "2|x\n",
+                              ROW("1", "08:00:00") "3|x\n"};
+  wh_counts got[3];
+  wh_target target = target_of(WH_WRITE_UPSERT);
+  REQUIRE_OK(load_each(&target, loads, rows, 3, got));
+  CHECK_EQ(got[0].written, 1);
+  CHECK_EQ(got[1].written, 1); // each with its own order
+  CHECK_EQ(got[2].superseded, 1);
+  target = target_of(WH_WRITE_APPEND);
+  target.table = WH_STR("list");
+  const wh_load more[] = {load_of("d", 10), load_of("e", 12), load_of("f", 11)};
+  REQUIRE_OK(load_each(&target, more, rows, 3, got));
+  CHECK_EQ(got[0].written + got[1].written + got[2].written, 3);
 }
 
 CONTRACT(sink_creates_tables_whose_types_survive) {

@@ -103,6 +103,7 @@ wh_status wh_aws_wait(wh_aws_client *client, wh_aws_exchange *x, int64_t timeout
                       wh_aws_exchange **ret, wh_error *err);
 void wh_aws_end(wh_aws_exchange *x); // NULL is fine
 wh_str wh_aws_header(const wh_aws_exchange *x, const char *name);
+bool wh_aws_header_next(const wh_aws_exchange *x, wh_http_cursor *cursor, wh_http_header *ret);
 bool wh_aws_is(const wh_aws_exchange *x, const char *code); // x->code, without what is before '#'
 
 // One request, start to end: returns its status and error. *ret, which may be NULL, is the exchange

@@ -357,6 +357,11 @@ wh_str wh_aws_header(const wh_aws_exchange *x, const char *name) {
   return c->http ? wh_http_header_get(c->http, name) : (wh_str){0};
 }
 
+bool wh_aws_header_next(const wh_aws_exchange *x, wh_http_cursor *cursor, wh_http_header *ret) {
+  const call *c = (const call *)x;
+  return c->http && wh_http_header_next(c->http, cursor, ret);
+}
+
 wh_status wh_aws_call(wh_aws_client *client, const wh_aws_request *request, wh_aws_exchange **ret,
                       wh_error *err) {
   wh_aws_exchange *x = NULL, *done;

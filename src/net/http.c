@@ -216,14 +216,26 @@ wh_status wh_http_wait(wh_http *http, wh_http_exchange *base, int64_t timeout_us
 
 // --- reading an answer ---------------------------------------------------------------------------
 
-wh_str wh_http_header_get(const wh_http_exchange *base, const char *name) {
+bool wh_http_header_next(const wh_http_exchange *base, wh_http_cursor *cursor,
+                         wh_http_header *ret) {
   const exchange *x = (const exchange *)base;
-  wh_str rest = wh_buf_str(&x->headers), line, want = wh_str_of(name);
-  while (wh_str_split(&rest, '\n', &line)) {
-    if (line.len <= want.len || line.data[want.len] != ':') continue;
-    if (!wh_str_eq_nocase(wh_str_sub(line, 0, want.len), want)) continue;
-    return wh_str_trim(wh_str_sub(line, want.len + 1, line.len));
+  wh_str all = wh_buf_str(&x->headers);
+  while (cursor->at < all.len) {
+    size_t end = wh_str_find(all, cursor->at, '\n'), colon = wh_str_find(all, cursor->at, ':');
+    size_t from = cursor->at;
+    cursor->at = end + 1;
+    if (colon >= end) continue; // the line of the status, and the empty one
+    ret->name = wh_str_sub(all, from, colon);
+    ret->value = wh_str_trim(wh_str_sub(all, colon + 1, end));
+    return true;
   }
+  return false;
+}
+
+wh_str wh_http_header_get(const wh_http_exchange *x, const char *name) {
+  wh_http_header h;
+  for (wh_http_cursor at = {0}; wh_http_header_next(x, &at, &h);)
+    if (wh_str_eq_nocase(h.name, wh_str_of(name))) return h.value;
   return (wh_str){0};
 }
 

@@ -108,6 +108,11 @@ void wh_http_end(wh_http_exchange *x);
 // The value of an answer's header field, in any case of letters; without data when there is none.
 // Of several, the first.
 wh_str wh_http_header_get(const wh_http_exchange *x, const char *name);
+// All of them, in the order they came; a zeroed cursor begins.
+typedef struct wh_http_cursor {
+  size_t at;
+} wh_http_cursor;
+bool wh_http_header_next(const wh_http_exchange *x, wh_http_cursor *cursor, wh_http_header *ret);
 
 // "host:port" of a URL as messages name it: the port only where it is not the scheme's own.
 wh_str wh_http_host(wh_str url);

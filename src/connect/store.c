@@ -69,6 +69,20 @@ wh_status wh_key_check(wh_str key, wh_error *err) {
   return WH_OK;
 }
 
+// Anything else could lead out of the folder that a store keeps attempts in.
+wh_status wh_attempt_check(wh_str attempt, wh_error *err) {
+  bool ok = attempt.len > 0 && attempt.len <= WH_ATTEMPT_MAX && attempt.data[0] != '.';
+  for (size_t i = 0; ok && i < attempt.len; i++) {
+    char c = attempt.data[i];
+    ok = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+         c == '.';
+  }
+  if (ok) return WH_OK;
+  return wh_fail(err, WH_ERR_USAGE,
+                 "an attempt's name is 1 to %d letters, digits, '-' or '.', not beginning with '.'",
+                 (int)WH_ATTEMPT_MAX);
+}
+
 // --- globs ---------------------------------------------------------------------------------------
 
 // A pattern is run as a nondeterministic automaton whose states are positions in it, all states at

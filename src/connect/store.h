@@ -8,7 +8,7 @@
 #include "base/stream.h"
 #include "connect/connection.h"
 
-enum { WH_KEY_MAX = 1024 }; // bytes
+enum { WH_KEY_MAX = 1024, WH_ATTEMPT_MAX = 128 }; // bytes
 
 // Objects whose key begins with this are Wherry's own: manifests, attempts, versions. Listing from
 // outside skips them; listing with this prefix shows them.
@@ -26,10 +26,26 @@ typedef struct wh_object {
 } wh_object;
 typedef wh_status (*wh_object_visit)(void *context, const wh_object *object, wh_error *err);
 
+// What an object is besides its bytes, where a store can keep it. Texts may be empty.
+typedef struct wh_attribute {
+  wh_str name, value;
+} wh_attribute;
+typedef struct wh_attributes {
+  wh_str content_type, content_encoding, content_language, content_disposition, cache_control;
+  const wh_attribute *metadata; // of whoever put it there; names without a store's own prefix
+  size_t metadata_count;
+  int64_t modified_us; // of the bytes, which a copy keeps; 0: unknown
+} wh_attributes;
+
+typedef struct wh_put_options {
+  const wh_attributes *attributes; // those that the store cannot keep are passed over; may be NULL
+  bool replace;                    // else WH_ERR_EXISTS when other bytes have the key
+} wh_put_options;
+
 typedef struct wh_upload wh_upload;
 struct wh_upload {
   wh_output output;
-  // Everything written is durable afterwards. No write may follow.
+  // Everything written is durable afterwards; what was `put` is then visible. No write may follow.
   wh_status (*seal)(wh_upload *upload, wh_error *err);
   void (*close)(wh_upload *upload); // frees it; an unsealed attempt is removed
 };
@@ -52,6 +68,14 @@ typedef struct wh_store_type {
   // what was there becomes an earlier version (or is gone, where the store keeps none).
   wh_status (*publish)(wh_connection *c, wh_str attempt, wh_str key, bool replace, wh_arena *arena,
                        wh_object *ret, wh_error *err);
+  // Straight under the key, whole or not at all, when the upload is sealed: for bytes that no
+  // ledger knows of. What a crash leaves behind is not visible, and goes away by itself or is found
+  // by attempts(). `options` have to live until the upload is closed.
+  wh_status (*put)(wh_connection *c, wh_str key, const wh_put_options *options, wh_upload **ret,
+                   wh_error *err);
+  // `version` as in open().
+  wh_status (*attributes)(wh_connection *c, wh_str key, wh_str version, wh_arena *arena,
+                          wh_attributes *ret, wh_error *err);
   wh_status (*discard)(wh_connection *c, wh_str attempt, wh_error *err); // missing is fine
   wh_status (*attempts)(wh_connection *c, wh_object_visit visit, void *context, wh_error *err);
   // Missing is fine. Where earlier versions are kept, it becomes one, with a marker behind it.
@@ -67,6 +91,9 @@ typedef struct wh_store_type {
 // Refuses keys that break the rules above, naming the rule: WH_ERR_USAGE, or WH_ERR_LIMIT for one
 // that is too long. Control characters are those of Unicode (category Cc), DEL and C1 included.
 wh_status wh_key_check(wh_str key, wh_error *err);
+
+// An attempt's name: 1 to WH_ATTEMPT_MAX letters, digits, '-' or '.', not beginning with '.'.
+wh_status wh_attempt_check(wh_str attempt, wh_error *err);
 
 enum { WH_GLOB_MAX = 1024 }; // bytes of a pattern; a longer one matches nothing
 

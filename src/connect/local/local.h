@@ -52,7 +52,6 @@ extern const wh_queue_type wh_local_queue;
 enum {
   WH_LOCAL_NAME_MAX = 255,     // bytes of one part of a key: what file systems take
   WH_LOCAL_VERSION_SIZE = 72,  // three 64-bit numbers, dashes, NUL
-  WH_LOCAL_ATTEMPT_MAX = 128,  // bytes
   WH_LOCAL_OPEN_TRIES = 8,     // while somebody keeps replacing the file
   WH_LOCAL_WALK_NAMES = 32768, // names of one folder held at a time; a larger one is read again
   WH_LOCAL_LOCK_WAIT_MS = 30000,
@@ -137,6 +136,13 @@ wh_status wh_local_attempt_path(wh_connection *c, wh_arena *arena, wh_str attemp
 wh_status wh_local_create(wh_connection *c, wh_str attempt, wh_upload **ret, wh_error *err);
 wh_status wh_local_discard(wh_connection *c, wh_str attempt, wh_error *err);
 wh_status wh_local_attempts(wh_connection *c, wh_object_visit visit, void *context, wh_error *err);
+
+// --- put.c ---------------------------------------------------------------------------------------
+
+wh_status wh_local_put(wh_connection *c, wh_str key, const wh_put_options *options, wh_upload **ret,
+                       wh_error *err);
+wh_status wh_local_attributes(wh_connection *c, wh_str key, wh_str version, wh_arena *arena,
+                              wh_attributes *ret, wh_error *err);
 
 // --- publish.c -----------------------------------------------------------------------------------
 

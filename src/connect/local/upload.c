@@ -10,23 +10,9 @@ typedef struct local_upload {
   char path[];
 } local_upload;
 
-// The header of store.h names the characters; anything else could lead out of the folder.
-static wh_status check_name(wh_str attempt, wh_error *err) {
-  bool ok = attempt.len > 0 && attempt.len <= WH_LOCAL_ATTEMPT_MAX && attempt.data[0] != '.';
-  for (size_t i = 0; ok && i < attempt.len; i++) {
-    char c = attempt.data[i];
-    ok = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
-         c == '.';
-  }
-  if (ok) return WH_OK;
-  return wh_fail(err, WH_ERR_USAGE,
-                 "an attempt's name is 1 to %d letters, digits, '-' or '.', not beginning with '.'",
-                 (int)WH_LOCAL_ATTEMPT_MAX);
-}
-
 wh_status wh_local_attempt_path(wh_connection *c, wh_arena *arena, wh_str attempt, char **ret,
                                 wh_error *err) {
-  WH_TRY(check_name(attempt, err));
+  WH_TRY(wh_attempt_check(attempt, err));
   wh_str key = wh_arena_printf(arena, WH_LOCAL_ATTEMPTS "%.*s", WH_STR_ARG(attempt));
   if (!key.data) return wh_fail_memory(err);
   return wh_local_path(c, arena, key, ret, err);
@@ -135,7 +121,7 @@ typedef struct attempts_visit {
 
 static bool is_attempt(void *context, const wh_local_entry *entry) {
   (void)context;
-  return !entry->is_folder && check_name(entry->name, NULL) == WH_OK;
+  return !entry->is_folder && wh_attempt_check(entry->name, NULL) == WH_OK;
 }
 
 static wh_status visit_attempt(void *context, const wh_local_entry *entry, wh_error *err) {

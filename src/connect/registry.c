@@ -9,6 +9,9 @@
 #ifdef WHERRY_POSTGRES
 #include "connect/postgres/postgres.h"
 #endif
+#ifdef WHERRY_S3
+#include "connect/s3/s3.h"
+#endif
 #include "connect/sqlite/sqlite.h"
 #ifdef WHERRY_SQLSERVER
 #include "connect/sqlserver/sqlserver.h"
@@ -24,6 +27,9 @@ const wh_connector *const wh_connectors[] = {
 #endif
 #ifdef WHERRY_POSTGRES
     &wh_connector_postgres,
+#endif
+#ifdef WHERRY_S3
+    &wh_connector_s3,
 #endif
     &wh_connector_sqlite,
 #ifdef WHERRY_SQLSERVER

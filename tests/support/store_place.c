@@ -1,8 +1,10 @@
 #include "store_place.h"
 
+#include "aws_server.h"
 #include "sim_os.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 enum { GET_MAX = 1 << 20 };
 
@@ -40,7 +42,57 @@ bool store_place_simulated(store_place *place, bool versioning) {
   return true;
 }
 
+#ifdef WHERRY_S3
+static const char *aws_variable(void *context, const char *name) {
+  return aws_server_value(context, name);
+}
+
+// A bucket for each test, since tests begin with an empty place.
+bool store_place_s3(store_place *place, const char *kind, bool versioning) {
+  static unsigned number;
+  static char bucket[32];
+  char call[64];
+  *place = (store_place){0};
+  const char *why_not = aws_server_start(kind);
+  place->is_remote = true;
+  place->is_missing = why_not != NULL;
+  if (why_not) {
+    test_skip(why_not);
+    return false;
+  }
+  snprintf(bucket, sizeof bucket, "lake-%d-%u", (int)getpid(), ++number);
+  snprintf(call, sizeof call, "make_bucket %s%s", bucket, versioning ? " versions" : "");
+  aws_server_do(kind, call);
+  if (wh_os_real_init(&place->real, &test_mem, &test_err) != WH_OK) return false;
+  place->s3 = (wh_s3_options){.bucket = wh_str_of(bucket), .prefix = WH_STR("in a/pre+fix")};
+  if (strcmp(kind, "swift") == 0) {
+    place->s3.conditional_writes = WH_S3_OFF;
+    place->one_writer = true;
+  }
+  place->store = wh_connector_s3.store;
+  place->versioning = versioning;
+  place->connection = (wh_connection){
+      .name = WH_STR_INIT("lake"),
+      .type = &wh_connector_s3,
+      .options = &place->s3,
+      .os = &place->real.base,
+      .mem = &test_mem,
+      .environment = {aws_variable, (void *)(uintptr_t)kind},
+  };
+  return CHECK_OK(wh_connector_s3.open(&place->connection, &test_err));
+}
+#else
+bool store_place_s3(store_place *place, const char *kind, bool versioning) {
+  (void)kind, (void)versioning;
+  *place = (store_place){.is_missing = true};
+  test_skip("this build has no S3");
+  return false;
+}
+#endif
+
 void store_place_free(store_place *place) {
+  const wh_connector *type = place->connection.type;
+  if (type && type->close) type->close(&place->connection);
   sim_os_free(place->simulated);
   if (place->connection.os == &place->real.base) wh_os_real_free(&place->real);
 }

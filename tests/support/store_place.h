@@ -4,15 +4,24 @@
 
 #include "connect/connect.h"
 #include "connect/local/local.h"
+#ifdef WHERRY_S3
+#include "connect/s3/s3.h"
+#endif
 #include "test.h"
 
 typedef struct store_place {
   wh_connection connection;
   wh_local_options local;
+#ifdef WHERRY_S3
+  wh_s3_options s3;
+#endif
   wh_os_real real;
   wh_os *simulated; // to be freed with the place
   const wh_store_type *store;
   bool versioning;
+  bool is_remote; // a request is a thousand times as dear as in a folder
+  bool one_writer; // it cannot tell which of two came first
+  bool is_missing; // there is none on this machine
 } store_place;
 
 // On the real system, in the test's folder.
@@ -21,6 +30,8 @@ bool store_place_local(store_place *place, bool versioning);
 void store_place_on(store_place *place, wh_os *os, bool versioning);
 // On a simulated system of its own.
 bool store_place_simulated(store_place *place, bool versioning);
+// A new bucket of "moto" or "swift". False where there is none on this machine: the test is skipped.
+bool store_place_s3(store_place *place, const char *kind, bool versioning);
 void store_place_free(store_place *place);
 
 // A whole object under an attempt of its own: created, written, sealed, published.

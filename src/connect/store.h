@@ -50,8 +50,12 @@ struct wh_upload {
   void (*close)(wh_upload *upload); // frees it; an unsealed attempt is removed
 };
 
+// Attempts of put() begin with this; what a crash left of one is for whoever puts next.
+#define WH_PUT_PREFIX "put-"
+
 typedef struct wh_store_type {
-  bool has_versions; // may keep earlier versions, if the connection's options say so
+  bool has_versions;     // may keep earlier versions, if the connection's options say so
+  bool keeps_attributes; // those that put() is given
   // Objects whose key begins with `prefix` (which need not end at a '/'), in byte order of keys;
   // `object` lives as long as the visit.
   wh_status (*list)(wh_connection *c, wh_str prefix, wh_object_visit visit, void *context,

@@ -3,22 +3,19 @@
 #include "engine/copy.h"
 
 #include "base/queue.h"
-#include "base/ulid.h"
 #include "engine/copy_object.h"
 #include "ledger/manifest.h"
 
 #include <signal.h>
-#include <stdio.h>
 
 enum { PROGRESS_US = 100000 };
 
-#define ATTEMPT_PREFIX "copy-"
-// Attempts of a copy that was killed are thrown away by the next one, once no copy can be at them.
+// What a copy that was killed left is thrown away by the next one, once no copy can be at it.
 #define ABANDONED_US (24 * 3600 * 1000000ll)
 
 // What a small object may have of `memory`, so that every lane can hold one. Larger ones go one at
 // a time: the stores send parts of them side by side anyway.
-enum { SMALL_SHARE = 4, ATTEMPT_BYTES = WH_ULID_CHARS + 32 };
+enum { SMALL_SHARE = 4 };
 
 typedef struct copying {
   wh_engine *engine;
@@ -27,7 +24,6 @@ typedef struct copying {
   size_t cut;     // bytes of a key that `target` takes the place of
   bool is_one, ask, has_manifests;
   uint64_t small_bytes;
-  char token[WH_ULID_CHARS + 1]; // in the names of attempts
   wh_queue queue;
   uint64_t found;        // by the lister
   pthread_mutex_t large; // held while a large object is copied
@@ -42,7 +38,6 @@ typedef struct copying {
 // An object that waits for a lane; its strings stand behind it.
 typedef struct waiting {
   wh_object object;
-  uint64_t number;
   size_t size; // of all this
   char text[];
 } waiting;
@@ -101,12 +96,9 @@ static wh_status copy_one(copying *c, wh_copy_lane *lane, const waiting *w, wh_e
   wh_str key;
   bool copied = false;
   WH_TRY(new_key(c, &w->object, &lane->arena, &key, err));
-  char attempt[ATTEMPT_BYTES];
-  snprintf(attempt, sizeof attempt, ATTEMPT_PREFIX "%s-%llu", c->token,
-           (unsigned long long)w->number);
   bool is_large = w->object.size > c->small_bytes;
   if (is_large) pthread_mutex_lock(&c->large);
-  wh_status status = wh_copy_object(lane, &w->object, key, wh_str_of(attempt), &copied, err);
+  wh_status status = wh_copy_object(lane, &w->object, key, &copied, err);
   if (is_large) pthread_mutex_unlock(&c->large);
   if (status == WH_OK) count(c, copied, w->object.size);
   return status;
@@ -141,7 +133,8 @@ static wh_status hand_on(copying *c, const wh_object *object, wh_error *err) {
   size_t size = sizeof(waiting) + object->key.len + object->version.len;
   waiting *w = wh_mem_alloc(c->engine->mem, size);
   if (!w) return wh_fail_memory(err);
-  *w = (waiting){.object = *object, .number = c->found++, .size = size};
+  c->found++;
+  *w = (waiting){.object = *object, .size = size};
   w->object.key = wh_str_n(w->text, object->key.len);
   w->object.version = wh_str_n(w->text + object->key.len, object->version.len);
   memcpy(w->text, object->key.data, object->key.len);
@@ -226,7 +219,7 @@ static wh_status has_any(wh_connection *c, wh_str prefix, bool *ret, wh_error *e
 static wh_status sweep_attempt(void *context, const wh_object *attempt, wh_error *err) {
   const copying *c = context;
   wh_connection *to = c->request->to;
-  if (!wh_str_starts(attempt->key, ATTEMPT_PREFIX)) return WH_OK;
+  if (!wh_str_starts(attempt->key, WH_PUT_PREFIX)) return WH_OK;
   if (attempt->modified_us > wh_now_us(c->engine->os) - ABANDONED_US) return WH_OK;
   return to->type->store->discard(to, attempt->key, err);
 }
@@ -283,7 +276,6 @@ wh_status wh_engine_copy(wh_engine *engine, const wh_copy *request, wh_copy_trou
                .trouble = trouble,
                .context = context};
   WH_TRY(read_source(&c, &arena, err));
-  WH_TRY(wh_ulid_new(engine->os, c.token, err));
   WH_TRY(look_around(&c, &arena, err));
   WH_TRY(copy_all(&c, err));
   *ret = c.done;

@@ -47,6 +47,13 @@ static wh_status checksum(wh_copy_lane *lane, wh_connection *place, wh_str key, 
 
 // --- what is there -------------------------------------------------------------------------------
 
+// Written since `object` was changed. Some stores tell whole seconds only, which end when they end.
+static bool is_as_new(const wh_object *there, const wh_object *object) {
+  const int64_t second_us = 1000000;
+  int64_t until = there->modified_us + (there->modified_us % second_us == 0 ? second_us - 1 : 0);
+  return until >= object->modified_us;
+}
+
 static wh_status is_there(wh_copy_lane *lane, const wh_object *object, wh_str key, bool *ret,
                           wh_error *err) {
   const wh_copy *r = lane->request;
@@ -66,7 +73,7 @@ static wh_status is_there(wh_copy_lane *lane, const wh_object *object, wh_str ke
     WH_TRY(checksum(lane, r->to, key, there.version, &theirs, err));
     same = wh_str_eq(ours, theirs);
   } else if (same) {
-    same = there.modified_us >= object->modified_us;
+    same = is_as_new(&there, object);
   }
   *ret = same;
   if (same || r->replace) return WH_OK;
@@ -77,22 +84,10 @@ static wh_status is_there(wh_copy_lane *lane, const wh_object *object, wh_str ke
 
 // --- writing -------------------------------------------------------------------------------------
 
-// The attempt is complete and durable when this returns WH_OK.
-static wh_status upload(wh_copy_lane *lane, wh_input *in, wh_str attempt, wh_str *ret_sha256,
-                        wh_error *err) {
-  wh_connection *to = lane->request->to;
-  wh_upload *upload;
-  WH_TRY(to->type->store->create(to, attempt, &upload, err));
-  wh_status status = pass_bytes(lane, in, &upload->output, ret_sha256, err);
-  if (status == WH_OK) status = upload->seal(upload, err);
-  upload->close(upload);
-  return status;
-}
-
 // What the manifest at the source says stays true of the copy, but for its key. It goes first, so
 // that nobody takes the copy for a stranger's file.
-static wh_status copy_manifest(wh_copy_lane *lane, wh_manifest *manifest, wh_str key,
-                               wh_str attempt, wh_error *err) {
+static wh_status put_manifest(wh_copy_lane *lane, wh_manifest *manifest, wh_str key,
+                              wh_error *err) {
   wh_connection *to = lane->request->to;
   manifest->key = key;
   WH_CLEAN_BUF wh_buf text;
@@ -100,54 +95,74 @@ static wh_status copy_manifest(wh_copy_lane *lane, wh_manifest *manifest, wh_str
   wh_manifest_write(manifest, &text);
   WH_TRY(wh_buf_check(&text, err));
   wh_str beside = wh_manifest_key(key, &lane->arena);
-  wh_str name = wh_arena_printf(&lane->arena, "%.*s-manifest", WH_STR_ARG(attempt));
-  if (!beside.data || !name.data) return wh_fail_memory(err);
-  wh_bytes_input in;
-  wh_bytes_input_init(&in, text.data, text.len);
-  wh_str ignored;
-  wh_object object;
-  WH_TRY(upload(lane, &in.base, name, &ignored, err));
-  return to->type->store->publish(to, name, beside, true, &lane->arena, &object, err);
+  if (!beside.data) return wh_fail_memory(err);
+  wh_put_options options = {.replace = true};
+  wh_upload *upload;
+  WH_TRY(to->type->store->put(to, beside, &options, &upload, err));
+  wh_status status = wh_output_write(&upload->output, text.data, text.len, err);
+  if (status == WH_OK) status = upload->seal(upload, err);
+  upload->close(upload);
+  return status;
 }
 
-static wh_status publish(wh_copy_lane *lane, const wh_object *object, wh_str key, wh_str attempt,
-                         wh_str sha256, wh_error *err) {
-  const wh_copy *r = lane->request;
+static wh_status copy_manifest(wh_copy_lane *lane, const wh_object *object, wh_str key,
+                               wh_str sha256, wh_error *err) {
+  wh_connection *from = lane->request->from;
   bool found = false;
   wh_manifest manifest;
   if (lane->has_manifests)
-    WH_TRY(wh_input_manifest(r->from, object, &lane->arena, &found, &manifest, err));
-  if (found && !wh_str_eq(manifest.sha256, sha256)) {
-    return wh_fail(err, WH_ERR_DATA,
-                   "%.*s:%.*s: its bytes are not those that were published: the checksum differs. "
-                   "It was not copied",
-                   WH_STR_ARG(r->from->name), WH_STR_ARG(object->key));
-  }
-  if (found) WH_TRY(copy_manifest(lane, &manifest, key, attempt, err));
-  wh_object published;
-  WH_TRY(
-      r->to->type->store->publish(r->to, attempt, key, r->replace, &lane->arena, &published, err));
-  wh_str there = sha256;
-  if (r->verify) WH_TRY(checksum(lane, r->to, key, published.version, &there, err));
-  if (published.size == object->size && wh_str_eq(there, sha256)) return WH_OK;
-  return wh_fail(err, WH_ERR_DATA, "%.*s:%.*s does not have the bytes that were written to it",
-                 WH_STR_ARG(r->to->name), WH_STR_ARG(key));
+    WH_TRY(wh_input_manifest(from, object, &lane->arena, &found, &manifest, err));
+  if (!found) return WH_OK;
+  if (wh_str_eq(manifest.sha256, sha256)) return put_manifest(lane, &manifest, key, err);
+  return wh_fail(err, WH_ERR_DATA,
+                 "%.*s:%.*s: its bytes are not those that were published: the checksum differs. "
+                 "It was not copied",
+                 WH_STR_ARG(from->name), WH_STR_ARG(object->key));
 }
 
-wh_status wh_copy_object(wh_copy_lane *lane, const wh_object *object, wh_str key, wh_str attempt,
-                         bool *ret_copied, wh_error *err) {
+// The object is visible at the end, when everything else is as it should be.
+static wh_status fill(wh_copy_lane *lane, const wh_object *object, wh_str key, wh_upload *upload,
+                      wh_str *ret_sha256, wh_error *err) {
+  wh_connection *from = lane->request->from;
+  wh_input *in;
+  WH_TRY(from->type->store->open(from, object->key, object->version, &in, err));
+  wh_status status = pass_bytes(lane, in, &upload->output, ret_sha256, err);
+  wh_input_close(in);
+  WH_TRY(status);
+  if (upload->output.written != object->size) {
+    return wh_fail(err, WH_ERR_CHANGED, "%.*s:%.*s has another size than when it was listed",
+                   WH_STR_ARG(from->name), WH_STR_ARG(object->key));
+  }
+  WH_TRY(copy_manifest(lane, object, key, *ret_sha256, err));
+  return upload->seal(upload, err);
+}
+
+static wh_status verify(wh_copy_lane *lane, wh_str key, wh_str sha256, wh_error *err) {
+  wh_connection *to = lane->request->to;
+  wh_str there;
+  WH_TRY(checksum(lane, to, key, (wh_str){0}, &there, err));
+  if (wh_str_eq(there, sha256)) return WH_OK;
+  return wh_fail(err, WH_ERR_DATA, "%.*s:%.*s does not have the bytes that were written to it",
+                 WH_STR_ARG(to->name), WH_STR_ARG(key));
+}
+
+wh_status wh_copy_object(wh_copy_lane *lane, const wh_object *object, wh_str key, bool *ret_copied,
+                         wh_error *err) {
   const wh_copy *r = lane->request;
   bool there = false;
   if (lane->ask) WH_TRY(is_there(lane, object, key, &there, err));
   *ret_copied = !there;
   if (there) return WH_OK;
-  wh_input *in;
+  wh_attributes attributes = {.modified_us = object->modified_us};
+  if (r->to->type->store->keeps_attributes)
+    WH_TRY(r->from->type->store->attributes(r->from, object->key, object->version, &lane->arena,
+                                            &attributes, err));
+  wh_put_options options = {.attributes = &attributes, .replace = r->replace};
+  wh_upload *upload;
   wh_str sha256;
-  WH_TRY(r->from->type->store->open(r->from, object->key, object->version, &in, err));
-  wh_status status = upload(lane, in, attempt, &sha256, err);
-  wh_input_close(in);
-  if (status == WH_OK) status = publish(lane, object, key, attempt, sha256, err);
-  wh_error ignored = {0};
-  if (status != WH_OK) WH_IGNORE(r->to->type->store->discard(r->to, attempt, &ignored));
-  return status;
+  WH_TRY(r->to->type->store->put(r->to, key, &options, &upload, err));
+  wh_status status = fill(lane, object, key, upload, &sha256, err);
+  upload->close(upload);
+  WH_TRY(status);
+  return r->verify ? verify(lane, key, sha256, err) : WH_OK;
 }

@@ -15,7 +15,7 @@ typedef struct wh_copy_lane {
   char *data;         // WH_COPY_READ_BYTES
 } wh_copy_lane;
 
-// Copies `object`, as it was listed, to `key` under an attempt of this name. *ret_copied: false
-// where it is there already. WH_ERR_EXISTS: something else is.
-wh_status wh_copy_object(wh_copy_lane *lane, const wh_object *object, wh_str key, wh_str attempt,
-                         bool *ret_copied, wh_error *err);
+// Copies `object`, as it was listed, to `key`. *ret_copied: false where it is there already.
+// WH_ERR_EXISTS: something else is.
+wh_status wh_copy_object(wh_copy_lane *lane, const wh_object *object, wh_str key, bool *ret_copied,
+                         wh_error *err);

@@ -4,14 +4,12 @@
 
 #include "base/ulid.h"
 
-#define PUT_PREFIX "put-"
-
 typedef struct local_put {
   wh_upload base;
   wh_connection *c;
   wh_upload *attempt;
   bool replace;
-  char name[sizeof PUT_PREFIX + WH_ULID_CHARS];
+  char name[sizeof WH_PUT_PREFIX + WH_ULID_CHARS];
   size_t key_len;
   char key[];
 } local_put;
@@ -60,8 +58,9 @@ wh_status wh_local_put(wh_connection *c, wh_str key, const wh_put_options *optio
   p->replace = options->replace;
   p->key_len = key.len;
   memcpy(p->key, key.data, key.len);
-  memcpy(p->name, PUT_PREFIX, sizeof PUT_PREFIX);
-  wh_status status = wh_local_say(c, wh_ulid_new(c->os, p->name + sizeof PUT_PREFIX - 1, err), err);
+  memcpy(p->name, WH_PUT_PREFIX, sizeof WH_PUT_PREFIX);
+  wh_status status =
+      wh_local_say(c, wh_ulid_new(c->os, p->name + sizeof WH_PUT_PREFIX - 1, err), err);
   if (status == WH_OK) status = wh_local_create(c, wh_str_of(p->name), &p->attempt, err);
   if (status != WH_OK)
     put_close(&p->base);

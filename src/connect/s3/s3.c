@@ -261,6 +261,7 @@ static wh_status s3_reach(wh_connection *c, wh_buf *ret_note, wh_error *err) {
 
 const wh_store_type wh_s3_store = {
     .has_versions = true,
+    .keeps_attributes = true,
     .list = wh_s3_list,
     .stat = wh_s3_stat,
     .open = wh_s3_open,

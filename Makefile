@@ -14,6 +14,7 @@ test: ## everything that fits in 15 minutes
 	@scripts/install-deps test || scripts/install-deps --check build
 	@scripts/install-peers || echo "Without them the tests that need them are skipped." >&2
 	@scripts/install-tds-peer || echo "Without it the tests that need it are skipped." >&2
+	@scripts/install-aws-peers || echo "Without them the tests that need them are skipped." >&2
 	@scripts/build $(BUILD)
 	@ln -sf src/cli/wherry $(BUILD)/wherry
 	@tests/run $(BUILD)
@@ -22,6 +23,7 @@ test-long: ## the large counts; takes hours
 	@scripts/install-deps test || scripts/install-deps --check build
 	@scripts/install-peers || echo "Without them the tests that need them are skipped." >&2
 	@scripts/install-tds-peer || echo "Without it the tests that need it are skipped." >&2
+	@scripts/install-aws-peers || echo "Without them the tests that need them are skipped." >&2
 	@scripts/build $(BUILD)
 	@ln -sf src/cli/wherry $(BUILD)/wherry
 	@tests/run $(BUILD) --long
@@ -50,6 +52,13 @@ bench-databases: all ## databases in and out, beside their own tools
 	@scripts/install-deps test
 	@scripts/install-tds-peer
 	@python3 bench/databases.py $(BUILD)
+
+.PHONY: bench-aws
+bench-aws: all ## objects and DynamoDB, beside the AWS command line, rclone and boto3
+	@scripts/build $(BUILD)
+	@scripts/install-deps bench
+	@scripts/install-aws-peers
+	@.aws-peers/bin/python bench/aws.py $(BUILD)
 
 .PHONY: bench-workers
 bench-workers: all ## one, two and four workers on one ledger, and its queue beside pgbench

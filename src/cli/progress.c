@@ -32,12 +32,13 @@ static void draw_bar(wh_progress_view *v, const wh_progress *p, int64_t elapsed_
   for (int i = 0; i < BAR_WIDTH; i++)
     bar[i] = i < filled - 1 ? '=' : i == filled - 1 ? '>' : ' ';
   bar[BAR_WIDTH] = 0;
+  const char *noun = p->noun ? p->noun : "rows";
   double rate = elapsed_us > 0 ? (double)p->rows * 1e6 / (double)elapsed_us : 0;
   wh_text rows = wh_format_count(p->rows), total = wh_format_count(p->rows_total);
   wh_text per_second = wh_format_count((uint64_t)rate);
   fprintf(stderr, "\r\033[K%-*.*s  %s", (int)v->name_width, WH_STR_ARG(p->pipeline), rows.s);
   if (p->rows_total) fprintf(stderr, " of %s", total.s);
-  fprintf(stderr, " rows  [%s]  %s rows/s", bar, per_second.s);
+  fprintf(stderr, " %s  [%s]  %s %s/s", noun, bar, per_second.s, noun);
   if (share > 0.01) {
     wh_text left = wh_format_seconds((int64_t)((double)elapsed_us * (1 - share) / share));
     fprintf(stderr, "  %s left", left.s);
@@ -59,8 +60,8 @@ static void on_progress(void *context, const wh_progress *p) {
     draw_bar(v, p, now - v->started_us);
   } else if (now - v->last_line_us > PLAIN_LINE_US) {
     v->last_line_us = now;
-    wh_say(v->cli, "%-*.*s  %s rows so far", (int)v->name_width, WH_STR_ARG(p->pipeline),
-           wh_format_count(p->rows).s);
+    wh_say(v->cli, "%-*.*s  %s %s so far", (int)v->name_width, WH_STR_ARG(p->pipeline),
+           wh_format_count(p->rows).s, p->noun ? p->noun : "rows");
   }
 }
 

@@ -14,6 +14,7 @@
 typedef struct wh_progress {
   wh_str pipeline;
   wh_str object;       // what is read; empty: a table
+  const char *noun;    // what `rows` counts; NULL: rows
   uint64_t rows;       // consumed so far
   uint64_t rows_total; // 0: unknown
   uint64_t bytes, bytes_total;

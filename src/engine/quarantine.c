@@ -3,8 +3,6 @@
 #include "engine/run.h"
 #include "ledger/schema_json.h"
 
-#include <jansson.h>
-
 enum { FLUSH_BYTES = 64 * 1024 };
 
 #define REPLAY_PREFIX "quarantine:" // and the run that rejected: what a replay loads

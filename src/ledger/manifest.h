@@ -15,8 +15,10 @@
 // JSON readers elsewhere lose digits of numbers beyond 2^53.
 #pragma once
 
+#include "connect/store.h"
 #include "data/value.h"
 
+#define WH_MANIFEST_PREFIX WH_OWN_PREFIX "manifests/"
 #define WH_CODEC_RAW "raw" // the codec of an object whose bytes are somebody else's
 
 enum {

@@ -1,23 +1,10 @@
 // Reading schemas that wh_schema_write_json wrote: in manifests, and pinned in the ledger.
 #pragma once
 
+#include "base/json_doc.h"
 #include "data/type.h"
-
-#include <jansson.h>
 
 // Unknown members of a column are passed over; anything else that does not fit is WH_ERR_DATA and
 // says which column.
 wh_status wh_schema_read_json(wh_str json, wh_arena *arena, wh_schema *ret, wh_error *err);
 wh_status wh_schema_of_json(const json_t *list, wh_arena *arena, wh_schema *ret, wh_error *err);
-
-// Parses a document, strictly: UTF-8, no member twice, nothing behind it; at most max_bytes.
-// `what` is for messages: "the manifest". The caller frees *ret with json_decref.
-wh_status wh_json_load(wh_str json, size_t max_bytes, const char *what, json_t **ret,
-                       wh_error *err);
-static inline void wh_json_cleanup_(json_t **json) {
-  json_decref(*json);
-}
-#define WH_CLEAN_JSON __attribute__((cleanup(wh_json_cleanup_)))
-// A view of a string member, valid while `object` is; an empty view when it is missing or not a
-// string.
-wh_str wh_json_text(const json_t *object, const char *name);

@@ -193,26 +193,31 @@ static double now_s(void) {
   return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-// Seconds that a put, a receive, a look and a done take together.
-static double time_of_one(fixture *f, int rounds) {
-  double start = now_s();
+// Seconds that a put, a receive, a look and a done take together: the quickest of `rounds`, so that
+// what else the machine does counts little.
+static double time_of_one(fixture *f, const char *prefix, int rounds) {
+  double best = 0;
   for (int i = 0; i < rounds; i++) {
     wh_work w;
     int64_t at;
     char key[32];
-    snprintf(key, sizeof key, "new-%d", i);
+    snprintf(key, sizeof key, "%s-%d", prefix, i);
+    double start = now_s();
     put(f, key, 1);
     CHECK_OK(receive(f, HOUR_US, &w));
     CHECK_OK(f->t->next_visible(f->l, S("p"), &at, &test_err));
     CHECK_OK(f->t->done(f->l, w.id, &test_err));
+    double took = now_s() - start;
+    if (i == 0 || took < best) best = took;
     wh_arena_reset(&f->arena);
   }
-  return (now_s() - start) / rounds;
+  return best;
 }
 
-// A scan of what is done or hidden would take milliseconds an entry of ten thousand.
+// A scan of what is done or hidden would take many times what an empty queue does.
 LEDGER_TEST(done_and_hidden_ones_cost_nothing) {
-  enum { BLOCK = 5000 };
+  enum { BLOCK = 5000, TIMES_MAX = 5 };
+  double empty = time_of_one(f, "before", 50);
   int count = test_is_long() ? 1000000 : 50000;
   static char keys[BLOCK][16];
   static wh_put puts[BLOCK];
@@ -234,10 +239,10 @@ LEDGER_TEST(done_and_hidden_ones_cost_nothing) {
     CHECK_OK(receive(f, HOUR_US, &w));
     wh_arena_reset(&f->arena);
   }
-  double seconds = time_of_one(f, 50);
-  test_note("%d done, %d hidden: %.0f us for put, receive, next_visible and done", count, BLOCK,
-            seconds * 1e6);
-  CHECK(seconds < 0.005);
+  double full = time_of_one(f, "behind", 50);
+  test_note("put, receive, next_visible and done: %.0f us, with %d done and %d hidden %.0f us",
+            empty * 1e6, count, BLOCK, full * 1e6);
+  CHECK(full < TIMES_MAX * empty);
 }
 
 // --- against a model

@@ -9,19 +9,14 @@ moves into a namespace of its own first, so that all of it is gone with the test
 import ctypes
 import os
 import shutil
-import signal
 import subprocess
 import time
 
 import tap
+from servers import die_with_parent
 
 CLONE_NEWNET = 0x40000000
-PR_SET_PDEATHSIG = 1
 libc = ctypes.CDLL(None, use_errno=True)
-
-
-def die_with_parent():
-    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Network:

@@ -24,10 +24,16 @@ def here():
     return all(importlib.util.find_spec(name) for name in NAMES)
 
 
+def under(python):
+    """Runs the program again under this Python, unless that is what it runs under."""
+    if pathlib.Path(sys.executable) != python:
+        os.execv(python, [str(python), *sys.argv])
+
+
 def prefer():
     """Runs the test again under the Python that has them, if there is one; else goes on without."""
-    if not here() and PYTHON.exists() and pathlib.Path(sys.executable) != PYTHON:
-        os.execv(PYTHON, [str(PYTHON), *sys.argv])
+    if not here() and PYTHON.exists():
+        under(PYTHON)
 
 
 def require():

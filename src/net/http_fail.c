@@ -29,7 +29,8 @@ static wh_status fail_certificate(exchange *x) {
   wh_error *err = &x->base.error;
   bool own = x->http->tls_ca != NULL;
   switch (info(x, CURLINFO_SSL_VERIFYRESULT)) {
-  case X509_V_OK: // its signature holds: libcurl then compares the name
+  case X509_V_OK: // libcurl compares the name once the signature holds, and notes that first or last
+  case X509_V_ERR_UNSPECIFIED:
   case X509_V_ERR_HOSTNAME_MISMATCH:
   case X509_V_ERR_IP_ADDRESS_MISMATCH:
     return wh_fail(err, WH_ERR_DENIED,

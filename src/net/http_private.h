@@ -11,14 +11,19 @@ enum {
   WH_HTTP_TICK_US = 100000, // how often limits of time and the wish to stop are looked at
 };
 
-typedef enum exchange_state { EXCHANGE_FREE, EXCHANGE_UNDER_WAY, EXCHANGE_DONE } exchange_state;
+typedef enum exchange_state {
+  EXCHANGE_IDLE,
+  EXCHANGE_UNDER_WAY,
+  EXCHANGE_DONE,
+  EXCHANGE_RETURNED, // done, and its caller knows
+  EXCHANGE_STATES,
+} exchange_state;
 
 typedef struct exchange exchange;
 struct exchange {
   wh_http_exchange base;
   wh_http *http;
-  exchange *next, *previous; // in the pool's list of its state; none once it was returned
-  bool is_listed;
+  exchange *next, *previous; // in the pool's list of its state
   exchange_state state;
   CURL *easy;
   wh_arena arena; // of the request: URL, header fields
@@ -51,7 +56,7 @@ struct wh_http {
   wh_arena arena;
   bool holds_curl;
   CURLM *multi; // NULL until something starts
-  exchange_list under_way, done, idle;
+  exchange_list lists[EXCHANGE_STATES];
   int64_t looked_ns; // at the limits of time
 };
 

@@ -239,7 +239,7 @@ DYNAMODB(sets) {
     char name[2] = {(char)('a' + i), 0};
     wh_str rest = wh_str_of(tags[i]), tag;
     CHECK_OK(wh_column_add_text(&batch.columns[0], wh_str_of(name), &test_err));
-    while (tags[i] && wh_str_split(&rest, ',', &tag))
+    while (rest.len && wh_str_split(&rest, ',', &tag))
       CHECK_OK(wh_column_add_text(&batch.columns[1].children[0], tag, &test_err));
     if (i == 3) CHECK_OK(wh_column_add_null(&batch.columns[1].children[0], &test_err));
     if (tags[i])

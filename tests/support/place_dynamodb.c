@@ -6,6 +6,7 @@
 #include "test.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 static wh_os_real real_os;
 static wh_dynamodb_options options;
@@ -21,9 +22,11 @@ static void drop(wh_connection *c, wh_str table) {
   char body[512];
   snprintf(body, sizeof body, "{\"TableName\":\"%.*s\"}", WH_STR_ARG(table));
   test_dynamodb_do(c, "DeleteTable", body);
+  snprintf(body, sizeof body, "\"%.*s\"", WH_STR_ARG(table));
+  for (int turn = 0; turn < 1000 && strstr(test_dynamodb_do(c, "ListTables", "{}"), body); turn++)
+    usleep(1000);
 }
 
-// Tables of moto's and dynalite's are gone at once.
 static void drop_all(wh_connection *c, const char *only) {
   WH_CLEAN_JSON json_t *list = NULL;
   const char *text = test_dynamodb_do(c, "ListTables", "{}");

@@ -116,7 +116,11 @@ static wh_status read_sample(sampling *s, json_t *items, wh_error *err) {
 
 // --- Columns -------------------------------------------------------------------------------------
 
-// What had no value in the sample becomes text.
+static int compare_fields(const void *a, const void *b) {
+  return wh_str_cmp(((const wh_field *)a)->name, ((const wh_field *)b)->name);
+}
+
+// What had no value in the sample becomes text. Members come in any order; columns of them do not.
 static wh_status settle(const wh_type *type, wh_arena *arena, wh_type *ret, wh_error *err) {
   *ret = *type;
   if (type->kind == WH_NULL) *ret = wh_type_of(WH_STRING);
@@ -127,6 +131,7 @@ static wh_status settle(const wh_type *type, wh_arena *arena, wh_type *ret, wh_e
     fields[i] = type->fields[i];
     WH_TRY(settle(&type->fields[i].type, arena, &fields[i].type, err));
   }
+  if (type->field_count) qsort(fields, type->field_count, sizeof *fields, compare_fields);
   ret->fields = fields;
   return WH_OK;
 }

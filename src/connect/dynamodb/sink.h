@@ -15,7 +15,7 @@ typedef struct wh_dynamodb_target {
   size_t key_count;      // 0: not known yet (append)
   ptrdiff_t version;     // newest_by, or -1
   ptrdiff_t compared;    // the same, where it is not a part of the key: else versions are equal
-  bool exists;
+  bool exists, is_active;
 } wh_dynamodb_target;
 
 struct wh_sink {

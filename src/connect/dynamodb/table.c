@@ -116,7 +116,7 @@ static void add_attributes(wh_buf *body, const wh_dynamodb_attribute *hash,
   wh_buf_add_char(body, ']');
 }
 
-static wh_status wait_active(wh_connection *c, wh_aws_client *client, wh_str table, wh_error *err) {
+wh_status wh_dynamodb_await(wh_connection *c, wh_aws_client *client, wh_str table, wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, c->mem);
   int64_t pause = POLL_NS_FIRST, until = c->os->type->monotonic_ns(c->os) + POLL_TOTAL_NS;
@@ -176,7 +176,7 @@ wh_status wh_dynamodb_create(wh_connection *c, wh_aws_client *client, wh_str tab
   // Somebody else was faster, or an attempt whose answer was lost.
   bool is_there = wh_aws_is(x, "ResourceInUseException");
   if (x->status != WH_OK && !is_there) return wh_dynamodb_fail(c, x, err);
-  WH_TRY(wait_active(c, client, table, err));
+  WH_TRY(wh_dynamodb_await(c, client, table, err));
   return ttl.len && !is_there ? set_ttl(c, client, table, ttl, err) : WH_OK;
 }
 

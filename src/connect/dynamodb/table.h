@@ -28,6 +28,8 @@ wh_status wh_dynamodb_describe(wh_connection *c, wh_aws_client *client, wh_str t
 // The same, but WH_ERR_NOT_FOUND, with the nearest name, where there is none.
 wh_status wh_dynamodb_find(wh_connection *c, wh_aws_client *client, wh_str table, wh_arena *arena,
                            wh_dynamodb_table *ret, wh_error *err);
+// Until a table that is being made can be used.
+wh_status wh_dynamodb_await(wh_connection *c, wh_aws_client *client, wh_str table, wh_error *err);
 // Makes it, unless it is there, and waits until it can be used. `ttl`: an attribute, or empty.
 wh_status wh_dynamodb_create(wh_connection *c, wh_aws_client *client, wh_str table,
                              const wh_dynamodb_attribute *hash, const wh_dynamodb_attribute *range,

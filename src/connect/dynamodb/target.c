@@ -169,6 +169,7 @@ wh_status wh_dynamodb_target_bind(wh_sink *sink, wh_dynamodb_target *t, wh_buf *
   WH_TRY(wh_dynamodb_describe(sink->connection, sink->client, t->spec.table, &sink->arena,
                               &t->exists, &table, err));
   if (t->exists) {
+    t->is_active = table.is_active;
     take_key(t, &table, difference);
     compare_kinds(sink, t, &table, difference);
   } else if (t->spec.mode == WH_WRITE_APPEND) {
@@ -250,7 +251,10 @@ wh_status wh_dynamodb_sink_prepare(wh_sink *sink, wh_error *err) {
     wh_dynamodb_target *t = &sink->targets[i];
     // The columns first: a table that is there without them would be taken for somebody else's.
     WH_TRY(wh_dynamodb_note_columns(c, sink->client, t->spec.table, &t->stored, !t->exists, err));
-    if (!t->exists) WH_TRY(create(sink, t, err));
+    if (!t->exists)
+      WH_TRY(create(sink, t, err));
+    else if (!t->is_active)
+      WH_TRY(wh_dynamodb_await(c, sink->client, t->spec.table, err));
   }
   sink->is_ready = true;
   return WH_OK;

@@ -722,7 +722,7 @@ CONTRACT_OF(sink_waits_for_others_but_not_forever, TEST_TRANSACTIONS) {
   CHECK_OK(load_text(&target, &load, ROW("a", "08:00:00") "1|a", &counts));
 }
 
-CONTRACT(sink_survives_without_memory) {
+CONTRACT_OF(sink_survives_without_memory, TEST_MANY_TURNS) {
   for (int mode = WH_WRITE_APPEND; mode <= WH_WRITE_REPLACE; mode++) {
     if (mode == WH_WRITE_REPLACE && (place->lacks & TEST_REPLACE)) continue;
     if (mode == WH_WRITE_APPEND && (place->lacks & TEST_APPEND_TO_NEW)) continue;

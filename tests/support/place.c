@@ -389,7 +389,7 @@ static const test_place dynamodb_moto_place = {
     .close = test_dynamodb_close,
     .sql = test_dynamodb_sql,
     .words = dynamodb_words,
-    .lacks = DYNAMODB_LACKS,
+    .lacks = DYNAMODB_LACKS | TEST_MANY_TURNS,
     .is_slow = true,
 };
 #endif

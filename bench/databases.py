@@ -23,14 +23,13 @@ import os
 import pathlib
 import shlex
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests/support"))
 import servers  # noqa: E402
+from beside import measure, show  # noqa: E402
 
 COLUMNS = ("order_id customer_id status order_date updated_at sku quantity unit_price discount is_paid ship_to "
            "note").split()
@@ -63,41 +62,6 @@ pipelines:
     to: shop:copied
     write: {{ mode: append }}
 """
-
-
-MEASURE = [sys.executable, "-S", str(pathlib.Path(servers.__file__).parent / "measure.py")]
-
-
-def spent(pid):
-    """CPU seconds of a process and of those of its children that have ended."""
-    words = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return sum(int(words[i]) for i in (11, 12, 13, 14)) / os.sysconf("SC_CLK_TCK")
-
-
-def measure(commands, folder, server):
-    """Of one command, or of several in a pipe: wall, CPU of all, the server's, peak MiB of the largest."""
-    os.sync()
-    env, before = server.env, spent(server.pid())
-    started = time.monotonic()
-    processes, reports, stdin = [], [], None
-    for i, command in enumerate(commands):
-        reports.append(folder / f"report-{i}")
-        out = subprocess.DEVNULL if i == len(commands) - 1 else subprocess.PIPE
-        p = subprocess.Popen([*MEASURE, reports[-1], "0", *command], stdin=stdin, stdout=out, stderr=subprocess.PIPE,
-                             env=env)
-        if stdin:
-            stdin.close()
-        stdin = p.stdout
-        processes.append(p)
-    errors = [p.communicate()[1] if p is processes[-1] else p.stderr.read() for p in reversed(processes)]
-    for p in processes:
-        p.wait()
-    wall = time.monotonic() - started
-    figures = [[float(word) for word in report.read_text().split()] for report in reports]
-    if any(f[0] for f in figures):
-        sys.exit(f"{shlex.join(map(str, commands[0]))}: {b''.join(errors).decode(errors='replace')[-800:]}")
-    time.sleep(0.1)  # until the session has ended
-    return wall, sum(f[3] for f in figures), spent(server.pid()) - before, max(f[1] for f in figures) / 2**20
 
 
 class Postgres:
@@ -334,13 +298,7 @@ def run_case(server, case, wherry, folder, runs):
             figures[name].append(measure(commands, folder, server))
         if case in PAIRS and not server.same(*PAIRS[case]):
             sys.exit(f"{server.name} {case}: the tables differ, so that no time counts")
-    for name, rounds in figures.items():
-        wall, cpu, theirs, peak = (statistics.median(column) for column in zip(*rounds))
-        line = f"{server.name:10} {case:7} {name:15} {wall:8.2f} s {cpu:7.2f} s CPU {theirs:7.2f} s server {peak:7.1f} MiB"
-        if name != "wherry":
-            pairs = sorted(theirs[0] / ours[0] for ours, theirs in zip(figures["wherry"], rounds))
-            line += f"   wherry has {statistics.median(pairs):.2f} of its rate ({pairs[0]:.2f} to {pairs[-1]:.2f})"
-        print(line, flush=True)
+    show(f"{server.name:10} {case:7}", figures)
 
 
 def main():

@@ -48,6 +48,20 @@ static wh_exit print_done(wh_cli *cli, wh_str name, const char *done) {
   return WH_EXIT_DONE;
 }
 
+// A parameter of Systems Manager, "ssm:/erp/password", and not a secret of the keyring.
+static bool is_parameter(wh_str *name) {
+  if (!wh_str_starts(*name, "ssm:")) return false;
+  *name = wh_str_sub(*name, 4, name->len);
+  return true;
+}
+
+static wh_status keep(wh_cli *cli, const wh_keyring *ring, wh_str name, wh_str value,
+                      wh_error *err) {
+  if (!is_parameter(&name)) return wh_keyring_set(ring, name, value, err);
+  wh_cloud_secrets cloud = wh_config_cloud_secrets(cli->config);
+  return wh_parameter_set(&cloud, name, value, err);
+}
+
 static wh_exit set(wh_cli *cli, const wh_keyring *ring, wh_str name) {
   char *data = wh_arena_alloc(&cli->arena, INPUT_MAX);
   if (!data) return wh_cli_usage(cli, "out of memory");
@@ -56,13 +70,14 @@ static wh_exit set(wh_cli *cli, const wh_keyring *ring, wh_str name) {
   if (value.len && value.data[value.len - 1] == '\r') value.len--;
   if (value.len == 0) {
     return wh_cli_usage(cli, "secret set takes the value from standard input, and there was none. "
-                             "The keyring is as it was");
+                             "Nothing was changed");
   }
   wh_error err = {0};
-  wh_status status = wh_keyring_set(ring, name, value, &err);
+  wh_status status = keep(cli, ring, name, value, &err);
   wh_wipe(data, INPUT_MAX);
   if (status != WH_OK) return wh_cli_fail(cli, &err);
-  wh_say(cli, "Set %.*s. Use it as ${secret:%.*s}.", WH_STR_ARG(name), WH_STR_ARG(name));
+  const char *provider = wh_str_starts(name, "ssm:") ? "" : "secret:";
+  wh_say(cli, "Set %.*s. Use it as ${%s%.*s}.", WH_STR_ARG(name), provider, WH_STR_ARG(name));
   return print_done(cli, name, "set");
 }
 
@@ -82,7 +97,11 @@ static wh_exit list(wh_cli *cli, const wh_keyring *ring) {
 
 static wh_exit remove_one(wh_cli *cli, const wh_keyring *ring, wh_str name) {
   wh_error err = {0};
-  if (wh_keyring_remove(ring, name, &err) != WH_OK) return wh_cli_fail(cli, &err);
+  wh_str parameter = name;
+  wh_cloud_secrets cloud = wh_config_cloud_secrets(cli->config);
+  wh_status status = is_parameter(&parameter) ? wh_parameter_remove(&cloud, parameter, &err)
+                                              : wh_keyring_remove(ring, name, &err);
+  if (status != WH_OK) return wh_cli_fail(cli, &err);
   wh_say(cli, "Removed %.*s.", WH_STR_ARG(name));
   return print_done(cli, name, "removed");
 }
@@ -110,11 +129,12 @@ static wh_exit secret(wh_cli *cli, const wh_args *args) {
 const wh_command wh_cmd_secret = {
     .name = "secret",
     .usage = "set|list|remove [NAME]",
-    .help = "keep passwords and keys in the encrypted keyring",
+    .help = "keep passwords and keys in the encrypted keyring, or in AWS",
     .more = "set reads the value from standard input, or asks for it on a terminal without showing "
             "it. The keyring is .wherry/keyring beside the configuration; its key is "
             "~/.config/wherry/key, or the file that WHERRY_KEY_FILE names. A value is never shown "
-            "again.",
+            "again. A NAME that begins with ssm:, such as ssm:/erp/password, is a parameter of AWS "
+            "Systems Manager, of type SecureString.",
     .example = "wherry secret set erp-password < password.txt",
     .words_min = 1,
     .words_max = 2,

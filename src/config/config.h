@@ -7,6 +7,7 @@
 #pragma once
 
 #include "codec/codec.h"
+#include "config/cloud_secret.h"
 #include "config/keyring.h"
 #include "connect/connect.h"
 #include "step/expect.h"
@@ -269,6 +270,8 @@ wh_status wh_config_serve(wh_config *config, wh_error *err);
 // The keyring of this project; its strings live in the arena.
 wh_status wh_config_keyring(const wh_config *config, wh_arena *arena, wh_keyring *ret,
                             wh_error *err);
+// Where secrets in AWS are asked for.
+wh_cloud_secrets wh_config_cloud_secrets(const wh_config *config);
 
 // References are taken in connections, masks, read.query, serve.listen, serve.tls and
 // serve.trusted_proxies; "$${" stands for a literal "${".

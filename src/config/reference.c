@@ -1,5 +1,6 @@
 #include "config/private.h"
 
+#include "config/cloud_secret.h"
 #include "config/keyring.h"
 
 #include <stdio.h>
@@ -9,7 +10,28 @@ enum {
   ENV_NAME_MAX = 256,
 };
 
-typedef enum piece_kind { PIECE_LITERAL, PIECE_ENV, PIECE_FILE, PIECE_SECRET } piece_kind;
+typedef enum piece_kind {
+  PIECE_LITERAL,
+  PIECE_ENV,
+  PIECE_FILE,
+  PIECE_SECRET,
+  PIECE_SSM,
+  PIECE_SECRETS_MANAGER,
+} piece_kind;
+
+// What stands before the colon.
+typedef struct provider {
+  const char *name;
+  piece_kind kind;
+  bool hides; // its values are secrets
+} provider;
+static const provider providers[] = {
+    {"file", PIECE_FILE, false},
+    {"secret", PIECE_SECRET, true},
+    {"ssm", PIECE_SSM, true},
+    {"secretsmanager", PIECE_SECRETS_MANAGER, true},
+};
+enum { PROVIDERS = sizeof providers / sizeof *providers };
 
 typedef struct piece {
   piece_kind kind;
@@ -29,18 +51,20 @@ static bool is_env_name(wh_str name) {
 }
 
 static wh_status unknown_provider(const wh_node *node, wh_str name, wh_error *err) {
-  static const wh_str known[] = {WH_STR_INIT("file"), WH_STR_INIT("secret")};
-  wh_hint hint = wh_hint_of(name, known, 2);
+  wh_str known[PROVIDERS];
+  for (size_t i = 0; i < PROVIDERS; i++)
+    known[i] = wh_str_of(providers[i].name);
+  wh_hint hint = wh_hint_of(name, known, PROVIDERS);
   return wh_node_fail(
       node, err,
       "${%.*s:...} names no source of values.%s There are ${NAME} for an environment "
-      "variable, ${file:PATH} and ${secret:NAME}",
+      "variable, ${file:PATH}, ${secret:NAME}, ${ssm:/PATH} and ${secretsmanager:NAME}",
       WH_SHOWN(name), hint.text);
 }
 
 static wh_status classify(const wh_node *node, wh_str body, piece *ret, wh_error *err) {
   size_t colon = wh_str_find(body, 0, ':');
-  wh_str provider = wh_str_sub(body, 0, colon);
+  wh_str before = wh_str_sub(body, 0, colon);
   if (colon == body.len) {
     ret->kind = PIECE_ENV;
     ret->text = body;
@@ -49,12 +73,11 @@ static wh_status classify(const wh_node *node, wh_str body, piece *ret, wh_error
                         WH_SHOWN(body), WH_SHOWN(body));
   }
   ret->text = wh_str_sub(body, colon + 1, body.len);
-  if (wh_str_is(provider, "file"))
-    ret->kind = PIECE_FILE;
-  else if (wh_str_is(provider, "secret"))
-    ret->kind = PIECE_SECRET;
-  else
-    return unknown_provider(node, provider, err);
+  size_t i = 0;
+  while (i < PROVIDERS && !wh_str_is(before, providers[i].name))
+    i++;
+  if (i == PROVIDERS) return unknown_provider(node, before, err);
+  ret->kind = providers[i].kind;
   if (ret->text.len == 0) {
     return wh_node_fail(node, err, "${%.*s}: a name is missing behind the colon", WH_SHOWN(body));
   }
@@ -108,6 +131,15 @@ wh_status wh_reference_check(const wh_node *scalar, size_t *ret_count, wh_error 
 
 // --- where they may stand ------------------------------------------------------------------------
 
+static bool names_secret(wh_str text) {
+  for (size_t i = 0; i < PROVIDERS; i++) {
+    char form[32];
+    int len = snprintf(form, sizeof form, "${%s:", providers[i].name);
+    if (providers[i].hides && memmem(text.data, text.len, form, (size_t)len)) return true;
+  }
+  return false;
+}
+
 // What is not marked secret appears in messages, plans and the ledger.
 static void refuse_secret(wh_loader *l, const wh_node *node, const char *owner, const char *word) {
   for (size_t i = 0; node->kind == WH_NODE_LIST && i < node->count; i++)
@@ -118,7 +150,7 @@ static void refuse_secret(wh_loader *l, const wh_node *node, const char *owner, 
     refuse_secret(l, entry->value, owner, inner);
   }
   if (node->kind != WH_NODE_SCALAR) return;
-  if (!memmem(node->text.data, node->text.len, "${secret:", 9)) return;
+  if (!names_secret(node->text)) return;
   wh_problems_error(&l->problems, node, "%s%s%s is shown in messages, so no secret can stand in it",
                     owner, owner[0] ? ": " : "", word);
 }
@@ -260,6 +292,16 @@ static wh_status add_secret(const wh_config *config, const piece *p, wh_arena *a
   return WH_OK;
 }
 
+static wh_status add_cloud_secret(const wh_config *config, const piece *p, wh_arena *arena,
+                                  wh_buf *out, wh_error *err) {
+  wh_cloud_secrets secrets = wh_config_cloud_secrets(config);
+  wh_cloud_keeper keeper = p->kind == PIECE_SSM ? WH_KEEPER_SSM : WH_KEEPER_SECRETS_MANAGER;
+  wh_str value;
+  WH_TRY(wh_cloud_secret_get(&secrets, keeper, p->text, arena, &value, err));
+  wh_buf_add_str(out, value);
+  return WH_OK;
+}
+
 static wh_status add_piece(const wh_config *config, const piece *p, wh_arena *arena, wh_buf *out,
                            wh_error *err) {
   switch (p->kind) {
@@ -272,6 +314,9 @@ static wh_status add_piece(const wh_config *config, const piece *p, wh_arena *ar
     return add_file(config, p, arena, out, err);
   case PIECE_SECRET:
     return add_secret(config, p, arena, out, err);
+  case PIECE_SSM:
+  case PIECE_SECRETS_MANAGER:
+    return add_cloud_secret(config, p, arena, out, err);
   }
   return WH_OK;
 }
@@ -322,6 +367,13 @@ wh_status wh_config_query(wh_config *config, const wh_pipeline *pipeline, wh_are
   }
   *ret = (wh_str){0};
   return WH_OK;
+}
+
+wh_cloud_secrets wh_config_cloud_secrets(const wh_config *config) {
+  const wh_config_source *source = &config->source;
+  return (wh_cloud_secrets){.os = source->os,
+                            .mem = source->mem,
+                            .environment = {source->getenv, source->getenv_context}};
 }
 
 wh_status wh_config_keyring(const wh_config *config, wh_arena *arena, wh_keyring *ret,

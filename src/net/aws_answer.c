@@ -1,8 +1,7 @@
 #include "net/aws_private.h"
 
+#include "base/json_doc.h"
 #include "net/xml.h"
-
-#include <jansson.h>
 
 // --- what the service says -----------------------------------------------------------------------
 
@@ -35,17 +34,12 @@ static wh_status take_element(void *context, wh_str path, wh_str text, wh_error 
   return WH_OK;
 }
 
-static wh_str text_of(const json_t *object, const char *name) {
-  const json_t *value = json_object_get(object, name);
-  return json_is_string(value) ? wh_str_n(json_string_value(value), json_string_length(value))
-                               : (wh_str){0};
-}
-
 static void read_json(call *c, wh_str body) {
   json_t *root = json_loadb(body.data, body.len, 0, NULL);
-  wh_str code = text_of(root, "__type"), message = text_of(root, "message");
-  copy_code(c, code.len ? code : text_of(root, "code"));
-  copy(c->base.message, sizeof c->base.message, message.len ? message : text_of(root, "Message"));
+  wh_str code = wh_json_text(root, "__type"), message = wh_json_text(root, "message");
+  copy_code(c, code.len ? code : wh_json_text(root, "code"));
+  copy(c->base.message, sizeof c->base.message,
+       message.len ? message : wh_json_text(root, "Message"));
   json_decref(root);
 }
 

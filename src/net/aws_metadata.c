@@ -3,10 +3,10 @@
 #include "net/aws_credentials_private.h"
 
 #include "base/crypto.h"
+#include "base/json_doc.h"
 #include "net/retry.h"
 
 #include <arpa/inet.h>
-#include <jansson.h>
 
 enum { ANSWER_BYTES_MAX = 64 * 1024, TOKEN_BYTES_MAX = 8192, URL_MAX = 1024, SLEEP_NS = 50000000 };
 
@@ -89,25 +89,19 @@ static wh_status question_init(question *q, wh_aws_search *search, int64_t limit
 
 // --- the answer ----------------------------------------------------------------------------------
 
-static wh_str text_of(const json_t *object, const char *name) {
-  const json_t *value = json_object_get(object, name);
-  return json_is_string(value) ? wh_str_n(json_string_value(value), json_string_length(value))
-                               : (wh_str){0};
-}
-
 static wh_status read_members(const json_t *root, wh_aws_found *ret, wh_error *err) {
-  wh_str id = text_of(root, "AccessKeyId"), secret = text_of(root, "SecretAccessKey");
+  wh_str id = wh_json_text(root, "AccessKeyId"), secret = wh_json_text(root, "SecretAccessKey");
   if (!id.len || !secret.len) {
-    wh_str code = text_of(root, "Code");
+    wh_str code = wh_json_text(root, "Code");
     return wh_fail(err, WH_ERR_DENIED, "the answer holds no credentials%s%.*s",
                    code.len ? ": " : "", WH_STR_ARG(wh_str_sub(code, 0, 100)));
   }
   WH_TRY(wh_aws_found_set(ret->access_key_id, sizeof ret->access_key_id, id, "AccessKeyId", err));
   WH_TRY(wh_aws_found_set(ret->secret_access_key, sizeof ret->secret_access_key, secret,
                           "SecretAccessKey", err));
-  WH_TRY(wh_aws_found_set(ret->session_token, sizeof ret->session_token, text_of(root, "Token"),
-                          "Token", err));
-  return wh_aws_found_expires(ret, text_of(root, "Expiration"), err);
+  WH_TRY(wh_aws_found_set(ret->session_token, sizeof ret->session_token,
+                          wh_json_text(root, "Token"), "Token", err));
+  return wh_aws_found_expires(ret, wh_json_text(root, "Expiration"), err);
 }
 
 static wh_status read_answer(wh_http_exchange *x, const char *source, wh_aws_found *ret,

@@ -1,7 +1,6 @@
 #include "net/http_private.h"
 
 #include "data/temporal.h"
-#include "net/library_mem.h"
 
 enum { CONNECTIONS_KEPT = 128 };
 
@@ -50,7 +49,7 @@ wh_status wh_http_new(const wh_http_options *options, wh_http **ret, wh_error *e
 }
 
 static void free_exchange(exchange *x) {
-  curl_easy_cleanup(x->easy);
+  wh_curl.curl_easy_cleanup(x->easy);
   wh_arena_free(&x->arena);
   wh_buf_free(&x->headers);
   wh_buf_free(&x->body);
@@ -66,7 +65,7 @@ void wh_http_free(wh_http *http) {
     delist(x);
     free_exchange(x);
   }
-  if (http->multi) curl_multi_cleanup(http->multi);
+  if (http->multi) wh_curl.curl_multi_cleanup(http->multi);
   if (http->holds_curl) wh_curl_release();
   wh_arena_free(&http->arena);
   wh_mem_free(http->options.mem, http, sizeof *http);
@@ -80,9 +79,9 @@ static wh_status make_ready(wh_http *http, wh_error *err) {
   if (http->multi) return WH_OK;
   if (!http->holds_curl) WH_TRY(wh_curl_hold(http->options.mem, err));
   http->holds_curl = true;
-  CURLM *multi = curl_multi_init();
+  CURLM *multi = wh_curl.curl_multi_init();
   if (!multi) return wh_fail_memory(err);
-  curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
+  wh_curl.curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
   http->multi = multi;
   return WH_OK;
 }
@@ -117,7 +116,7 @@ wh_status wh_http_start(wh_http *http, const wh_http_request *request, wh_http_e
   WH_TRY(make_ready(http, err));
   WH_TRY(new_exchange(http, &x, err));
   wh_status status = wh_http_prepare(x, request, err);
-  if (status == WH_OK && curl_multi_add_handle(http->multi, x->easy) != CURLM_OK)
+  if (status == WH_OK && wh_curl.curl_multi_add_handle(http->multi, x->easy) != CURLM_OK)
     status = wh_fail_memory(err);
   if (status != WH_OK) {
     enlist(x, EXCHANGE_IDLE);
@@ -132,19 +131,19 @@ wh_status wh_http_start(wh_http *http, const wh_http_request *request, wh_http_e
 void wh_http_end(wh_http_exchange *base) {
   if (!base) return;
   exchange *x = (exchange *)base;
-  if (x->state == EXCHANGE_UNDER_WAY) curl_multi_remove_handle(x->http->multi, x->easy);
+  if (x->state == EXCHANGE_UNDER_WAY) wh_curl.curl_multi_remove_handle(x->http->multi, x->easy);
   move_to(x, EXCHANGE_IDLE);
 }
 
 static void finish(exchange *x) {
-  curl_multi_remove_handle(x->http->multi, x->easy);
+  wh_curl.curl_multi_remove_handle(x->http->multi, x->easy);
   x->base.body = wh_buf_str(&x->body);
   move_to(x, EXCHANGE_DONE);
 }
 
 static void conclude(exchange *x, CURLcode code) {
   long http_code = 0;
-  curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &http_code);
+  wh_curl.curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &http_code);
   // libcurl takes a header that breaks off for a whole one.
   if (code == CURLE_OK && !x->headers_ended) code = CURLE_RECV_ERROR;
   if (x->headers_ended) x->base.code = (int)http_code;
@@ -169,15 +168,15 @@ static void look_at_limits(wh_http *http) {
 
 static wh_status work(wh_http *http, wh_error *err) {
   int running, left;
-  CURLMcode code = curl_multi_perform(http->multi, &running);
+  CURLMcode code = wh_curl.curl_multi_perform(http->multi, &running);
   if (code == CURLM_OUT_OF_MEMORY) return wh_fail_memory(err);
   if (code != CURLM_OK)
-    return wh_fail(err, WH_ERR_IO, "the network: %s", curl_multi_strerror(code));
-  for (CURLMsg *m; (m = curl_multi_info_read(http->multi, &left));) {
+    return wh_fail(err, WH_ERR_IO, "the network: %s", wh_curl.curl_multi_strerror(code));
+  for (CURLMsg *m; (m = wh_curl.curl_multi_info_read(http->multi, &left));) {
     if (m->msg != CURLMSG_DONE) continue;
     CURLcode result = m->data.result; // removing the handle takes the message away
     char *x = NULL;
-    curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &x);
+    wh_curl.curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &x);
     conclude((exchange *)x, result);
   }
   look_at_limits(http);
@@ -209,7 +208,7 @@ wh_status wh_http_wait(wh_http *http, wh_http_exchange *base, int64_t timeout_us
       if (end - now < wait) wait = end - now;
     }
     int events;
-    curl_multi_poll(http->multi, NULL, 0, (int)((wait + 999) / 1000), &events);
+    wh_curl.curl_multi_poll(http->multi, NULL, 0, (int)((wait + 999) / 1000), &events);
   }
   *ret = found ? &found->base : NULL;
   return WH_OK;

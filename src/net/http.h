@@ -14,7 +14,8 @@
 // but the one given. The whole program must ignore SIGPIPE.
 // A request may be sent a second time by itself when a kept connection turns out to be closed
 // before anything of an answer came.
-// Memory: libcurl's is accounted for, as are exchanges; TLS takes about WH_HTTP_TLS_BYTES a
+// libcurl is loaded with the first exchange: WH_ERR_NOT_FOUND from wh_http_start where it is not
+// there. Memory: libcurl's is accounted for, as are exchanges; TLS takes about WH_HTTP_TLS_BYTES a
 // connection past the accountant.
 #pragma once
 

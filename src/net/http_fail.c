@@ -5,7 +5,7 @@
 
 static long info(const exchange *x, CURLINFO which) {
   long value = 0;
-  return curl_easy_getinfo(x->easy, which, &value) == CURLE_OK ? value : 0;
+  return wh_curl.curl_easy_getinfo(x->easy, which, &value) == CURLE_OK ? value : 0;
 }
 
 static wh_status fail_connect(exchange *x) {
@@ -29,7 +29,8 @@ static wh_status fail_certificate(exchange *x) {
   wh_error *err = &x->base.error;
   bool own = x->http->tls_ca != NULL;
   switch (info(x, CURLINFO_SSL_VERIFYRESULT)) {
-  case X509_V_OK: // libcurl compares the name once the signature holds, and notes that first or last
+  case X509_V_OK: // libcurl compares the name once the signature holds, and notes that first or
+                  // last
   case X509_V_ERR_UNSPECIFIED:
   case X509_V_ERR_HOSTNAME_MISMATCH:
   case X509_V_ERR_IP_ADDRESS_MISMATCH:
@@ -105,13 +106,13 @@ static wh_status fail_code(exchange *x, CURLcode code) {
   case CURLE_URL_MALFORMAT:
     return wh_fail(err, WH_ERR_USAGE, "the address of %s is no URL", x->host);
   default:
-    return wh_fail(err, WH_ERR_UNAVAILABLE, "%s: %s", x->host, curl_easy_strerror(code));
+    return wh_fail(err, WH_ERR_UNAVAILABLE, "%s: %s", x->host, wh_curl.curl_easy_strerror(code));
   }
 }
 
 void wh_http_failed(exchange *x, CURLcode code) {
   curl_off_t sent = 0;
-  curl_easy_getinfo(x->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+  wh_curl.curl_easy_getinfo(x->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
   x->base.was_sent = sent > 0 || info(x, CURLINFO_REQUEST_SIZE) > 0;
   x->base.status = x->failed != WH_OK ? x->failed : fail_code(x, code);
 }

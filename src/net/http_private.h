@@ -2,9 +2,11 @@
 #pragma once
 
 #include "base/arena.h"
+#include "net/curl.h"
 #include "net/http.h"
 
-#include <curl/curl.h>
+#define WH_CURL_SET(easy, option, value)                                                           \
+  (wh_curl.curl_easy_setopt((easy), (option), (value)) == CURLE_OK)
 
 enum {
   WH_HTTP_HOST_MAX = 256,

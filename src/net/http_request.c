@@ -37,7 +37,7 @@ static size_t on_header(char *data, size_t size, size_t count, void *context) {
 
 static bool begins_taking(exchange *x) {
   long code = 0;
-  curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &code);
+  wh_curl.curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &code);
   return x->take && code >= 200 && code < 300;
 }
 
@@ -90,42 +90,35 @@ static bool set_tls(exchange *x) {
   const wh_http *http = x->http;
   CURL *e = x->easy;
   bool verify = http->options.tls == WH_TLS_VERIFY;
-  bool ok = curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, (long)verify) == CURLE_OK &&
-            curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, verify ? 2L : 0L) == CURLE_OK;
+  bool ok = WH_CURL_SET(e, CURLOPT_SSL_VERIFYPEER, (long)verify) &&
+            WH_CURL_SET(e, CURLOPT_SSL_VERIFYHOST, verify ? 2L : 0L);
   if (!http->tls_ca) return ok;
-  return ok && curl_easy_setopt(e, CURLOPT_CAINFO, http->tls_ca) == CURLE_OK &&
-         curl_easy_setopt(e, CURLOPT_CAPATH, NULL) == CURLE_OK;
+  return ok && WH_CURL_SET(e, CURLOPT_CAINFO, http->tls_ca) && WH_CURL_SET(e, CURLOPT_CAPATH, NULL);
 }
 
 static bool set_callbacks(exchange *x) {
   CURL *e = x->easy;
-  return curl_easy_setopt(e, CURLOPT_PRIVATE, x) == CURLE_OK &&
-         curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK &&
-         curl_easy_setopt(e, CURLOPT_HEADERDATA, x) == CURLE_OK &&
-         curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
-         curl_easy_setopt(e, CURLOPT_WRITEDATA, x) == CURLE_OK &&
-         curl_easy_setopt(e, CURLOPT_READFUNCTION, on_read) == CURLE_OK &&
-         curl_easy_setopt(e, CURLOPT_READDATA, x) == CURLE_OK &&
-         curl_easy_setopt(e, CURLOPT_SEEKFUNCTION, on_seek) == CURLE_OK &&
-         curl_easy_setopt(e, CURLOPT_SEEKDATA, x) == CURLE_OK;
+  return WH_CURL_SET(e, CURLOPT_PRIVATE, x) && WH_CURL_SET(e, CURLOPT_HEADERFUNCTION, on_header) &&
+         WH_CURL_SET(e, CURLOPT_HEADERDATA, x) && WH_CURL_SET(e, CURLOPT_WRITEFUNCTION, on_body) &&
+         WH_CURL_SET(e, CURLOPT_WRITEDATA, x) && WH_CURL_SET(e, CURLOPT_READFUNCTION, on_read) &&
+         WH_CURL_SET(e, CURLOPT_READDATA, x) && WH_CURL_SET(e, CURLOPT_SEEKFUNCTION, on_seek) &&
+         WH_CURL_SET(e, CURLOPT_SEEKDATA, x);
 }
 
 wh_status wh_http_handle(exchange *x, wh_error *err) {
   const wh_http *http = x->http;
-  CURL *e = x->easy = curl_easy_init();
+  CURL *e = x->easy = wh_curl.curl_easy_init();
   if (!e) return wh_fail_memory(err);
-  bool ok = set_callbacks(x) && set_tls(x) &&
-            curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-            curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR,
-                             http->options.tls == WH_TLS_OFF ? "http" : "http,https") == CURLE_OK &&
-            curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
-            curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L) == CURLE_OK &&
+  bool ok = set_callbacks(x) && set_tls(x) && WH_CURL_SET(e, CURLOPT_NOSIGNAL, 1L) &&
+            WH_CURL_SET(e, CURLOPT_PROTOCOLS_STR,
+                        http->options.tls == WH_TLS_OFF ? "http" : "http,https") &&
+            WH_CURL_SET(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) &&
+            WH_CURL_SET(e, CURLOPT_PATH_AS_IS, 1L) &&
             // An empty proxy keeps libcurl from looking at the environment.
-            curl_easy_setopt(e, CURLOPT_PROXY, http->proxy ? http->proxy : "") == CURLE_OK &&
-            curl_easy_setopt(e, CURLOPT_NOPROXY, "") == CURLE_OK &&
-            curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK &&
-            curl_easy_setopt(e, CURLOPT_BUFFERSIZE, (long)RECEIVE_BYTES) == CURLE_OK &&
-            curl_easy_setopt(e, CURLOPT_USERAGENT, "wherry/" WHERRY_VERSION) == CURLE_OK;
+            WH_CURL_SET(e, CURLOPT_PROXY, http->proxy ? http->proxy : "") &&
+            WH_CURL_SET(e, CURLOPT_NOPROXY, "") && WH_CURL_SET(e, CURLOPT_TCP_KEEPALIVE, 1L) &&
+            WH_CURL_SET(e, CURLOPT_BUFFERSIZE, (long)RECEIVE_BYTES) &&
+            WH_CURL_SET(e, CURLOPT_USERAGENT, "wherry/" WHERRY_VERSION);
   return ok ? WH_OK : wh_fail_memory(err);
 }
 
@@ -196,8 +189,7 @@ static wh_status set_headers(exchange *x, const wh_http_request *r, wh_error *er
   static char no_type[] = "Content-Type:", no_expect[] = "Expect:", no_accept[] = "Accept:";
   if (ok && !has_type) ok = add_line(x, &tail, no_type);
   if (ok && x->body_size >= EXPECT_BYTES) ok = add_line(x, &tail, no_expect);
-  ok = ok && add_line(x, &tail, no_accept) &&
-       curl_easy_setopt(x->easy, CURLOPT_HTTPHEADER, first) == CURLE_OK;
+  ok = ok && add_line(x, &tail, no_accept) && WH_CURL_SET(x->easy, CURLOPT_HTTPHEADER, first);
   return ok ? WH_OK : wh_fail_memory(err);
 }
 
@@ -210,10 +202,9 @@ static bool set_small_body(exchange *x) {
     on_read(bytes, 1, (size_t)x->body_size, x);
     whole = wh_str_n(bytes, (size_t)x->body_size);
   }
-  return curl_easy_setopt(x->easy, CURLOPT_POST, 1L) == CURLE_OK &&
-         curl_easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)whole.len) ==
-             CURLE_OK &&
-         curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, whole.len ? whole.data : "") == CURLE_OK;
+  return WH_CURL_SET(x->easy, CURLOPT_POST, 1L) &&
+         WH_CURL_SET(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)whole.len) &&
+         WH_CURL_SET(x->easy, CURLOPT_POSTFIELDS, whole.len ? whole.data : "");
 }
 
 static bool set_method(exchange *x, const char *method) {
@@ -221,15 +212,15 @@ static bool set_method(exchange *x, const char *method) {
   bool is_head = strcmp(method, "HEAD") == 0;
   bool has_body = x->body_size || strcmp(method, "PUT") == 0 || strcmp(method, "POST") == 0;
   // HTTPGET takes back what the request before had set.
-  bool ok = curl_easy_setopt(e, CURLOPT_HTTPGET, 1L) == CURLE_OK;
+  bool ok = WH_CURL_SET(e, CURLOPT_HTTPGET, 1L);
   if (is_head)
-    ok = ok && curl_easy_setopt(e, CURLOPT_NOBODY, 1L) == CURLE_OK;
+    ok = ok && WH_CURL_SET(e, CURLOPT_NOBODY, 1L);
   else if (has_body && x->body_size <= SMALL_BODY_BYTES)
     ok = ok && set_small_body(x);
   else if (has_body)
-    ok = ok && curl_easy_setopt(e, CURLOPT_UPLOAD, 1L) == CURLE_OK &&
-         curl_easy_setopt(e, CURLOPT_INFILESIZE_LARGE, (curl_off_t)x->body_size) == CURLE_OK;
-  return ok && curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, method) == CURLE_OK;
+    ok = ok && WH_CURL_SET(e, CURLOPT_UPLOAD, 1L) &&
+         WH_CURL_SET(e, CURLOPT_INFILESIZE_LARGE, (curl_off_t)x->body_size);
+  return ok && WH_CURL_SET(e, CURLOPT_CUSTOMREQUEST, method);
 }
 
 static void note_body(exchange *x, const wh_http_request *r) {
@@ -270,9 +261,8 @@ wh_status wh_http_prepare(exchange *x, const wh_http_request *r, wh_error *err) 
   const char *url = wh_arena_cstr(&x->arena, r->url);
   // libcurl would take 0 for its own default.
   long connect_ms = x->connect_us < 1000 ? 1 : (long)(x->connect_us / 1000);
-  if (!url || curl_easy_setopt(x->easy, CURLOPT_URL, url) != CURLE_OK ||
-      curl_easy_setopt(x->easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms) != CURLE_OK ||
-      !set_method(x, r->method)) {
+  if (!url || !WH_CURL_SET(x->easy, CURLOPT_URL, url) ||
+      !WH_CURL_SET(x->easy, CURLOPT_CONNECTTIMEOUT_MS, connect_ms) || !set_method(x, r->method)) {
     return wh_fail_memory(err);
   }
   return WH_OK;

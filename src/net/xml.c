@@ -1,8 +1,23 @@
 #include "net/xml.h"
 
-#include "net/library_mem.h"
-
+#include <expat.h>
 #include <limits.h>
+
+// expat's hooks know no context, so this thread's parser has the accountant that was set last: a
+// visitor may not read XML itself.
+static _Thread_local wh_mem *expat_mem;
+
+static void *expat_alloc(size_t size) {
+  return wh_mem_alloc_unsized(expat_mem, size);
+}
+
+static void *expat_realloc(void *block, size_t size) {
+  return wh_mem_realloc_unsized(expat_mem, block, size);
+}
+
+static void expat_release_block(void *block) {
+  wh_mem_free_unsized(expat_mem, block);
+}
 
 typedef struct reading {
   const wh_xml_visitor *visitor;
@@ -83,14 +98,16 @@ static wh_status parse(reading *r, wh_str xml) {
 
 wh_status wh_xml_read(wh_mem *mem, wh_str xml, const wh_xml_visitor *visitor, wh_error *err) {
   reading r = {.visitor = visitor, .mem = mem, .err = err};
-  r.parser = wh_expat_new(mem);
+  static const XML_Memory_Handling_Suite hooks = {expat_alloc, expat_realloc, expat_release_block};
+  expat_mem = mem;
+  r.parser = XML_ParserCreate_MM(NULL, &hooks, NULL);
   if (!r.parser) return wh_fail_memory(err);
   for (size_t i = 0; i < WH_XML_DEPTH_MAX; i++)
     wh_buf_init(&r.text[i], mem, 0);
   wh_status status = parse(&r, xml);
   for (size_t i = 0; i < WH_XML_DEPTH_MAX; i++)
     wh_buf_free(&r.text[i]);
-  wh_expat_free(r.parser);
+  XML_ParserFree(r.parser);
   return status;
 }
 

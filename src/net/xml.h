@@ -8,7 +8,7 @@ enum { WH_XML_DEPTH_MAX = 32, WH_XML_PATH_MAX = 512 };
 
 // Told each element when it ends: `path` is "/ListBucketResult/Contents/Key" without namespaces,
 // `text` what stands directly in it, both for the call. `start`, which may be NULL, is told when
-// one begins.
+// one begins. A visitor may not read XML itself.
 typedef struct wh_xml_visitor {
   wh_status (*start)(void *context, wh_str path, wh_error *err);
   wh_status (*end)(void *context, wh_str path, wh_str text, wh_error *err);

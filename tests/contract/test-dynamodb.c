@@ -8,7 +8,7 @@
 #include "row_text.h"
 
 #include <stdio.h>
-#include <stdlib.h>
+#include <unistd.h>
 
 #define NOW_US 1795251600000000 // 2026-11-21T09:00:00Z
 
@@ -154,6 +154,15 @@ static bool item_has(const char *text) {
   return false;
 }
 
+static void make(const char *table) {
+  test_dynamodb_do(&c, "CreateTable", table);
+  for (int turn = 0; turn < 1000; turn++) {
+    const char *state = test_dynamodb_do(&c, "DescribeTable", "{\"TableName\":\"orders\"}");
+    if (strstr(state, "\"TableStatus\":\"ACTIVE\"")) return;
+    usleep(1000);
+  }
+}
+
 // A table of somebody else's: key k, and a sort key r where there is a kind.
 static void make_table(char hash, char range) {
   char body[1024];
@@ -164,7 +173,7 @@ static void make_table(char hash, char range) {
            hash, range ? ",{\"AttributeName\":\"r\",\"AttributeType\":\"" : "", range ? 1 : 0,
            &range, range ? "\"}" : "",
            range ? ",{\"AttributeName\":\"r\",\"KeyType\":\"RANGE\"}" : "");
-  test_dynamodb_do(&c, "CreateTable", body);
+  make(body);
 }
 
 // --- Types ---------------------------------------------------------------------------------------
@@ -320,8 +329,7 @@ DYNAMODB(rejects_what_does_not_fit) {
 
 // What the server itself says of a row is that row's reason, in a batch of many too.
 DYNAMODB(rejects_what_the_server_refuses) {
-  test_dynamodb_do(
-      &c, "CreateTable",
+  make(
       "{\"TableName\":\"orders\",\"BillingMode\":\"PAY_PER_REQUEST\",\"AttributeDefinitions\":"
       "[{\"AttributeName\":\"k\",\"AttributeType\":\"S\"},{\"AttributeName\":\"s\","
       "\"AttributeType\":\"S\"}],\"KeySchema\":[{\"AttributeName\":\"k\",\"KeyType\":\"HASH\"}],"
@@ -672,8 +680,7 @@ DYNAMODB_AT(loads_through_a_bad_line, true) {
     for (int turn = 0; turn < 20 && status != WH_OK; turn++)
       if ((status = load(&target, 1, rows.data, &counts)) != WH_OK) last = test_err;
     c = good;
-    if (!CHECK_EQ(status, WH_OK))
-      test_note("%s: %s", last.text, aws_server_do("moto", "story"));
+    if (!CHECK_EQ(status, WH_OK)) test_note("%s: %s", last.text, aws_server_do("moto", "story"));
     CHECK_EQ(counts.read, counts.written + counts.unchanged + counts.superseded);
     check_table(want.data);
     bad.type->close(&bad);

@@ -22,14 +22,10 @@ wh_status wh_dynamodb_fail(const wh_connection *c, const wh_aws_exchange *x, wh_
 }
 
 wh_status wh_dynamodb_parse(const wh_connection *c, wh_str text, json_t **ret, wh_error *err) {
-  json_error_t fault;
-  json_t *json = json_loadb(text.data ? text.data : "", text.len, JSON_ALLOW_NUL, &fault);
-  if (!json && json_error_code(&fault) == json_error_out_of_memory) return wh_fail_memory(err);
-  if (!json)
-    return wh_fail(err, WH_ERR_IO, "%.*s: the server's answer is not JSON: %s", WH_STR_ARG(c->name),
-                   fault.text);
-  *ret = json;
-  return WH_OK;
+  wh_status status =
+      wh_json_load(text, WH_DYNAMODB_ANSWER_BYTES_MAX, "the server's answer", ret, err);
+  if (status != WH_OK) wh_error_prefix(err, "%.*s: ", WH_STR_ARG(c->name));
+  return status;
 }
 
 static int take_dump(const char *text, size_t len, void *out) {
@@ -65,10 +61,6 @@ wh_str wh_dynamodb_text(const json_t *json) {
   return wh_str_n(json_string_value(json), json_string_length(json));
 }
 
-wh_str wh_dynamodb_member(const json_t *object, const char *name) {
-  return wh_dynamodb_text(json_object_get(object, name));
-}
-
 const char *wh_dynamodb_kind(const json_t *attribute, const json_t **ret_value) {
   if (!json_is_object(attribute) || json_object_size(attribute) != 1) return NULL;
   void *at = json_object_iter((json_t *)(uintptr_t)attribute);
@@ -77,7 +69,7 @@ const char *wh_dynamodb_kind(const json_t *attribute, const json_t **ret_value) 
 }
 
 wh_str wh_dynamodb_item_text(const json_t *item, const char *name, const char *kind) {
-  return wh_dynamodb_member(json_object_get(item, name), kind);
+  return wh_json_text(json_object_get(item, name), kind);
 }
 
 int64_t wh_dynamodb_item_number(const json_t *item, const char *name, int64_t otherwise) {

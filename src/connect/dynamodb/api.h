@@ -1,10 +1,9 @@
 // Requests to DynamoDB and their answers, in its JSON (AWS JSON 1.0).
 #pragma once
 
+#include "base/json_doc.h"
 #include "connect/dynamodb/dynamodb.h"
 #include "net/aws.h"
-
-#include <jansson.h>
 
 static inline const wh_dynamodb_options *wh_dynamodb_options_of(const wh_connection *c) {
   return c->options;
@@ -12,10 +11,6 @@ static inline const wh_dynamodb_options *wh_dynamodb_options_of(const wh_connect
 
 #define WH_DYNAMODB_ACTION(name) WH_STR("DynamoDB_20120810." name)
 
-static inline void wh_dynamodb_json_cleanup_(json_t **json) {
-  json_decref(*json);
-}
-#define WH_CLEAN_JSON __attribute__((cleanup(wh_dynamodb_json_cleanup_)))
 static inline void wh_dynamodb_client_cleanup_(wh_aws_client **client) {
   wh_aws_give(*client);
 }
@@ -41,9 +36,8 @@ wh_status wh_dynamodb_dump(const json_t *json, wh_buf *out, wh_error *err);
 wh_status wh_dynamodb_call(wh_connection *c, wh_aws_client *client, wh_str action,
                            const wh_buf *body, bool *ret_missing, json_t **ret, wh_error *err);
 
-// Texts of an answer; empty where there is none.
+// The text that a JSON string is; empty where it is none.
 wh_str wh_dynamodb_text(const json_t *json);
-wh_str wh_dynamodb_member(const json_t *object, const char *name);
 // What an attribute holds: "S", "N", ..., and its value. NULL: it is no attribute.
 const char *wh_dynamodb_kind(const json_t *attribute, const json_t **ret_value);
 // The text of an item's attribute of that kind, or empty.

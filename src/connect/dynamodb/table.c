@@ -39,20 +39,20 @@ static wh_status read_table(const json_t *answer, wh_arena *arena, wh_dynamodb_t
   json_t *item;
   *ret = (wh_dynamodb_table){.items =
                                  (uint64_t)json_integer_value(json_object_get(table, "ItemCount"))};
-  ret->is_active = !wh_str_is(wh_dynamodb_member(table, "TableStatus"), "CREATING") &&
-                   !wh_str_is(wh_dynamodb_member(table, "TableStatus"), "DELETING");
+  ret->is_active = !wh_str_is(wh_json_text(table, "TableStatus"), "CREATING") &&
+                   !wh_str_is(wh_json_text(table, "TableStatus"), "DELETING");
   ret->indexed = WH_NEW_ARRAY(arena, json_array_size(definitions), wh_dynamodb_attribute);
   if (!ret->indexed) return wh_fail_memory(err);
   json_array_foreach(definitions, i, item) {
     wh_dynamodb_attribute *a = &ret->indexed[ret->indexed_count++];
-    WH_TRY(copy(arena, wh_dynamodb_member(item, "AttributeName"), &a->name, err));
-    wh_str kind = wh_dynamodb_member(item, "AttributeType");
+    WH_TRY(copy(arena, wh_json_text(item, "AttributeName"), &a->name, err));
+    wh_str kind = wh_json_text(item, "AttributeType");
     a->kind = kind.len ? kind.data[0] : 0;
   }
   json_array_foreach(json_object_get(table, "KeySchema"), i, item) {
     for (size_t k = 0; k < ret->indexed_count; k++) {
-      if (!wh_str_eq(ret->indexed[k].name, wh_dynamodb_member(item, "AttributeName"))) continue;
-      bool is_hash = wh_str_is(wh_dynamodb_member(item, "KeyType"), "HASH");
+      if (!wh_str_eq(ret->indexed[k].name, wh_json_text(item, "AttributeName"))) continue;
+      bool is_hash = wh_str_is(wh_json_text(item, "KeyType"), "HASH");
       *(is_hash ? &ret->hash : &ret->range) = ret->indexed[k];
     }
   }
@@ -209,7 +209,7 @@ wh_status wh_dynamodb_list(wh_connection *c, wh_aws_client *client, wh_arena *ar
       WH_TRY(copy(arena, name, &name, err));
       wh_buf_add(&names, &name, sizeof name);
     }
-    WH_TRY(copy(arena, wh_dynamodb_member(page, "LastEvaluatedTableName"), &after, err));
+    WH_TRY(copy(arena, wh_json_text(page, "LastEvaluatedTableName"), &after, err));
   } while (after.len);
   WH_TRY(wh_buf_check(&names, err));
   *ret_count = names.len / sizeof(wh_str);

@@ -32,14 +32,18 @@ static wh_status put_all(wh_ledger *l, wh_str pipeline, int count, wh_error *err
 static wh_status take_all(wh_ledger *l, wh_str pipeline, wh_mem *mem, wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, mem);
+  wh_lease lease;
+  WH_TRY(l->type->acquire(l, pipeline, &lease, err));
   for (;;) {
     wh_work work;
-    wh_status status = l->type->receive(l, pipeline, HOUR_US, &arena, &work, err);
-    if (status == WH_ERR_END) return WH_OK;
+    wh_status status = l->type->receive(l, &lease, HOUR_US, &arena, &work, err);
+    if (status == WH_ERR_END) break;
     WH_TRY(status);
-    WH_TRY(l->type->done(l, work.id, err));
+    WH_TRY(l->type->done(l, &lease, work.id, err));
     wh_arena_reset(&arena);
   }
+  l->type->release(l, &lease);
+  return WH_OK;
 }
 
 static double seconds(wh_os *os) {

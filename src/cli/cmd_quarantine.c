@@ -234,7 +234,7 @@ static wh_status drop_dead(wh_cli *cli, const wh_pipeline *p, uint64_t *ret_coun
   if (!dead.ids) return wh_fail_memory(err);
   WH_TRY(l->type->works(l, p->name, &cli->arena, keep_dead, &dead, err));
   for (size_t i = 0; i < dead.count; i++)
-    WH_TRY(l->type->done(l, dead.ids[i], err));
+    WH_TRY(l->type->done(l, NULL, dead.ids[i], err));
   *ret_count = dead.count;
   return WH_OK;
 }

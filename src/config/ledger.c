@@ -26,7 +26,7 @@ const wh_option wh_ledger_options[] = {
      .type = WH_OPTION_DURATION,
      .offset = offsetof(ledger_words, lease_us),
      .def = "30s",
-     .min = 1000000,
+     .min = 2 * 1000000, // workers notice a silent server within two thirds of it, in seconds
      .max = 3600ll * 1000000,
      .help = "postgres: after so long a worker that says nothing has lost its work to the others"},
     {0}};

@@ -11,7 +11,7 @@ static void row_reader_close(wh_reader *base) {
   r->type->close(r);
   wh_buf_free(&r->raw);
   wh_arena_free(&r->arena);
-  wh_mem_free(r->connection->mem, r, r->size);
+  wh_mem_free(r->connection->mem, r, r->type->size);
 }
 
 // --- Rows ----------------------------------------------------------------------------------------
@@ -97,14 +97,13 @@ static size_t or_default(size_t value, size_t otherwise, size_t most) {
   return value < most ? value : most;
 }
 
-wh_status wh_row_reader_new(const wh_row_reader_type *type, size_t size, wh_connection *c,
-                            const wh_source_query *query, const wh_schema *schema,
-                            int64_t rows_per_second, wh_row_reader **ret, wh_error *err) {
-  wh_row_reader *r = wh_mem_alloc_zero(c->mem, size);
+wh_status wh_row_reader_open(const wh_row_reader_type *type, wh_connection *c,
+                             const wh_source_query *query, const wh_schema *schema,
+                             int64_t rows_per_second, wh_reader **ret, wh_error *err) {
+  wh_row_reader *r = wh_mem_alloc_zero(c->mem, type->size);
   if (!r) return wh_fail_memory(err);
   r->base = (wh_reader){.next = row_reader_next, .close = row_reader_close, .schema = &r->schema};
   r->type = type;
-  r->size = size;
   r->connection = c;
   r->limit = query->limit_rows;
   r->rate = rows_per_second;
@@ -120,14 +119,11 @@ wh_status wh_row_reader_new(const wh_row_reader_type *type, size_t size, wh_conn
   if (r->rate && turn < r->batch_rows) r->batch_rows = turn;
   wh_arena_init(&r->arena, c->mem);
   wh_buf_init(&r->raw, c->mem, 0);
-  *ret = r;
-  return wh_schema_copy(schema, &r->arena, &r->schema, err);
-}
-
-wh_status wh_row_reader_opened(wh_row_reader *r, wh_status status, wh_reader **ret) {
+  wh_status status = wh_schema_copy(schema, &r->arena, &r->schema, err);
+  if (status == WH_OK) status = type->start(r, query, err);
   if (status == WH_OK)
     *ret = &r->base;
-  else if (r)
+  else
     row_reader_close(&r->base);
   return status;
 }

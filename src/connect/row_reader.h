@@ -12,6 +12,9 @@
 typedef struct wh_row_reader wh_row_reader;
 
 typedef struct wh_row_reader_type {
+  size_t size; // of the connector's struct, which is zeroed where it is its own
+  // Sends the statement. What was made before an error is closed, too.
+  wh_status (*start)(wh_row_reader *r, const wh_source_query *query, wh_error *err);
   // On to the next row; *ret_row is false behind the last one, and the snapshot given up.
   wh_status (*fetch)(wh_row_reader *r, bool *ret_row, wh_error *err);
   // Appends the row at hand to the columns of the schema. WH_ERR_TYPE: the value of *ret_column
@@ -36,18 +39,13 @@ struct wh_row_reader {
   int64_t rate;     // rows a second at most; 0: no limit
   bool ended;
   // Own:
-  size_t size; // of the connector's struct
   size_t batch_rows, batch_bytes;
   size_t rejected_bytes; // by this call of `next`, about
   int64_t due_ns;        // when the next batch may be read
   wh_buf raw;
 };
 
-// Opening: a reader of `size` bytes that reads rows as `schema` says, with no statement yet, zeroed
-// where it is the connector's own. It is there to be closed after an error too.
-wh_status wh_row_reader_new(const wh_row_reader_type *type, size_t size, wh_connection *c,
-                            const wh_source_query *query, const wh_schema *schema,
-                            int64_t rows_per_second, wh_row_reader **ret, wh_error *err);
-// The end of opening: gives the reader out, or closes it where the status is not WH_OK. Returns the
-// status.
-wh_status wh_row_reader_opened(wh_row_reader *r, wh_status status, wh_reader **ret);
+// Opens a reader whose rows are as `schema` says.
+wh_status wh_row_reader_open(const wh_row_reader_type *type, wh_connection *c,
+                             const wh_source_query *query, const wh_schema *schema,
+                             int64_t rows_per_second, wh_reader **ret, wh_error *err);

@@ -123,3 +123,21 @@ typedef struct wh_source_type {
 // connection's row_limit_bytes.
 wh_status wh_source_check_row(const wh_connection *c, wh_str what, uint64_t row, size_t bytes,
                               wh_error *err);
+
+// What a finder looks for, as a value of its column's type, or WH_ERR_TYPE where it is none and is
+// found nowhere. Text lives in the arena.
+wh_status wh_source_key_value(const wh_value *given, const wh_type *type, wh_arena *arena,
+                              wh_value *ret, wh_error *err);
+// WH_ERR_NOT_FOUND: "erp: sales_order has no column 'x'" with the nearest name of its columns.
+// Those are structs of `size` bytes that begin with their name.
+wh_status wh_source_no_column(const wh_connection *c, wh_str what, wh_str column,
+                              const void *columns, size_t count, size_t size, wh_error *err);
+// WH_ERR_NOT_FOUND: "erp: no table or view 'x'" with the nearest of the names that there are.
+wh_status wh_source_no_table(const wh_connection *c, wh_str table, const wh_str *names,
+                             size_t count, wh_error *err);
+// Of a user's query: behind white space and comments (`--` to the end of the line, and those that
+// do not nest).
+size_t wh_source_skip(wh_str query, size_t at);
+// WH_ERR_USAGE of the user's query: "erp: the query is empty".
+__attribute__((format(printf, 3, 4))) wh_status
+wh_source_refuse(const wh_connection *c, wh_error *err, const char *fmt, ...);

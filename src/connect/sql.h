@@ -156,6 +156,9 @@ typedef struct wh_sql_driver {
   // Makes the table equal to its stage.
   wh_status (*add_replace)(const struct wh_sql_target *t, int64_t order,
                            struct wh_sql_statements *ret, wh_error *err);
+  // Takes the values of rows out of the reason of a WH_ERR_TYPE, for where it is told to people.
+  // NULL: there are none in it.
+  void (*hide_values)(char *reason);
 } wh_sql_driver;
 
 enum {

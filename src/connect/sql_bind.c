@@ -24,7 +24,8 @@ static wh_status set_names(wh_sink *sink, wh_sql_target *t, wh_str schema, wh_st
   t->name = wh_arena_printf(arena, "%.*s%s%.*s", WH_STR_ARG(schema), schema.len ? "." : "",
                             WH_STR_ARG(table));
   t->schema_name = schema;
-  t->side_name = wh_sql_own_name(d, arena, "_wherry_order_", table);
+  t->table_name = table;
+  t->side_name = wh_sql_own_name(d, arena, WH_SQL_SIDE, table);
   t->stage_name = wh_sql_own_name(d, arena, "_wherry_stage_", table);
   wh_str batch = wh_arena_printf(arena, "%s_wherry_batch_%zu", d->temporary_prefix, t->index);
   if (!t->name.data || !t->side_name.data || !t->stage_name.data || !batch.data)

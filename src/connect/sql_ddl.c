@@ -25,6 +25,18 @@ static bool add_end(wh_buf *sql, const wh_sql_target *t) {
   return wh_buf_add_c(sql, t->driver->table_options);
 }
 
+wh_status wh_sql_make_table(wh_sink *sink, wh_str schema, wh_str table, const wh_buf *create,
+                            wh_error *err) {
+  bool exists;
+  WH_TRY(wh_sql_has_table(sink, schema, table, &exists, err));
+  if (exists) return WH_OK;
+  wh_status status = wh_sql_run(sink, create, NULL, 0, NULL, err);
+  if (status == WH_OK) return WH_OK;
+  // Another load may have been quicker.
+  if (wh_sql_has_table(sink, schema, table, &exists, NULL) == WH_OK && exists) return WH_OK;
+  return status;
+}
+
 bool wh_sql_add_table(wh_buf *sql, const wh_sql_target *t) {
   wh_buf_add_c(sql, "CREATE TABLE ");
   wh_buf_add_str(sql, t->table);

@@ -13,16 +13,13 @@ static wh_status name_deleted(wh_sink *sink, const wh_sql_target *t, wh_sql_targ
                               wh_error *err) {
   wh_arena *arena = &sink->arena;
   const wh_sql_driver *driver = t->driver;
-  // Its name is "schema.table".
-  size_t before = t->schema_name.len + (t->schema_name.len > 0);
-  wh_str table = wh_str_sub(t->name, before, t->name.len);
   d->schema_name = t->schema_name;
-  d->side_name = wh_sql_own_name(driver, arena, WH_SQL_DELETED, table);
+  d->table_name = wh_sql_own_name(driver, arena, WH_SQL_DELETED, t->table_name);
   wh_str batch =
       wh_arena_printf(arena, "%s_wherry_deleted_%zu", driver->temporary_prefix, t->index);
-  if (!d->side_name.data || !batch.data) return wh_fail_memory(err);
-  d->name = d->side_name;
-  d->table = wh_sql_quoted(driver, arena, t->schema_name, d->side_name);
+  if (!d->table_name.data || !batch.data) return wh_fail_memory(err);
+  d->name = d->table_name;
+  d->table = wh_sql_quoted(driver, arena, t->schema_name, d->table_name);
   d->batch = wh_sql_quoted(driver, arena, (wh_str){0}, batch);
   return d->table.data && d->batch.data ? WH_OK : wh_fail_memory(err);
 }
@@ -85,13 +82,13 @@ wh_status wh_sql_prepare_deleted(wh_sink *sink, wh_sql_target *t, wh_error *err)
   t->deleted = NULL;
   if (t->spec.mode != WH_WRITE_UPSERT) return WH_OK;
   WH_TRY(make_target(sink, t, &d, err));
-  WH_TRY(wh_sql_has_table(sink, d->schema_name, d->side_name, &exists, err));
+  WH_TRY(wh_sql_has_table(sink, d->schema_name, d->table_name, &exists, err));
   if (!exists && !t->spec.erases) return WH_OK;
   WH_CLEAN_BUF wh_buf sql;
   wh_buf_init(&sql, sink->connection->mem, WH_SQL_TEXT_MAX);
   if (!exists) {
     wh_sql_add_table(&sql, d);
-    WH_TRY(wh_sql_run(sink, &sql, NULL, 0, NULL, err));
+    WH_TRY(wh_sql_make_table(sink, d->schema_name, d->table_name, &sql, err));
   }
   t->deleted = d;
   if (!t->spec.erases) return WH_OK;

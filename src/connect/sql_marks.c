@@ -24,34 +24,33 @@ static const char *const mark_columns[MARK_COLUMNS] = {"done",
 
 static wh_status make_table(wh_sink *sink, const char *name, wh_str quoted, const char *columns,
                             wh_error *err) {
-  bool exists;
-  WH_TRY(wh_sql_has_table(sink, sink->home, wh_str_of(name), &exists, err));
-  if (exists) return WH_OK;
   WH_CLEAN_BUF wh_buf sql;
   wh_buf_init(&sql, sink->connection->mem, WH_SQL_TEXT_MAX);
   wh_buf_printf(&sql, "CREATE TABLE %.*s (id %s NOT NULL PRIMARY KEY, ", WH_STR_ARG(quoted),
                 sink->driver->digest);
   wh_sql_add_text(sink, &sql, columns);
   wh_buf_printf(&sql, ")%s", sink->driver->table_options);
-  wh_status status = wh_sql_run(sink, &sql, NULL, 0, NULL, err);
-  if (status == WH_OK) return WH_OK;
-  // Another load may have been quicker.
-  if (wh_sql_has_table(sink, sink->home, wh_str_of(name), &exists, NULL) == WH_OK && exists)
-    return WH_OK;
-  return status;
+  return wh_sql_make_table(sink, sink->home, wh_str_of(name), &sql, err);
+}
+
+static wh_status count_deleted(wh_sink *sink, int64_t *ret, wh_error *err) {
+  return wh_sql_ask_text(sink,
+                         "SELECT count(*) FROM information_schema.columns WHERE table_schema = ? "
+                         "AND table_name = ? AND column_name = ?",
+                         (wh_str[]){sink->home, WH_STR("_wherry_marks"), WH_STR("rows_deleted")}, 3,
+                         NULL, ret, 1, err);
 }
 
 // Marks that were made before deletions were counted.
 static wh_status add_deleted(wh_sink *sink, wh_error *err) {
   int64_t count = 0;
-  WH_TRY(wh_sql_ask_text(sink,
-                         "SELECT count(*) FROM information_schema.columns WHERE table_schema = ? "
-                         "AND table_name = ? AND column_name = ?",
-                         (wh_str[]){sink->home, WH_STR("_wherry_marks"), WH_STR("rows_deleted")}, 3,
-                         NULL, &count, 1, err));
+  WH_TRY(count_deleted(sink, &count, err));
   if (count) return WH_OK;
-  return wh_sql_run_text(sink, "ALTER TABLE %m ADD rows_deleted bigint DEFAULT 0 NOT NULL", NULL, 0,
-                         NULL, err);
+  wh_status status = wh_sql_run_text(
+      sink, "ALTER TABLE %m ADD rows_deleted bigint DEFAULT 0 NOT NULL", NULL, 0, NULL, err);
+  // Another load may have been quicker.
+  if (status != WH_OK && count_deleted(sink, &count, NULL) == WH_OK && count) return WH_OK;
+  return status;
 }
 
 wh_status wh_sql_make_bookkeeping(wh_sink *sink, wh_error *err) {

@@ -22,14 +22,6 @@ static wh_status lock_table(wh_sink *sink, const wh_sql_target *t, wh_error *err
 
 // --- Preparing -----------------------------------------------------------------------------------
 
-static wh_status make_stage(wh_sink *sink, wh_sql_target *t, wh_error *err) {
-  WH_CLEAN_STATEMENTS wh_sql_statements s;
-  wh_sql_statements_init(&s, sink->connection->mem);
-  WH_TRY(t->driver->add_stage_table(t, &s, err));
-  WH_TRY(wh_sql_statements_check(&s, err));
-  return wh_sql_run_all(sink, &s, NULL, err);
-}
-
 typedef struct shape {
   wh_arena *arena;
   wh_str text;
@@ -42,8 +34,8 @@ static wh_status take_shape(void *context, const wh_str *values, size_t count, w
   return s->text.data ? WH_OK : wh_fail_memory(err);
 }
 
-// The shape of the stage that is there; empty: there was none yet, and there is a row for it now.
-static wh_status find_shape(wh_sink *sink, wh_sql_target *t, wh_str *ret, wh_error *err) {
+// Without data: the table has no row yet.
+static wh_status ask_shape(wh_sink *sink, const wh_sql_target *t, wh_str *ret, wh_error *err) {
   WH_CLEAN_BUF wh_buf sql;
   wh_buf_init(&sql, sink->connection->mem, WH_SQL_TEXT_MAX);
   wh_sql_add_text(sink, &sql, "SELECT shape FROM %t WHERE id = ?");
@@ -51,10 +43,17 @@ static wh_status find_shape(wh_sink *sink, wh_sql_target *t, wh_str *ret, wh_err
   shape s = {.arena = &sink->arena};
   WH_TRY(sink->driver->ask(sink->session, wh_buf_str(&sql), &t->id, 1, take_shape, &s, err));
   *ret = s.text;
-  if (s.text.data) return WH_OK;
-  *ret = (wh_str){0};
-  return wh_sql_run_text(sink, "INSERT INTO %t (id, name, shape) VALUES (?, ?, ?)",
-                         (wh_str[]){t->id, t->name, WH_STR("")}, 3, NULL, err);
+  return WH_OK;
+}
+
+// The shape of the stage that is there; empty: there was none yet, and there is a row for it now.
+static wh_status find_shape(wh_sink *sink, const wh_sql_target *t, wh_str *ret, wh_error *err) {
+  WH_TRY(ask_shape(sink, t, ret, err));
+  if (ret->data) return WH_OK;
+  wh_status status = wh_sql_run_text(sink, "INSERT INTO %t (id, name, shape) VALUES (?, ?, ?)",
+                                     (wh_str[]){t->id, t->name, WH_STR("")}, 3, NULL, err);
+  // WH_ERR_TYPE: another load was quicker.
+  return status == WH_ERR_TYPE ? ask_shape(sink, t, ret, err) : status;
 }
 
 // Stages that may still be applied: not overtaken by a newer object. The rows of _wherry_stages of
@@ -74,35 +73,58 @@ static wh_status drop_dead_rows(wh_sink *sink, wh_sql_target *t, wh_error *err) 
   return wh_sql_run(sink, &sql, &t->id, 1, NULL, err);
 }
 
+static wh_status make_stage(wh_sink *sink, wh_sql_target *t, wh_error *err) {
+  WH_CLEAN_STATEMENTS wh_sql_statements s;
+  wh_sql_statements_init(&s, sink->connection->mem);
+  WH_TRY(t->driver->add_stage_table(t, &s, err));
+  WH_TRY(wh_sql_statements_check(&s, err));
+  wh_status status = wh_sql_run_all(sink, &s, NULL, err);
+  if (status != WH_ERR_EXISTS) return status;
+  // Where CREATE TABLE ends the transaction, and the lock with it, another load may be quicker.
+  status = wh_fail(err, WH_ERR_BUSY, "%.*s: another load is preparing table %.*s",
+                   WH_STR_ARG(sink->connection->name), WH_STR_ARG(t->spec.table));
+  if (err) err->retry = true;
+  return status;
+}
+
+// Whether the stage is there and looks as it has to.
+static wh_status has_stage(wh_sink *sink, wh_sql_target *t, bool *ret_exists, bool *ret_fits,
+                           wh_error *err) {
+  wh_str there;
+  WH_TRY(find_shape(sink, t, &there, err));
+  WH_TRY(wh_sql_has_table(sink, t->schema_name, t->stage_name, ret_exists, err));
+  *ret_fits = *ret_exists && wh_str_eq(there, t->shape);
+  return WH_OK;
+}
+
 static wh_status remake_stage(wh_sink *sink, wh_sql_target *t, wh_error *err) {
-  bool exists;
-  WH_TRY(wh_sql_has_table(sink, t->schema_name, t->stage_name, &exists, err));
+  bool exists, fits;
+  WH_TRY(lock_table(sink, t, err));
+  WH_TRY(has_stage(sink, t, &exists, &fits, err)); // it may fit by now
+  if (fits) return WH_OK;
+  // A stage of another shape belongs to a load of other columns: that load begins anew.
+  WH_TRY(wh_sql_run_text(sink, "DELETE FROM %s WHERE table_id = ?", &t->id, 1, NULL, err));
   if (exists) {
     WH_CLEAN_BUF wh_buf sql;
     wh_buf_init(&sql, sink->connection->mem, WH_SQL_TEXT_MAX);
     wh_buf_printf(&sql, "DROP TABLE %.*s", WH_STR_ARG(t->stage));
     WH_TRY(wh_sql_run(sink, &sql, NULL, 0, NULL, err));
   }
-  // A stage of another shape belongs to a load of other columns: that load begins anew.
-  WH_TRY(wh_sql_run_text(sink, "DELETE FROM %s WHERE table_id = ?", &t->id, 1, NULL, err));
   WH_TRY(make_stage(sink, t, err));
   return wh_sql_run_text(sink, "UPDATE %t SET shape = ? WHERE id = ?", (wh_str[]){t->shape, t->id},
                          2, NULL, err);
 }
 
 wh_status wh_sql_prepare_stage(wh_sink *sink, wh_sql_target *t, wh_error *err) {
-  wh_str there;
-  bool exists;
-  WH_TRY(find_shape(sink, t, &there, err));
-  WH_TRY(wh_sql_has_table(sink, t->schema_name, t->stage_name, &exists, err));
-  if (!exists || !wh_str_eq(there, t->shape)) return remake_stage(sink, t, err);
-  // Loads that are done, or never got to a mark, do not come back to their stage.
-  WH_TRY(wh_sql_run_text(
-      sink,
-      "DELETE FROM %s WHERE table_id = ? AND mark_id NOT IN (SELECT id FROM %m WHERE "
-      "done = 0)",
-      &t->id, 1, NULL, err));
-  return drop_dead_rows(sink, t, err);
+  bool exists, fits;
+  WH_TRY(has_stage(sink, t, &exists, &fits, err));
+  if (fits) return WH_OK;
+  WH_TRY(wh_sql_run_c(sink, sink->driver->begin, err));
+  sink->in_transaction = true;
+  wh_status status = remake_stage(sink, t, err);
+  if (status == WH_OK) return wh_sql_sink_commit(sink, err);
+  wh_sql_sink_abort(sink);
+  return status;
 }
 
 // --- A load --------------------------------------------------------------------------------------
@@ -113,10 +135,22 @@ static wh_status find_stage(wh_sink *sink, wh_str key, bool *ret_found, int64_t 
                          found, 2, err);
 }
 
+// Loads that are done, or never got to a mark, do not come back to their stage. Only under the
+// table's lock: what another load has put there and not committed looks like that, too.
+static wh_status drop_dead_stages(wh_sink *sink, wh_sql_target *t, wh_error *err) {
+  WH_TRY(wh_sql_run_text(
+      sink,
+      "DELETE FROM %s WHERE table_id = ? AND mark_id NOT IN (SELECT id FROM %m WHERE "
+      "done = 0)",
+      &t->id, 1, NULL, err));
+  return drop_dead_rows(sink, t, err);
+}
+
 static wh_status add_stage(wh_sink *sink, wh_sql_target *t, wh_str key, wh_str mark,
                            wh_error *err) {
   wh_arena *arena = &sink->load_arena;
   int64_t highest = 0;
+  WH_TRY(drop_dead_stages(sink, t, err));
   WH_TRY(wh_sql_ask_text(sink, "SELECT max(stage) FROM %s", NULL, 0, NULL, &highest, 1, err));
   t->stage_id = highest + 1;
   wh_str params[] = {key, t->id, mark, wh_sql_i64_text(arena, t->stage_id),
@@ -187,9 +221,7 @@ static wh_status count_staged(wh_sink *sink, wh_sql_target *t, int64_t *ret, wh_
   WH_CLEAN_BUF wh_buf sql;
   wh_buf_init(&sql, sink->connection->mem, WH_SQL_TEXT_MAX);
   wh_buf_printf(&sql, "SELECT count(*) FROM %.*s WHERE ", WH_STR_ARG(t->stage));
-  t->driver->name(&sql, WH_STR(WH_SQL_STAGE));
-  wh_buf_add_c(&sql, " = ");
-  wh_sql_add_i64(&sql, t->stage_id);
+  wh_sql_add_stage_is(&sql, t, NULL);
   return wh_sql_ask_i64(sink, &sql, NULL, 0, NULL, ret, 1, err);
 }
 
@@ -202,6 +234,7 @@ static wh_status replace(wh_sink *sink, wh_sql_target *t, uint64_t *ret_changed,
   if (status != WH_ERR_TYPE) return status;
   // Not one row's fault alone: the rows together break a rule of the table.
   wh_error why = err ? *err : (wh_error){0};
+  if (t->driver->hide_values) t->driver->hide_values(why.text);
   return wh_fail(err, WH_ERR_REFUSED, "%.*s: table %.*s cannot become what came: %s",
                  WH_STR_ARG(sink->connection->name), WH_STR_ARG(t->spec.table), why.text);
 }

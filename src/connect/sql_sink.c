@@ -305,15 +305,12 @@ static wh_status make_missing(wh_sink *sink, wh_sql_target *t, wh_error *err) {
   wh_buf_init(&sql, sink->connection->mem, WH_SQL_TEXT_MAX);
   if (!t->exists) {
     wh_sql_add_table(&sql, t);
-    WH_TRY(wh_sql_run(sink, &sql, NULL, 0, NULL, err));
+    WH_TRY(wh_sql_make_table(sink, t->schema_name, t->table_name, &sql, err));
   }
   if (!t->has_side) return WH_OK;
-  bool is_there;
-  WH_TRY(wh_sql_has_table(sink, t->schema_name, t->side_name, &is_there, err));
-  if (is_there) return WH_OK;
   wh_buf_clear(&sql);
   wh_sql_add_side_table(&sql, t);
-  return wh_sql_run(sink, &sql, NULL, 0, NULL, err);
+  return wh_sql_make_table(sink, t->schema_name, t->side_name, &sql, err);
 }
 
 static wh_status make_batch_table(wh_sink *sink, wh_sql_target *t, wh_error *err) {

@@ -113,6 +113,30 @@ bool wh_sql_add_i64(wh_buf *sql, int64_t value) {
   return wh_buf_printf(sql, value < 0 ? "(%lld)" : "%lld", (long long)value);
 }
 
+bool wh_sql_add_stage_is(wh_buf *sql, const wh_sql_target *t, const char *alias) {
+  if (alias) wh_buf_printf(sql, "%s.", alias);
+  t->driver->name(sql, WH_STR(WH_SQL_STAGE));
+  wh_buf_add_c(sql, " = ");
+  return wh_sql_add_i64(sql, t->stage_id);
+}
+
+bool wh_sql_add_not_staged(wh_buf *sql, const wh_sql_target *t) {
+  if (!t->key_count) return !sql->failed;
+  wh_buf_printf(sql, " WHERE NOT EXISTS (SELECT 1 FROM %.*s AS s WHERE ", WH_STR_ARG(t->stage));
+  wh_sql_add_stage_is(sql, t, "s");
+  wh_buf_add_c(sql, " AND ");
+  wh_sql_add_key_equal(sql, t, "s", "t");
+  if (t->may_collide) {
+    wh_buf_add_c(sql, " AND ");
+    wh_sql_add_key_same(sql, t, "s", "t");
+  }
+  if (t->has_unique) {
+    wh_buf_add_c(sql, " AND NOT ");
+    wh_sql_add_differs(sql, t, "s", "t");
+  }
+  return wh_buf_add_char(sql, ')');
+}
+
 bool wh_sql_add_stored_order(wh_buf *sql, const wh_sql_target *t, const char *stored) {
   wh_str column = WH_STR(WH_ORDER_COLUMN);
   wh_buf_add_c(sql, "coalesce(");

@@ -7,8 +7,9 @@
 
 #include "connect/sql.h"
 
-#define WH_SQL_NUMBER "_wherry_n"     // the row's index in the batch
-#define WH_SQL_STAGE  "_wherry_stage" // which load's stage a row belongs to
+#define WH_SQL_NUMBER "_wherry_n"      // the row's index in the batch
+#define WH_SQL_SIDE   "_wherry_order_" // before the name of a table: where its rows' orders are
+#define WH_SQL_STAGE  "_wherry_stage"  // which load's stage a row belongs to
 #define WH_SQL_DELETED                                                                             \
   "_wherry_deleted_" // before the name of a table: where its deletions are kept
 
@@ -38,8 +39,8 @@ typedef struct wh_sql_target {
   wh_str *names;          // theirs
   bool *checked;          // values are looked at one by one
   wh_str name;            // "public.orders", for people
-  wh_str schema_name, side_name, stage_name; // not quoted
-  wh_str table, side, stage, batch;          // quoted, with their schema
+  wh_str schema_name, table_name, side_name, stage_name; // not quoted
+  wh_str table, side, stage, batch;                      // quoted, with their schema
   wh_str id;    // digest of the table's name, its key in _wherry_tables
   wh_str shape; // digest of what the stage has to look like
   // Columns of a type that the table's cannot take, a line each; empty: none. Refused when rows
@@ -80,6 +81,12 @@ bool wh_sql_add_differs(wh_buf *sql, const wh_sql_target *t, const char *a, cons
 bool wh_sql_add_set(wh_buf *sql, const wh_sql_target *t, const char *left, const char *from,
                     bool into_stage, int64_t order);
 bool wh_sql_add_i64(wh_buf *sql, int64_t value); // as a literal of the type bigint
+// `alias._wherry_stage = N`: a row of the load's stage; `alias` may be NULL.
+bool wh_sql_add_stage_is(wh_buf *sql, const wh_sql_target *t, const char *alias);
+// Behind a DELETE of `t`: ` WHERE ...`, the rows that the stage does not have. Without a key
+// nothing can be told apart: all of them. Two rows may change places in a column that must be
+// unique: with such columns, what differs goes too, before the first row comes.
+bool wh_sql_add_not_staged(wh_buf *sql, const wh_sql_target *t);
 // Newest wins: whether the row of `s` replaces that of `t`. A row's version is the pair
 // (newest_by value, object order):
 //   - a greater pair replaces; a stored version that is missing is the lowest;

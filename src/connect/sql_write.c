@@ -107,10 +107,8 @@ static void add_join(writing *w, wh_buf *sql) {
                 WH_STR_ARG(in_stage ? t->stage : t->table));
   wh_sql_add_key_equal(sql, t, "s", "t");
   if (!in_stage) return;
-  wh_buf_add_c(sql, " AND t.");
-  t->driver->name(sql, WH_STR(WH_SQL_STAGE));
-  wh_buf_add_c(sql, " = ");
-  wh_sql_add_i64(sql, t->stage_id);
+  wh_buf_add_c(sql, " AND ");
+  wh_sql_add_stage_is(sql, t, "t");
 }
 
 static void add_number(writing *w, wh_buf *sql) {

@@ -20,3 +20,6 @@ struct wh_rejects {
   // Something that never became a row: its text as found in the source (may be cut).
   wh_status (*raw)(wh_rejects *self, const wh_reject *reject, wh_str text, wh_error *err);
 };
+
+// A collector that drops what it is given.
+wh_rejects wh_rejects_none(void);

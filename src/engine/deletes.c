@@ -101,16 +101,6 @@ static wh_status next_rows(wh_deletes_reader *d, wh_batch *batch, wh_rejects *re
 
 // --- The source's keys ---------------------------------------------------------------------------
 
-static wh_status drop_row(wh_rejects *self, const wh_reject *reject, const wh_batch *batch,
-                          size_t row, wh_error *err) {
-  (void)self, (void)reject, (void)batch, (void)row, (void)err;
-  return WH_OK;
-}
-static wh_status drop_raw(wh_rejects *self, const wh_reject *reject, wh_str text, wh_error *err) {
-  (void)self, (void)reject, (void)text, (void)err;
-  return WH_OK;
-}
-
 static wh_status open_source_keys(wh_deletes_reader *d, wh_error *err) {
   wh_str *names = WH_NEW_ARRAY(&d->arena, d->key.count, wh_str);
   if (!names) return wh_fail_memory(err);
@@ -149,7 +139,7 @@ static wh_status read_source_keys(wh_deletes_reader *d, wh_error *err) {
   if (!d->compares) return begin_gone(d, err);
   if (!d->source) WH_TRY(open_source_keys(d, err));
   // A key that cannot be read was not sent either.
-  wh_rejects rejects = {.row = drop_row, .raw = drop_raw};
+  wh_rejects rejects = wh_rejects_none();
   wh_batch_reset(&d->key_batch);
   WH_TRY(d->keys->next(d->keys, &d->key_batch, &rejects, err));
   for (size_t i = 0; i < d->key_batch.rows; i++)

@@ -79,7 +79,7 @@ static wh_status list_store(scan *s, wh_error *err) {
   wh_str prefix = wh_glob_prefix(p->from.thing);
   WH_TRY(s->connection->type->store->list(s->connection, prefix, look_at, s, err));
   WH_TRY(put_found(s, err));
-  return s->skip_all ? ledger->type->set_fired(ledger, p->name, s->now_us, err) : WH_OK;
+  return s->skip_all ? ledger->type->move_fired(ledger, p->name, 0, s->now_us, err) : WH_OK;
 }
 
 wh_status wh_engine_offer(wh_engine *engine, const wh_pipeline *p, wh_connection *c,

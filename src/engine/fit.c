@@ -22,10 +22,11 @@ static bool may_fit(const wh_type *from, const wh_type *to) {
   return from_zoned == to_zoned;
 }
 
-wh_status wh_flow_fit(wh_flow *flow, wh_engine *engine, const wh_pipeline *pipeline,
-                      wh_connection *to, wh_arena *arena, wh_error *err) {
-  (void)engine;
-  if (!to->type->source) return WH_OK;
+// What the table is like; without columns where there is none.
+static wh_status find_table(wh_kept *kept, const wh_pipeline *pipeline, wh_connection *to,
+                            wh_arena *arena, wh_schema *ret, wh_error *err) {
+  *ret = kept && kept->has_table ? kept->table : (wh_schema){0};
+  if (ret->count) return WH_OK;
   wh_source_query query = {.table = pipeline->to.thing};
   wh_source_info table;
   wh_error inner = {0};
@@ -35,19 +36,28 @@ wh_status wh_flow_fit(wh_flow *flow, wh_engine *engine, const wh_pipeline *pipel
     if (err) *err = inner;
     return status;
   }
+  *ret = table.schema;
+  return kept ? wh_kept_learn(kept, &table, err) : WH_OK;
+}
+
+wh_status wh_flow_fit(wh_flow *flow, wh_kept *kept, const wh_pipeline *pipeline, wh_connection *to,
+                      wh_arena *arena, wh_error *err) {
+  wh_schema table;
+  if (!to->type->source) return WH_OK;
+  WH_TRY(find_table(kept, pipeline, to, arena, &table, err));
   const wh_schema *rows = wh_flow_schema(flow);
   wh_gate_column *casts = WH_NEW_ARRAY(arena, rows->count, wh_gate_column);
   if (!casts) return wh_fail_memory(err);
   wh_gate gate = {.all = true, .columns = casts};
   for (size_t i = 0; i < rows->count; i++) {
     const wh_field *field = &rows->fields[i];
-    ptrdiff_t at = wh_schema_find(&table.schema, field->name);
-    if (at < 0 || wh_type_eq(&field->type, &table.schema.fields[at].type)) continue;
-    if (!may_fit(&field->type, &table.schema.fields[at].type)) continue;
+    ptrdiff_t at = wh_schema_find(&table, field->name);
+    if (at < 0 || wh_type_eq(&field->type, &table.fields[at].type)) continue;
+    if (!may_fit(&field->type, &table.fields[at].type)) continue;
     casts[gate.count++] = (wh_gate_column){.name = field->name,
                                            .from = field->name,
                                            .has_type = true,
-                                           .type = table.schema.fields[at].type,
+                                           .type = table.fields[at].type,
                                            .has_privacy = true,
                                            .privacy = field->privacy,
                                            .node = pipeline->node};

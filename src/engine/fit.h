@@ -6,8 +6,10 @@
 #pragma once
 
 #include "engine/flow.h"
+#include "engine/kept.h"
 
 // Adds the conversions to a flow that writes to the pipeline's table, before it is started. `to` is
-// the connection; nothing happens where the table does not exist yet.
-wh_status wh_flow_fit(wh_flow *flow, wh_engine *engine, const wh_pipeline *pipeline,
-                      wh_connection *to, wh_arena *arena, wh_error *err);
+// the connection; nothing happens where the table does not exist yet. `kept`: what is known of the
+// table, and learnt; may be NULL.
+wh_status wh_flow_fit(wh_flow *flow, wh_kept *kept, const wh_pipeline *pipeline, wh_connection *to,
+                      wh_arena *arena, wh_error *err);

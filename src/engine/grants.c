@@ -72,12 +72,21 @@ static wh_status add_reading(needs *n, const wh_pipeline *p, wh_error *err) {
   return p->many ? add_many(n, p, err) : add_table(n, p, err);
 }
 
-// Objects say what is gone at their source where some pipeline compares.
+// Objects that no pipeline of this project makes.
+static bool are_from_elsewhere(const wh_config *config, const wh_pipeline *p) {
+  if (!wh_config_find_connection(config, p->from.connection)->type->store) return false;
+  for (size_t i = 0; i < config->pipeline_count; i++)
+    if (wh_str_eq(config->pipelines[i].to.connection, p->from.connection)) return false;
+  return true;
+}
+
+// Objects say what is gone at their source where some pipeline compares, which may be another
+// project's.
 static bool may_erase(const wh_config *config, const wh_pipeline *p) {
   if (p->write.mode != WH_WRITE_UPSERT || p->write.deletes == WH_DELETES_IGNORE) return false;
   for (size_t i = 0; i < config->pipeline_count; i++)
     if (config->pipelines[i].read.deletes) return true;
-  return false;
+  return are_from_elsewhere(config, p);
 }
 
 static wh_status add_loading(needs *n, const wh_pipeline *p, wh_error *err) {

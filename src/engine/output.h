@@ -8,6 +8,7 @@
 
 #include "engine/flow.h"
 #include "engine/input.h"
+#include "engine/kept.h"
 #include "engine/output_rows.h"
 
 typedef struct wh_run_output wh_run_output;
@@ -37,12 +38,13 @@ struct wh_run_output {
   wh_arena *arena;
   const wh_run *run;
   const wh_run_input *input;
-  wh_load load; // tables: what is loaded, under which order and epoch
-  wh_mark mark; // as found by open
+  wh_kept *kept; // or NULL
+  wh_load load;  // tables: what is loaded, under which order and epoch
+  wh_mark mark;  // as found by open
   union {
     struct {
       wh_sink *sink;
-      bool in_transaction;
+      bool in_transaction, is_complete;
       wh_output_rows rows;
       wh_batch live, gone;
       bool has_batches;

@@ -21,6 +21,24 @@ wh_target wh_output_target(const wh_pipeline *p, const wh_output_rows *rows) {
                      .tombstone_keep_us = p->write.tombstone_keep_us};
 }
 
+static wh_status open_sink(wh_run_output *out, const wh_target *target, wh_error *err) {
+  const wh_sink_type *type = out->connection->type->sink;
+  WH_TRY(type->open(out->connection, target, 1, &out->table.sink, err));
+  WH_TRY(type->prepare(out->table.sink, err));
+  return begin(out, err);
+}
+
+// With the sink of the object before. Its line may have been lost since: then with another.
+static wh_status begin_again(wh_run_output *out, const wh_target *target, wh_error *err) {
+  out->table.sink = wh_kept_take(out->kept, &out->table.rows.in);
+  if (!out->table.sink) return open_sink(out, target, err);
+  wh_status status = begin(out, err);
+  if (status != WH_ERR_UNAVAILABLE) return status;
+  out->connection->type->sink->close(out->table.sink);
+  out->table.sink = NULL;
+  return open_sink(out, target, err);
+}
+
 static wh_status table_open(wh_run_output *out, const wh_schema *schema, wh_error *err) {
   const wh_pipeline *p = out->pipeline;
   const wh_sink_type *type = out->connection->type->sink;
@@ -37,9 +55,7 @@ static wh_status table_open(wh_run_output *out, const wh_schema *schema, wh_erro
         "%.*s cannot delete rows, and what comes says which are deleted. To leave them as "
         "they are, say write: { deletes: ignore }",
         WH_STR_ARG(p->to.connection));
-  WH_TRY(type->open(out->connection, &target, 1, &out->table.sink, err));
-  WH_TRY(type->prepare(out->table.sink, err));
-  return begin(out, err);
+  return begin_again(out, &target, err);
 }
 
 static wh_status table_write(wh_run_output *out, wh_flow_item *item, wh_counts *counts,
@@ -51,11 +67,13 @@ static wh_status table_write(wh_run_output *out, wh_flow_item *item, wh_counts *
   wh_batch *live = &out->table.live, *gone = &out->table.gone;
   WH_TRY(wh_output_rows_split(rows, item->batch, live, gone, err));
   if (rows->column >= 0) counts->deleted = 0; // the sink says how many there were
-  if (live->rows) WH_TRY(sink->write(out->table.sink, 0, live, rejects, counts, err));
-  if (gone->rows == 0) return WH_OK;
-  if (rows->erases) return sink->erase(out->table.sink, 0, gone, rejects, counts, err);
-  counts->filtered += gone->rows;
-  return WH_OK;
+  // What is gone makes room first: for a key that only changed its case, where the table cannot
+  // tell. A row and a deletion of one key and one object end as the row, in either order.
+  if (gone->rows && rows->erases)
+    WH_TRY(sink->erase(out->table.sink, 0, gone, rejects, counts, err));
+  else
+    counts->filtered += gone->rows;
+  return live->rows ? sink->write(out->table.sink, 0, live, rejects, counts, err) : WH_OK;
 }
 
 static wh_status commit(wh_run_output *out, wh_mark *mark, wh_error *err) {
@@ -85,22 +103,32 @@ static wh_status table_complete(wh_run_output *out, wh_mark *mark, wh_finish *fi
     run->state = WH_RUN_SEALED;
   }
   WH_TRY(commit(out, mark, err));
+  out->table.is_complete = true;
   run->counts = mark->counts;
   return WH_OK;
 }
 
+// `replace` makes ready for each object.
+static void let_go(wh_run_output *out) {
+  const wh_sink_type *type = out->connection->type->sink;
+  wh_sink *sink = out->table.sink;
+  if (!sink) return;
+  out->table.sink = NULL;
+  if (out->table.in_transaction) type->abort(sink);
+  if (out->table.is_complete && out->pipeline->write.mode != WH_WRITE_REPLACE)
+    wh_kept_give(out->kept, type, sink, &out->table.rows.in);
+  else
+    type->close(sink);
+}
+
 static void table_close(wh_run_output *out) {
-  const wh_sink_type *sink = out->connection->type->sink;
+  let_go(out);
   // Later ones show earlier ones' columns.
   if (out->table.has_batches) wh_batch_free(&out->table.live);
   if (out->table.has_batches) wh_batch_free(&out->table.gone);
   out->table.has_batches = false;
   wh_output_rows_free(&out->table.rows);
   out->table.rows = (wh_output_rows){0};
-  if (!out->table.sink) return;
-  if (out->table.in_transaction) sink->abort(out->table.sink);
-  sink->close(out->table.sink);
-  out->table.sink = NULL;
 }
 
 const wh_output_verbs wh_output_table = {

@@ -8,7 +8,7 @@
 #define GONE "interrupted, and its target is no longer in the configuration"
 
 typedef struct left_over {
-  wh_engine *engine;
+  const wh_lease *lease;
   wh_arena *arena;
   wh_run *runs;
   size_t count, cap;
@@ -17,6 +17,7 @@ typedef struct left_over {
 static wh_status collect(void *context, const wh_run *run, wh_error *err) {
   left_over *l = context;
   if (run->state != WH_RUN_RUNNING && run->state != WH_RUN_SEALED) return WH_OK;
+  if (run->epoch > l->lease->epoch) return WH_OK; // we slept, and whoever took over is at it
   if (l->count == l->cap) {
     size_t cap = l->cap ? l->cap * 2 : 8;
     wh_run *grown = WH_NEW_ARRAY(l->arena, cap, wh_run);
@@ -140,7 +141,7 @@ wh_status wh_run_recover(wh_engine *engine, const wh_pipeline *pipeline, const w
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, engine->mem);
   wh_ledger *ledger = engine->ledger;
-  left_over left = {.engine = engine, .arena = &arena};
+  left_over left = {.lease = lease, .arena = &arena};
   WH_TRY(
       ledger->type->runs(ledger, pipeline->name, WH_RUN_RUNNING, 0, &arena, collect, &left, err));
   WH_TRY(ledger->type->runs(ledger, pipeline->name, WH_RUN_SEALED, 0, &arena, collect, &left, err));

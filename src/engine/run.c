@@ -53,7 +53,8 @@ static wh_status keep_alive(transfer *t, wh_error *err) {
   wh_ledger *ledger = t->engine->ledger;
   WH_TRY(ledger->type->renew(ledger, (wh_lease *)t->request->lease, err));
   if (!t->request->work) return WH_OK;
-  return ledger->type->extend(ledger, t->request->work->id, WH_VISIBILITY_US, err);
+  return ledger->type->extend(ledger, t->request->lease, t->request->work->id, WH_VISIBILITY_US,
+                              err);
 }
 
 // `at_most_rejected`, against what was read so far.
@@ -113,7 +114,7 @@ static wh_status checkpoint(transfer *t, wh_error *err) {
   if (!work || work->takes < 2 || t->forgiven) return WH_OK;
   t->forgiven = true; // those before were killed, but not by what is read now
   wh_ledger *ledger = t->engine->ledger;
-  return ledger->type->forgive(ledger, work->id, err);
+  return ledger->type->forgive(ledger, t->request->lease, work->id, err);
 }
 
 static wh_status consume(transfer *t, wh_error *err) {
@@ -190,8 +191,12 @@ static wh_status open_parts(transfer *t, wh_error *err) {
   WH_TRY(wh_config_gate(e->config, p, t->arena, &gate, err));
   if (!t->request->is_replay) WH_TRY(wh_expect_limit_parse(p->expect, &t->limit, err));
   bool to_rows;
-  t->out =
-      (wh_run_output){.engine = e, .pipeline = p, .arena = t->arena, .run = t->run, .input = t->in};
+  t->out = (wh_run_output){.engine = e,
+                           .pipeline = p,
+                           .arena = t->arena,
+                           .run = t->run,
+                           .input = t->in,
+                           .kept = t->request->kept};
   WH_TRY(wh_input_connect(e, &p->to, &t->out.connection, &to_rows, err));
   wh_flow_options options = {.engine = e,
                              .pipeline = p,
@@ -209,7 +214,8 @@ static wh_status open_parts(transfer *t, wh_error *err) {
                          err));
   WH_TRY(wh_crossings_check(e, p, crossings, crossing_count, err));
   if (t->in->is_rows) WH_TRY(wh_cursor_check(e, p, t->in->info.cursor_kind, t->arena, err));
-  if (to_rows) WH_TRY(wh_flow_fit(t->flow, e, p, t->out.connection, t->arena, err));
+  wh_kept *kept = t->request->kept;
+  if (to_rows) WH_TRY(wh_flow_fit(t->flow, kept, p, t->out.connection, t->arena, err));
   t->out.verbs = to_rows ? &wh_output_table : &wh_output_object;
   t->out.load = (wh_load){.pipeline = p->name,
                           .object = t->in->is_rows ? t->run->id : t->in->identity,
@@ -361,6 +367,7 @@ static wh_status attempt(transfer *t, wh_error *err) {
 wh_status wh_run_transfer(wh_engine *engine, const wh_run_request *request, wh_run_input *in,
                           wh_arena *arena, wh_run *run, wh_error *err) {
   transfer t = {.engine = engine, .request = request, .arena = arena, .run = run, .in = in};
+  t.last_alive_us = engine->os->type->monotonic_ns(engine->os) / 1000; // it was just taken
   WH_TRY(prove_if_large(&t, err));
   for (;;) {
     wh_status status = attempt(&t, err);
@@ -368,7 +375,12 @@ wh_status wh_run_transfer(wh_engine *engine, const wh_run_request *request, wh_r
     // An inferred type was too narrow. Nothing of this attempt is committed (larger objects were
     // read whole before): read again with the wider one.
     if (!t.in_parts) WH_TRY(wh_input_widen(in, err));
-    t = (transfer){.engine = engine, .request = request, .arena = arena, .run = run, .in = in};
+    t = (transfer){.engine = engine,
+                   .request = request,
+                   .arena = arena,
+                   .run = run,
+                   .in = in,
+                   .last_alive_us = t.last_alive_us};
   }
 }
 

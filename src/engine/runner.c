@@ -40,8 +40,10 @@ static int64_t retry_delay_us(uint32_t attempts) {
 }
 
 // The object was overwritten before it was read: what is there now is another piece of work.
-static wh_status take_newer_version(wh_engine *engine, const wh_pipeline *p, const wh_work *work,
-                                    wh_arena *arena, wh_error *err) {
+static wh_status take_newer_version(wh_engine *engine, const wh_run_request *r, wh_arena *arena,
+                                    wh_error *err) {
+  const wh_pipeline *p = r->pipeline;
+  const wh_work *work = r->work;
   wh_connection *c;
   bool is_rows;
   WH_TRY(wh_input_connect(engine, &p->from, &c, &is_rows, err));
@@ -55,18 +57,17 @@ static wh_status take_newer_version(wh_engine *engine, const wh_pipeline *p, con
     if (err) *err = inner;
     return status;
   }
-  return ledger->type->done(ledger, work->id, err);
+  return ledger->type->done(ledger, r->lease, work->id, err);
 }
 
-static wh_status after_failure(wh_engine *engine, const wh_pipeline *p, const wh_work *work,
-                               wh_status status, bool is_final, const wh_error *why,
-                               wh_arena *arena, wh_error *err) {
-  if (status == WH_ERR_CHANGED) return take_newer_version(engine, p, work, arena, err);
+static wh_status after_failure(wh_engine *engine, const wh_run_request *r, wh_status status,
+                               const wh_error *why, wh_arena *arena, wh_error *err) {
+  if (status == WH_ERR_CHANGED) return take_newer_version(engine, r, arena, err);
   bool dead;
   wh_ledger *ledger = engine->ledger;
-  uint32_t attempts = will_pass(status) ? UINT32_MAX : (uint32_t)p->attempts;
-  return ledger->type->fail(ledger, work->id, attempts, is_final, retry_delay_us(work->attempts),
-                            wh_str_of(why->text), &dead, err);
+  uint32_t attempts = will_pass(status) ? UINT32_MAX : (uint32_t)r->pipeline->attempts;
+  return ledger->type->fail(ledger, r->lease, r->work->id, attempts, *r->ret_final,
+                            retry_delay_us(r->work->attempts), wh_str_of(why->text), &dead, err);
 }
 
 static wh_status reads_objects(wh_engine *engine, const wh_pipeline *p, bool *ret, wh_error *err) {
@@ -80,7 +81,7 @@ static wh_status reads_objects(wh_engine *engine, const wh_pipeline *p, bool *re
 // --- one pipeline ------------------------------------------------------------------------------
 
 // Nobody survives it: whoever took the object was killed each time, and not one chunk further.
-static wh_status give_up(wh_engine *engine, const wh_pipeline *p, const wh_work *work,
+static wh_status give_up(wh_engine *engine, const wh_run_request *r, const wh_work *work,
                          wh_arena *arena, wh_run_totals *totals, wh_error *err) {
   wh_str why = wh_arena_printf(
       arena,
@@ -89,14 +90,15 @@ static wh_status give_up(wh_engine *engine, const wh_pipeline *p, const wh_work 
       WH_STR_ARG(work->key), WH_TAKES_MAX);
   if (!why.data) return wh_fail_memory(err);
   bool dead;
-  WH_TRY(engine->ledger->type->fail(engine->ledger, work->id, 1, true, 0, why, &dead, err));
-  wh_engine_notice(engine, p->name, why.data);
+  wh_ledger *ledger = engine->ledger;
+  WH_TRY(ledger->type->fail(ledger, r->lease, work->id, 1, true, 0, why, &dead, err));
+  wh_engine_notice(engine, r->pipeline->name, why.data);
   totals->failed++;
   return WH_OK;
 }
 
-static wh_status run_objects(wh_engine *engine, wh_run_request *r, wh_run_totals *totals,
-                             wh_error *err) {
+static wh_status take_objects(wh_engine *engine, wh_run_request *r, wh_run_totals *totals,
+                              wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, engine->mem);
   wh_ledger *ledger = engine->ledger;
@@ -108,11 +110,11 @@ static wh_status run_objects(wh_engine *engine, wh_run_request *r, wh_run_totals
     wh_arena_reset(&arena);
     wh_work work;
     wh_status status =
-        ledger->type->receive(ledger, r->pipeline->name, WH_VISIBILITY_US, &arena, &work, err);
+        ledger->type->receive(ledger, r->lease, WH_VISIBILITY_US, &arena, &work, err);
     if (status == WH_ERR_END) return WH_OK;
     WH_TRY(status);
     if (work.takes > WH_TAKES_MAX) {
-      WH_TRY(give_up(engine, r->pipeline, &work, &arena, totals, err));
+      WH_TRY(give_up(engine, r, &work, &arena, totals, err));
       continue;
     }
     bool is_final = false;
@@ -123,22 +125,35 @@ static wh_status run_objects(wh_engine *engine, wh_run_request *r, wh_run_totals
     status = run_any(engine, r, &arena, &run, &why);
     if (status == WH_ERR_CANCELLED) {
       totals->stopped = true;
-      return ledger->type->forgive(ledger, work.id, err);
+      return ledger->type->forgive(ledger, r->lease, work.id, err);
     }
     bool is_sealed = run.state == WH_RUN_SEALED;
     if (status != WH_OK) set_failed(&run, &why);
     if (run.id.len && status != WH_ERR_CHANGED) count_run(engine, &run, totals);
     if (status == WH_OK) continue;
+    wh_kept_drop(r->kept);
     // It may be published already: a new run of the object would publish it twice. The next start
     // finds out; until then the object stays hidden.
     if (is_sealed) return WH_OK;
     if (status != WH_ERR_STALE) { // else the object is the other worker's
-      WH_TRY(after_failure(engine, r->pipeline, &work, status, is_final, &why, &arena, err));
+      WH_TRY(after_failure(engine, r, status, &why, &arena, err));
     }
     if (run.id.len && status != WH_ERR_STALE) continue;
     if (err) *err = why;
     return status; // the ledger itself failed, or the lease is lost
   }
+}
+
+static wh_status run_objects(wh_engine *engine, wh_run_request *r, wh_run_totals *totals,
+                             wh_error *err) {
+  wh_kept kept;
+  wh_kept_init(&kept, engine->mem);
+  r->kept = &kept;
+  wh_status status = take_objects(engine, r, totals, err);
+  r->kept = NULL;
+  wh_kept_drop(&kept);
+  wh_arena_free(&kept.arena);
+  return status;
 }
 
 static wh_status run_rows(wh_engine *engine, wh_run_request *r, wh_run_totals *totals,
@@ -170,7 +185,7 @@ static wh_status run_objects_or_rows(wh_engine *engine, wh_run_request *r, wh_ru
   if (!objects) return run_rows(engine, r, totals, err);
   // Under the lease, whatever is hidden was hidden by a worker that is gone.
   wh_ledger *ledger = engine->ledger;
-  WH_TRY(ledger->type->reclaim(ledger, p->name, r->options->hurry, err));
+  WH_TRY(ledger->type->reclaim(ledger, r->lease, r->options->hurry, err));
   return run_objects(engine, r, totals, err);
 }
 
@@ -187,7 +202,7 @@ static wh_status run_scheduled(wh_engine *engine, wh_run_request *r, wh_run_tota
   WH_TRY(run_objects_or_rows(engine, r, totals, err));
   // A retry comes before the schedule's time, and what was stopped has not been done.
   if (!is_due || totals->stopped || totals->passes) return WH_OK;
-  return engine->ledger->type->set_fired(engine->ledger, p->name, due, err);
+  return engine->ledger->type->set_fired(engine->ledger, r->lease, due, err);
 }
 
 static wh_status run_with_lease(wh_engine *engine, wh_run_request *r, wh_run_totals *totals,
@@ -283,7 +298,7 @@ static wh_status run_many(wh_engine *engine, const wh_pipeline *many, const wh_r
   bool is_due = due <= wh_now_us(engine->os);
   if (status == WH_OK && is_due) status = run_members(engine, &r, totals, err);
   if (status == WH_OK && is_due && options->scheduled && !totals->stopped)
-    status = ledger->type->set_fired(ledger, many->name, due, err);
+    status = ledger->type->set_fired(ledger, &lease, due, err);
   ledger->type->release(ledger, &lease);
   return status;
 }

@@ -17,7 +17,7 @@ static wh_status cron_due(wh_engine *engine, const wh_pipeline *p, int64_t fired
     fired = now;
     // With `begin: now` the first listing of the store sets it, and skips what is there by it.
     if (!p->begin_now) {
-      WH_TRY(engine->ledger->type->set_fired(engine->ledger, p->name, now, err));
+      WH_TRY(engine->ledger->type->move_fired(engine->ledger, p->name, 0, now, err));
     }
   }
   int64_t due = wh_cron_next(&p->when.cron, zone, fired);
@@ -51,8 +51,8 @@ wh_status wh_engine_next_due(wh_engine *engine, const wh_pipeline *p, int64_t *r
   WH_TRY(engine->ledger->type->fired(engine->ledger, p->name, &fired, err));
   if (fired > now && fired - now > CLOCK_WAS_AHEAD_US) {
     // Else the pipeline would stand still until that time has come.
+    WH_TRY(engine->ledger->type->move_fired(engine->ledger, p->name, fired, now, err));
     fired = now;
-    WH_TRY(engine->ledger->type->set_fired(engine->ledger, p->name, fired, err));
   }
   switch (p->when.kind) {
   case WH_WHEN_EVERY: {

@@ -335,7 +335,7 @@ static wh_status compare_object(verification *v, const wh_run *run, wh_run_input
       .engine = v->engine, .pipeline = v->pipeline, .gate = &gate, .reader = in->reader};
   wh_flow *flow;
   WH_TRY(wh_flow_open(&options, &flow, err));
-  wh_status status = wh_flow_fit(flow, v->engine, v->pipeline, v->to, v->arena, err);
+  wh_status status = wh_flow_fit(flow, NULL, v->pipeline, v->to, v->arena, err);
   comparison c = {.v = v, .run = run, .order = in->order};
   if (status == WH_OK) status = open_rows(&c, flow, only_notes, err);
   if (status == WH_OK) status = compare_rows(&c, flow, err);

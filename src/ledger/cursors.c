@@ -176,14 +176,32 @@ wh_status ledger_fired(wh_ledger *base, wh_str pipeline, int64_t *ret_us, wh_err
   return WH_OK;
 }
 
-wh_status ledger_set_fired(wh_ledger *base, wh_str pipeline, int64_t due_us, wh_error *err) {
+wh_status ledger_set_fired(wh_ledger *base, const wh_lease *lease, int64_t due_us, wh_error *err) {
   LEDGER_LOCK l = ledger_lock(base);
   LEDGER_QUERY q;
   ledger_query_open(l,
                     "INSERT INTO pipeline (name, fired_us) VALUES (?, ?)"
-                    " ON CONFLICT (name) DO UPDATE SET fired_us = excluded.fired_us",
+                    " ON CONFLICT (name) DO UPDATE SET fired_us = excluded.fired_us"
+                    " WHERE pipeline.epoch <= ?",
+                    &q);
+  ledger_bind_text(&q, lease->pipeline);
+  ledger_bind_i64(&q, due_us);
+  ledger_bind_u64(&q, lease->epoch);
+  WH_TRY(ledger_run(&q, err));
+  return q.changes ? WH_OK : ledger_fail_stale(lease->pipeline, err);
+}
+
+wh_status ledger_move_fired(wh_ledger *base, wh_str pipeline, int64_t was_us, int64_t due_us,
+                            wh_error *err) {
+  LEDGER_LOCK l = ledger_lock(base);
+  LEDGER_QUERY q;
+  ledger_query_open(l,
+                    "INSERT INTO pipeline (name, fired_us) VALUES (?, ?)"
+                    " ON CONFLICT (name) DO UPDATE SET fired_us = excluded.fired_us"
+                    " WHERE pipeline.fired_us = ?",
                     &q);
   ledger_bind_text(&q, pipeline);
   ledger_bind_i64(&q, due_us);
+  ledger_bind_i64(&q, was_us);
   return ledger_run(&q, err);
 }

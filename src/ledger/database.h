@@ -10,7 +10,7 @@
 // The SQL both take: parameters are `?`; `now_us()` is the ledger's clock, microseconds since 1970,
 // and `later_us(n)` that plus n, INT64_MAX at most; names are qualified where a table and
 // `excluded` both have them; sums are cast to BIGINT. What only one of them knows is left out for
-// the other: FOR UPDATE [SKIP LOCKED], behind a SELECT whose rows a transaction decides upon
+// the other: FOR UPDATE [SKIP LOCKED], behind a SELECT whose rows decide what a transaction does
 // (SQLite lets one transaction write at a time), and INDEXED BY.
 #pragma once
 
@@ -228,7 +228,9 @@ wh_status ledger_pinned(wh_ledger *l, wh_str pipeline, wh_arena *arena, bool *re
                         wh_schema *ret, wh_error *err);
 wh_status ledger_pin(wh_ledger *l, wh_str pipeline, const wh_schema *schema, wh_error *err);
 wh_status ledger_fired(wh_ledger *l, wh_str pipeline, int64_t *ret_us, wh_error *err);
-wh_status ledger_set_fired(wh_ledger *l, wh_str pipeline, int64_t due_us, wh_error *err);
+wh_status ledger_set_fired(wh_ledger *l, const wh_lease *lease, int64_t due_us, wh_error *err);
+wh_status ledger_move_fired(wh_ledger *l, wh_str pipeline, int64_t was_us, int64_t due_us,
+                            wh_error *err);
 // `run` empty: what holds now; else what a sealed run will make it. In a transaction.
 wh_status ledger_save_cursor(ledger *l, wh_str pipeline, wh_str run, const wh_cursor *cursor,
                              wh_error *err);
@@ -251,14 +253,16 @@ wh_status ledger_put_many(wh_ledger *l, wh_str pipeline, const wh_put *puts, siz
 wh_status ledger_put(wh_ledger *l, wh_str pipeline, wh_str key, wh_str version, int64_t order,
                      bool *ret_new, wh_error *err);
 wh_status ledger_put_done(wh_ledger *l, wh_str pipeline, wh_str key, wh_str version, wh_error *err);
-wh_status ledger_receive(wh_ledger *l, wh_str pipeline, int64_t hidden_us, wh_arena *arena,
+wh_status ledger_receive(wh_ledger *l, const wh_lease *lease, int64_t hidden_us, wh_arena *arena,
                          wh_work *ret, wh_error *err);
-wh_status ledger_extend(wh_ledger *l, uint64_t work, int64_t hidden_us, wh_error *err);
-wh_status ledger_forgive(wh_ledger *l, uint64_t work, wh_error *err);
-wh_status ledger_reclaim(wh_ledger *l, wh_str pipeline, bool delayed_too, wh_error *err);
-wh_status ledger_fail_work(wh_ledger *l, uint64_t work, uint32_t attempts, bool definite,
-                           int64_t delay_us, wh_str error, bool *ret_dead, wh_error *err);
-wh_status ledger_done(wh_ledger *l, uint64_t work, wh_error *err);
+wh_status ledger_extend(wh_ledger *l, const wh_lease *lease, uint64_t work, int64_t hidden_us,
+                        wh_error *err);
+wh_status ledger_forgive(wh_ledger *l, const wh_lease *lease, uint64_t work, wh_error *err);
+wh_status ledger_reclaim(wh_ledger *l, const wh_lease *lease, bool delayed_too, wh_error *err);
+wh_status ledger_fail_work(wh_ledger *l, const wh_lease *lease, uint64_t work, uint32_t attempts,
+                           bool definite, int64_t delay_us, wh_str error, bool *ret_dead,
+                           wh_error *err);
+wh_status ledger_done(wh_ledger *l, const wh_lease *lease, uint64_t work, wh_error *err);
 wh_status ledger_works(wh_ledger *l, wh_str pipeline, wh_arena *arena, wh_work_visit visit,
                        void *context, wh_error *err);
 wh_status ledger_revive(wh_ledger *l, wh_str pipeline, uint64_t *ret_count, wh_error *err);
@@ -300,10 +304,10 @@ wh_status ledger_load_pending_quarantine(ledger *l, wh_str run, wh_arena *arena,
   .run_sealed_finish = ledger_run_sealed_finish, .run_finish = ledger_run_finish,                  \
   .run_get = ledger_run_get, .runs = ledger_runs, .cursor = ledger_cursor,                         \
   .pinned = ledger_pinned, .pin = ledger_pin, .fired = ledger_fired,                               \
-  .set_fired = ledger_set_fired, .put = ledger_put, .put_many = ledger_put_many,                   \
-  .put_done = ledger_put_done, .receive = ledger_receive, .extend = ledger_extend,                 \
-  .forgive = ledger_forgive, .reclaim = ledger_reclaim, .fail = ledger_fail_work,                  \
-  .done = ledger_done, .works = ledger_works, .revive = ledger_revive,                             \
+  .set_fired = ledger_set_fired, .move_fired = ledger_move_fired, .put = ledger_put,               \
+  .put_many = ledger_put_many, .put_done = ledger_put_done, .receive = ledger_receive,             \
+  .extend = ledger_extend, .forgive = ledger_forgive, .reclaim = ledger_reclaim,                   \
+  .fail = ledger_fail_work, .done = ledger_done, .works = ledger_works, .revive = ledger_revive,   \
   .next_visible = ledger_next_visible, .quarantined = ledger_quarantined,                          \
   .quarantine_put = ledger_quarantine_put, .quarantine_drop = ledger_quarantine_drop,              \
   .stats = ledger_stats, .service_begin = ledger_service_begin,                                    \

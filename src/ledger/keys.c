@@ -65,7 +65,18 @@ static wh_status settle(ledger *l, const char *sql, wh_str pipeline, wh_str run,
   return ledger_run(&q, err);
 }
 
+static wh_status any_staged(ledger *l, wh_str pipeline, wh_str run, bool *ret, wh_error *err) {
+  LEDGER_QUERY q;
+  ledger_query_open(l, "SELECT 1 FROM key_range WHERE pipeline = ? AND run = ? LIMIT 1", &q);
+  ledger_bind_text(&q, pipeline);
+  ledger_bind_text(&q, run);
+  return ledger_step(&q, ret, err);
+}
+
 wh_status ledger_settle_keys(ledger *l, wh_str pipeline, wh_str run, bool holds, wh_error *err) {
+  bool any;
+  WH_TRY(any_staged(l, pipeline, run, &any, err));
+  if (!any) return WH_OK; // as for most runs
   if (!holds)
     return settle(l, "DELETE FROM key_range WHERE pipeline = ? AND run = ?", pipeline, run, err);
   WH_TRY(settle(l,

@@ -181,8 +181,10 @@ typedef struct wh_ledger_type {
   // --- leases. acquire: WH_ERR_BUSY when another run of the pipeline is going on, in this process
   // or another. The epoch is higher than any before. It lasts until release, and not longer than
   // the process: in SQLite a lock, in PostgreSQL a time that the ledger itself renews meanwhile. A
-  // process that was stopped for longer than that finds it gone: WH_ERR_STALE from renew,
-  // run_start, run_seal and run_finish.
+  // process that was stopped for longer than that finds it gone: WH_ERR_STALE from every verb that
+  // takes the lease, and from run_seal and run_finish. They change nothing then: the epoch is
+  // looked at in the transaction that would have changed something, and nobody else can raise it
+  // meanwhile.
   wh_status (*acquire)(wh_ledger *l, wh_str pipeline, wh_lease *ret, wh_error *err);
   wh_status (*renew)(wh_ledger *l, wh_lease *lease, wh_error *err); // WH_ERR_STALE: lost it
   void (*release)(wh_ledger *l, wh_lease *lease); // zeroes it; NULL and zeroed are fine
@@ -223,7 +225,10 @@ typedef struct wh_ledger_type {
                       wh_schema *ret, wh_error *err);
   wh_status (*pin)(wh_ledger *l, wh_str pipeline, const wh_schema *schema, wh_error *err);
   wh_status (*fired)(wh_ledger *l, wh_str pipeline, int64_t *ret_us, wh_error *err); // 0: never
-  wh_status (*set_fired)(wh_ledger *l, wh_str pipeline, int64_t due_us, wh_error *err);
+  wh_status (*set_fired)(wh_ledger *l, const wh_lease *lease, int64_t due_us, wh_error *err);
+  // Without a lease: changes nothing where it is not `was_us` any more.
+  wh_status (*move_fired)(wh_ledger *l, wh_str pipeline, int64_t was_us, int64_t due_us,
+                          wh_error *err);
 
   // --- keys that were sent. The next range behind `after` (NULL: the first), in the order of the
   // bytes of `first`. WH_ERR_END: no more.
@@ -244,22 +249,24 @@ typedef struct wh_ledger_type {
                         bool is_done, uint64_t *ret_new, wh_error *err);
   // Known and dealt with: `begin: now`, or a mark says that it is loaded. One that waits is done.
   wh_status (*put_done)(wh_ledger *l, wh_str pipeline, wh_str key, wh_str version, wh_error *err);
-  // The visible one with the lowest order (then: first put in), hidden until now + hidden_us.
-  // WH_ERR_END: none.
-  wh_status (*receive)(wh_ledger *l, wh_str pipeline, int64_t hidden_us, wh_arena *arena,
+  // Of the lease's pipeline, the visible one with the lowest order (then: first put in), hidden
+  // until now + hidden_us. WH_ERR_END: none.
+  wh_status (*receive)(wh_ledger *l, const wh_lease *lease, int64_t hidden_us, wh_arena *arena,
                        wh_work *ret, wh_error *err);
-  // Hidden until now + hidden_us, whatever it was before. WH_ERR_STALE: it is done or dead.
-  wh_status (*extend)(wh_ledger *l, uint64_t work, int64_t hidden_us, wh_error *err);
+  // Hidden until now + hidden_us, whatever it was before. WH_ERR_STALE: it is done or dead, too.
+  wh_status (*extend)(wh_ledger *l, const wh_lease *lease, uint64_t work, int64_t hidden_us,
+                      wh_error *err);
   // It got on, or was put down on purpose: earlier takes do not count any more.
-  wh_status (*forgive)(wh_ledger *l, uint64_t work, wh_error *err);
-  // Makes visible what was received and neither done nor failed since; with the lease held, whoever
-  // received it is gone. `delayed_too`: also what waits for a retry.
-  wh_status (*reclaim)(wh_ledger *l, wh_str pipeline, bool delayed_too, wh_error *err);
+  wh_status (*forgive)(wh_ledger *l, const wh_lease *lease, uint64_t work, wh_error *err);
+  // Makes visible what was received and neither done nor failed since: whoever received it is gone.
+  // `delayed_too`: also what waits for a retry.
+  wh_status (*reclaim)(wh_ledger *l, const wh_lease *lease, bool delayed_too, wh_error *err);
   // Not done: visible again after delay_us, or dead when it has failed `attempts` times or
   // `definite` says that a retry cannot help. One that is done stays done.
-  wh_status (*fail)(wh_ledger *l, uint64_t work, uint32_t attempts, bool definite, int64_t delay_us,
-                    wh_str error, bool *ret_dead, wh_error *err);
-  wh_status (*done)(wh_ledger *l, uint64_t work, wh_error *err);
+  wh_status (*fail)(wh_ledger *l, const wh_lease *lease, uint64_t work, uint32_t attempts,
+                    bool definite, int64_t delay_us, wh_str error, bool *ret_dead, wh_error *err);
+  // lease NULL: whoever says so, a person for example.
+  wh_status (*done)(wh_ledger *l, const wh_lease *lease, uint64_t work, wh_error *err);
   wh_status (*works)(wh_ledger *l, wh_str pipeline, wh_arena *arena, wh_work_visit visit,
                      void *context, wh_error *err); // not done ones, by pipeline and order
   // Dead ones are visible again, as if they had never failed.

@@ -125,29 +125,43 @@ static wh_status hide(ledger *l, uint64_t work, int64_t hidden_us, wh_error *err
   return ledger_run(&q, err);
 }
 
-// Each statement is whole by itself: what is due shows whoever takes it.
-wh_status ledger_receive(wh_ledger *base, wh_str pipeline, int64_t hidden_us, wh_arena *arena,
+// Each statement is whole by itself: what is due shows whoever takes it, and the one that takes
+// locks the epoch that it looks at, without a journey more.
+wh_status ledger_receive(wh_ledger *base, const wh_lease *lease, int64_t hidden_us, wh_arena *arena,
                          wh_work *ret, wh_error *err) {
   LEDGER_LOCK l = ledger_lock(base);
-  WH_TRY(show_due(l, pipeline, err));
+  WH_TRY(show_due(l, lease->pipeline, err));
   LEDGER_QUERY q;
   ledger_query_open(l,
-                    "UPDATE work SET state = 1, received = 1, takes = takes + 1,"
-                    " visible_us = later_us(?) WHERE id = (SELECT id FROM work"
+                    "WITH now AS (SELECT epoch FROM pipeline WHERE name = ? FOR UPDATE)"
+                    " UPDATE work SET state = 1, received = 1, takes = takes + 1,"
+                    " visible_us = later_us(?) WHERE NOT EXISTS (SELECT 1 FROM now WHERE epoch > ?)"
+                    " AND id = (SELECT id FROM work"
                     " WHERE pipeline = ? AND state = 0 ORDER BY ord, id LIMIT 1"
                     " FOR UPDATE SKIP LOCKED) RETURNING " WORK_COLUMNS,
                     &q);
+  ledger_bind_text(&q, lease->pipeline);
   ledger_bind_i64(&q, hidden_us);
-  ledger_bind_text(&q, pipeline);
+  ledger_bind_u64(&q, lease->epoch);
+  ledger_bind_text(&q, lease->pipeline);
   bool row;
   WH_TRY(ledger_step(&q, &row, err));
-  if (!row) return WH_ERR_END;
+  if (!row) {
+    ledger_query_end(&q);
+    WH_TRY(ledger_check_epoch(l, lease->pipeline, lease->epoch, err));
+    return WH_ERR_END;
+  }
   wh_work work;
   read_work(&q, arena, &work);
   WH_TRY(ledger_read_end(&q, err));
   WH_TRY(ledger_run(&q, err));
   *ret = work;
   return WH_OK;
+}
+
+// In the transaction of what only the holder of the pipeline's lease may do.
+static wh_status check_lease(ledger *l, const wh_lease *lease, wh_error *err) {
+  return ledger_check_epoch(l, lease->pipeline, lease->epoch, err);
 }
 
 typedef struct work_now {
@@ -170,8 +184,10 @@ static wh_status read_now(ledger *l, uint64_t work, work_now *ret, wh_error *err
   return WH_OK;
 }
 
-static wh_status extend(ledger *l, uint64_t work, int64_t hidden_us, wh_error *err) {
+static wh_status extend(ledger *l, const wh_lease *lease, uint64_t work, int64_t hidden_us,
+                        wh_error *err) {
   work_now now;
+  WH_TRY(check_lease(l, lease, err));
   WH_TRY(read_now(l, work, &now, err));
   if (now.state == WORK_DONE || now.state == WORK_DEAD) {
     return wh_fail(err, WH_ERR_STALE, "%s: entry %llu of the queue has been dealt with", l->path,
@@ -180,14 +196,17 @@ static wh_status extend(ledger *l, uint64_t work, int64_t hidden_us, wh_error *e
   return hide(l, work, hidden_us, err);
 }
 
-wh_status ledger_extend(wh_ledger *base, uint64_t work, int64_t hidden_us, wh_error *err) {
+wh_status ledger_extend(wh_ledger *base, const wh_lease *lease, uint64_t work, int64_t hidden_us,
+                        wh_error *err) {
   LEDGER_LOCK l = ledger_lock(base);
-  return LEDGER_TRANSACTION(l, extend(l, work, hidden_us, err), err);
+  return LEDGER_TRANSACTION(l, extend(l, lease, work, hidden_us, err), err);
 }
 
-static wh_status fail_work(ledger *l, uint64_t work, uint32_t attempts, bool definite,
-                           int64_t delay_us, wh_str error, bool *ret_dead, wh_error *err) {
+static wh_status fail_work(ledger *l, const wh_lease *lease, uint64_t work, uint32_t attempts,
+                           bool definite, int64_t delay_us, wh_str error, bool *ret_dead,
+                           wh_error *err) {
   work_now now;
+  WH_TRY(check_lease(l, lease, err));
   WH_TRY(read_now(l, work, &now, err));
   *ret_dead = now.state == WORK_DEAD;
   if (now.state == WORK_DONE || now.state == WORK_DEAD) return WH_OK;
@@ -206,34 +225,45 @@ static wh_status fail_work(ledger *l, uint64_t work, uint32_t attempts, bool def
   return ledger_run(&q, err);
 }
 
-wh_status ledger_fail_work(wh_ledger *base, uint64_t work, uint32_t attempts, bool definite,
-                           int64_t delay_us, wh_str error, bool *ret_dead, wh_error *err) {
+wh_status ledger_fail_work(wh_ledger *base, const wh_lease *lease, uint64_t work, uint32_t attempts,
+                           bool definite, int64_t delay_us, wh_str error, bool *ret_dead,
+                           wh_error *err) {
   LEDGER_LOCK l = ledger_lock(base);
   bool dead = false;
   WH_TRY(LEDGER_TRANSACTION_ONCE(
-      l, fail_work(l, work, attempts, definite, delay_us, error, &dead, err), err));
+      l, fail_work(l, lease, work, attempts, definite, delay_us, error, &dead, err), err));
   *ret_dead = dead;
   return WH_OK;
 }
 
-wh_status ledger_forgive(wh_ledger *base, uint64_t work, wh_error *err) {
-  LEDGER_LOCK l = ledger_lock(base);
+static wh_status forgive(ledger *l, const wh_lease *lease, uint64_t work, wh_error *err) {
+  WH_TRY(check_lease(l, lease, err));
   LEDGER_QUERY q;
   ledger_query_open(l, "UPDATE work SET takes = 0 WHERE id = ?", &q);
   ledger_bind_u64(&q, work);
   return ledger_run(&q, err);
 }
 
-wh_status ledger_reclaim(wh_ledger *base, wh_str pipeline, bool delayed_too, wh_error *err) {
+wh_status ledger_forgive(wh_ledger *base, const wh_lease *lease, uint64_t work, wh_error *err) {
   LEDGER_LOCK l = ledger_lock(base);
+  return LEDGER_TRANSACTION(l, forgive(l, lease, work, err), err);
+}
+
+static wh_status reclaim(ledger *l, const wh_lease *lease, bool delayed_too, wh_error *err) {
+  WH_TRY(check_lease(l, lease, err));
   LEDGER_QUERY q;
   ledger_query_open(l,
                     "UPDATE work SET state = 0, received = 0"
                     " WHERE pipeline = ? AND state = 1 AND (received = 1 OR ? <> 0)",
                     &q);
-  ledger_bind_text(&q, pipeline);
+  ledger_bind_text(&q, lease->pipeline);
   ledger_bind_i64(&q, delayed_too);
   return ledger_run(&q, err);
+}
+
+wh_status ledger_reclaim(wh_ledger *base, const wh_lease *lease, bool delayed_too, wh_error *err) {
+  LEDGER_LOCK l = ledger_lock(base);
+  return LEDGER_TRANSACTION(l, reclaim(l, lease, delayed_too, err), err);
 }
 
 wh_status ledger_finish_work(ledger *l, uint64_t work, wh_error *err) {
@@ -243,15 +273,16 @@ wh_status ledger_finish_work(ledger *l, uint64_t work, wh_error *err) {
   return ledger_run(&q, err);
 }
 
-static wh_status done(ledger *l, uint64_t work, wh_error *err) {
+static wh_status done(ledger *l, const wh_lease *lease, uint64_t work, wh_error *err) {
   work_now now;
+  if (lease) WH_TRY(check_lease(l, lease, err));
   WH_TRY(read_now(l, work, &now, err));
   return ledger_finish_work(l, work, err);
 }
 
-wh_status ledger_done(wh_ledger *base, uint64_t work, wh_error *err) {
+wh_status ledger_done(wh_ledger *base, const wh_lease *lease, uint64_t work, wh_error *err) {
   LEDGER_LOCK l = ledger_lock(base);
-  return LEDGER_TRANSACTION(l, done(l, work, err), err);
+  return LEDGER_TRANSACTION(l, done(l, lease, work, err), err);
 }
 
 // --- looking

@@ -146,7 +146,7 @@ static wh_status read_finish(ledger *l, wh_str id, wh_arena *arena, wh_run *run,
   ledger_query_open(l,
                     "SELECT " LEDGER_RUN_FIXED("run.") "," LEDGER_RUN_CHANGES(
                         "sealed.") ", sealed.work FROM sealed JOIN run ON run.id = sealed.run"
-                                   " WHERE sealed.run = ? FOR UPDATE",
+                                   " WHERE sealed.run = ?",
                     &q);
   ledger_bind_text(&q, id);
   bool row;
@@ -165,6 +165,8 @@ static wh_status sealed_finish(ledger *l, wh_str id, wh_arena *arena, wh_finish 
   wh_quarantine_entry *quarantine = WH_NEW(arena, wh_quarantine_entry);
   if (!run || !cursor || !pin || !quarantine) return wh_fail_memory(err);
   wh_finish finish = {.run = run};
+  wh_run_state state;
+  WH_TRY(read_state(l, id, &state, err)); // the run first, as a finish does
   WH_TRY(read_finish(l, id, arena, run, &finish.work, err));
   WH_TRY(ledger_read_sealed(l, run, arena, err));
   bool found;

@@ -116,17 +116,18 @@ static bool again(ledger *l, bool once) {
 // --- statements
 // ----------------------------------------------------------------------------------
 
-// Without FOR UPDATE and what stands behind it: whoever writes is alone.
+// Without each FOR UPDATE [SKIP LOCKED]: whoever writes is alone.
 static size_t cut_locking(const char *sql, char *ret) {
-  const char *at = strstr(sql, " FOR UPDATE");
-  size_t before = at ? (size_t)(at - sql) : strlen(sql);
-  memcpy(ret, sql, before);
-  if (!at) return before;
-  at += strlen(" FOR UPDATE");
-  if (strncmp(at, " SKIP LOCKED", strlen(" SKIP LOCKED")) == 0) at += strlen(" SKIP LOCKED");
-  size_t rest = strlen(at);
-  memcpy(ret + before, at, rest);
-  return before + rest;
+  static const char locking[] = " FOR UPDATE", skipping[] = " SKIP LOCKED";
+  size_t len = 0;
+  for (const char *at; (at = strstr(sql, locking));) {
+    memcpy(ret + len, sql, (size_t)(at - sql));
+    len += (size_t)(at - sql);
+    sql = at + sizeof locking - 1;
+    if (strncmp(sql, skipping, sizeof skipping - 1) == 0) sql += sizeof skipping - 1;
+  }
+  memcpy(ret + len, sql, strlen(sql));
+  return len + strlen(sql);
 }
 
 static wh_status prepare(sqlite_ledger *l, const char *sql, sqlite3_stmt **ret, wh_error *err) {

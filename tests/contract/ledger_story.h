@@ -122,26 +122,26 @@ static inline wh_status story_put(story *s) {
 
 static inline wh_status story_receive(story *s) {
   // One who died took it before: it is ours again.
-  WH_TRY(s->l->type->reclaim(s->l, S("p"), true, s->err));
+  WH_TRY(s->l->type->reclaim(s->l, &s->lease, true, s->err));
   wh_work work;
-  WH_TRY(s->l->type->receive(s->l, S("p"), STORY_HOUR_US, s->arena, &work, s->err));
+  WH_TRY(s->l->type->receive(s->l, &s->lease, STORY_HOUR_US, s->arena, &work, s->err));
   s->work = work.id;
   return WH_OK;
 }
 
 static inline wh_status story_fail_work(story *s) {
   wh_work work = {0};
-  wh_status status = s->l->type->receive(s->l, S("p"), STORY_HOUR_US, s->arena, &work, s->err);
+  wh_status status = s->l->type->receive(s->l, &s->lease, STORY_HOUR_US, s->arena, &work, s->err);
   if (status == WH_ERR_END) {
     wh_ledger_stats stats;
     WH_TRY(s->l->type->stats(s->l, S("p"), &stats, s->err));
     if (stats.dead == 1) return WH_OK; // the call that failed had done it
-    WH_TRY(s->l->type->reclaim(s->l, S("p"), true, s->err));
-    status = s->l->type->receive(s->l, S("p"), STORY_HOUR_US, s->arena, &work, s->err);
+    WH_TRY(s->l->type->reclaim(s->l, &s->lease, true, s->err));
+    status = s->l->type->receive(s->l, &s->lease, STORY_HOUR_US, s->arena, &work, s->err);
   }
   WH_TRY(status);
   bool dead;
-  return s->l->type->fail(s->l, work.id, 1, true, 0, S("broken"), &dead, s->err);
+  return s->l->type->fail(s->l, &s->lease, work.id, 1, true, 0, S("broken"), &dead, s->err);
 }
 
 static inline wh_status story_step(story *s, int step) {
@@ -167,7 +167,7 @@ static inline wh_status story_step(story *s, int step) {
   case STORY_FINISHED:
     return story_adopt(s);
   case STORY_FIRED:
-    return t->set_fired(s->l, S("p"), STORY_FIRED_AT, s->err);
+    return t->set_fired(s->l, &s->lease, STORY_FIRED_AT, s->err);
   case STORY_ORDER_RAISED:
     WH_TRY(t->raise_order(s->l, s->order + 1000000, s->err));
     s->order += 1000000;

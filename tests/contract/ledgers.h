@@ -183,6 +183,8 @@ static inline void pass_time(fixture *f, int64_t ns) {
 
 // For strings of tests: the view of a literal or a C string.
 #define S(text) wh_str_of(text)
+// A lease that nobody took over, where a test is of something else.
+#define HELD(name) (&(wh_lease){.pipeline = S(name), .epoch = WH_EPOCH_MAX})
 
 static inline wh_run *start_run(fixture *f, const wh_lease *lease, const char *object) {
   wh_run *run = WH_NEW(&f->arena, wh_run);

@@ -180,7 +180,7 @@ TEST(an_older_ledger_is_migrated) {
   CHECK_OK(wh_os_make_path(os, "state", &test_err));
   sql("PRAGMA application_id = 1466453095");
   wh_ledger *l;
-  if (CHECK_OK(open_at(os, &l))) CHECK_OK(l->type->set_fired(l, S("p"), 5, &test_err));
+  if (CHECK_OK(open_at(os, &l))) CHECK_OK(l->type->set_fired(l, HELD("p"), 5, &test_err));
   wh_ledger_close(l);
   sim_vfs_use(NULL);
   sim_os_free(os);

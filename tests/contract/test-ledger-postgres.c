@@ -104,7 +104,7 @@ SHARED_TEST(a_line_may_be_cut_at_every_message) {
 SHARED_TEST(a_server_that_was_away_is_waited_for) {
   wh_ledger *l;
   REQUIRE_OK(join(&test_mem, LONG_LEASE_US, &l));
-  CHECK_OK(l->type->set_fired(l, S("p"), 5, &test_err));
+  CHECK_OK(l->type->set_fired(l, HELD("p"), 5, &test_err));
   test_postgres_stop();
   CHECK(!test_postgres_start());
   int64_t at = 0;
@@ -151,6 +151,34 @@ SHARED_TEST(a_worker_that_slept_through_its_lease_finds_it_gone) {
   wh_ledger_close(b);
 }
 
+static void *take_over_slowly(void *context) {
+  (void)context;
+  sql("BEGIN; UPDATE wherry.pipeline SET epoch = epoch + 1; SELECT pg_sleep(0.15); COMMIT");
+  return NULL;
+}
+
+// The statement that takes was sent before the other's lease was there, and waits for it.
+SHARED_TEST(what_is_taken_meanwhile_is_refused) {
+  wh_ledger *l;
+  wh_lease lease;
+  wh_work work;
+  bool is_new;
+  pthread_t other;
+  REQUIRE_OK(join(&test_mem, LONG_LEASE_US, &l));
+  CHECK_OK(l->type->put(l, S("p"), S("k"), S("1"), 1, &is_new, &test_err));
+  CHECK_OK(l->type->acquire(l, S("p"), &lease, &test_err));
+  REQUIRE(pthread_create(&other, NULL, take_over_slowly, NULL) == 0);
+  while (strcmp(ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"), "1") !=
+         0)
+    usleep(10 * 1000);
+  CHECK_FAILS(l->type->receive(l, &lease, LONG_LEASE_US, &arena, &work, &test_err), WH_ERR_STALE);
+  CHECK_FAILS(l->type->set_fired(l, &lease, 5, &test_err), WH_ERR_STALE);
+  pthread_join(other, NULL);
+  CHECK_STR(S(ask("SELECT string_agg(state || '/' || takes, ',') FROM wherry.work")), S("0/0"));
+  l->type->release(l, &lease);
+  wh_ledger_close(l);
+}
+
 // In the child: a lease that is renewed until the process is stopped.
 static void hold(int ready) {
   wh_mem mem;
@@ -194,6 +222,59 @@ SHARED_TEST(a_lease_runs_out_with_its_worker) {
   wh_ledger_close(l);
   close(fds[0]);
   close(fds[1]);
+}
+
+// --- others in the way ---------------------------------------------------------------------------
+
+// From now on whoever changes the queue is ended by the server, as if others were in the way, but
+// each nth time. Sequences count also what is rolled back.
+static void stand_in_the_way(int n, const char *code, const char *when) {
+  char text[1024];
+  snprintf(
+      text, sizeof text,
+      "CREATE SEQUENCE IF NOT EXISTS public.hits; ALTER SEQUENCE public.hits RESTART;"
+      "CREATE OR REPLACE FUNCTION public.hit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+      " IF current_setting('transaction_isolation') <> 'read committed' THEN"
+      " RAISE EXCEPTION 'isolation'; END IF;"
+      " IF nextval('public.hits') %% %d <> 0 THEN RAISE EXCEPTION USING ERRCODE = '%s'; END IF;"
+      " RETURN NEW; END $$;"
+      "DROP TRIGGER IF EXISTS hit ON wherry.work;"
+      "CREATE CONSTRAINT TRIGGER hit AFTER INSERT OR UPDATE ON wherry.work DEFERRABLE"
+      " INITIALLY %s FOR EACH ROW EXECUTE FUNCTION public.hit()",
+      n, code, when);
+  sql(text);
+}
+
+static wh_status put_take_and_fail(wh_ledger *l, const char *key) {
+  wh_work work = {0};
+  bool is_new = false, dead = true;
+  WH_TRY(l->type->put(l, S("p"), S(key), S("1"), 1, &is_new, &test_err));
+  CHECK(is_new);
+  WH_TRY(l->type->receive(l, HELD("p"), LONG_LEASE_US, &arena, &work, &test_err));
+  CHECK_STR(work.key, S(key));
+  CHECK_EQ(work.takes, 1);
+  WH_TRY(l->type->fail(l, HELD("p"), work.id, 9, false, 0, S("no"), &dead, &test_err));
+  CHECK(!dead);
+  WH_TRY(l->type->done(l, HELD("p"), work.id, &test_err));
+  return l->type->works(l, S("p"), &arena, NULL, NULL, &test_err); // none is left
+}
+
+SHARED_TEST(what_others_were_in_the_way_of_is_done_again) {
+  wh_ledger *l;
+  sql("ALTER ROLE CURRENT_USER SET default_transaction_isolation = 'serializable'");
+  REQUIRE_OK(join(&test_mem, LONG_LEASE_US, &l));
+  stand_in_the_way(4, "40P01", "IMMEDIATE");
+  CHECK_OK(put_take_and_fail(l, "a"));
+  stand_in_the_way(4, "40001", "DEFERRED"); // which shows when it is committed
+  CHECK_OK(put_take_and_fail(l, "b"));
+  stand_in_the_way(1000, "40P01", "IMMEDIATE"); // not without end
+  CHECK_FAILS(put_take_and_fail(l, "c"), WH_ERR_BUSY);
+  CHECK(test_err.retry);
+  CHECK_STR(S(ask("SELECT last_value FROM public.hits")), S("5"));
+  CHECK_OK(l->type->set_fired(l, HELD("p"), 5, &test_err)); // the session is of use
+  sql("ALTER ROLE CURRENT_USER RESET default_transaction_isolation;"
+      "DROP TRIGGER hit ON wherry.work; DROP FUNCTION public.hit(); DROP SEQUENCE public.hits");
+  wh_ledger_close(l);
 }
 
 // --- telling -------------------------------------------------------------------------------------
@@ -301,7 +382,7 @@ static wh_status see_work(void *context, const wh_work *work, wh_error *err) {
   list->next = work->order + 1;
   list->seen++;
   wh_arena_reset(&arena);
-  return work->order % 7 ? WH_OK : list->l->type->forgive(list->l, work->id, err);
+  return work->order % 7 ? WH_OK : list->l->type->forgive(list->l, HELD("p"), work->id, err);
 }
 
 SHARED_TEST(long_listings_come_in_pages) {
@@ -341,7 +422,7 @@ SHARED_TEST(names_of_any_bytes_stay_apart) {
   }
   for (int i = 0; i < KEYS; i++) {
     wh_work work = {0};
-    CHECK_OK(l->type->receive(l, S("p"), LONG_LEASE_US, &arena, &work, &test_err));
+    CHECK_OK(l->type->receive(l, HELD("p"), LONG_LEASE_US, &arena, &work, &test_err));
     CHECK_STR(work.key, S(keys[i]));
     CHECK_STR(work.version, wh_str_n("\0v", 2));
   }

@@ -108,7 +108,7 @@ static int take_all(wh_ledger *l, wh_mem *mem, bool *seen) {
   wh_status status;
   int count = 0;
   for (;;) {
-    status = l->type->receive(l, S("p"), 3600ll * 1000000, &arena, &work, &err);
+    status = l->type->receive(l, HELD("p"), 3600ll * 1000000, &arena, &work, &err);
     if (status == WH_ERR_BUSY) continue;
     if (status != WH_OK) break;
     uint64_t number = 0;

@@ -14,7 +14,7 @@ static uint64_t put(fixture *f, const char *key, int64_t order) {
 
 static wh_status receive(fixture *f, int64_t hidden_us, wh_work *ret) {
   *ret = (wh_work){0};
-  return f->t->receive(f->l, S("p"), hidden_us, &f->arena, ret, &test_err);
+  return f->t->receive(f->l, HELD("p"), hidden_us, &f->arena, ret, &test_err);
 }
 
 // The clock goes on while one asks.
@@ -24,7 +24,8 @@ static bool is_near(int64_t a_us, int64_t b_us) {
 
 static bool fail(fixture *f, uint64_t work, uint32_t attempts, bool definite, int64_t delay_us) {
   bool dead = false;
-  CHECK_OK(f->t->fail(f->l, work, attempts, definite, delay_us, S("no"), &dead, &test_err));
+  CHECK_OK(
+      f->t->fail(f->l, HELD("p"), work, attempts, definite, delay_us, S("no"), &dead, &test_err));
   return dead;
 }
 
@@ -41,7 +42,7 @@ LEDGER_TEST(an_object_version_enters_once) {
   CHECK(is_new);
   wh_work w;
   CHECK_OK(receive(f, HOUR_US, &w));
-  CHECK_OK(f->t->done(f->l, w.id, &test_err));
+  CHECK_OK(f->t->done(f->l, NULL, w.id, &test_err));
   REQUIRE(reopen_ledger(f));
   CHECK(!put(f, "a", 1)); // done, and remembered
 }
@@ -62,7 +63,7 @@ LEDGER_TEST(the_lowest_order_comes_first) {
     CHECK(w.visible_us > wh_now_us(f->os));
   }
   CHECK_FAILS(receive(f, HOUR_US, &w), WH_ERR_END);
-  CHECK_FAILS(f->t->receive(f->l, S("q"), HOUR_US, &f->arena, &w, &test_err), WH_ERR_END);
+  CHECK_FAILS(f->t->receive(f->l, HELD("q"), HOUR_US, &f->arena, &w, &test_err), WH_ERR_END);
 }
 
 LEDGER_TEST(what_is_hidden_comes_back) {
@@ -85,13 +86,13 @@ LEDGER_TEST(what_is_hidden_comes_back) {
   CHECK_OK(receive(f, INT64_MAX, &w)); // forever
   CHECK_EQ(w.attempts, 1);             // nobody said that it failed
   CHECK_EQ(w.visible_us, INT64_MAX);
-  CHECK_OK(f->t->extend(f->l, w.id, HOUR_US, &test_err));
+  CHECK_OK(f->t->extend(f->l, HELD("p"), w.id, HOUR_US, &test_err));
   pass_time(f, 3700 * SECOND_NS);
   CHECK_OK(receive(f, HOUR_US, &w));
-  CHECK_OK(f->t->done(f->l, w.id, &test_err));
-  CHECK_FAILS(f->t->extend(f->l, w.id, HOUR_US, &test_err), WH_ERR_STALE);
-  CHECK_FAILS(f->t->extend(f->l, 12345, HOUR_US, &test_err), WH_ERR_NOT_FOUND);
-  CHECK_FAILS(f->t->done(f->l, 12345, &test_err), WH_ERR_NOT_FOUND);
+  CHECK_OK(f->t->done(f->l, NULL, w.id, &test_err));
+  CHECK_FAILS(f->t->extend(f->l, HELD("p"), w.id, HOUR_US, &test_err), WH_ERR_STALE);
+  CHECK_FAILS(f->t->extend(f->l, HELD("p"), 12345, HOUR_US, &test_err), WH_ERR_NOT_FOUND);
+  CHECK_FAILS(f->t->done(f->l, HELD("p"), 12345, &test_err), WH_ERR_NOT_FOUND);
 }
 
 LEDGER_TEST(failures_end_in_a_dead_letter) {
@@ -120,7 +121,7 @@ LEDGER_TEST(failures_end_in_a_dead_letter) {
   CHECK_OK(receive(f, HOUR_US, &w));
   CHECK_EQ(w.attempts, 1);
   CHECK(fail(f, w.id, 3, true, 0)); // definite
-  CHECK_OK(f->t->done(f->l, w.id, &test_err));
+  CHECK_OK(f->t->done(f->l, NULL, w.id, &test_err));
   CHECK(!fail(f, w.id, 1, true, 0)); // done stays done
   CHECK_FAILS(receive(f, HOUR_US, &w), WH_ERR_END);
 }
@@ -131,19 +132,20 @@ LEDGER_TEST(takes_without_an_outcome_are_counted) {
   for (uint32_t take = 1; take <= 3; take++) {
     CHECK_OK(receive(f, HOUR_US, &w));
     CHECK_EQ(w.takes, take);
-    CHECK_OK(f->t->extend(f->l, w.id, HOUR_US, &test_err)); // work goes on: the same take
-    CHECK_OK(f->t->reclaim(f->l, S("p"), false, &test_err));
+    CHECK_OK(
+        f->t->extend(f->l, HELD("p"), w.id, HOUR_US, &test_err)); // work goes on: the same take
+    CHECK_OK(f->t->reclaim(f->l, HELD("p"), false, &test_err));
   }
   REQUIRE(reopen_ledger(f));
   CHECK_OK(receive(f, HOUR_US, &w));
   CHECK_EQ(w.takes, 4);
   CHECK_EQ(w.attempts, 1);
-  CHECK_OK(f->t->forgive(f->l, w.id, &test_err));
-  CHECK_OK(f->t->reclaim(f->l, S("p"), false, &test_err));
+  CHECK_OK(f->t->forgive(f->l, HELD("p"), w.id, &test_err));
+  CHECK_OK(f->t->reclaim(f->l, HELD("p"), false, &test_err));
   CHECK_OK(receive(f, HOUR_US, &w));
   CHECK_EQ(w.takes, 1);
   fail(f, w.id, 5, false, 0); // an outcome
-  CHECK_OK(f->t->reclaim(f->l, S("p"), true, &test_err));
+  CHECK_OK(f->t->reclaim(f->l, HELD("p"), true, &test_err));
   CHECK_OK(receive(f, HOUR_US, &w));
   CHECK_EQ(w.takes, 1);
   CHECK_EQ(w.attempts, 2);
@@ -156,17 +158,51 @@ LEDGER_TEST(reclaiming_takes_from_who_is_gone) {
   CHECK_OK(receive(f, HOUR_US, &w));
   fail(f, w.id, 5, false, HOUR_US);  // a waits for its retry
   CHECK_OK(receive(f, HOUR_US, &w)); // b is worked on
-  CHECK_OK(f->t->reclaim(f->l, S("q"), true, &test_err));
+  CHECK_OK(f->t->reclaim(f->l, HELD("q"), true, &test_err));
   CHECK_FAILS(receive(f, HOUR_US, &w), WH_ERR_END);
-  CHECK_OK(f->t->reclaim(f->l, S("p"), false, &test_err));
+  CHECK_OK(f->t->reclaim(f->l, HELD("p"), false, &test_err));
   CHECK_OK(receive(f, HOUR_US, &w));
   CHECK_STR(w.key, S("b"));
   CHECK_EQ(w.attempts, 1);
   CHECK_FAILS(receive(f, HOUR_US, &w), WH_ERR_END);
-  CHECK_OK(f->t->reclaim(f->l, S("p"), true, &test_err));
+  CHECK_OK(f->t->reclaim(f->l, HELD("p"), true, &test_err));
   CHECK_OK(receive(f, HOUR_US, &w));
   CHECK_STR(w.key, S("a"));
   CHECK_EQ(w.attempts, 2);
+}
+
+LEDGER_TEST(who_lost_the_lease_changes_no_entry) {
+  wh_lease slept, now;
+  wh_work w, none;
+  bool dead;
+  put(f, "a", 1);
+  put(f, "b", 2);
+  CHECK_OK(f->t->acquire(f->l, S("p"), &slept, &test_err));
+  wh_lease lost = {.pipeline = S("p"), .epoch = slept.epoch};
+  CHECK_OK(f->t->receive(f->l, &slept, HOUR_US, &f->arena, &w, &test_err));
+  f->t->release(f->l, &slept);
+  CHECK_OK(f->t->acquire(f->l, S("p"), &now, &test_err));
+  CHECK_OK(f->t->extend(f->l, &now, w.id, HOUR_US, &test_err));
+  const wh_lease *l = &lost;
+  CHECK_FAILS(f->t->receive(f->l, l, 0, &f->arena, &none, &test_err), WH_ERR_STALE);
+  CHECK_ERROR_HAS("p: another worker has taken over");
+  CHECK_FAILS(f->t->extend(f->l, l, w.id, 0, &test_err), WH_ERR_STALE);
+  CHECK_FAILS(f->t->forgive(f->l, l, w.id, &test_err), WH_ERR_STALE);
+  CHECK_FAILS(f->t->reclaim(f->l, l, true, &test_err), WH_ERR_STALE);
+  CHECK_FAILS(f->t->fail(f->l, l, w.id, 1, true, 0, S("no"), &dead, &test_err), WH_ERR_STALE);
+  CHECK_FAILS(f->t->done(f->l, l, w.id, &test_err), WH_ERR_STALE);
+  // Nothing of that happened: what was taken is hidden, and taken once; the other waits.
+  CHECK_OK(f->t->receive(f->l, &now, HOUR_US, &f->arena, &none, &test_err));
+  CHECK_STR(none.key, S("b"));
+  CHECK_FAILS(f->t->receive(f->l, &now, HOUR_US, &f->arena, &none, &test_err), WH_ERR_END);
+  CHECK_FAILS(f->t->receive(f->l, l, HOUR_US, &f->arena, &none, &test_err), WH_ERR_STALE);
+  CHECK_OK(f->t->reclaim(f->l, &now, false, &test_err));
+  CHECK_OK(f->t->receive(f->l, &now, HOUR_US, &f->arena, &none, &test_err));
+  CHECK_EQ(none.id, w.id);
+  CHECK_EQ(none.takes, 2);
+  CHECK_EQ(none.attempts, 1);
+  CHECK_OK(f->t->done(f->l, &now, w.id, &test_err));
+  f->t->release(f->l, &now);
 }
 
 LEDGER_TEST(what_is_known_can_be_skipped) {
@@ -206,7 +242,7 @@ static double time_of_one(fixture *f, const char *prefix, int rounds) {
     put(f, key, 1);
     CHECK_OK(receive(f, HOUR_US, &w));
     CHECK_OK(f->t->next_visible(f->l, S("p"), &at, &test_err));
-    CHECK_OK(f->t->done(f->l, w.id, &test_err));
+    CHECK_OK(f->t->done(f->l, NULL, w.id, &test_err));
     double took = now_s() - start;
     if (i == 0 || took < best) best = took;
     wh_arena_reset(&f->arena);
@@ -342,7 +378,7 @@ static void do_receive(model *m) {
   model_entry *want = model_first(m, pipeline, true);
   wh_work w;
   wh_status status =
-      f->t->receive(f->l, S(PIPELINES[pipeline]), ticks * TICK_US, &f->arena, &w, &test_err);
+      f->t->receive(f->l, HELD(PIPELINES[pipeline]), ticks * TICK_US, &f->arena, &w, &test_err);
   CHECK_EQ(status, want ? WH_OK : WH_ERR_END);
   if (!want || status != WH_OK) return;
   CHECK_STR(w.key, key_of(want->key));
@@ -361,8 +397,8 @@ static void do_fail(model *m) {
   uint32_t attempts = 1 + (uint32_t)test_random_below(4);
   bool definite = test_random_below(8) == 0, dead = false;
   int64_t ticks = (int64_t)test_random_below(4);
-  CHECK_OK(
-      f->t->fail(f->l, e->id, attempts, definite, ticks * TICK_US, S("why"), &dead, &test_err));
+  CHECK_OK(f->t->fail(f->l, HELD("p"), e->id, attempts, definite, ticks * TICK_US, S("why"), &dead,
+                      &test_err));
   if (e->state == M_WAITING) {
     e->failures++;
     e->received = false;
@@ -378,7 +414,8 @@ static void do_extend(model *m) {
   if (!e) return;
   int64_t ticks = (int64_t)test_random_below(4);
   bool waits = e->state == M_WAITING;
-  CHECK_FAILS(f->t->extend(f->l, e->id, ticks * TICK_US, &test_err), waits ? WH_OK : WH_ERR_STALE);
+  CHECK_FAILS(f->t->extend(f->l, HELD("p"), e->id, ticks * TICK_US, &test_err),
+              waits ? WH_OK : WH_ERR_STALE);
   if (!waits) return;
   e->received = true;
   e->visible = m->now + ticks;
@@ -388,7 +425,7 @@ static void do_reclaim(model *m) {
   fixture *f = m->f;
   int pipeline = (int)test_random_below(M_PIPELINES);
   bool delayed_too = test_random_below(2);
-  CHECK_OK(f->t->reclaim(f->l, S(PIPELINES[pipeline]), delayed_too, &test_err));
+  CHECK_OK(f->t->reclaim(f->l, HELD(PIPELINES[pipeline]), delayed_too, &test_err));
   for (size_t i = 0; i < m->count; i++) {
     model_entry *e = &m->entries[i];
     if (e->pipeline != pipeline || e->state != M_WAITING) continue;
@@ -509,7 +546,7 @@ static void step(model *m) {
   case 12:
     e = model_any_known(m);
     if (!e || test_random_below(3)) break;
-    CHECK_OK(f->t->done(f->l, e->id, &test_err));
+    CHECK_OK(f->t->done(f->l, HELD("p"), e->id, &test_err));
     e->state = M_DONE;
     break;
   case 13:

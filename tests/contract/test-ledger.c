@@ -308,7 +308,7 @@ static bool seal_run(fixture *f, sealing *s) {
   *s = (sealing){.lease = acquire(f, "p"), .cursor = text_cursor("b")};
   bool is_new;
   CHECK_OK(f->t->put(f->l, S("p"), S("k"), S("1"), 1, &is_new, &test_err));
-  CHECK_OK(f->t->receive(f->l, S("p"), SECOND_US, &f->arena, &s->work, &test_err));
+  CHECK_OK(f->t->receive(f->l, HELD("p"), SECOND_US, &f->arena, &s->work, &test_err));
   s->run = start_run(f, &s->lease, "lake:k@1");
   if (!s->run) return false;
   fill_sealed(s->run);
@@ -568,12 +568,36 @@ LEDGER_TEST(schedules_remember_when_they_fired) {
   CHECK_OK(f->t->fired(f->l, S("p"), &at, &test_err));
   CHECK_EQ(at, 0);
   wh_lease lease = acquire(f, "p");
-  CHECK_OK(f->t->set_fired(f->l, S("p"), 1795251600000000, &test_err));
+  CHECK_OK(f->t->set_fired(f->l, &lease, 1795251600000000, &test_err));
   CHECK_OK(f->t->renew(f->l, &lease, &test_err));
   f->t->release(f->l, &lease);
   REQUIRE(reopen_ledger(f));
   CHECK_OK(f->t->fired(f->l, S("p"), &at, &test_err));
   CHECK_EQ(at, 1795251600000000);
+}
+
+LEDGER_TEST(schedules_are_set_by_who_holds_the_lease) {
+  int64_t at = -1;
+  wh_lease slept = acquire(f, "p");
+  wh_lease lost = {.pipeline = S("p"), .epoch = slept.epoch};
+  f->t->release(f->l, &slept);
+  wh_lease lease = acquire(f, "p");
+  CHECK_OK(f->t->set_fired(f->l, &lease, 20, &test_err));
+  CHECK_FAILS(f->t->set_fired(f->l, &lost, 10, &test_err), WH_ERR_STALE);
+  f->t->release(f->l, &lease);
+  CHECK_FAILS(f->t->set_fired(f->l, &lost, 30, &test_err), WH_ERR_STALE);
+  CHECK_OK(f->t->fired(f->l, S("p"), &at, &test_err));
+  CHECK_EQ(at, 20);
+  // Without one, only where it is as it was seen.
+  CHECK_OK(f->t->move_fired(f->l, S("p"), 0, 40, &test_err));
+  CHECK_OK(f->t->fired(f->l, S("p"), &at, &test_err));
+  CHECK_EQ(at, 20);
+  CHECK_OK(f->t->move_fired(f->l, S("p"), 20, 5, &test_err));
+  CHECK_OK(f->t->fired(f->l, S("p"), &at, &test_err));
+  CHECK_EQ(at, 5);
+  CHECK_OK(f->t->move_fired(f->l, S("new"), 0, 7, &test_err));
+  CHECK_OK(f->t->fired(f->l, S("new"), &at, &test_err));
+  CHECK_EQ(at, 7);
 }
 
 // --- quarantine

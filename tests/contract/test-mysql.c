@@ -6,8 +6,10 @@
 #include "mariadb_server.h"
 #include "row_text.h"
 
+#include <arpa/inet.h>
 #include <math.h>
 #include <pthread.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static wh_os_real real_os;
@@ -602,6 +604,72 @@ SERVED(mysql_tells_locks_from_lost_lines) {
   CHECK_FAILS(run_sql("UPDATE t SET b = 6 WHERE a = 1"), WH_ERR_UNAVAILABLE);
   CHECK(test_err.retry);
   close_session();
+}
+
+SERVED(mysql_tries_again_what_the_state_says_may_go_well) {
+  mariadb_sql(&c, "CREATE TABLE t (a INT PRIMARY KEY)");
+  mariadb_sql(&c, "CREATE TRIGGER signals BEFORE INSERT ON t FOR EACH ROW CASE NEW.a "
+                  "WHEN 1 THEN SIGNAL SQLSTATE '40001' SET MESSAGE_TEXT = 'Certification failed'; "
+                  "WHEN 2 THEN SIGNAL SQLSTATE '08S01' SET MYSQL_ERRNO = 1047, MESSAGE_TEXT = "
+                  "'WSREP has not yet prepared node'; "
+                  "WHEN 3 THEN SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 9999; END CASE");
+  REQUIRE(open_session());
+  test_err = (wh_error){0};
+  CHECK_FAILS(run_sql("INSERT INTO t VALUES (1)"), WH_ERR_BUSY);
+  CHECK_ERROR_HAS("place: loading: certification failed");
+  CHECK(test_err.retry);
+  CHECK_FAILS(run_sql("INSERT INTO t VALUES (2)"), WH_ERR_UNAVAILABLE);
+  CHECK_ERROR_HAS("place: loading: WSREP has not yet prepared node");
+  CHECK(test_err.retry);
+  CHECK_FAILS(run_sql("INSERT INTO t VALUES (3)"), WH_ERR_IO);
+  CHECK(!test_err.retry);
+  close_session();
+}
+
+// A server that has nothing to say but one error. (Protocol: an ERR packet instead of a handshake.)
+static void *refuse_login(void *context) {
+  static const char text[] = "\xff\x17\x04#08S01WSREP has not yet prepared node"; // 1047
+  const char head[] = {(char)(sizeof text - 1), 0, 0, 0};
+  int line = accept(*(int *)context, NULL, NULL);
+  if (line < 0) return NULL;
+  if (send(line, head, sizeof head, 0) > 0) (void)!send(line, text, sizeof text - 1, 0);
+  close(line);
+  return NULL;
+}
+
+SERVED(mysql_tries_a_login_again_that_may_go_well) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  socklen_t len = sizeof address;
+  pthread_t thread;
+  wh_server good = options.server;
+  int line = socket(AF_INET, SOCK_STREAM, 0);
+  REQUIRE(line >= 0 && bind(line, (struct sockaddr *)&address, len) == 0 && listen(line, 1) == 0);
+  REQUIRE(getsockname(line, (struct sockaddr *)&address, &len) == 0);
+  REQUIRE(pthread_create(&thread, NULL, refuse_login, &line) == 0);
+  options.server.host = WH_STR("127.0.0.1");
+  options.server.port = ntohs(address.sin_port);
+  options.server.tls = WH_TLS_OFF;
+  check_refused(WH_ERR_UNAVAILABLE, "place: connecting: WSREP has not yet prepared node", true);
+  pthread_join(thread, NULL);
+  close(line);
+  options.server = good;
+}
+
+TEST(mysql_hides_values) {
+  const struct {
+    const char *says, *hidden;
+  } reasons[] = {
+      {"duplicate entry 'me@home.org' for key 'mail'", "duplicate entry for key 'mail'"},
+      {"duplicate entry 'x' for key 'y' for key 't.mail'", "duplicate entry for key 't.mail'"},
+      {"duplicate entry 'a very long", "duplicate entry"},
+      {"CONSTRAINT `n` failed for `d`.`t`", "CONSTRAINT `n` failed for `d`.`t`"},
+  };
+  for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+    char text[128];
+    snprintf(text, sizeof text, "%s", reasons[i].says);
+    wh_mysql_driver.hide_values(text);
+    CHECK_STR(wh_str_of(text), wh_str_of(reasons[i].hidden));
+  }
 }
 
 SERVED(mysql_survives_a_server_that_dies) {

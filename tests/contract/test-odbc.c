@@ -406,7 +406,9 @@ SERVED(errors_say_what_is_wrong) {
   check_reach(WH_ERR_UNAVAILABLE, "database \"nowhere\" does not exist");
   options = good;
   options.password = WH_STR("wrong");
-  check_reach(WH_ERR_UNAVAILABLE, "password authentication failed for user");
+  check_reach(WH_ERR_DENIED, "place: the database refuses the user '");
+  CHECK_ERROR_HAS("'. Check `user` and `password`");
+  CHECK(!test_err.retry);
 }
 
 SERVED(reach_says_what_is_there) {
@@ -433,6 +435,44 @@ TEST(secrets_are_masked) {
   char text[] = "login with s3cret/hunter2 at //db/ERP, s3cret";
   wh_odbc_mask(&o, text);
   CHECK_STR(wh_str_of(text), WH_STR("login with ***/*** at //db/ERP, ***"));
+}
+
+static char message[1200];
+
+static SQLRETURN give_message(SQLSMALLINT kind, SQLHANDLE handle, SQLSMALLINT number,
+                              SQLWCHAR *state, SQLINTEGER *code, SQLWCHAR *text, SQLSMALLINT room,
+                              SQLSMALLINT *ret_units) {
+  (void)kind, (void)handle;
+  if (number > 1) return SQL_NO_DATA;
+  size_t units = strlen(message);
+  for (size_t i = 0; i < WH_ODBC_STATE_LEN; i++)
+    state[i] = (SQLWCHAR) "HY000"[i];
+  *code = 0;
+  *ret_units = (SQLSMALLINT)units;
+  for (SQLSMALLINT i = 0; i < room; i++)
+    text[i] = i + 1 < room && (size_t)i < units ? (SQLWCHAR)message[i] : 0;
+  return units < (size_t)room ? SQL_SUCCESS : SQL_SUCCESS_WITH_INFO;
+}
+
+TEST(secrets_are_masked_wherever_a_message_is_cut) {
+  static const char secret[] = "correct.horse[battery].";
+  wh_odbc_options o = {.password = wh_str_of(secret)};
+  wh_connection place = {.name = WH_STR("place"), .options = &o, .mem = &test_mem};
+  wh_odbc_session s = {.connection = &place};
+  wh_odbc_api real = wh_odbc;
+  wh_odbc.SQLGetDiagRecW = give_message;
+  for (int before = 340; before < 420; before++) {
+    wh_odbc_trouble t;
+    snprintf(message, sizeof message, "[driver]%*s%s", before, "said ", secret);
+    wh_odbc_trouble_of(&s, SQL_HANDLE_DBC, NULL, &t);
+    CHECK_STR(wh_str_of(t.state), WH_STR("HY000"));
+    CHECK(strstr(t.text, "cor") == NULL && strstr(t.text, "horse") == NULL);
+  }
+  snprintf(message, sizeof message, "it is not %s", secret);
+  wh_odbc_trouble t;
+  wh_odbc_trouble_of(&s, SQL_HANDLE_DBC, NULL, &t);
+  CHECK_STR(wh_str_of(t.text), WH_STR("it is not ***"));
+  wh_odbc = real;
 }
 
 static void check_options(wh_odbc_options o, const char *text) {

@@ -2,6 +2,8 @@
 #include "place.h"
 #include "row_text.h"
 
+#include <pthread.h>
+
 enum { ROWS_MAX = 4096 };
 
 #define NOW_US    1795251600000000 // 2026-11-21T09:00:00Z
@@ -112,6 +114,29 @@ static wh_status load_text(const wh_target *target, const wh_load *load, const c
   return status;
 }
 
+// Loads of one row each through one sink, which is opened and prepared once.
+static wh_status load_each(const wh_target *target, const wh_load *loads, const char *const *rows,
+                           size_t count, wh_counts *ret) {
+  const wh_sink_type *type = c.type->sink;
+  wh_sink *sink;
+  WH_TRY(type->open(&c, target, 1, &sink, &test_err));
+  wh_status status = type->prepare(sink, &test_err);
+  for (size_t i = 0; i < count && status == WH_OK; i++) {
+    wh_mark mark;
+    status = type->begin(sink, &loads[i], &arena, &mark, &test_err);
+    if (status == WH_OK) {
+      CHECK(!mark.found);
+      mark = (wh_mark){.done = true, .rows_done = 1, .time_us = NOW_US, .run = loads[i].run};
+      status = write_text(sink, rows[i], &mark.counts);
+    }
+    if (status == WH_OK) status = type->mark(sink, &mark, &test_err);
+    if (status == WH_OK) status = type->commit(sink, &test_err);
+    ret[i] = mark.counts;
+  }
+  type->close(sink);
+  return status;
+}
+
 static void check_load(const wh_target *target, const char *object, int64_t order, const char *rows,
                        wh_counts want) {
   wh_counts got;
@@ -150,6 +175,24 @@ static void check_table(const char *want) {
 static void check_rejects(const char *want) {
   CHECK_STR(wh_buf_str(&rejects.text), wh_str_of(test_place_text(place, want)));
   wh_buf_clear(&rejects.text);
+}
+
+CONTRACT(one_sink_takes_one_object_after_the_other) {
+  const wh_load loads[] = {load_of("a", 10), load_of("b", 12), load_of("c", 11)};
+  const char *const rows[] = {ROW("1", "08:00:00") "1|x\n", ROW("1", "08:00:00") "2|x\n",
+                              ROW("1", "08:00:00") "3|x\n"};
+  wh_counts got[3];
+  wh_target target = target_of(WH_WRITE_UPSERT);
+  REQUIRE_OK(load_each(&target, loads, rows, 3, got));
+  CHECK_EQ(got[0].written, 1);
+  CHECK_EQ(got[1].written, 1); // each with its own order
+  CHECK_EQ(got[2].superseded, 1);
+  if (place->lacks & TEST_APPEND_TO_NEW) return;
+  target = target_of(WH_WRITE_APPEND);
+  target.table = WH_STR("list");
+  const wh_load more[] = {load_of("d", 10), load_of("e", 12), load_of("f", 11)};
+  REQUIRE_OK(load_each(&target, more, rows, 3, got));
+  CHECK_EQ(got[0].written + got[1].written + got[2].written, 3);
 }
 
 CONTRACT_OF(sink_creates_tables_whose_types_survive, TEST_APPEND_TO_NEW) {
@@ -492,6 +535,44 @@ CONTRACT_OF(sink_replaces_under_way_do_not_disturb_each_other, TEST_REPLACE) {
   check_table("a|~|1|a\nc|~|3|c\n");
 }
 
+CONTRACT_OF(sink_replace_leaves_alone_what_others_stage, TEST_REPLACE) {
+  if (place->one_writer) return;
+  const wh_sink_type *type = c.type->sink;
+  wh_target target = target_of(WH_WRITE_REPLACE);
+  wh_load load = load_of("long", 5);
+  wh_sink *sink = opened(&target);
+  wh_mark mark = begun(sink, &load);
+  CHECK_OK(write_text(sink, "a|~|1|a\nb|~|2|b", &mark.counts));
+  wh_sink *other = opened(&target); // nothing of it is committed yet
+  mark.rows_done = 2;
+  CHECK_OK(type->mark(sink, &mark, &test_err));
+  CHECK_OK(type->commit(sink, &test_err));
+  mark = begun(sink, &load);
+  CHECK_EQ(mark.rows_done, 2);
+  CHECK_OK(write_text(sink, "c|~|3|c", &mark.counts));
+  mark.done = true;
+  CHECK_OK(type->mark(sink, &mark, &test_err));
+  CHECK_OK(type->commit(sink, &test_err));
+  CHECK_EQ(mark.counts.written, 3);
+  type->close(other);
+  type->close(sink);
+  check_table("a|~|1|a\nb|~|2|b\nc|~|3|c\n");
+}
+
+CONTRACT_OF(sink_replace_that_cannot_be_tells_no_values, TEST_REPLACE) {
+  sql("CREATE TABLE orders (k {key text} PRIMARY KEY, v {timestamptz}, n INT, s {key text} "
+      "UNIQUE)");
+  wh_target target = target_of(WH_WRITE_REPLACE);
+  wh_load load = load_of("one", 1);
+  wh_counts counts;
+  wh_status status = load_text(&target, &load, "a|~|1|me@home.org\nb|~|2|me@home.org", &counts);
+  if (status == WH_OK) return; // the stage refused the row
+  CHECK_EQ(status, WH_ERR_REFUSED);
+  CHECK_ERROR_HAS("place: table orders cannot become what came: ");
+  CHECK(strstr(test_err.text, "home") == NULL);
+  CHECK(!test_err.retry);
+}
+
 CONTRACT_OF(sink_replace_that_is_overtaken_changes_nothing, TEST_REPLACE) {
   const wh_sink_type *type = c.type->sink;
   wh_target target = target_of(WH_WRITE_REPLACE);
@@ -720,6 +801,47 @@ CONTRACT_OF(sink_waits_for_others_but_not_forever, TEST_TRANSACTIONS) {
   CHECK(test_err.retry);
   c.type->sink->close(sink);
   CHECK_OK(load_text(&target, &load, ROW("a", "08:00:00") "1|a", &counts));
+}
+
+enum { AT_ONCE = 4, TIMES = 4 };
+
+typedef struct maker {
+  pthread_t thread;
+  wh_target target;
+  wh_status status;
+  wh_error err;
+} maker;
+
+static void *make_tables(void *context) {
+  maker *m = context;
+  wh_sink *sink = NULL;
+  m->status = c.type->sink->open(&c, &m->target, 1, &sink, &m->err);
+  if (m->status == WH_OK) m->status = c.type->sink->prepare(sink, &m->err);
+  c.type->sink->close(sink);
+  return NULL;
+}
+
+// Tables for rows, orders and deletions, and for the stage.
+CONTRACT(sinks_may_make_the_same_tables_at_once) {
+  if (place->one_writer) return;
+  for (int i = 0; i < 2 * TIMES; i++) {
+    maker makers[AT_ONCE] = {0};
+    sql("DROP TABLE IF EXISTS orders; DROP TABLE IF EXISTS _wherry_order_orders; DROP TABLE IF "
+        "EXISTS _wherry_deleted_orders; DROP TABLE IF EXISTS _wherry_stage_orders; DROP TABLE IF "
+        "EXISTS _wherry_marks; DROP TABLE IF EXISTS _wherry_tables");
+    for (size_t k = 0; k < AT_ONCE; k++) {
+      makers[k].target = target_of(i % 2 ? WH_WRITE_REPLACE : WH_WRITE_UPSERT);
+      makers[k].target.side_table = i % 2 == 0;
+      makers[k].target.erases = i % 2 == 0;
+      REQUIRE(pthread_create(&makers[k].thread, NULL, make_tables, &makers[k]) == 0);
+    }
+    for (size_t k = 0; k < AT_ONCE; k++) {
+      maker *m = &makers[k];
+      pthread_join(m->thread, NULL);
+      bool waits = m->status == WH_ERR_BUSY && m->err.retry; // it is tried again
+      if (!waits && !CHECK_EQ(m->status, WH_OK)) test_note("%s", m->err.text);
+    }
+  }
 }
 
 CONTRACT_OF(sink_survives_without_memory, TEST_MANY_TURNS) {

@@ -1,6 +1,7 @@
 // The connector sqlserver against the TDS peer, or a server (see place_sqlserver.h): types both
 // ways, errors, faults on demand, exact cursors.
 #ifdef WHERRY_SQLSERVER
+#include "connect/sqlserver/driver.h"
 #include "connect/sqlserver/sqlserver.h"
 
 #include "connect/sqlserver/session.h"
@@ -311,6 +312,15 @@ PEER(sqlserver_says_why_a_login_fails) {
       WH_ERR_UNAVAILABLE, true,
       "place: no server answers at 127.0.0.1, port 9. Is it running, and does a firewall let "
       "this machine through?");
+}
+
+TEST(sqlserver_hides_values) {
+  char text[] =
+      "violation of UNIQUE KEY constraint 'UQ_mail'. Cannot insert duplicate key in object "
+      "'dbo.people'. The duplicate key value is (me@home.org)";
+  wh_mssql_driver.hide_values(text);
+  CHECK_STR(wh_str_of(text), WH_STR("violation of UNIQUE KEY constraint 'UQ_mail'. Cannot insert "
+                                    "duplicate key in object 'dbo.people'"));
 }
 
 static void openssl(const char *command) {

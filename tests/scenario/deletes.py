@@ -166,6 +166,21 @@ def test_marked_rows_stay():
     shop.check()
 
 
+def test_a_key_may_change_its_case():
+    """A key of which only the case changed replaces the old one in a table that cannot tell them apart"""
+    shop = Shop()
+    shop.sql("website", "CREATE TABLE orders (Region TEXT COLLATE NOCASE NOT NULL, Number BIGINT NOT NULL, Note TEXT, "
+                        "UpdatedAt TIMESTAMPTZ, PRIMARY KEY (Region, Number))")
+    shop.put(1, "one")
+    shop.put(2, "two")
+    shop.wherry("run")
+    shop.drop(1)
+    shop.put(1, "one", region="North")
+    shop.wherry("run")
+    shop.check()
+    tap.contains(shop.wherry("verify").out, "0 older, 0 missing")
+
+
 def test_deletions_may_be_ignored():
     """deletes: ignore leaves rows as they are, and counts what it left out"""
     shop = Shop(more=", deletes: ignore")

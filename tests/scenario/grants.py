@@ -217,6 +217,18 @@ def test_what_is_owned_or_there_takes_less():
     assert 'GRANT SELECT, INSERT, UPDATE ON "public"."_wherry_marks" TO "fresh"' in other, other
 
 
+def test_objects_of_others_may_bring_deletions():
+    """A project that only loads objects of another's may have to delete"""
+    place = place_of(PostgresPlace)
+    load_only = re.sub(r"  export-orders:.*?  import-there:", "  import-there:", place.config("wherry"), flags=re.S)
+    p = Project(config=re.sub(r"  log-orders:.*", "", load_only, flags=re.S))
+    out = p.wherry("grants", "erp", "--user", "fresh", env=place.env()).out
+    tap.contains(out, 'GRANT SELECT, INSERT, UPDATE, DELETE ON "public"."there" TO "fresh"')
+    p.config((p.folder / "wherry.yaml").read_text().replace("newest_by: UpdatedAt", "newest_by: UpdatedAt, deletes: ignore"))
+    out = p.wherry("grants", "erp", "--user", "fresh", env=place.env()).out
+    tap.contains(out, 'GRANT SELECT, INSERT, UPDATE ON "public"."there" TO "fresh"')
+
+
 def test_a_server_that_does_not_answer():
     """Without the server, names are those of the configuration; SQL Server's words"""
     text = re.sub(r"erp: .*", "erp: { type: sqlserver, host: 127.0.0.1, port: 1, database: erp, user: app, password: x }",

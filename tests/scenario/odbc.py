@@ -85,7 +85,7 @@ def test_postgresql_driver_crosses_a_lake():
     os.environ["PG_PASSWORD"] = "wrong"
     found = p.wherry("check", "--connect", code=None)
     tap.equal(found.code != 0, True)
-    tap.contains(found.out + found.err, "password authentication failed for user \"wherry\"")
+    tap.contains(found.out + found.err, "the database refuses the user 'wherry'. Check `user` and `password`")
 
 
 if __name__ == "__main__":

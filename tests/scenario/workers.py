@@ -318,6 +318,27 @@ def test_a_worker_that_slept_through_its_lease_commits_nothing():
     project.wherry("verify")
 
 
+def test_a_session_that_objects_share_may_be_lost_between_them():
+    ground()
+    project = new_project("shared", SLEEPER)
+    objects = 40
+    for n in range(objects):
+        path = project.folder / f"lake/{n}.csv"
+        path.write_text(f"id,n\n{n},{n}\n")
+        os.utime(path, (0, 1.7e9 + n))
+    project.wherry("runs")  # makes the ledger
+    running = subprocess.Popen([tap.WHERRY, "run"], cwd=project.folder, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while running.poll() is None:  # the ledger's own sessions are lost, too
+        server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'wherry' AND "
+                   "pid <> pg_backend_pid() AND state = 'idle' AND random() < 0.1")
+        time.sleep(0.02)
+    project.wherry("run", code=None)  # what failed of it
+    project.wherry("run", code=None)
+    tap.equal(server.rows("SELECT count(*), count(DISTINCT id) FROM big"), [(str(objects), str(objects))])
+    project.wherry("verify")
+
+
 def test_schedules_fire_once_whoever_comes_first():
     ground()
     project = new_project("schedule", """\
@@ -359,7 +380,7 @@ def test_the_words_of_a_shared_ledger_are_checked():
     tap.contains(check("postgres://wherry@db:many/state").err, "ledger: port: expected a whole number, found 'many'")
     tap.contains(check("{ type: postgres, host: db, databse: state }").err, "Did you mean 'database'?")
     tap.contains(check("{ type: postgres, host: db, database: state, lease: 10ms }").err,
-                 "ledger: lease: must be between 1s and 1h")
+                 "ledger: lease: must be between 2s and 1h")
 
 
 if __name__ == "__main__":

@@ -1,42 +1,16 @@
 """A MariaDB server of the test's own, from Debian's package: a free port of the loopback interface, an
 unprivileged user, a temporary folder; it ends with the test. Its certificate is for "localhost"."""
 import atexit
-import ctypes
 import os
-import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import time
 
 import tap
+from servers import become, free_port, unprivileged
 
 START_SECONDS = 60
-PR_SET_PDEATHSIG = 1
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def become_unprivileged():
-    """In the child: nobody's server, and gone when the test is."""
-    if os.geteuid() == 0:
-        user = unprivileged()
-        os.setgroups([])
-        os.setgid(user.pw_gid)
-        os.setuid(user.pw_uid)
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def unprivileged():
-    try:
-        return pwd.getpwnam("mysql")
-    except KeyError:
-        return pwd.getpwnam("nobody")
 
 
 class MariaDB:
@@ -50,9 +24,8 @@ class MariaDB:
         self.port = free_port()
         self.server = None
         self.folder.chmod(0o755)
-        if os.geteuid() == 0:
-            user = unprivileged()
-            os.chown(self.folder, user.pw_uid, user.pw_gid)
+        self.uid, self.gid = unprivileged("mysql", "nobody")
+        os.chown(self.folder, self.uid, self.gid)
         self.log = open(self.folder / "log", "wb")
         self.make_certificates()
         self.program("mariadb-install-db", "--no-defaults", f"--datadir={self.folder}/data", "--skip-test-db",
@@ -61,13 +34,16 @@ class MariaDB:
         self.start()
         self.sql("CREATE USER wherry@'%' IDENTIFIED BY 'ship''s \\\\ secret'; GRANT ALL ON *.* TO wherry@'%'")
 
+    def become(self):
+        become(self.uid, self.gid, signal.SIGKILL)
+
     def own_env(self):
         """A server that starts removes what others have in its temporary folder."""
         return {**os.environ, "TMPDIR": str(self.folder)}
 
     def program(self, *argv):
         done = subprocess.run(argv, cwd="/", env=self.own_env(), stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
-                              preexec_fn=become_unprivileged)
+                              preexec_fn=self.become)
         assert done.returncode == 0, (argv[0], (self.folder / "log").read_text(errors="replace")[-2000:])
 
     def make_certificates(self):
@@ -93,7 +69,7 @@ class MariaDB:
              f"--ssl-ca={at}/ca.pem", f"--ssl-cert={at}/server.pem", f"--ssl-key={at}/server.key",
              "--innodb-flush-log-at-trx-commit=2", "--innodb-flush-method=nosync",
              "--innodb-buffer-pool-size=64M", "--local-infile=1", "--performance-schema=OFF", *options],
-            cwd="/", env=self.own_env(), stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, preexec_fn=become_unprivileged)
+            cwd="/", env=self.own_env(), stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, preexec_fn=self.become)
         until = time.monotonic() + START_SECONDS
         while True:
             try:

@@ -16,12 +16,12 @@ import pathlib
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 
 import tap
+from servers import free_port
 
 COMMAND_SECONDS = 120
 PORT = 8080  # the port of the pages; the tests take a free one
@@ -128,12 +128,6 @@ def compare(place, command, expected, printed):
 
 
 # --- running -------------------------------------------------------------------------------------
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
 
 class Shell:
     """Runs commands one after another, as one person in one terminal would; `wherry up` goes on in

@@ -47,6 +47,15 @@ def unprivileged(*names):
     raise tap.Skip("there is no user without privileges to run the server as")
 
 
+def become(uid, gid, when_the_test_dies):
+    """In the child that will be the server."""
+    if os.getuid() == 0:
+        os.setgroups([])
+        os.setgid(gid)
+        os.setuid(uid)
+    die_with_parent(when_the_test_dies)
+
+
 class Postgres:
     USER, PASSWORD = "wherry", "not-for-everybody"
 
@@ -73,11 +82,7 @@ class Postgres:
         self.sql(f"CREATE DATABASE {database} TEMPLATE template0", database="postgres")
 
     def become(self):
-        if os.getuid() == 0:
-            os.setgroups([])
-            os.setgid(self.gid)
-            os.setuid(self.uid)
-        die_with_parent(signal.SIGQUIT)
+        become(self.uid, self.gid, signal.SIGQUIT)
 
     def run(self, program, *args):
         log = open(self.folder / "log", "ab")

@@ -169,6 +169,20 @@ TEST(recovery_touches_no_attempt_of_others) {
   crash_free(&k);
 }
 
+TEST(who_slept_leaves_the_runs_of_who_took_over) {
+  crash k;
+  REQUIRE(crash_init(&k, false));
+  wh_run mine = k.run;
+  REQUIRE_OK(leave_behind(&k, false)); // under a later lease
+  CHECK(k.run.epoch > mine.epoch);
+  wh_lease slept = {.pipeline = WH_STR("out"), .epoch = mine.epoch};
+  CHECK_OK(wh_run_recover(&k.s.c.engine, shop_pipeline(&k.s, "out"), &slept, &test_err));
+  CHECK_EQ(state_of(&k).state, WH_RUN_RUNNING);
+  k.run = mine;
+  CHECK_EQ(state_of(&k).state, WH_RUN_FAILED);
+  crash_free(&k);
+}
+
 TEST(recovery_waits_for_room) {
   crash k;
   REQUIRE(crash_init(&k, true));

@@ -31,7 +31,8 @@ static void check_due(shop *s, const char *now, const char *want) {
 }
 
 static void fire(shop *s, const char *due) {
-  CHECK_OK(s->c.ledger->type->set_fired(s->c.ledger, WH_STR("p"), at(due), &test_err));
+  wh_lease lease = {.pipeline = WH_STR("p"), .epoch = WH_EPOCH_MAX};
+  CHECK_OK(s->c.ledger->type->set_fired(s->c.ledger, &lease, at(due), &test_err));
 }
 
 static bool start(shop *s, const char *config) {

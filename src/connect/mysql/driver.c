@@ -87,7 +87,7 @@ static bool add_bytes(wh_buf *sql, wh_str a) {
     .table_options = TABLE_OPTIONS, .temporary_prefix = "",                                        \
     .add_batch_table = wh_mysql_add_batch_table, .add_clear = wh_mysql_add_clear,                  \
     .add_stage_table = wh_mysql_add_stage_table, .add_upsert = wh_mysql_add_upsert,                \
-    .add_replace = wh_mysql_add_replace,                                                           \
+    .add_replace = wh_mysql_add_replace, .hide_values = wh_mysql_hide_values,                      \
   }
 
 const wh_sql_driver wh_mysql_driver = DRIVER("MySQL", wh_mysql_declare, WH_MYSQL_TEXT_SET);

@@ -82,12 +82,31 @@ static const unsigned row_codes[] = {1048, 1062, 1169, 1216, 1217, 1263, 1264, 1
                                      1452, 1525, 1526, 1557, 1586, 1644, 1690, 1761, 1762,
                                      1859, 3140, 3141, 3156, 3819, 3903, 4025, 4038, 4161};
 
+static bool has_class(const wh_mysql_trouble *t, const char *class) {
+  return memcmp(t->state, class, 2) == 0;
+}
+
+// Codes that are in no table of ours, by the class of their state (SQL:2016 part 2, table 38):
+// 08, a connection exception (1047, which a Galera node answers that has no others); 40, a
+// transaction that was rolled back. NULL: of neither.
+static const meaning *meaning_of_class(const wh_mysql_trouble *t) {
+  static const meaning lost = {.status = WH_ERR_UNAVAILABLE, .retry = true};
+  static const meaning rolled_back = {.status = WH_ERR_BUSY, .retry = true};
+  return has_class(t, "08") ? &lost : has_class(t, "40") ? &rolled_back : NULL;
+}
+
+static const meaning *meaning_of(const wh_mysql_trouble *t) {
+  for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++)
+    if (meanings[i].code == t->code) return &meanings[i];
+  return meaning_of_class(t);
+}
+
 static bool is_of_row(const wh_mysql_trouble *t) {
   if (t->code >= 2000 && t->code < 3000) return false;
+  if (meaning_of_class(t)) return false; // whatever the code: a trigger chooses both
   for (size_t i = 0; i < sizeof row_codes / sizeof row_codes[0]; i++)
     if (row_codes[i] == t->code) return true;
-  return memcmp(t->state, "22", 2) == 0 || memcmp(t->state, "23", 2) == 0 ||
-         memcmp(t->state, "45", 2) == 0;
+  return has_class(t, "22") || has_class(t, "23") || has_class(t, "45");
 }
 
 wh_mysql_trouble wh_mysql_trouble_of(wh_mysql_session *s, MYSQL_STMT *stmt) {
@@ -113,6 +132,20 @@ static void write_reason(const char *text, char *out, size_t cap) {
     if ((unsigned char)*c < ' ') *c = ' ';
 }
 
+// "duplicate entry 'x' for key 'k'": x may have quotes, too.
+void wh_mysql_hide_values(char *reason) {
+  static const char before[] = "duplicate entry", after[] = " for key '";
+  char *key = NULL;
+  if (strncmp(reason, before, sizeof before - 1) != 0) return;
+  for (char *at = strstr(reason, after); at; at = strstr(at + 1, after))
+    key = at;
+  char *end = reason + sizeof before - 1;
+  if (key)
+    memmove(end, key, strlen(key) + 1);
+  else
+    *end = 0; // the reason was cut within it
+}
+
 wh_status wh_mysql_fail(const wh_mysql_session *s, const wh_mysql_trouble *t, const char *doing,
                         wh_error *err) {
   const wh_connection *c = s->base.connection;
@@ -121,15 +154,11 @@ wh_status wh_mysql_fail(const wh_mysql_session *s, const wh_mysql_trouble *t, co
     return wh_fail(err, WH_ERR_CANCELLED, "%.*s: asked to stop", WH_STR_ARG(c->name));
   write_reason(t->text, reason, sizeof reason);
   if (is_of_row(t)) return wh_fail(err, WH_ERR_TYPE, "%s", reason);
-  for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++) {
-    const meaning *m = &meanings[i];
-    if (m->code != t->code) continue;
-    wh_status status = wh_fail(err, m->status, "%.*s: %s: %s", WH_STR_ARG(c->name), doing,
-                               m->text ? m->text : reason);
-    if (err) err->retry = m->retry;
-    return status;
-  }
-  return wh_fail(err, WH_ERR_IO, "%.*s: %s: %s", WH_STR_ARG(c->name), doing, reason);
+  const meaning *m = meaning_of(t);
+  wh_status status = wh_fail(err, m ? m->status : WH_ERR_IO, "%.*s: %s: %s", WH_STR_ARG(c->name),
+                             doing, m && m->text ? m->text : reason);
+  if (err) err->retry = m && m->retry;
+  return status;
 }
 
 // --- Logging in ----------------------------------------------------------------------------------
@@ -239,8 +268,12 @@ wh_status wh_mysql_fail_login(const wh_connection *c, const wh_mysql_trouble *t,
     return unavailable(c, "the server hung up while connecting", err);
   default: {
     char reason[REASON_MAX];
+    const meaning *m = meaning_of_class(t);
     write_reason(t->text, reason, sizeof reason);
-    return wh_fail(err, WH_ERR_IO, "%.*s: connecting: %s", WH_STR_ARG(name), reason);
+    wh_status status =
+        wh_fail(err, m ? m->status : WH_ERR_IO, "%.*s: connecting: %s", WH_STR_ARG(name), reason);
+    if (err) err->retry = m && m->retry;
+    return status;
   }
   }
 }

@@ -1,7 +1,6 @@
 // Finds rows by key, each time as they are committed then. Key values that cannot be values of the
 // column find nothing.
 #include "connect/mysql/source.h"
-#include "connect/sql_sink.h"
 
 enum { OTHER_CHARACTERS = 1267 }; // the text has some that the column's set has not
 
@@ -9,9 +8,8 @@ typedef struct finder {
   wh_finder base;
   wh_mysql_session *session;
   wh_arena arena;
-  wh_mysql_from from;
-  bool has_side; // the rows' orders are in a table of their own
-  wh_mysql_from side;
+  wh_sql_from from;
+  wh_sql_from side; // where the rows' orders are in a table of their own
   wh_schema show;
   wh_mysql_decoder *decoders;
   wh_type *key_types; // of the columns
@@ -34,28 +32,12 @@ static void finder_close(wh_finder *base) {
 
 // --- Finding -------------------------------------------------------------------------------------
 
-// The value as one of the column's type, or WH_ERR_TYPE when it is none. Text lives in the arena.
-static wh_status key_value(const finder *f, size_t i, const wh_value *given, wh_arena *arena,
-                           wh_value *ret, wh_error *err) {
-  if (given->is_null) return WH_ERR_TYPE;
-  *ret = *given;
-  if (wh_type_eq(&given->type, &f->key_types[i])) return WH_OK;
-  WH_CLEAN_BUF wh_buf text;
-  wh_buf_init(&text, f->arena.mem, 0);
-  wh_value_write(given, &text);
-  WH_TRY(wh_buf_check(&text, err));
-  wh_error reason = {0};
-  wh_status status = wh_value_parse(wh_buf_str(&text), &f->key_types[i], arena, ret, &reason);
-  if (status == WH_OK || status == WH_ERR_TYPE) return status;
-  return wh_fail(err, status, "%s", reason.text);
-}
-
 // Text is bound twice: as text for the index, as bytes for what its collation takes for equal.
 static wh_status bind_keys(finder *f, const wh_value *key, wh_arena *arena, wh_error *err) {
   size_t at = 0;
   for (size_t i = 0; i < f->key_count; i++) {
     wh_value value;
-    WH_TRY(key_value(f, i, &key[i], arena, &value, err));
+    WH_TRY(wh_source_key_value(&key[i], &f->key_types[i], arena, &value, err));
     wh_mysql_bind_value(&f->binds[at], &f->params[at], &value);
     at++;
     if (value.type.kind != WH_STRING) continue;
@@ -121,8 +103,8 @@ static wh_status set_keys(finder *f, const wh_str *key, size_t count, wh_buf *wh
   f->params = WH_NEW_ARRAY(&f->arena, 2 * count + 1, wh_mysql_param);
   if (!f->key_types || !f->binds || !f->params) return wh_fail_memory(err);
   for (size_t i = 0; i < count; i++) {
-    ptrdiff_t at = wh_mysql_find(&f->from.relation, key[i]);
-    if (at < 0) return wh_mysql_no_column(f->session, &f->from, key[i], err);
+    ptrdiff_t at = wh_sql_find(WH_SQL_COLUMNS(&f->from.relation), key[i]);
+    if (at < 0) return wh_sql_no_column(&f->session->base, &f->from, key[i], err);
     const wh_sql_column *c = &f->from.relation.columns[at];
     f->key_types[i] = c->type;
     wh_buf_add_c(where, i ? " AND " : " WHERE ");
@@ -136,51 +118,15 @@ static wh_status set_keys(finder *f, const wh_str *key, size_t count, wh_buf *wh
   return WH_OK;
 }
 
-// Where the sink may not alter the table, orders are in one of their own, beside it.
-static wh_status find_side_table(finder *f, wh_error *err) {
-  const wh_sql_relation *r = &f->from.relation;
-  if (r->has_order) return WH_OK;
-  wh_str own = wh_sql_own_name(f->session->base.driver, &f->arena, "_wherry_order_", r->table);
-  wh_str name = wh_arena_printf(&f->arena, "%.*s.%.*s", WH_STR_ARG(r->schema), WH_STR_ARG(own));
-  if (!own.data || !name.data) return wh_fail_memory(err);
-  wh_error inner = {0};
-  wh_status status = wh_mysql_relate(&f->session->base, name, &f->arena, &f->side.relation, &inner);
-  f->has_side = status == WH_OK && f->side.relation.has_order;
-  if (status == WH_OK || status == WH_ERR_NOT_FOUND || status == WH_ERR_DENIED) return WH_OK;
-  if (err) *err = inner;
-  return status;
-}
-
-// Beside a row `t` its order.
-static void add_order(const finder *f, wh_buf *sql) {
-  const wh_sql_relation *side = &f->side.relation;
-  if (!f->has_side) {
-    wh_mysql_add_name(sql, WH_STR(WH_ORDER_COLUMN));
-    return;
-  }
-  wh_buf_add_c(sql, "(SELECT o.");
-  wh_mysql_add_name(sql, WH_STR(WH_ORDER_COLUMN));
-  wh_mysql_add_from(sql, &f->side);
-  wh_buf_add_c(sql, " AS o");
-  for (size_t i = 0; i < side->count; i++) {
-    wh_buf_add_c(sql, i ? " AND o." : " WHERE o.");
-    wh_mysql_add_name(sql, side->columns[i].name);
-    wh_buf_add_c(sql, " = t.");
-    wh_mysql_add_name(sql, side->columns[i].name);
-  }
-  wh_buf_add_char(sql, ')');
-}
-
 static wh_status set_show(finder *f, const wh_str *show, size_t count, wh_buf *sql, wh_error *err) {
   wh_schema all;
   wh_field *fields = WH_NEW_ARRAY(&f->arena, count, wh_field);
   if (!fields) return wh_fail_memory(err);
-  WH_TRY(wh_mysql_schema(f->session, &f->from.relation, &f->arena, &all, err));
+  WH_TRY(wh_mysql_schema(&f->session->base, &f->from.relation, &f->arena, &all, err));
   for (size_t i = 0; i < count; i++) {
-    ptrdiff_t at = wh_mysql_find(&f->from.relation, show[i]);
-    bool is_order =
-        (f->from.relation.has_order || f->has_side) && wh_str_is(show[i], WH_ORDER_COLUMN);
-    if (at < 0 && !is_order) return wh_mysql_no_column(f->session, &f->from, show[i], err);
+    ptrdiff_t at = wh_sql_find(WH_SQL_COLUMNS(&f->from.relation), show[i]);
+    if (at < 0 && !wh_sql_is_order(&f->from, &f->side, show[i]))
+      return wh_sql_no_column(&f->session->base, &f->from, show[i], err);
     wh_buf_add_c(sql, i ? ", " : "SELECT ");
     if (at >= 0) {
       fields[i] = all.fields[at];
@@ -189,7 +135,7 @@ static wh_status set_show(finder *f, const wh_str *show, size_t count, wh_buf *s
     }
     fields[i] =
         (wh_field){.name = WH_STR(WH_ORDER_COLUMN), .type = wh_type_of(WH_INT64), .nullable = true};
-    add_order(f, sql);
+    wh_sql_add_order(sql, &f->session->base, &f->side);
   }
   if (count == 0) wh_buf_add_c(sql, "SELECT 1");
   f->show = (wh_schema){.count = count, .fields = fields};
@@ -204,11 +150,11 @@ static wh_status prepare_find(finder *f, const wh_str *key, size_t key_count, co
   WH_CLEAN_BUF wh_buf where;
   wh_buf_init(&sql, mem, WH_SQL_TEXT_MAX);
   wh_buf_init(&where, mem, WH_SQL_TEXT_MAX);
-  WH_TRY(find_side_table(f, err));
+  WH_TRY(wh_sql_find_side(&f->session->base, &f->from, &f->arena, &f->side, err));
   WH_TRY(set_keys(f, key, key_count, &where, err));
   WH_TRY(set_show(f, show, show_count, &sql, err));
   WH_TRY(wh_buf_check(&where, err));
-  wh_mysql_add_from(&sql, &f->from);
+  wh_sql_add_from(&sql, &f->session->base, &f->from);
   wh_buf_add_c(&sql, " AS t");
   wh_buf_add_str(&sql, wh_buf_str(&where));
   wh_buf_add_c(&sql, " LIMIT ?");

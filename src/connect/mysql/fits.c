@@ -2,6 +2,7 @@
 // what the server itself refuses in strict mode (characters that a column's set has not) is not
 // looked for here, except where looking is cheap.
 #include "connect/mysql/encode.h"
+#include "connect/sql_fits.h"
 #include "data/number.h"
 #include "data/temporal.h"
 
@@ -20,30 +21,7 @@ enum {
 static const int64_t second_us = 1000000;
 static const int64_t timestamp_last_s = 2147483647; // 2038-01-19T03:14:07Z
 
-static bool is_float(wh_kind kind) {
-  return kind == WH_FLOAT32 || kind == WH_FLOAT64;
-}
-
-static bool is_whole(wh_kind kind) {
-  return kind == WH_BOOL || wh_kind_is_int(kind);
-}
-
 // --- Types ---------------------------------------------------------------------------------------
-
-static const char *number_clash(const wh_type *t, const wh_sql_column *c) {
-  bool is_wide = t->kind == WH_INT64 || t->kind == WH_UINT64;
-  if (c->type.kind == WH_FLOAT64) {
-    if (is_wide) return "keeps floats, which round large numbers";
-    return is_float(t->kind) || is_whole(t->kind) ? NULL : "keeps floats";
-  }
-  if (c->type.kind == WH_FLOAT32) {
-    if (is_wide || t->kind == WH_INT32 || t->kind == WH_UINT32)
-      return "keeps floats, which round large numbers";
-    return is_float(t->kind) || is_whole(t->kind) ? NULL : "keeps floats";
-  }
-  if (is_whole(t->kind) || t->kind == WH_DECIMAL) return NULL;
-  return c->type.kind == WH_DECIMAL ? "keeps decimals" : "keeps whole numbers";
-}
 
 static const char *text_clash(const wh_type *t, const wh_sql_column *c) {
   if (t->kind == WH_STRING) return NULL;
@@ -59,34 +37,15 @@ static const char *text_clash(const wh_type *t, const wh_sql_column *c) {
   }
 }
 
-static const char *timestamp_clash(const wh_type *t, const wh_sql_column *c) {
-  if (t->kind != WH_TIMESTAMP) return "keeps dates with a time";
-  if (t->zoned == c->type.zoned) return NULL;
-  return t->zoned ? "keeps times without a zone" : "keeps instants, for which a zone is needed";
-}
-
 const char *wh_mysql_clash(const wh_type *t, const wh_sql_column *c) {
   if (t->kind == WH_NULL) return NULL;
   if (c->unread) return c->unread;
-  switch (c->type.kind) {
-  case WH_STRING:
-    return text_clash(t, c);
-  case WH_BINARY:
-    return t->kind == WH_BINARY ? NULL : "keeps binary";
-  case WH_DATE:
-    return t->kind == WH_DATE ? NULL : "keeps dates without a time";
-  case WH_TIME:
-    return t->kind == WH_TIME ? NULL : "keeps times of day";
-  case WH_TIMESTAMP:
-    return timestamp_clash(t, c);
-  default:
-    return number_clash(t, c);
-  }
+  return c->type.kind == WH_STRING ? text_clash(t, c) : wh_sql_clash(t, c);
 }
 
 bool wh_mysql_checks(const wh_type *t, const wh_sql_column *c) {
   if (t->kind == WH_NULL) return false;
-  if (t->kind == WH_BOOL && is_whole(c->type.kind)) return false;
+  if (t->kind == WH_BOOL && wh_sql_is_whole(c->type.kind)) return false;
   if (wh_kind_is_int(t->kind) && t->kind == c->type.kind) {
     wh_mysql_native native = wh_mysql_native_of(c);
     return native != WH_MYSQL_INT;
@@ -100,14 +59,6 @@ bool wh_mysql_checks(const wh_type *t, const wh_sql_column *c) {
 }
 
 // --- Values --------------------------------------------------------------------------------------
-
-__attribute__((format(printf, 2, 3))) static bool no(char *reason, const char *fmt, ...) {
-  va_list args;
-  va_start(args, fmt);
-  vsnprintf(reason, WH_SQL_REASON_MAX, fmt, args);
-  va_end(args);
-  return false;
-}
 
 // The value as a reason quotes it.
 static void quote(const wh_column *values, size_t row, char *out, size_t cap) {
@@ -124,25 +75,7 @@ static void quote(const wh_column *values, size_t row, char *out, size_t cap) {
 static bool no_value(const wh_column *values, size_t row, char *reason, const char *why) {
   char text[QUOTE_MAX + 8];
   quote(values, row, text, sizeof text);
-  return no(reason, "%s %s", text, why);
-}
-
-// A bool, whole number or decimal as unscaled digits with a scale.
-static __int128 number_of(const wh_column *values, size_t row, int *scale) {
-  *scale = values->type.kind == WH_DECIMAL ? values->type.scale : 0;
-  switch (values->type.kind) {
-  case WH_BOOL:
-    return wh_column_bool(values, row);
-  case WH_DECIMAL:
-    return wh_column_decimal(values, row);
-  case WH_UINT8:
-  case WH_UINT16:
-  case WH_UINT32:
-  case WH_UINT64:
-    return (__int128)wh_column_u64(values, row);
-  default:
-    return wh_column_i64(values, row);
-  }
+  return wh_sql_no(reason, "%s %s", text, why);
 }
 
 static int bits_of(const wh_sql_column *c) {
@@ -155,7 +88,7 @@ static int bits_of(const wh_sql_column *c) {
 
 static bool whole_fits(const wh_sql_column *c, const wh_column *values, size_t row, char *reason) {
   int scale;
-  __int128 unscaled = number_of(values, row, &scale), number;
+  __int128 unscaled = wh_sql_number(values, row, &scale), number;
   if (wh_decimal_rescale(unscaled, scale, WH_DECIMAL_DIGITS_MAX, 0, &number) != WH_FIT_OK)
     return no_value(values, row, reason, "is no whole number");
   wh_mysql_native native = wh_mysql_native_of(c);
@@ -177,30 +110,30 @@ static bool decimal_fits(const wh_sql_column *c, const wh_column *values, size_t
                          char *reason) {
   int scale;
   char text[QUOTE_MAX + 8];
-  __int128 unscaled = number_of(values, row, &scale), there;
+  __int128 unscaled = wh_sql_number(values, row, &scale), there;
   if ((c->native & WH_MYSQL_UNSIGNED) && unscaled < 0)
     return no_value(values, row, reason, "is below 0, the column is unsigned");
   wh_fit fit = wh_decimal_rescale(unscaled, scale, c->type.precision, c->type.scale, &there);
   if (fit == WH_FIT_OK) return true;
   quote(values, row, text, sizeof text);
   if (fit == WH_FIT_PLACES)
-    return no(reason, "%s has more decimal places than the %d that decimal(%d,%d) keeps", text,
-              c->type.scale, c->type.precision, c->type.scale);
-  return no(reason, "%s has more digits than decimal(%d,%d) keeps", text, c->type.precision,
-            c->type.scale);
+    return wh_sql_no(reason, "%s has more decimal places than the %d that decimal(%d,%d) keeps",
+                     text, c->type.scale, c->type.precision, c->type.scale);
+  return wh_sql_no(reason, "%s has more digits than decimal(%d,%d) keeps", text, c->type.precision,
+                   c->type.scale);
 }
 
 static bool float_fits(const wh_sql_column *c, const wh_column *values, size_t row, char *reason) {
-  if (!is_float(values->type.kind)) {
+  if (!wh_sql_is_float(values->type.kind)) {
     int scale, bits = c->type.kind == WH_FLOAT32 ? FLOAT_WHOLE_BITS : DOUBLE_WHOLE_BITS;
-    __int128 number = number_of(values, row, &scale), most = (__int128)1 << bits;
+    __int128 number = wh_sql_number(values, row, &scale), most = (__int128)1 << bits;
     return number >= -most && number <= most
                ? true
                : no_value(values, row, reason, "is not exact as a float");
   }
   double value = wh_column_f64(values, row);
-  if (isnan(value)) return no(reason, "NaN is no value that the server keeps");
-  if (isinf(value)) return no(reason, "infinity is no value that the server keeps");
+  if (isnan(value)) return wh_sql_no(reason, "NaN is no value that the server keeps");
+  if (isinf(value)) return wh_sql_no(reason, "infinity is no value that the server keeps");
   if (c->type.kind == WH_FLOAT32 && (double)(float)value != value)
     return no_value(values, row, reason, "is not exact as a 32-bit float");
   if ((c->native & WH_MYSQL_UNSIGNED) && value < 0)
@@ -280,7 +213,7 @@ static bool is_inet(wh_str text, wh_str declared) {
 
 static bool length_fits(const wh_sql_column *c, size_t length, const char *unit, char *reason) {
   if (c->limit <= 0 || length <= (size_t)c->limit) return true;
-  return no(reason, "has %zu %s, the column keeps %d", length, unit, c->limit);
+  return wh_sql_no(reason, "has %zu %s, the column keeps %d", length, unit, c->limit);
 }
 
 static bool text_fits(const wh_sql_column *c, const wh_column *values, size_t row, char *reason) {
@@ -288,7 +221,7 @@ static bool text_fits(const wh_sql_column *c, const wh_column *values, size_t ro
   switch (wh_mysql_native_of(c)) {
   case WH_MYSQL_CHAR:
     if (text.len && text.data[text.len - 1] == ' ')
-      return no(reason, "ends in spaces, which a char column forgets");
+      return wh_sql_no(reason, "ends in spaces, which a char column forgets");
     return length_fits(c, characters(text), "characters", reason);
   case WH_MYSQL_VARCHAR:
     return length_fits(c, characters(text), "characters", reason);
@@ -312,7 +245,7 @@ static bool text_fits(const wh_sql_column *c, const wh_column *values, size_t ro
 static bool binary_fits(const wh_sql_column *c, const wh_column *values, size_t row, char *reason) {
   size_t len = wh_column_text(values, row).len;
   if (wh_mysql_native_of(c) == WH_MYSQL_BINARY && len != (size_t)c->limit)
-    return no(reason, "has %zu bytes, the column keeps exactly %d", len, c->limit);
+    return wh_sql_no(reason, "has %zu bytes, the column keeps exactly %d", len, c->limit);
   return length_fits(c, len, "bytes", reason);
 }
 
@@ -365,7 +298,7 @@ bool wh_mysql_fits(const wh_sql_column *c, const wh_column *values, size_t row, 
   default:
     break;
   }
-  if (is_float(c->type.kind)) return float_fits(c, values, row, reason);
+  if (wh_sql_is_float(c->type.kind)) return float_fits(c, values, row, reason);
   if (c->type.kind == WH_DECIMAL) return decimal_fits(c, values, row, reason);
   return whole_fits(c, values, row, reason);
 }

@@ -2,22 +2,13 @@
 #include "connect/mysql/source.h"
 #include "connect/row_reader.h"
 
-enum { CONDITIONS = 2 }; // of the cursor, and of the range
-
-typedef struct condition {
-  size_t column; // of the relation
-  const wh_value *low, *high;
-  bool takes_null;
-} condition;
-
 typedef struct reader {
   wh_row_reader base;
   wh_mysql_session *session;
-  wh_mysql_from from;
+  wh_sql_from from;
   char doing[128];
   wh_mysql_decoder *decoders;
-  condition conditions[CONDITIONS];
-  size_t condition_count;
+  wh_sql_conditions conditions; // of the query, which lasts until the statement was sent
   MYSQL_STMT *stmt;
 } reader;
 
@@ -77,7 +68,8 @@ static wh_status fetch(wh_row_reader *base, bool *ret_row, wh_error *err) {
 // answer as a table first.
 static bool is_plain_query(const reader *r) {
   const wh_sql_relation *q = &r->from.relation;
-  if (!r->from.query.len || r->condition_count || r->base.limit || q->count != r->base.schema.count)
+  if (!r->from.query.len || r->conditions.count || r->base.limit ||
+      q->count != r->base.schema.count)
     return false;
   for (size_t i = 0; i < q->count; i++)
     if (!wh_str_eq(q->columns[i].name, r->base.schema.fields[i].name) ||
@@ -95,8 +87,8 @@ static void add_compared(wh_buf *sql, const wh_sql_column *c) {
 }
 
 // `((c >= ? AND c < ?) OR c IS NULL)`
-static void add_condition(const reader *r, const condition *on, wh_buf *sql) {
-  const wh_sql_column *c = &r->from.relation.columns[on->column];
+static void add_condition(const reader *r, const wh_sql_condition *on, wh_buf *sql) {
+  const wh_sql_column *c = on->column;
   wh_buf_add_c(sql, "((");
   if (on->low) {
     add_compared(sql, c);
@@ -129,49 +121,29 @@ static wh_status build_select(reader *r, wh_buf *sql, wh_error *err) {
     return wh_buf_check(sql, err);
   }
   for (size_t i = 0; i < r->base.schema.count; i++) {
-    ptrdiff_t at = wh_mysql_find(&r->from.relation, r->base.schema.fields[i].name);
-    if (at < 0) return wh_mysql_no_column(r->session, &r->from, r->base.schema.fields[i].name, err);
+    ptrdiff_t at = wh_sql_find(WH_SQL_COLUMNS(&r->from.relation), r->base.schema.fields[i].name);
+    if (at < 0)
+      return wh_sql_no_column(&r->session->base, &r->from, r->base.schema.fields[i].name, err);
     wh_buf_add_c(sql, i ? ", " : "SELECT ");
     wh_mysql_add_shown(sql, &r->from.relation.columns[at]);
   }
   if (r->base.schema.count == 0) wh_buf_add_c(sql, "SELECT 1");
-  wh_mysql_add_from(sql, &r->from);
-  for (size_t i = 0; i < r->condition_count; i++) {
+  wh_sql_add_from(sql, &r->session->base, &r->from);
+  for (size_t i = 0; i < r->conditions.count; i++) {
     wh_buf_add_c(sql, i ? " AND " : " WHERE ");
-    add_condition(r, &r->conditions[i], sql);
+    add_condition(r, &r->conditions.items[i], sql);
   }
   if (r->base.limit) wh_buf_printf(sql, " LIMIT %llu", (unsigned long long)r->base.limit);
   return wh_buf_check(sql, err);
 }
 
-static wh_status set_condition(reader *r, wh_str column, condition on, wh_error *err) {
-  ptrdiff_t at = wh_mysql_find(&r->from.relation, column);
-  if (at < 0) return wh_mysql_no_column(r->session, &r->from, column, err);
-  on.column = (size_t)at;
-  r->conditions[r->condition_count++] = on;
-  return WH_OK;
-}
-
-// The values are the query's, which lasts until the statement was sent.
-static wh_status set_conditions(reader *r, const wh_source_query *query, wh_error *err) {
-  const wh_range *range = query->range;
-  condition cursor = {.low = query->has_from ? &query->from : NULL,
-                      .high = query->has_to ? &query->to : NULL,
-                      .takes_null = true};
-  if (query->cursor.len && (cursor.low || cursor.high))
-    WH_TRY(set_condition(r, query->cursor, cursor, err));
-  if (!range) return WH_OK;
-  condition part = {.low = range->low, .high = range->high, .takes_null = !range->low};
-  return set_condition(r, range->column, part, err);
-}
-
 // Text is compared as bytes, so it goes as bytes.
 static wh_status bind_bounds(reader *r, wh_error *err) {
-  MYSQL_BIND binds[2 * CONDITIONS];
-  wh_mysql_param room[2 * CONDITIONS];
+  MYSQL_BIND binds[2 * WH_SQL_CONDITIONS];
+  wh_mysql_param room[2 * WH_SQL_CONDITIONS];
   size_t count = 0;
-  for (size_t i = 0; i < r->condition_count; i++) {
-    const wh_value *ends[] = {r->conditions[i].low, r->conditions[i].high};
+  for (size_t i = 0; i < r->conditions.count; i++) {
+    const wh_value *ends[] = {r->conditions.items[i].low, r->conditions.items[i].high};
     for (size_t k = 0; k < 2; k++) {
       if (!ends[k]) continue;
       wh_value bound = *ends[k];
@@ -197,14 +169,15 @@ static wh_status make_decoders(reader *r, wh_error *err) {
   return WH_OK;
 }
 
-static wh_status start(reader *r, const wh_source_query *query, wh_error *err) {
+static wh_status start(wh_row_reader *base, const wh_source_query *query, wh_error *err) {
+  reader *r = (reader *)base;
   WH_TRY(wh_mysql_open(r->base.connection, WH_SQL_READ, &r->session, err));
   WH_TRY(wh_mysql_run_c(r->session, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY", err));
   WH_TRY(wh_mysql_from_of(r->session, query->table, query->query, &r->base.arena, &r->from, err));
   r->base.what = r->from.what;
   size_t shown = wh_utf8_cut(r->base.what, 64);
   snprintf(r->doing, sizeof r->doing, "reading %.*s", (int)shown, r->base.what.data);
-  WH_TRY(set_conditions(r, query, err));
+  WH_TRY(wh_sql_conditions_of(&r->session->base, &r->from, query, &r->conditions, err));
   WH_CLEAN_BUF wh_buf sql;
   wh_buf_init(&sql, r->base.connection->mem, WH_SQL_TEXT_MAX);
   WH_TRY(build_select(r, &sql, err));
@@ -216,15 +189,13 @@ static wh_status start(reader *r, const wh_source_query *query, wh_error *err) {
 wh_status wh_mysql_open_reader(wh_connection *c, const wh_source_query *query,
                                const wh_schema *schema, wh_reader **ret, wh_error *err) {
   static const wh_row_reader_type type = {
+      .size = sizeof(reader),
+      .start = start,
       .fetch = fetch,
       .append = append,
       .write_json = write_json,
       .close = reader_close,
   };
-  wh_row_reader *rows = NULL;
   const wh_mysql_options *options = c->options;
-  wh_status status = wh_row_reader_new(&type, sizeof(reader), c, query, schema,
-                                       options->server.rows_per_second, &rows, err);
-  if (status == WH_OK) status = start((reader *)rows, query, err);
-  return wh_row_reader_opened(rows, status, ret);
+  return wh_row_reader_open(&type, c, query, schema, options->server.rows_per_second, ret, err);
 }

@@ -1,6 +1,7 @@
 // The catalog: information_schema for names, keys and what a table is; the server's own description
 // of a SELECT for the types, so that they are the ones that come when it is read.
 #include "connect/mysql/relate.h"
+#include "connect/sql_catalog.h"
 
 typedef struct table_look {
   wh_arena *arena;
@@ -37,46 +38,17 @@ static wh_status take_table(void *context, const wh_str *v, size_t count, wh_err
   return whole ? WH_OK : wh_fail_memory(err);
 }
 
-static wh_status look_up(wh_sql_session *s, wh_str schema, wh_str table, table_look *l,
-                         wh_error *err) {
+static wh_status look_up(wh_sql_session *s, wh_str schema, wh_str table, void *look,
+                         bool *ret_found, wh_error *err) {
   static const char sql[] =
       "SELECT t.TABLE_SCHEMA, t.TABLE_NAME, t.TABLE_TYPE, t.ENGINE, t.TABLE_ROWS, e.TRANSACTIONS "
       "FROM information_schema.TABLES t LEFT JOIN information_schema.ENGINES e "
       "ON e.ENGINE = t.ENGINE WHERE t.TABLE_SCHEMA = ? AND t.TABLE_NAME = ?";
+  table_look *l = look;
   l->table = table;
-  return wh_mysql_ask(s, wh_str_of(sql), (wh_str[]){schema, table}, 2, take_table, l, err);
-}
-
-// A name with points may be a table's whole name, or have its schema in front.
-static wh_status find_table(wh_sql_session *s, wh_str home, wh_str name, table_look *l,
-                            wh_error *err) {
-  WH_TRY(look_up(s, home, name, l, err));
-  for (size_t at = 0; !l->found; at++) {
-    at = wh_str_find(name, at, '.');
-    if (at >= name.len) return WH_OK;
-    WH_TRY(look_up(s, wh_str_sub(name, 0, at), wh_str_sub(name, at + 1, name.len), l, err));
-  }
+  WH_TRY(wh_mysql_ask(s, wh_str_of(sql), (wh_str[]){schema, table}, 2, take_table, l, err));
+  *ret_found = l->found;
   return WH_OK;
-}
-
-typedef struct name_list {
-  wh_arena *arena;
-  wh_str *names;
-  size_t count, cap;
-} name_list;
-
-static wh_status take_name(void *context, const wh_str *v, size_t count, wh_error *err) {
-  name_list *l = context;
-  (void)count;
-  if (l->count == l->cap) {
-    size_t cap = l->cap ? l->cap * 2 : 64;
-    wh_str *names = WH_NEW_ARRAY(l->arena, cap, wh_str);
-    if (!names) return wh_fail_memory(err);
-    if (l->count) memcpy(names, l->names, l->count * sizeof *names);
-    l->names = names;
-    l->cap = cap;
-  }
-  return copy(l->arena, v[0], &l->names[l->count++]) ? WH_OK : wh_fail_memory(err);
 }
 
 // A table that the user has no right on is not shown, and whether it is there is not told either:
@@ -96,21 +68,19 @@ static wh_status check_denied(wh_sql_session *s, wh_str home, wh_str table, wh_e
 static wh_status no_table(wh_sql_session *s, wh_str home, wh_str table, wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, s->connection->mem);
-  name_list l = {.arena = &arena};
+  wh_sql_names l = {.arena = &arena};
   char sql[256];
   snprintf(sql, sizeof sql,
            "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_NAME "
            "NOT LIKE '!_wherry!_%%' ESCAPE '!' LIMIT %d",
            WH_MYSQL_TABLES_MAX);
-  WH_TRY(wh_mysql_ask(s, wh_str_of(sql), &home, 1, take_name, &l, err));
-  wh_str near = l.count ? wh_str_nearest(table, l.names, l.count) : (wh_str){0};
+  WH_TRY(wh_mysql_ask(s, wh_str_of(sql), &home, 1, wh_sql_names_take, &l, err));
   wh_error why = {0};
-  if (check_denied(s, home, table, &why) == WH_ERR_DENIED)
-    return wh_fail(err, WH_ERR_DENIED, "%s%s%.*s%s", why.text, near.len ? ". Did you mean '" : "",
-                   WH_STR_ARG(near), near.len ? "'?" : "");
-  return wh_fail(err, WH_ERR_NOT_FOUND, "%.*s: no table or view '%.*s'%s%.*s%s",
-                 WH_STR_ARG(s->connection->name), WH_STR_ARG(table),
-                 near.len ? ". Did you mean '" : "", WH_STR_ARG(near), near.len ? "'?" : "");
+  if (check_denied(s, home, table, &why) != WH_ERR_DENIED)
+    return wh_source_no_table(s->connection, table, l.items, l.count, err);
+  wh_str near = l.count ? wh_str_nearest(table, l.items, l.count) : (wh_str){0};
+  return wh_fail(err, WH_ERR_DENIED, "%s%s%.*s%s", why.text, near.len ? ". Did you mean '" : "",
+                 WH_STR_ARG(near), near.len ? "'?" : "");
 }
 
 static wh_status judge_sink(const table_look *l, wh_arena *arena, wh_sql_relation *r,
@@ -131,12 +101,6 @@ static wh_status judge_sink(const table_look *l, wh_arena *arena, wh_sql_relatio
 }
 
 // --- Columns -------------------------------------------------------------------------------------
-
-typedef struct column_look {
-  wh_arena *arena;
-  wh_sql_relation *relation;
-  size_t cap;
-} column_look;
 
 static bool is_nopad_binary(wh_str collation) {
   return wh_str_ends(collation, "_nopad_bin") || wh_str_ends(collation, "_0900_bin") ||
@@ -167,7 +131,7 @@ enum {
   OCTETS,
 };
 
-static wh_status describe_column(const column_look *l, const wh_str *v, wh_sql_column *c,
+static wh_status describe_column(const wh_sql_column_list *l, const wh_str *v, wh_sql_column *c,
                                  wh_error *err) {
   bool has_set = v[CHARACTER_SET].data && v[COLLATION].data;
   *c = (wh_sql_column){
@@ -188,22 +152,16 @@ static wh_status describe_column(const column_look *l, const wh_str *v, wh_sql_c
 }
 
 static wh_status take_column(void *context, const wh_str *v, size_t count, wh_error *err) {
-  column_look *l = context;
+  wh_sql_column_list *l = context;
   wh_sql_relation *r = l->relation;
   (void)count;
   if (wh_str_is(v[COLUMN_NAME], WH_ORDER_COLUMN)) {
     r->has_order = true;
     return WH_OK;
   }
-  if (r->count == l->cap) {
-    size_t cap = l->cap ? l->cap * 2 : 32;
-    wh_sql_column *columns = WH_NEW_ARRAY(l->arena, cap, wh_sql_column);
-    if (!columns) return wh_fail_memory(err);
-    if (r->count) memcpy(columns, r->columns, r->count * sizeof *columns);
-    r->columns = columns;
-    l->cap = cap;
-  }
-  WH_TRY(describe_column(l, v, &r->columns[r->count], err));
+  wh_sql_column *c;
+  WH_TRY(wh_sql_next_column(l, &c, err));
+  WH_TRY(describe_column(l, v, c, err));
   r->count++;
   return WH_OK;
 }
@@ -217,7 +175,7 @@ static wh_status read_columns(wh_sql_session *s, wh_arena *arena, wh_sql_relatio
       "CHARACTER_OCTET_LENGTH FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND "
       "TABLE_NAME "
       "= ? ORDER BY ORDINAL_POSITION";
-  column_look l = {.arena = arena, .relation = r};
+  wh_sql_column_list l = {.arena = arena, .relation = r};
   return wh_mysql_ask(s, wh_str_of(sql), (wh_str[]){r->schema, r->table}, 2, take_column, &l, err);
 }
 
@@ -253,55 +211,13 @@ static wh_status read_types(wh_sql_session *base, wh_sql_relation *r, wh_error *
 
 // --- Unique indexes ------------------------------------------------------------------------------
 
-typedef struct unique_look {
-  wh_arena *arena;
-  wh_sql_relation *relation;
-  wh_sql_unique *uniques;
-  size_t count, cap;
-  wh_str name;       // of the index at hand
-  uint32_t *columns; // its
-  size_t column_count;
-  bool is_partial; // a prefix of a column, or an expression
-  bool is_primary;
-} unique_look;
-
-static wh_status end_index(unique_look *l, wh_error *err) {
-  wh_sql_relation *r = l->relation;
-  if (l->column_count == 0 || l->is_partial) return WH_OK;
-  if (l->count == l->cap) {
-    size_t cap = l->cap ? l->cap * 2 : 8;
-    wh_sql_unique *uniques = WH_NEW_ARRAY(l->arena, cap, wh_sql_unique);
-    if (!uniques) return wh_fail_memory(err);
-    if (l->count) memcpy(uniques, l->uniques, l->count * sizeof *uniques);
-    l->uniques = uniques;
-    l->cap = cap;
-  }
-  l->uniques[l->count++] = (wh_sql_unique){.columns = l->columns, .count = l->column_count};
-  for (size_t i = 0; l->is_primary && i < l->column_count; i++)
-    r->columns[l->columns[i]].key_position = (uint32_t)i + 1;
-  return WH_OK;
-}
-
 static wh_status take_index(void *context, const wh_str *v, size_t count, wh_error *err) {
-  unique_look *l = context;
-  wh_sql_relation *r = l->relation;
+  wh_sql_unique_list *l = context;
+  ptrdiff_t at = -1; // a prefix of a column, or an expression
   (void)count;
-  if (!wh_str_eq(l->name, v[0])) {
-    WH_TRY(end_index(l, err));
-    l->columns = WH_NEW_ARRAY(l->arena, r->count + 1, uint32_t);
-    l->column_count = 0;
-    l->is_partial = false;
-    l->is_primary = wh_str_is(v[0], "PRIMARY");
-    if (!l->columns || !copy(l->arena, v[0], &l->name)) return wh_fail_memory(err);
-  }
-  size_t at = r->count;
-  for (size_t i = 0; v[1].data && i < r->count; i++)
-    if (wh_str_eq_nocase(r->columns[i].name, v[1])) at = i;
-  if (at == r->count || v[2].data || l->column_count >= r->count)
-    l->is_partial = true;
-  else
-    l->columns[l->column_count++] = (uint32_t)at;
-  return WH_OK;
+  for (size_t i = 0; v[1].data && !v[2].data && i < l->relation->count; i++)
+    if (wh_str_eq_nocase(l->relation->columns[i].name, v[1])) at = (ptrdiff_t)i;
+  return wh_sql_unique_take(l, v[0], wh_str_is(v[0], "PRIMARY"), at, err);
 }
 
 static wh_status read_uniques(wh_sql_session *s, wh_arena *arena, wh_sql_relation *r,
@@ -310,12 +226,9 @@ static wh_status read_uniques(wh_sql_session *s, wh_arena *arena, wh_sql_relatio
       "SELECT INDEX_NAME, COLUMN_NAME, SUB_PART FROM information_schema.STATISTICS WHERE "
       "TABLE_SCHEMA = ? AND TABLE_NAME = ? AND NON_UNIQUE = 0 "
       "ORDER BY INDEX_NAME <> 'PRIMARY', INDEX_NAME, SEQ_IN_INDEX";
-  unique_look l = {.arena = arena, .relation = r};
+  wh_sql_unique_list l = {.arena = arena, .relation = r};
   WH_TRY(wh_mysql_ask(s, wh_str_of(sql), (wh_str[]){r->schema, r->table}, 2, take_index, &l, err));
-  WH_TRY(end_index(&l, err));
-  r->uniques = l.uniques;
-  r->unique_count = l.count;
-  return WH_OK;
+  return wh_sql_unique_end(&l, err);
 }
 
 // --- All of it -----------------------------------------------------------------------------------
@@ -326,7 +239,7 @@ wh_status wh_mysql_relate(wh_sql_session *s, wh_str table, wh_arena *arena, wh_s
   table_look l = {.arena = arena, .relation = &relation};
   wh_str home;
   WH_TRY(wh_mysql_home(s, arena, &home, err));
-  WH_TRY(find_table(s, home, table, &l, err));
+  WH_TRY(wh_sql_find_table(s, home, table, look_up, &l, &l.found, err));
   if (!l.found) return no_table(s, home, table, err);
   WH_TRY(judge_sink(&l, arena, &relation, err));
   WH_TRY(read_columns(s, arena, &relation, err));
@@ -336,20 +249,9 @@ wh_status wh_mysql_relate(wh_sql_session *s, wh_str table, wh_arena *arena, wh_s
   return WH_OK;
 }
 
-typedef struct one_text {
-  wh_arena *arena;
-  wh_str text;
-} one_text;
-
-static wh_status take_text(void *context, const wh_str *v, size_t count, wh_error *err) {
-  one_text *one = context;
-  (void)count;
-  return copy(one->arena, v[0], &one->text) ? WH_OK : wh_fail_memory(err);
-}
-
 wh_status wh_mysql_home(wh_sql_session *s, wh_arena *arena, wh_str *ret, wh_error *err) {
-  one_text one = {.arena = arena};
-  WH_TRY(wh_mysql_ask(s, WH_STR("SELECT DATABASE()"), NULL, 0, take_text, &one, err));
-  *ret = one.text;
+  wh_sql_names l = {.arena = arena};
+  WH_TRY(wh_mysql_ask(s, WH_STR("SELECT DATABASE()"), NULL, 0, wh_sql_names_take, &l, err));
+  *ret = l.count ? l.items[0] : (wh_str){0};
   return WH_OK;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "connect/mysql/types.h"
+#include "connect/sql_source.h"
 #include "data/value.h"
 
 // WH_ERR_NOT_FOUND with the nearest name. `table` may be "schema.table". Strings live in the arena.
@@ -11,26 +12,14 @@ wh_status wh_mysql_home(wh_sql_session *s, wh_arena *arena, wh_str *ret, wh_erro
 
 // --- Sources (select.c) --------------------------------------------------------------------------
 
-typedef struct wh_mysql_from {
-  wh_sql_relation relation; // types of its columns as they are read
-  wh_str query;             // without a closing semicolon; empty: a table
-  wh_str what;              // "sales_order", "the query", for messages
-} wh_mysql_from;
-
 // WH_ERR_USAGE for a query that is not one SELECT.
 wh_status wh_mysql_from_of(wh_mysql_session *s, wh_str table, wh_str query, wh_arena *arena,
-                           wh_mysql_from *ret, wh_error *err);
-// The column's index, or -1; exactly that name.
-ptrdiff_t wh_mysql_find(const wh_sql_relation *relation, wh_str name);
-// WH_ERR_NOT_FOUND: "sales_order has no column 'x'" with the nearest name.
-wh_status wh_mysql_no_column(const wh_mysql_session *s, const wh_mysql_from *from, wh_str name,
-                             wh_error *err);
-// ` FROM ...`
-bool wh_mysql_add_from(wh_buf *sql, const wh_mysql_from *from);
+                           wh_sql_from *ret, wh_error *err);
 // The column as it is fetched.
 bool wh_mysql_add_shown(wh_buf *sql, const wh_sql_column *column);
-wh_status wh_mysql_schema(const wh_mysql_session *s, const wh_sql_relation *relation,
-                          wh_arena *arena, wh_schema *ret, wh_error *err);
+// A wh_sql_schema_of.
+wh_status wh_mysql_schema(const wh_sql_session *s, const wh_sql_relation *relation, wh_arena *arena,
+                          wh_schema *ret, wh_error *err);
 
 // A value as a parameter of its own type. `time` is room for the parameter and lives as long; so
 // does `number`, for decimals.

@@ -4,17 +4,6 @@
 #include "data/format.h"
 #include "data/temporal.h"
 
-__attribute__((format(printf, 3, 4))) static wh_status refuse(const wh_mysql_session *s,
-                                                              wh_error *err, const char *fmt, ...) {
-  char text[512];
-  va_list args;
-  va_start(args, fmt);
-  vsnprintf(text, sizeof text, fmt, args);
-  va_end(args);
-  return wh_fail(err, WH_ERR_USAGE, "%.*s: the query %s", WH_STR_ARG(s->base.connection->name),
-                 text);
-}
-
 // --- Queries -------------------------------------------------------------------------------------
 
 enum {
@@ -27,10 +16,12 @@ enum {
 
 static wh_status does_not_run(wh_mysql_session *s, MYSQL_STMT *stmt, wh_error *err) {
   wh_mysql_trouble t = wh_mysql_trouble_of(s, stmt);
-  if (t.code == EMPTY_QUERY) return refuse(s, err, "is empty");
-  if (t.code == READ_ONLY) return refuse(s, err, "would write. A source only reads: use a SELECT");
+  if (t.code == EMPTY_QUERY) return wh_source_refuse(s->base.connection, err, "is empty");
+  if (t.code == READ_ONLY)
+    return wh_source_refuse(s->base.connection, err,
+                            "would write. A source only reads: use a SELECT");
   if (t.code == SYNTAX || t.code == BAD_FIELD || t.code == DUPLICATE_COLUMN)
-    return refuse(s, err, "does not run: %s", t.text);
+    return wh_source_refuse(s->base.connection, err, "does not run: %s", t.text);
   return wh_mysql_fail(s, &t, "reading the query", err);
 }
 
@@ -38,8 +29,9 @@ static wh_status check_names(wh_mysql_session *s, const MYSQL_STMT *stmt, wh_err
   for (unsigned i = 0; i < stmt->field_count; i++)
     for (unsigned k = 0; k < i; k++)
       if (wh_str_eq_nocase(wh_str_of(stmt->fields[i].name), wh_str_of(stmt->fields[k].name)))
-        return refuse(s, err, "has two columns named '%s'. Give one another name with AS",
-                      stmt->fields[i].name);
+        return wh_source_refuse(s->base.connection, err,
+                                "has two columns named '%s'. Give one another name with AS",
+                                stmt->fields[i].name);
   return WH_OK;
 }
 
@@ -91,83 +83,50 @@ static size_t statement_end(wh_str q, bool *ret_more) {
   return semicolon;
 }
 
-static wh_status from_query(wh_mysql_session *s, wh_str query, wh_arena *arena, wh_mysql_from *ret,
+static wh_status from_query(wh_mysql_session *s, wh_str query, wh_arena *arena, wh_sql_from *ret,
                             wh_error *err) {
-  if (memchr(query.data, 0, query.len)) return refuse(s, err, "has a NUL byte");
+  if (memchr(query.data, 0, query.len))
+    return wh_source_refuse(s->base.connection, err, "has a NUL byte");
   bool more;
   wh_str body = wh_arena_str(arena, wh_str_sub(query, 0, statement_end(query, &more)));
   if (!body.data) return wh_fail_memory(err);
-  *ret = (wh_mysql_from){.query = body, .what = WH_STR("the query")};
+  *ret = (wh_sql_from){.query = body, .what = WH_STR("the query")};
   ret->relation.rows_estimate = WH_SIZE_UNKNOWN;
   wh_mysql_will_wait(s);
   WH_CLEAN_MYSQL_STMT MYSQL_STMT *stmt = mysql_stmt_init(s->handle);
   if (!stmt) return wh_fail_memory(err);
   if (mysql_stmt_prepare(stmt, body.data, body.len)) {
     if (more && mysql_stmt_errno(stmt) == SYNTAX)
-      return refuse(s, err, "has more than one statement. Keep one SELECT");
+      return wh_source_refuse(s->base.connection, err,
+                              "has more than one statement. Keep one SELECT");
     return does_not_run(s, stmt, err);
   }
   if (mysql_stmt_param_count(stmt))
-    return refuse(s, err, "has a parameter ('?'), which nothing fills");
+    return wh_source_refuse(s->base.connection, err, "has a parameter ('?'), which nothing fills");
   if (mysql_stmt_field_count(stmt) == 0)
-    return refuse(s, err, "would write, or gives no rows. A source only reads: use a SELECT");
+    return wh_source_refuse(s->base.connection, err,
+                            "would write, or gives no rows. A source only reads: use a SELECT");
   WH_TRY(check_names(s, stmt, err));
   WH_TRY(name_columns(s, stmt, arena, &ret->relation, err));
   // SHOW and the like give rows, too, but nothing can be selected from them.
   WH_CLEAN_BUF wh_buf sql;
   wh_buf_init(&sql, s->base.connection->mem, WH_SQL_TEXT_MAX);
   wh_buf_add_c(&sql, "SELECT *");
-  wh_mysql_add_from(&sql, ret);
+  wh_sql_add_from(&sql, &s->base, ret);
   WH_TRY(wh_buf_check(&sql, err));
   if (!mysql_stmt_prepare(stmt, sql.data, sql.len)) return WH_OK;
-  if (mysql_stmt_errno(stmt) == SYNTAX) return refuse(s, err, "is not a SELECT that gives rows");
+  if (mysql_stmt_errno(stmt) == SYNTAX)
+    return wh_source_refuse(s->base.connection, err, "is not a SELECT that gives rows");
   return does_not_run(s, stmt, err);
 }
 
 wh_status wh_mysql_from_of(wh_mysql_session *s, wh_str table, wh_str query, wh_arena *arena,
-                           wh_mysql_from *ret, wh_error *err) {
+                           wh_sql_from *ret, wh_error *err) {
   if (query.len) return from_query(s, query, arena, ret, err);
-  wh_mysql_from from = {0};
-  WH_TRY(wh_mysql_relate(&s->base, table, arena, &from.relation, err));
-  from.what = from.relation.table;
-  *ret = from;
-  return WH_OK;
+  return wh_sql_from_table(&s->base, table, arena, ret, err);
 }
 
 // --- Pieces --------------------------------------------------------------------------------------
-
-ptrdiff_t wh_mysql_find(const wh_sql_relation *relation, wh_str name) {
-  for (size_t i = 0; i < relation->count; i++)
-    if (wh_str_eq(relation->columns[i].name, name)) return (ptrdiff_t)i;
-  return -1;
-}
-
-wh_status wh_mysql_no_column(const wh_mysql_session *s, const wh_mysql_from *from, wh_str name,
-                             wh_error *err) {
-  WH_CLEAN_ARENA wh_arena arena;
-  wh_arena_init(&arena, s->base.connection->mem);
-  wh_str *names = WH_NEW_ARRAY(&arena, from->relation.count, wh_str);
-  if (!names) return wh_fail_memory(err);
-  for (size_t i = 0; i < from->relation.count; i++)
-    names[i] = from->relation.columns[i].name;
-  wh_str near = wh_str_nearest(name, names, from->relation.count);
-  return wh_fail(err, WH_ERR_NOT_FOUND, "%.*s: %.*s has no column '%.*s'%s%.*s%s",
-                 WH_STR_ARG(s->base.connection->name), WH_STR_ARG(from->what), WH_STR_ARG(name),
-                 near.len ? ". Did you mean '" : "", WH_STR_ARG(near), near.len ? "'?" : "");
-}
-
-bool wh_mysql_add_from(wh_buf *sql, const wh_mysql_from *from) {
-  wh_buf_add_c(sql, " FROM ");
-  if (!from->query.len) {
-    wh_mysql_add_name(sql, from->relation.schema);
-    wh_buf_add_char(sql, '.');
-    return wh_mysql_add_name(sql, from->relation.table);
-  }
-  // The line break ends a comment that the query may end with.
-  wh_buf_add_char(sql, '(');
-  wh_buf_add_str(sql, from->query);
-  return wh_buf_add_c(sql, "\n) AS q");
-}
 
 bool wh_mysql_add_shown(wh_buf *sql, const wh_sql_column *column) {
   if (wh_mysql_native_of(column) != WH_MYSQL_GEOMETRY) return wh_mysql_add_name(sql, column->name);
@@ -180,9 +139,10 @@ static bool may_be_zero(const wh_type *type) {
   return type->kind == WH_DATE || type->kind == WH_TIMESTAMP;
 }
 
-wh_status wh_mysql_schema(const wh_mysql_session *s, const wh_sql_relation *r, wh_arena *arena,
+wh_status wh_mysql_schema(const wh_sql_session *s, const wh_sql_relation *r, wh_arena *arena,
                           wh_schema *ret, wh_error *err) {
-  bool zero_is_null = wh_mysql_options_of(s)->zero_dates == WH_MYSQL_ZERO_NULL;
+  const wh_mysql_options *options = s->connection->options;
+  bool zero_is_null = options->zero_dates == WH_MYSQL_ZERO_NULL;
   wh_field *fields = WH_NEW_ARRAY(arena, r->count, wh_field);
   if (!fields) return wh_fail_memory(err);
   for (size_t i = 0; i < r->count; i++) {

@@ -46,6 +46,8 @@ typedef struct wh_mysql_trouble {
 wh_mysql_trouble wh_mysql_trouble_of(wh_mysql_session *s, MYSQL_STMT *stmt);
 // "NAME: <doing>: <what happened>" with the status and the retry flag that the code means. A value
 // that the server refuses (WH_ERR_TYPE) is told without the name: see connect/sql.h.
+// wh_sql_driver.hide_values.
+void wh_mysql_hide_values(char *reason);
 wh_status wh_mysql_fail(const wh_mysql_session *s, const wh_mysql_trouble *t, const char *doing,
                         wh_error *err);
 // The same for a login that failed.

@@ -141,7 +141,7 @@ static wh_status binary_param(const wh_value *v, wh_arena *arena, param *ret, wh
 static wh_status make_param(const wh_odbc_column *c, const wh_value *v, wh_arena *arena, param *ret,
                             wh_error *err) {
   enum { TIME_CHARACTERS = 18, INT_DIGITS = 19 };
-  bool is_number = wh_kind_is_int(c->type.kind);
+  bool is_number = wh_kind_is_int(c->sql.type.kind);
   switch (v->type.kind) {
   case WH_STRING:
     return text_param(c, v->as.s, arena, ret, err);

@@ -1,6 +1,7 @@
 // What went wrong, in words.
 #include "connect/odbc/session.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 // --- What the driver says ------------------------------------------------------------------------
@@ -18,21 +19,37 @@ static wh_str first_line(wh_str text) {
   return text;
 }
 
-static void take_record(const wh_odbc_session *s, const SQLWCHAR *state, const SQLWCHAR *text,
-                        size_t units, wh_odbc_trouble *ret) {
+// The whole message, as UTF-8 with a NUL behind it.
+static bool get_message(SQLSMALLINT kind, SQLHANDLE handle, SQLSMALLINT number, SQLWCHAR *state,
+                        wh_buf *out) {
+  WH_CLEAN_BUF wh_buf wide;
+  wh_buf_init(&wide, out->mem, 0);
+  SQLINTEGER code;
+  SQLSMALLINT room = WH_ODBC_MESSAGE_MAX, units = 0;
+  for (int turn = 0; turn < 2; turn++) { // the second knows how long it is
+    if (!wh_buf_reserve(&wide, (size_t)room * sizeof(SQLWCHAR))) return false;
+    memset(wide.data, 0, (size_t)room * sizeof(SQLWCHAR));
+    SQLRETURN rc = wh_odbc.SQLGetDiagRecW(kind, handle, number, state, &code, (SQLWCHAR *)wide.data,
+                                          room, &units);
+    if (!SQL_SUCCEEDED(rc)) return false;
+    if (units < room || room == SHRT_MAX) break;
+    room = units < SHRT_MAX ? (SQLSMALLINT)(units + 1) : SHRT_MAX;
+  }
+  size_t len = units < 0 ? 0 : units < room ? (size_t)units : (size_t)room - 1;
+  (void)wh_odbc_from_wide((SQLWCHAR *)wide.data, len, out);
+  return wh_buf_add_char(out, 0);
+}
+
+// Secrets go before anything is cut off, so that no part of one is left.
+static void take_record(const wh_odbc_session *s, const SQLWCHAR *state, wh_buf *message,
+                        wh_odbc_trouble *ret) {
   for (int i = 0; i < WH_ODBC_STATE_LEN; i++)
     ret->state[i] = state[i] < 0x80 ? (char)state[i] : '?';
   ret->state[WH_ODBC_STATE_LEN] = 0;
-  WH_CLEAN_BUF wh_buf utf8;
-  wh_buf_init(&utf8, s->connection->mem, 0);
-  (void)wh_odbc_from_wide(text, units, &utf8);
-  wh_str line = first_line(wh_buf_str(&utf8));
-  // Secrets go before it is cut, so that no part of one is left.
-  char whole[4 * WH_ODBC_MESSAGE_MAX];
-  snprintf(whole, sizeof whole, "%.*s", (int)wh_utf8_cut(line, sizeof whole - 1), line.data);
-  wh_odbc_mask(wh_odbc_options_of(s), whole);
-  size_t shown = wh_utf8_cut(wh_str_of(whole), sizeof ret->text - 1);
-  snprintf(ret->text, sizeof ret->text, "%.*s", (int)shown, whole);
+  wh_odbc_mask(wh_odbc_options_of(s), message->data);
+  wh_str line = first_line(wh_str_of(message->data));
+  size_t shown = wh_utf8_cut(line, sizeof ret->text - 1);
+  snprintf(ret->text, sizeof ret->text, "%.*s", (int)shown, line.data);
 }
 
 void wh_odbc_trouble_of(const wh_odbc_session *s, SQLSMALLINT kind, SQLHANDLE handle,
@@ -40,19 +57,14 @@ void wh_odbc_trouble_of(const wh_odbc_session *s, SQLSMALLINT kind, SQLHANDLE ha
   enum { RECORDS_MAX = 8 };
   *ret = (wh_odbc_trouble){.text = "the driver does not say why"};
   for (SQLSMALLINT i = 1; i <= RECORDS_MAX; i++) {
-    SQLWCHAR state[WH_ODBC_STATE_LEN + 1] = {0}, text[WH_ODBC_MESSAGE_MAX] = {0};
-    SQLINTEGER code;
-    SQLSMALLINT units = 0;
-    SQLRETURN rc =
-        wh_odbc.SQLGetDiagRecW(kind, handle, i, state, &code, text, WH_ODBC_MESSAGE_MAX, &units);
-    if (!SQL_SUCCEEDED(rc)) return;
+    SQLWCHAR state[WH_ODBC_STATE_LEN + 1] = {0};
+    WH_CLEAN_BUF wh_buf message;
+    wh_buf_init(&message, s->connection->mem, 0);
+    if (!get_message(kind, handle, i, state, &message)) return;
     // Warnings come first with some drivers; an error behind them is what counts.
     bool is_warning = state[0] == '0' && state[1] == '1';
     if (i > 1 && is_warning) continue;
-    size_t len = units < 0                      ? 0
-                 : units >= WH_ODBC_MESSAGE_MAX ? WH_ODBC_MESSAGE_MAX - 1
-                                                : (size_t)units;
-    take_record(s, state, text, len, ret);
+    take_record(s, state, &message, ret);
     if (!is_warning) return;
   }
 }
@@ -158,6 +170,13 @@ static bool is_installed(const wh_odbc_session *s) {
   return wh_str_eq_nocase(nearest_name(s, given, &arena), given);
 }
 
+// PostgreSQL's driver has one state for all that may happen before it is connected.
+static bool is_user_refused(const wh_odbc_trouble *t) {
+  return wh_str_starts(wh_str_of(t->state), "28") ||
+         strcasestr(t->text, "password authentication failed") ||
+         strcasestr(t->text, "no password supplied");
+}
+
 wh_status wh_odbc_fail_login(const wh_odbc_session *s, wh_error *err) {
   const wh_odbc_options *o = wh_odbc_options_of(s);
   const wh_connection *c = s->connection;
@@ -170,7 +189,7 @@ wh_status wh_odbc_fail_login(const wh_odbc_session *s, wh_error *err) {
     return wh_fail(err, WH_ERR_NOT_FOUND,
                    "%.*s: the ODBC driver cannot be used: %s. Is its package installed?",
                    WH_STR_ARG(c->name), t.text);
-  if (wh_str_starts(state, "28"))
+  if (is_user_refused(&t))
     return wh_fail(err, WH_ERR_DENIED,
                    "%.*s: the database refuses the user '%.*s'. Check `user` and `password`%s",
                    WH_STR_ARG(c->name), WH_STR_ARG(o->user),

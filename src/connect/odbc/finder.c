@@ -29,23 +29,6 @@ static void finder_close(wh_finder *base) {
 
 // --- Finding -------------------------------------------------------------------------------------
 
-// The value as one of the column's type, or WH_ERR_TYPE when it is none. Text lives in the arena.
-static wh_status key_value(const finder *f, size_t i, const wh_value *given, wh_arena *arena,
-                           wh_value *ret, wh_error *err) {
-  const wh_type *type = &f->key.fields[i].type;
-  if (given->is_null) return WH_ERR_TYPE;
-  *ret = *given;
-  if (wh_type_eq(&given->type, type)) return WH_OK;
-  WH_CLEAN_BUF wh_buf text;
-  wh_buf_init(&text, f->arena.mem, 0);
-  wh_value_write(given, &text);
-  WH_TRY(wh_buf_check(&text, err));
-  wh_error reason = {0};
-  wh_status status = wh_value_parse(wh_buf_str(&text), type, arena, ret, &reason);
-  if (status == WH_OK || status == WH_ERR_TYPE) return status;
-  return wh_fail(err, status, "%s", reason.text);
-}
-
 // The database compares text by rules of its own; by its bytes it is compared here.
 static wh_status is_same_key(finder *f, wh_odbc_rows *rows, const wh_value *key, bool *ret,
                              wh_error *err) {
@@ -108,7 +91,7 @@ static wh_status run(finder *f, const wh_value *key, wh_arena *arena, wh_batch *
   if (!values) return wh_fail_memory(err);
   WH_TRY(wh_odbc_statement(f->session, &stmt, err));
   for (size_t i = 0; i < f->key.count; i++) {
-    WH_TRY(key_value(f, i, &key[i], arena, &values[i], err));
+    WH_TRY(wh_source_key_value(&key[i], &f->key.fields[i].type, arena, &values[i], err));
     WH_TRY(wh_odbc_bind(f->session, stmt, (SQLUSMALLINT)(i + 1), f->columns[f->show.count + i],
                         &values[i], arena, err));
   }
@@ -141,12 +124,12 @@ static wh_status add_columns(finder *f, const wh_str *names, size_t count, size_
   wh_field *fields = WH_NEW_ARRAY(&f->arena, count, wh_field);
   if (!fields) return wh_fail_memory(err);
   for (size_t i = 0; i < count; i++) {
-    ptrdiff_t at = wh_odbc_find(&f->relation, names[i]);
+    ptrdiff_t at = wh_sql_find(WH_SQL_COLUMNS(&f->relation), names[i]);
     if (at < 0) return wh_odbc_no_column(f->session, &f->relation, names[i], err);
     const wh_odbc_column *c = f->columns[from + i] = &f->relation.columns[at];
-    fields[i] = (wh_field){.name = c->name, .type = c->type, .nullable = c->nullable};
+    fields[i] = (wh_field){.name = c->sql.name, .type = c->sql.type, .nullable = c->sql.nullable};
     if (from + i) wh_buf_add_c(&f->sql, ", ");
-    WH_TRY(wh_odbc_add_name(f->session, &f->sql, c->name, err));
+    WH_TRY(wh_odbc_add_name(f->session, &f->sql, c->sql.name, err));
   }
   *ret = (wh_schema){.count = count, .fields = fields};
   return WH_OK;

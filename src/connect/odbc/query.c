@@ -1,36 +1,6 @@
 // A query of the user's: one SELECT.
 #include "connect/odbc/relate.h"
 
-__attribute__((format(printf, 3, 4))) static wh_status refuse(const wh_odbc_session *s,
-                                                              wh_error *err, const char *fmt, ...) {
-  char text[512];
-  va_list args;
-  va_start(args, fmt);
-  vsnprintf(text, sizeof text, fmt, args);
-  va_end(args);
-  return wh_fail(err, WH_ERR_USAGE, "%.*s: the query %s", WH_STR_ARG(s->connection->name), text);
-}
-
-static bool is_space(char c) {
-  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-// Behind white space and comments.
-static size_t skip(wh_str q, size_t at) {
-  for (;;) {
-    while (at < q.len && is_space(q.data[at]))
-      at++;
-    if (at + 1 < q.len && q.data[at] == '-' && q.data[at + 1] == '-') {
-      at = wh_str_find(q, at, '\n');
-    } else if (at + 1 < q.len && q.data[at] == '/' && q.data[at + 1] == '*') {
-      const char *end = memmem(q.data + at + 2, q.len - at - 2, "*/", 2);
-      at = end ? (size_t)(end - q.data) + 2 : q.len;
-    } else {
-      return at;
-    }
-  }
-}
-
 // Behind a character, or what is between quotes. A doubled quote is found as two texts.
 static size_t step(wh_str q, size_t at) {
   char c = q.data[at++];
@@ -45,7 +15,7 @@ static wh_str one_statement(wh_str q, bool *ret_more) {
   size_t end = 0;
   bool ended = false;
   *ret_more = false;
-  for (size_t at = skip(q, 0); at < q.len; at = skip(q, at)) {
+  for (size_t at = wh_source_skip(q, 0); at < q.len; at = wh_source_skip(q, at)) {
     bool is_end = q.data[at] == ';';
     at = step(q, at);
     *ret_more |= ended && !is_end;
@@ -56,9 +26,9 @@ static wh_str one_statement(wh_str q, bool *ret_more) {
 }
 
 static bool begins_with(wh_str q, const char *word) {
-  size_t at = skip(q, 0), len = strlen(word);
+  size_t at = wh_source_skip(q, 0), len = strlen(word);
   while (at < q.len && q.data[at] == '(')
-    at = skip(q, at + 1);
+    at = wh_source_skip(q, at + 1);
   if (!wh_str_eq_nocase(wh_str_sub(q, at, at + len), wh_str_of(word))) return false;
   char next = at + len < q.len ? q.data[at + len] : ' ';
   bool is_word = (next >= 'a' && next <= 'z') || (next >= 'A' && next <= 'Z') ||
@@ -68,12 +38,15 @@ static bool begins_with(wh_str q, const char *word) {
 
 static wh_status check_names(wh_odbc_session *s, const wh_odbc_relation *r, wh_error *err) {
   for (size_t i = 0; i < r->count; i++) {
-    wh_str name = r->columns[i].name;
-    if (!name.len) return refuse(s, err, "has a column without a name. Give it one with AS");
+    wh_str name = r->columns[i].sql.name;
+    if (!name.len)
+      return wh_source_refuse(s->connection, err,
+                              "has a column without a name. Give it one with AS");
     for (size_t k = 0; k < i; k++)
-      if (wh_str_eq_nocase(name, r->columns[k].name))
-        return refuse(s, err, "has two columns named '%.*s'. Give one another name with AS",
-                      (int)wh_utf8_cut(name, 128), name.data);
+      if (wh_str_eq_nocase(name, r->columns[k].sql.name))
+        return wh_source_refuse(s->connection, err,
+                                "has two columns named '%.*s'. Give one another name with AS",
+                                (int)wh_utf8_cut(name, 128), name.data);
   }
   return WH_OK;
 }
@@ -85,7 +58,7 @@ static wh_status does_not_run(wh_odbc_session *s, SQLHSTMT stmt, wh_error *err) 
   wh_odbc_trouble_of(s, SQL_HANDLE_STMT, stmt, &t);
   wh_status status = wh_odbc_fail(s, stmt, "reading the query", &inner);
   if (status == WH_ERR_IO || status == WH_ERR_NOT_FOUND)
-    return refuse(s, err, "does not run: %s", t.text);
+    return wh_source_refuse(s->connection, err, "does not run: %s", t.text);
   if (err) *err = inner;
   return status;
 }
@@ -103,9 +76,11 @@ static wh_status describe(wh_odbc_session *s, SQLHSTMT stmt, wh_arena *arena, wh
   if (SQL_SUCCEEDED(rc) && !SQL_SUCCEEDED(wh_odbc.SQLNumParams(stmt, &params))) params = 0;
   wh_odbc_end_call(s);
   if (!SQL_SUCCEEDED(rc)) return does_not_run(s, stmt, err);
-  if (params) return refuse(s, err, "has a parameter ('?'), which nothing fills");
+  if (params)
+    return wh_source_refuse(s->connection, err, "has a parameter ('?'), which nothing fills");
   if (!columns)
-    return refuse(s, err, "would write, or gives no rows. A source only reads: use a SELECT");
+    return wh_source_refuse(s->connection, err,
+                            "would write, or gives no rows. A source only reads: use a SELECT");
   WH_TRY(wh_odbc_describe_columns(s, stmt, arena, r, err));
   return check_names(s, r, err);
 }
@@ -114,12 +89,15 @@ wh_status wh_odbc_relate_query(wh_odbc_session *s, wh_str query, wh_arena *arena
                                wh_odbc_relation *ret, wh_error *err) {
   bool more;
   wh_odbc_relation r = {.query = one_statement(query, &more), .what = WH_STR("the query")};
-  if (memchr(query.data, 0, query.len)) return refuse(s, err, "has a NUL byte");
-  if (!wh_utf8_valid(query)) return refuse(s, err, "is not UTF-8");
-  if (!r.query.len) return refuse(s, err, "is empty");
+  if (memchr(query.data, 0, query.len))
+    return wh_source_refuse(s->connection, err, "has a NUL byte");
+  if (!wh_utf8_valid(query)) return wh_source_refuse(s->connection, err, "is not UTF-8");
+  if (!r.query.len) return wh_source_refuse(s->connection, err, "is empty");
   if (!begins_with(query, "SELECT") && !begins_with(query, "WITH"))
-    return refuse(s, err, "would write, or gives no rows. A source only reads: use a SELECT");
-  if (more) return refuse(s, err, "has more than one statement. Keep one SELECT");
+    return wh_source_refuse(s->connection, err,
+                            "would write, or gives no rows. A source only reads: use a SELECT");
+  if (more)
+    return wh_source_refuse(s->connection, err, "has more than one statement. Keep one SELECT");
   r.query = wh_arena_str(arena, r.query);
   if (!r.query.data) return wh_fail_memory(err);
   WH_CLEAN_ODBC_STMT SQLHSTMT stmt = SQL_NULL_HSTMT;

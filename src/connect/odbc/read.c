@@ -65,7 +65,7 @@ static bool is_plain_query(const reader *r) {
   const wh_odbc_relation *q = &r->relation;
   if (!q->query.len || r->cursor >= 0 || q->count != r->base.schema.count) return false;
   for (size_t i = 0; i < q->count; i++)
-    if (!wh_str_eq(q->columns[i].name, r->base.schema.fields[i].name)) return false;
+    if (!wh_str_eq(q->columns[i].sql.name, r->base.schema.fields[i].name)) return false;
   return true;
 }
 
@@ -74,17 +74,17 @@ static wh_status add_condition(const reader *r, const wh_source_query *query, wh
   const wh_odbc_column *c = &r->relation.columns[r->cursor];
   wh_buf_add_c(sql, " WHERE (");
   if (query->has_from) {
-    WH_TRY(wh_odbc_add_name(r->session, sql, c->name, err));
+    WH_TRY(wh_odbc_add_name(r->session, sql, c->sql.name, err));
     wh_buf_add_c(sql, " >= ?");
   }
   if (query->has_from && query->has_to) wh_buf_add_c(sql, " AND ");
   if (query->has_to) {
-    WH_TRY(wh_odbc_add_name(r->session, sql, c->name, err));
+    WH_TRY(wh_odbc_add_name(r->session, sql, c->sql.name, err));
     wh_buf_add_c(sql, " < ?");
   }
-  if (c->nullable) {
+  if (c->sql.nullable) {
     wh_buf_add_c(sql, " OR ");
-    WH_TRY(wh_odbc_add_name(r->session, sql, c->name, err));
+    WH_TRY(wh_odbc_add_name(r->session, sql, c->sql.name, err));
     wh_buf_add_c(sql, " IS NULL");
   }
   wh_buf_add_char(sql, ')');
@@ -120,7 +120,7 @@ static wh_status bind_cursor(reader *r, const wh_source_query *query, wh_error *
 static wh_status set_cursor(reader *r, const wh_source_query *query, wh_error *err) {
   r->cursor = -1;
   if (!query->cursor.len || (!query->has_from && !query->has_to)) return WH_OK;
-  r->cursor = wh_odbc_find(&r->relation, query->cursor);
+  r->cursor = wh_sql_find(WH_SQL_COLUMNS(&r->relation), query->cursor);
   return r->cursor < 0 ? wh_odbc_no_column(r->session, &r->relation, query->cursor, err) : WH_OK;
 }
 
@@ -136,7 +136,7 @@ static wh_status open_rows(reader *r, wh_error *err) {
   const wh_odbc_column **columns = WH_NEW_ARRAY(&r->base.arena, count, const wh_odbc_column *);
   if (!columns) return wh_fail_memory(err);
   for (size_t i = 0; i < count; i++) {
-    ptrdiff_t at = wh_odbc_find(&r->relation, r->base.schema.fields[i].name);
+    ptrdiff_t at = wh_sql_find(WH_SQL_COLUMNS(&r->relation), r->base.schema.fields[i].name);
     if (at < 0)
       return wh_odbc_no_column(r->session, &r->relation, r->base.schema.fields[i].name, err);
     columns[i] = &r->relation.columns[at];
@@ -149,7 +149,8 @@ static wh_status open_rows(reader *r, wh_error *err) {
                            &r->base.arena, &r->rows, err);
 }
 
-static wh_status start(reader *r, const wh_source_query *query, wh_error *err) {
+static wh_status start(wh_row_reader *base, const wh_source_query *query, wh_error *err) {
+  reader *r = (reader *)base;
   wh_connection *c = r->base.connection;
   wh_buf_init(&r->scratch, c->mem, 0);
   WH_TRY(wh_odbc_open(c, false, &r->session, err));
@@ -172,15 +173,13 @@ static wh_status start(reader *r, const wh_source_query *query, wh_error *err) {
 wh_status wh_odbc_open_reader(wh_connection *c, const wh_source_query *query,
                               const wh_schema *schema, wh_reader **ret, wh_error *err) {
   static const wh_row_reader_type type = {
+      .size = sizeof(reader),
+      .start = start,
       .fetch = fetch,
       .append = append,
       .write_json = write_json,
       .close = reader_close,
   };
-  wh_row_reader *rows = NULL;
   const wh_odbc_options *options = c->options;
-  wh_status status = wh_row_reader_new(&type, sizeof(reader), c, query, schema,
-                                       options->rows_per_second, &rows, err);
-  if (status == WH_OK) status = start((reader *)rows, query, err);
-  return wh_row_reader_opened(rows, status, ret);
+  return wh_row_reader_open(&type, c, query, schema, options->rows_per_second, ret, err);
 }

@@ -14,10 +14,7 @@ static wh_status no_table(wh_odbc_session *s, wh_str table, wh_error *err) {
   if (!names) return wh_fail_memory(err);
   for (size_t i = 0; i < all.count; i++)
     names[i] = all.items[i].name;
-  wh_str near = all.count ? wh_str_nearest(table, names, all.count) : (wh_str){0};
-  return wh_fail(err, WH_ERR_NOT_FOUND, "%.*s: no table or view '%.*s'%s%.*s%s",
-                 WH_STR_ARG(s->connection->name), WH_STR_ARG(table),
-                 near.len ? ". Did you mean '" : "", WH_STR_ARG(near), near.len ? "'?" : "");
+  return wh_source_no_table(s->connection, table, names, all.count, err);
 }
 
 // Of several schemas the one that belongs to the user.
@@ -84,9 +81,9 @@ static wh_status describe_column(wh_odbc_session *s, SQLHSTMT stmt, SQLUSMALLINT
     return utf8.failed ? wh_fail_memory(err)
                        : wh_fail(err, WH_ERR_DATA, "%.*s: the name of column %d is no text",
                                  WH_STR_ARG(s->connection->name), number);
-  c.name = wh_arena_str(arena, wh_buf_str(&utf8));
-  if (!c.name.data) return wh_fail_memory(err);
-  c.nullable = nullable != SQL_NO_NULLS;
+  c.sql.name = wh_arena_str(arena, wh_buf_str(&utf8));
+  if (!c.sql.name.data) return wh_fail_memory(err);
+  c.sql.nullable = nullable != SQL_NO_NULLS;
   (void)wh_odbc.SQLColAttributeW(stmt, number, SQL_DESC_UNSIGNED, NULL, 0, NULL, &is_unsigned);
   wh_odbc_set_type(&c, is_unsigned == SQL_TRUE);
   *ret = c;
@@ -156,9 +153,9 @@ static wh_status take_nullable(wh_odbc_session *s, SQLHSTMT stmt, wh_odbc_relati
     WH_TRY(wh_odbc_get_text(s, stmt, TABLE, &text, doing, err));
     is_ours = is_ours && wh_str_eq(wh_buf_str(&text), r->table);
     WH_TRY(wh_odbc_get_text(s, stmt, COLUMN, &text, doing, err));
-    ptrdiff_t at = wh_odbc_find(r, wh_buf_str(&text));
+    ptrdiff_t at = wh_sql_find(WH_SQL_COLUMNS(r), wh_buf_str(&text));
     WH_TRY(get_number(s, stmt, NULLABLE, &text, &nullable, err));
-    if (is_ours && at >= 0 && nullable == SQL_NO_NULLS) r->columns[at].nullable = false;
+    if (is_ours && at >= 0 && nullable == SQL_NO_NULLS) r->columns[at].sql.nullable = false;
   }
 }
 
@@ -173,9 +170,9 @@ static wh_status take_keys(wh_odbc_session *s, SQLHSTMT stmt, wh_odbc_relation *
     WH_TRY(wh_odbc_fetch_one(s, stmt, doing, &row, err));
     if (!row) return WH_OK;
     WH_TRY(wh_odbc_get_text(s, stmt, COLUMN, &text, doing, err));
-    ptrdiff_t at = wh_odbc_find(r, wh_buf_str(&text));
+    ptrdiff_t at = wh_sql_find(WH_SQL_COLUMNS(r), wh_buf_str(&text));
     WH_TRY(get_number(s, stmt, POSITION, &text, &position, err));
-    if (at >= 0 && position > 0) r->columns[at].key_position = (uint32_t)position;
+    if (at >= 0 && position > 0) r->columns[at].sql.key_position = (uint32_t)position;
   }
 }
 
@@ -230,24 +227,10 @@ wh_status wh_odbc_relate(wh_odbc_session *s, wh_str table, wh_str query, wh_aren
 
 // --- Pieces --------------------------------------------------------------------------------------
 
-ptrdiff_t wh_odbc_find(const wh_odbc_relation *r, wh_str name) {
-  for (size_t i = 0; i < r->count; i++)
-    if (wh_str_eq(r->columns[i].name, name)) return (ptrdiff_t)i;
-  return -1;
-}
-
 wh_status wh_odbc_no_column(const wh_odbc_session *s, const wh_odbc_relation *r, wh_str name,
                             wh_error *err) {
-  WH_CLEAN_ARENA wh_arena arena;
-  wh_arena_init(&arena, s->connection->mem);
-  wh_str *names = WH_NEW_ARRAY(&arena, r->count, wh_str);
-  if (!names) return wh_fail_memory(err);
-  for (size_t i = 0; i < r->count; i++)
-    names[i] = r->columns[i].name;
-  wh_str near = wh_str_nearest(name, names, r->count);
-  return wh_fail(err, WH_ERR_NOT_FOUND, "%.*s: %.*s has no column '%.*s'%s%.*s%s",
-                 WH_STR_ARG(s->connection->name), WH_STR_ARG(r->what), WH_STR_ARG(name),
-                 near.len ? ". Did you mean '" : "", WH_STR_ARG(near), near.len ? "'?" : "");
+  return wh_source_no_column(s->connection, r->what, name, r->columns, r->count, sizeof *r->columns,
+                             err);
 }
 
 // Oracle takes no AS in front of another name of a table.
@@ -265,17 +248,4 @@ wh_status wh_odbc_add_from(const wh_odbc_session *s, wh_buf *sql, const wh_odbc_
     wh_buf_add_char(sql, '.');
   }
   return wh_odbc_add_name(s, sql, r->table, err);
-}
-
-wh_status wh_odbc_schema(const wh_odbc_relation *r, wh_arena *arena, wh_schema *ret,
-                         wh_error *err) {
-  wh_field *fields = WH_NEW_ARRAY(arena, r->count, wh_field);
-  if (!fields) return wh_fail_memory(err);
-  for (size_t i = 0; i < r->count; i++)
-    fields[i] = (wh_field){.name = r->columns[i].name,
-                           .type = r->columns[i].type,
-                           .nullable = r->columns[i].nullable,
-                           .privacy = WH_INTERNAL};
-  *ret = (wh_schema){.count = r->count, .fields = fields};
-  return WH_OK;
 }

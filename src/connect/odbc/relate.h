@@ -41,12 +41,9 @@ wh_status wh_odbc_describe_columns(wh_odbc_session *s, SQLHSTMT stmt, wh_arena *
 wh_status wh_odbc_relate_query(wh_odbc_session *s, wh_str query, wh_arena *arena,
                                wh_odbc_relation *ret, wh_error *err);
 
-// The column's index, or -1; exactly that name.
-ptrdiff_t wh_odbc_find(const wh_odbc_relation *r, wh_str name);
 // WH_ERR_NOT_FOUND: "sales_order has no column 'x'" with the nearest name.
 wh_status wh_odbc_no_column(const wh_odbc_session *s, const wh_odbc_relation *r, wh_str name,
                             wh_error *err);
 // ` FROM ...`
 wh_status wh_odbc_add_from(const wh_odbc_session *s, wh_buf *sql, const wh_odbc_relation *r,
                            wh_error *err);
-wh_status wh_odbc_schema(const wh_odbc_relation *r, wh_arena *arena, wh_schema *ret, wh_error *err);

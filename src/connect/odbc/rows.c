@@ -19,7 +19,7 @@ struct wh_odbc_slot {
 
 static wh_odbc_form form_of(const wh_odbc_session *s, const wh_odbc_column *c) {
   bool structures = wh_odbc_options_of(s)->dates == WH_ODBC_DATES_BINARY;
-  switch (c->type.kind) {
+  switch (c->sql.type.kind) {
   case WH_STRING:
     return WH_ODBC_WIDE;
   case WH_BINARY:

@@ -4,7 +4,7 @@
 #include "base/buf.h"
 #include "connect/odbc/api.h"
 
-enum { WH_ODBC_MESSAGE_MAX = 400, WH_ODBC_STATE_LEN = 5 };
+enum { WH_ODBC_MESSAGE_MAX = 400, WH_ODBC_STATE_LEN = 5 }; // bytes that are shown
 
 typedef struct wh_odbc_watch wh_odbc_watch;
 

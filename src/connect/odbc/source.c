@@ -1,22 +1,6 @@
 #include "connect/odbc/source.h"
 #include "connect/table_list.h"
 
-static wh_status key_of(const wh_odbc_relation *r, wh_arena *arena, const wh_str **ret,
-                        size_t *ret_count, wh_error *err) {
-  size_t count = 0;
-  for (size_t i = 0; i < r->count; i++)
-    count += r->columns[i].key_position != 0;
-  wh_str *key = WH_NEW_ARRAY(arena, count, wh_str);
-  if (!key) return wh_fail_memory(err);
-  for (size_t i = 0; i < r->count; i++) {
-    uint32_t at = r->columns[i].key_position;
-    if (at && at <= count) key[at - 1] = r->columns[i].name;
-  }
-  *ret = key;
-  *ret_count = count;
-  return WH_OK;
-}
-
 // --- Names ---------------------------------------------------------------------------------------
 
 static wh_status list_tables(wh_connection *c, wh_arena *arena, wh_table_name **ret,
@@ -47,9 +31,9 @@ static wh_status describe_table(wh_odbc_session *s, const wh_odbc_table *t, int6
                                 wh_arena *arena, wh_table_info *info, wh_error *err) {
   wh_odbc_relation r;
   WH_TRY(wh_odbc_relate(s, info->name, (wh_str){0}, arena, &r, err));
-  WH_TRY(wh_odbc_schema(&r, arena, &info->schema, err));
+  WH_TRY(wh_sql_schema(WH_SQL_COLUMNS(&r), arena, &info->schema, err));
   if (!t->is_view) WH_TRY(wh_odbc_count(s, &r, count_us, &info->rows, err));
-  return key_of(&r, arena, &info->key, &info->key_count, err);
+  return wh_sql_key(WH_SQL_COLUMNS(&r), arena, &info->key, &info->key_count, err);
 }
 
 static wh_status discover(wh_connection *c, wh_arena *arena, wh_table_visit visit, void *context,
@@ -86,10 +70,10 @@ static wh_status describe(wh_connection *c, const wh_source_query *query, wh_are
   int64_t count_us = WH_ODBC_COUNT_US;
   WH_TRY(wh_odbc_open(c, false, &s, err));
   WH_TRY(wh_odbc_relate(s, query->table, query->query, arena, &r, err));
-  if (query->cursor.len && wh_odbc_find(&r, query->cursor) < 0)
+  if (query->cursor.len && wh_sql_find(WH_SQL_COLUMNS(&r), query->cursor) < 0)
     return wh_odbc_no_column(s, &r, query->cursor, err);
-  WH_TRY(wh_odbc_schema(&r, arena, &info.schema, err));
-  WH_TRY(key_of(&r, arena, &info.key, &info.key_count, err));
+  WH_TRY(wh_sql_schema(WH_SQL_COLUMNS(&r), arena, &info.schema, err));
+  WH_TRY(wh_sql_key(WH_SQL_COLUMNS(&r), arena, &info.key, &info.key_count, err));
   if (!query->has_from && !query->has_to) WH_TRY(wh_odbc_count(s, &r, &count_us, &rows, err));
   if (rows != WH_SIZE_UNKNOWN) info.rows_estimate = rows;
   if (query->limit_rows && info.rows_estimate > query->limit_rows)

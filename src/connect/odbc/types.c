@@ -23,49 +23,49 @@ static wh_type time_of(wh_kind kind, const wh_odbc_column *c) {
 void wh_odbc_set_type(wh_odbc_column *c, bool is_unsigned) {
   switch (c->sql_type) {
   case SQL_BIT:
-    c->type = wh_type_of(WH_BOOL);
+    c->sql.type = wh_type_of(WH_BOOL);
     break;
   case SQL_TINYINT:
-    c->type = wh_type_of(is_unsigned ? WH_UINT8 : WH_INT8);
+    c->sql.type = wh_type_of(is_unsigned ? WH_UINT8 : WH_INT8);
     break;
   case SQL_SMALLINT:
-    c->type = wh_type_of(is_unsigned ? WH_UINT16 : WH_INT16);
+    c->sql.type = wh_type_of(is_unsigned ? WH_UINT16 : WH_INT16);
     break;
   case SQL_INTEGER:
-    c->type = wh_type_of(is_unsigned ? WH_UINT32 : WH_INT32);
+    c->sql.type = wh_type_of(is_unsigned ? WH_UINT32 : WH_INT32);
     break;
   case SQL_BIGINT:
-    c->type = wh_type_of(is_unsigned ? WH_UINT64 : WH_INT64);
+    c->sql.type = wh_type_of(is_unsigned ? WH_UINT64 : WH_INT64);
     break;
   case SQL_DECIMAL:
   case SQL_NUMERIC:
-    c->type = decimal_of(c);
+    c->sql.type = decimal_of(c);
     break;
   case SQL_REAL:
-    c->type = wh_type_of(WH_FLOAT32);
+    c->sql.type = wh_type_of(WH_FLOAT32);
     break;
   case SQL_FLOAT:
   case SQL_DOUBLE:
-    c->type = wh_type_of(WH_FLOAT64);
+    c->sql.type = wh_type_of(WH_FLOAT64);
     break;
   case SQL_BINARY:
   case SQL_VARBINARY:
   case SQL_LONGVARBINARY:
-    c->type = wh_type_of(WH_BINARY);
+    c->sql.type = wh_type_of(WH_BINARY);
     break;
   case SQL_TYPE_DATE:
-    c->type = wh_type_of(WH_DATE);
+    c->sql.type = wh_type_of(WH_DATE);
     break;
   case SQL_TIME: // of ODBC 2
   case SQL_TYPE_TIME:
-    c->type = time_of(WH_TIME, c);
+    c->sql.type = time_of(WH_TIME, c);
     break;
   case SQL_TIMESTAMP: // of ODBC 2
   case SQL_TYPE_TIMESTAMP:
-    c->type = time_of(WH_TIMESTAMP, c);
+    c->sql.type = time_of(WH_TIMESTAMP, c);
     break;
   default: // ODBC 2's date has the number of SQL_DATETIME, which no column is
-    c->type = wh_type_of(c->sql_type == SQL_DATE ? WH_DATE : WH_STRING);
+    c->sql.type = wh_type_of(c->sql_type == SQL_DATE ? WH_DATE : WH_STRING);
     break;
   }
 }

@@ -2,20 +2,18 @@
 #pragma once
 
 #include "connect/odbc/session.h"
+#include "connect/sql_source.h"
 #include "data/value.h"
 
 typedef struct wh_odbc_column {
-  wh_str name;
-  wh_type type;
-  bool nullable;
-  uint32_t key_position; // in the primary key, from 1; 0: not part of it
+  wh_sql_column sql; // its name, type, nullable and key_position
   // As the driver describes it:
   SQLSMALLINT sql_type;
   SQLULEN size;       // characters, bytes or digits; 0: not known
   SQLSMALLINT digits; // behind the point
 } wh_odbc_column;
 
-// Fills in `type` from the driver's description.
+// Fills in `sql.type` from the driver's description.
 void wh_odbc_set_type(wh_odbc_column *column, bool is_unsigned);
 
 // A value as a parameter that is compared with the column, from 1; it lives in the arena until the

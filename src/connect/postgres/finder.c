@@ -114,7 +114,7 @@ static wh_status set_keys(finder *f, const wh_str *key, size_t count, wh_error *
   if (!f->keys || !f->params) return wh_fail_memory(err);
   f->key_count = count;
   for (size_t i = 0; i < count; i++) {
-    ptrdiff_t at = wh_pg_relation_find(&f->relation, key[i]);
+    ptrdiff_t at = wh_sql_find(WH_SQL_COLUMNS(&f->relation), key[i]);
     if (at < 0) return wh_pg_no_column(f->session, &f->relation, key[i], err);
     f->keys[i] = &f->relation.columns[at];
   }
@@ -124,7 +124,7 @@ static wh_status set_keys(finder *f, const wh_str *key, size_t count, wh_error *
 // Where the sink may not alter the table, orders are in one of their own, beside it.
 static wh_status find_side_table(finder *f, wh_error *err) {
   if (f->relation.has_order) return WH_OK;
-  wh_str own = wh_sql_own_name(&wh_pg_driver, &f->arena, "_wherry_order_", f->relation.table);
+  wh_str own = wh_sql_own_name(&wh_pg_driver, &f->arena, WH_SQL_SIDE, f->relation.table);
   if (!own.data) return wh_fail_memory(err);
   wh_str name =
       wh_arena_printf(&f->arena, "%.*s.%.*s", WH_STR_ARG(f->relation.schema), WH_STR_ARG(own));
@@ -136,7 +136,7 @@ static wh_status find_side_table(finder *f, wh_error *err) {
     if (err) *err = ignored;
     return status;
   }
-  return wh_pg_relation_key(&f->side, &f->arena, &f->side_key, &f->side_key_count, err);
+  return wh_sql_key(WH_SQL_COLUMNS(&f->side), &f->arena, &f->side_key, &f->side_key_count, err);
 }
 
 static wh_status set_show(finder *f, const wh_str *show, size_t count, wh_error *err) {
@@ -145,7 +145,7 @@ static wh_status set_show(finder *f, const wh_str *show, size_t count, wh_error 
   f->decoders = WH_NEW_ARRAY(&f->arena, count, wh_pg_decoder);
   if (!fields || !f->decoders) return wh_fail_memory(err);
   for (size_t i = 0; i < count; i++) {
-    ptrdiff_t at = wh_pg_relation_find(&f->relation, show[i]);
+    ptrdiff_t at = wh_sql_find(WH_SQL_COLUMNS(&f->relation), show[i]);
     bool is_order = (f->relation.has_order || f->side_key) && wh_str_is(show[i], WH_ORDER_COLUMN);
     if (at < 0 && !is_order) return wh_pg_no_column(f->session, &f->relation, show[i], err);
     const wh_pg_column *c = is_order ? NULL : &f->relation.columns[at];
@@ -207,7 +207,7 @@ static wh_status prepare_find(finder *f, wh_error *err) {
   for (size_t i = 0; i < f->show.count; i++) {
     wh_str name = f->show.fields[i].name;
     wh_buf_add_c(&sql, i ? ", " : "SELECT ");
-    ptrdiff_t at = wh_pg_relation_find(&f->relation, name);
+    ptrdiff_t at = wh_sql_find(WH_SQL_COLUMNS(&f->relation), name);
     if (at < 0)
       add_order(f, &sql);
     else

@@ -1,17 +1,6 @@
 // Queries of the user's: one SELECT, which we wrap.
 #include "connect/postgres/relate.h"
 
-__attribute__((format(printf, 3, 4))) static wh_status refuse(const wh_pg_session *s, wh_error *err,
-                                                              const char *fmt, ...) {
-  char text[512];
-  va_list args;
-  va_start(args, fmt);
-  vsnprintf(text, sizeof text, fmt, args);
-  va_end(args);
-  return wh_fail(err, WH_ERR_USAGE, "%.*s: the query %s", WH_STR_ARG(s->base.connection->name),
-                 text);
-}
-
 // --- as much of PostgreSQL's lexical rules as finding the end takes
 // -------------------------------
 
@@ -130,7 +119,7 @@ static wh_status does_not_run(wh_pg_session *s, wh_str text, const PGresult *res
   uint64_t number = 0;
   says = says ? says : "?";
   if (!position || !wh_str_to_u64(wh_str_of(position), &number) || number <= (uint64_t)skip)
-    return refuse(s, err, "does not run: %s", says);
+    return wh_source_refuse(s->base.connection, err, "does not run: %s", says);
   int line = 1, column = 1;
   uint64_t left = number - (uint64_t)skip - 1;
   for (size_t i = 0; i < text.len && left > 0; i++) {
@@ -140,14 +129,16 @@ static wh_status does_not_run(wh_pg_session *s, wh_str text, const PGresult *res
     line += text.data[i] == '\n';
     left--;
   }
-  return refuse(s, err, "does not run: %s, at line %d, column %d", says, line, column);
+  return wh_source_refuse(s->base.connection, err, "does not run: %s, at line %d, column %d", says,
+                          line, column);
 }
 
 static wh_status why_not(wh_pg_session *s, wh_str text, const PGresult *result, wh_error *err) {
   const char *code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
   code = code ? code : "";
   if (strcmp(code, "42601") == 0 && skip_blank(text, end_of_statement(text)) < text.len)
-    return refuse(s, err, "has more than one statement. Keep one SELECT");
+    return wh_source_refuse(s->base.connection, err,
+                            "has more than one statement. Keep one SELECT");
   if (strncmp(code, "42", 2) == 0 && strcmp(code, "42501") != 0)
     return does_not_run(s, text, result, 0, err);
   if (strcmp(code, "0A000") == 0) return does_not_run(s, text, result, 0, err);
@@ -155,14 +146,16 @@ static wh_status why_not(wh_pg_session *s, wh_str text, const PGresult *result, 
 }
 
 static wh_status check_columns(const wh_pg_session *s, const PGresult *result, wh_error *err) {
-  if (PQnparams(result) > 0) return refuse(s, err, "has a parameter ('$1'), which nothing fills");
+  if (PQnparams(result) > 0)
+    return wh_source_refuse(s->base.connection, err, "has a parameter ('$1'), which nothing fills");
   int count = PQnfields(result);
-  if (count == 0) return refuse(s, err, "gives no rows. Use a SELECT");
+  if (count == 0) return wh_source_refuse(s->base.connection, err, "gives no rows. Use a SELECT");
   for (int i = 0; i < count; i++) {
     for (int k = 0; k < i; k++) {
       if (strcmp(PQfname(result, i), PQfname(result, k)) == 0)
-        return refuse(s, err, "has two columns named '%s'. Give one another name with AS",
-                      PQfname(result, i));
+        return wh_source_refuse(s->base.connection, err,
+                                "has two columns named '%s'. Give one another name with AS",
+                                PQfname(result, i));
     }
   }
   return WH_OK;
@@ -196,7 +189,8 @@ static wh_status check_wrapped(wh_pg_session *s, const wh_pg_relation *r, wh_err
   WH_TRY(wh_pg_describe(s, "", wh_buf_str(&sql), &result, err));
   if (PQresultStatus(result) == PGRES_COMMAND_OK) return WH_OK;
   const char *code = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-  if (code && strcmp(code, "42601") == 0) return refuse(s, err, "is not a SELECT that gives rows");
+  if (code && strcmp(code, "42601") == 0)
+    return wh_source_refuse(s->base.connection, err, "is not a SELECT that gives rows");
   return does_not_run(s, r->query, result, (int)strlen("SELECT * FROM ("), err);
 }
 
@@ -212,11 +206,13 @@ static wh_status describe_text(wh_pg_session *s, wh_str text, wh_arena *arena, w
 
 wh_status wh_pg_query_relate(wh_pg_session *s, wh_str query, wh_arena *arena, wh_pg_relation *ret,
                              wh_error *err) {
-  if (memchr(query.data, 0, query.len)) return refuse(s, err, "has a NUL byte");
+  if (memchr(query.data, 0, query.len))
+    return wh_source_refuse(s->base.connection, err, "has a NUL byte");
   wh_str word = first_word(query);
-  if (word.len == 0) return refuse(s, err, "is empty");
+  if (word.len == 0) return wh_source_refuse(s->base.connection, err, "is empty");
   if (writes(word))
-    return refuse(s, err, "would write, or is no query. A source only reads: use a SELECT");
+    return wh_source_refuse(s->base.connection, err,
+                            "would write, or is no query. A source only reads: use a SELECT");
   wh_str statement = wh_str_sub(query, 0, end_of_statement(query));
   wh_pg_relation r = {.query = wh_arena_str(arena, statement)};
   if (!r.query.data) return wh_fail_memory(err);

@@ -137,7 +137,7 @@ static wh_status make_decoders(reader *r, const wh_pg_relation *relation, wh_err
   if (!r->decoders || !r->values) return wh_fail_memory(err);
   for (size_t i = 0; i < r->base.schema.count; i++) {
     const wh_field *f = &r->base.schema.fields[i];
-    ptrdiff_t at = wh_pg_relation_find(relation, f->name);
+    ptrdiff_t at = wh_sql_find(WH_SQL_COLUMNS(relation), f->name);
     if (at < 0) return wh_pg_no_column(r->session, relation, f->name, err);
     wh_status status =
         wh_pg_decoder_init(&r->decoders[i], f, &relation->columns[at].reading, &r->base.arena, err);
@@ -189,7 +189,7 @@ typedef struct condition {
 
 static wh_status add_condition(reader *r, const condition *c, const wh_pg_relation *relation,
                                wh_buf *sql, wh_error *err) {
-  ptrdiff_t at = wh_pg_relation_find(relation, c->column);
+  ptrdiff_t at = wh_sql_find(WH_SQL_COLUMNS(relation), c->column);
   if (at < 0) return wh_pg_no_column(r->session, relation, c->column, err);
   const wh_pg_column *column = &relation->columns[at];
   wh_buf_add_c(sql, "((");
@@ -240,7 +240,8 @@ static wh_status build_copy(reader *r, const wh_source_query *query, const wh_pg
   wh_buf_add_c(sql, "COPY (SELECT ");
   for (size_t i = 0; i < r->base.schema.count; i++) {
     if (i) wh_buf_add_c(sql, ", ");
-    wh_pg_add_read(sql, &relation->columns[wh_pg_relation_find(relation, r->decoders[i].name)]);
+    wh_pg_add_read(sql,
+                   &relation->columns[wh_sql_find(WH_SQL_COLUMNS(relation), r->decoders[i].name)]);
   }
   if (r->base.schema.count == 0) wh_buf_add_c(sql, "NULL");
   wh_pg_add_from(sql, relation);
@@ -253,7 +254,8 @@ static wh_status build_copy(reader *r, const wh_source_query *query, const wh_pg
   return wh_buf_check(sql, err);
 }
 
-static wh_status start(reader *r, const wh_source_query *query, wh_error *err) {
+static wh_status start(wh_row_reader *base, const wh_source_query *query, wh_error *err) {
+  reader *r = (reader *)base;
   wh_row_reader *rows = &r->base;
   wh_pg_relation relation;
   WH_TRY(wh_pg_open(rows->connection, WH_SQL_READ, &r->session, err));
@@ -273,14 +275,13 @@ static wh_status start(reader *r, const wh_source_query *query, wh_error *err) {
 wh_status wh_pg_open_reader(wh_connection *c, const wh_source_query *query, const wh_schema *schema,
                             wh_reader **ret, wh_error *err) {
   static const wh_row_reader_type type = {
+      .size = sizeof(reader),
+      .start = start,
       .fetch = fetch,
       .append = append,
       .write_json = write_json,
       .close = reader_close,
   };
-  wh_row_reader *rows = NULL;
-  wh_status status = wh_row_reader_new(&type, sizeof(reader), c, query, schema,
-                                       wh_pg_options_of(c)->server.rows_per_second, &rows, err);
-  if (status == WH_OK) status = start((reader *)rows, query, err);
-  return wh_row_reader_opened(rows, status, ret);
+  return wh_row_reader_open(&type, c, query, schema, wh_pg_options_of(c)->server.rows_per_second,
+                            ret, err);
 }

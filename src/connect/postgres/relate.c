@@ -1,4 +1,5 @@
 #include "connect/postgres/relate.h"
+#include "connect/sql_catalog.h"
 
 // --- the table -----------------------------------------------------------------------------------
 
@@ -53,28 +54,6 @@ static wh_status look_up_table(wh_pg_session *s, wh_str table, lookup *l, wh_err
   return wh_pg_ask(s, wh_str_of(sql), params, 2, see_table, l, err);
 }
 
-typedef struct names {
-  wh_arena *arena;
-  wh_str *items;
-  size_t count, cap;
-} names;
-
-static wh_status see_name(void *context, const wh_str *v, size_t count, wh_error *err) {
-  (void)count;
-  names *n = context;
-  if (n->count == n->cap) {
-    size_t cap = n->cap ? 2 * n->cap : 64;
-    wh_str *items = WH_NEW_ARRAY(n->arena, cap, wh_str);
-    if (!items) return wh_fail_memory(err);
-    if (n->count) memcpy(items, n->items, n->count * sizeof *items);
-    n->items = items;
-    n->cap = cap;
-  }
-  WH_TRY(copy(n->arena, v[0], &n->items[n->count], err));
-  n->count++;
-  return WH_OK;
-}
-
 // A table in a schema that the user may not use looks as if it were not there.
 static wh_status check_usage(wh_pg_session *s, wh_str table, wh_error *err) {
   static const char sql[] =
@@ -87,8 +66,8 @@ static wh_status check_usage(wh_pg_session *s, wh_str table, wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, s->base.connection->mem);
   wh_str params[] = {table.data ? table : WH_STR("")};
-  names n = {.arena = &arena};
-  WH_TRY(wh_pg_ask(s, wh_str_of(sql), params, 1, see_name, &n, err));
+  wh_sql_names n = {.arena = &arena};
+  WH_TRY(wh_pg_ask(s, wh_str_of(sql), params, 1, wh_sql_names_take, &n, err));
   if (n.count == 0) return WH_OK;
   return wh_fail(err, WH_ERR_DENIED,
                  "%.*s: permission denied for schema %.*s, which has a table '%.*s' (42501). "
@@ -111,15 +90,9 @@ static wh_status no_table(wh_pg_session *s, wh_str table, wh_error *err) {
   snprintf(most, sizeof most, "%d", WH_PG_TABLES_MAX);
   wh_str schema = wh_pg_options_of(s->base.connection)->schema;
   wh_str params[] = {schema.data ? schema : WH_STR(""), wh_str_of(most)};
-  names n = {.arena = &arena};
-  WH_TRY(wh_pg_ask(s, wh_str_of(sql), params, 2, see_name, &n, err));
-  wh_str near = n.count ? wh_str_nearest(table, n.items, n.count) : (wh_str){0};
-  wh_str name = s->base.connection->name;
-  if (near.len)
-    return wh_fail(err, WH_ERR_NOT_FOUND, "%.*s: no table or view '%.*s'. Did you mean '%.*s'?",
-                   WH_STR_ARG(name), WH_STR_ARG(table), WH_STR_ARG(near));
-  return wh_fail(err, WH_ERR_NOT_FOUND, "%.*s: no table or view '%.*s'", WH_STR_ARG(name),
-                 WH_STR_ARG(table));
+  wh_sql_names n = {.arena = &arena};
+  WH_TRY(wh_pg_ask(s, wh_str_of(sql), params, 2, wh_sql_names_take, &n, err));
+  return wh_source_no_table(s->base.connection, table, n.items, n.count, err);
 }
 
 // --- its columns ---------------------------------------------------------------------------------
@@ -236,25 +209,11 @@ wh_status wh_pg_relate(wh_pg_session *s, wh_str table, wh_str query, wh_arena *a
 
 // --- what the others need of it ------------------------------------------------------------------
 
-ptrdiff_t wh_pg_relation_find(const wh_pg_relation *relation, wh_str name) {
-  for (size_t i = 0; i < relation->count; i++)
-    if (wh_str_eq(relation->columns[i].sql.name, name)) return (ptrdiff_t)i;
-  return -1;
-}
-
 wh_status wh_pg_no_column(const wh_pg_session *s, const wh_pg_relation *relation, wh_str name,
                           wh_error *err) {
-  WH_CLEAN_ARENA wh_arena arena;
-  wh_arena_init(&arena, s->base.connection->mem);
-  wh_str *items = WH_NEW_ARRAY(&arena, relation->count, wh_str);
-  if (!items) return wh_fail_memory(err);
-  for (size_t i = 0; i < relation->count; i++)
-    items[i] = relation->columns[i].sql.name;
-  wh_str near = wh_str_nearest(name, items, relation->count);
   wh_str what = relation->table.len ? relation->table : WH_STR("the query");
-  return wh_fail(err, WH_ERR_NOT_FOUND, "%.*s: %.*s has no column '%.*s'%s%.*s%s",
-                 WH_STR_ARG(s->base.connection->name), WH_STR_ARG(what), WH_STR_ARG(name),
-                 near.len ? ". Did you mean '" : "", WH_STR_ARG(near), near.len ? "'?" : "");
+  return wh_source_no_column(s->base.connection, what, name, relation->columns, relation->count,
+                             sizeof *relation->columns, err);
 }
 
 bool wh_pg_add_from(wh_buf *sql, const wh_pg_relation *relation) {
@@ -282,35 +241,6 @@ bool wh_pg_add_read(wh_buf *sql, const wh_pg_column *column) {
   if (r->cast == WH_PG_AS_IS) return !sql->failed;
   wh_buf_add_c(sql, r->cast == WH_PG_AS_NUMERIC ? "::pg_catalog.numeric" : "::pg_catalog.text");
   return r->form == WH_PG_ARRAY ? wh_buf_add_c(sql, "[]") : !sql->failed;
-}
-
-wh_status wh_pg_relation_schema(const wh_pg_relation *relation, wh_arena *arena, wh_schema *ret,
-                                wh_error *err) {
-  wh_field *fields = WH_NEW_ARRAY(arena, relation->count, wh_field);
-  if (!fields) return wh_fail_memory(err);
-  for (size_t i = 0; i < relation->count; i++) {
-    const wh_sql_column *c = &relation->columns[i].sql;
-    fields[i] = (wh_field){
-        .name = c->name, .type = c->type, .nullable = c->nullable, .privacy = WH_INTERNAL};
-  }
-  *ret = (wh_schema){.count = relation->count, .fields = fields};
-  return WH_OK;
-}
-
-wh_status wh_pg_relation_key(const wh_pg_relation *relation, wh_arena *arena, const wh_str **ret,
-                             size_t *ret_count, wh_error *err) {
-  size_t count = 0;
-  for (size_t i = 0; i < relation->count; i++)
-    count += relation->columns[i].sql.key_position != 0;
-  wh_str *key = WH_NEW_ARRAY(arena, count, wh_str);
-  if (!key) return wh_fail_memory(err);
-  for (size_t i = 0; i < relation->count; i++) {
-    uint32_t at = relation->columns[i].sql.key_position;
-    if (at && at <= count) key[at - 1] = relation->columns[i].sql.name;
-  }
-  *ret = key;
-  *ret_count = count;
-  return WH_OK;
 }
 
 static const char *why_not_a_sink(char kind) {

@@ -3,9 +3,10 @@
 
 #include "connect/postgres/session.h"
 #include "connect/postgres/types.h"
+#include "connect/sql_source.h"
 
 typedef struct wh_pg_column {
-  wh_sql_column sql; // its type is wh_pg_relation_schema's too
+  wh_sql_column sql; // its type is wh_sql_schema's, too
   wh_pg_type declared;
   wh_pg_reading reading;
   bool may_read; // the user has the right
@@ -42,19 +43,12 @@ wh_status wh_pg_query_relate(wh_pg_session *s, wh_str query, wh_arena *arena, wh
 wh_status wh_pg_resolve_types(wh_pg_session *s, wh_pg_column *columns, size_t count,
                               wh_arena *arena, wh_error *err);
 
-// The column's index, or -1; exactly that name.
-ptrdiff_t wh_pg_relation_find(const wh_pg_relation *relation, wh_str name);
 wh_status wh_pg_no_column(const wh_pg_session *s, const wh_pg_relation *relation, wh_str name,
                           wh_error *err);
 // ` FROM "schema"."table"` or ` FROM (query) AS q`
 bool wh_pg_add_from(wh_buf *sql, const wh_pg_relation *relation);
 // The column as its reading wants it: `"n"`, `"n"::text`.
 bool wh_pg_add_read(wh_buf *sql, const wh_pg_column *column);
-wh_status wh_pg_relation_schema(const wh_pg_relation *relation, wh_arena *arena, wh_schema *ret,
-                                wh_error *err);
-// Names of the primary key's columns in order.
-wh_status wh_pg_relation_key(const wh_pg_relation *relation, wh_arena *arena, const wh_str **ret,
-                             size_t *ret_count, wh_error *err);
 
 extern const wh_sql_driver wh_pg_driver;
 // Of it (connect/sql.h).

@@ -82,7 +82,8 @@ wh_status wh_pg_extremes(wh_connection *c, wh_str table, wh_str column, wh_arena
   wh_pg_relation relation;
   WH_TRY(wh_pg_open(c, WH_SQL_READ, &s, err));
   WH_TRY(wh_pg_relate(s, table, (wh_str){0}, arena, &relation, err));
-  if (wh_pg_relation_find(&relation, column) < 0) return wh_pg_no_column(s, &relation, column, err);
+  if (wh_sql_find(WH_SQL_COLUMNS(&relation), column) < 0)
+    return wh_pg_no_column(s, &relation, column, err);
   WH_CLEAN_BUF wh_buf sql;
   wh_buf_init(&sql, c->mem, WH_PG_SQL_MAX);
   wh_buf_add_c(&sql, "SELECT ");

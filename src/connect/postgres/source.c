@@ -40,11 +40,11 @@ static wh_status describe_table(wh_pg_session *s, wh_arena *arena, wh_table_info
                                 wh_error *err) {
   wh_pg_relation r;
   WH_TRY(wh_pg_relate(s, info->name, (wh_str){0}, arena, &r, err));
-  WH_TRY(wh_pg_relation_schema(&r, arena, &info->schema, err));
-  WH_TRY(wh_pg_relation_key(&r, arena, &info->key, &info->key_count, err));
+  WH_TRY(wh_sql_schema(WH_SQL_COLUMNS(&r), arena, &info->schema, err));
+  WH_TRY(wh_sql_key(WH_SQL_COLUMNS(&r), arena, &info->key, &info->key_count, err));
   WH_TRY(wh_pg_count(s, &r, &info->rows, err));
   WH_TRY(wh_pg_sample(s, &r, err));
-  return wh_pg_relation_schema(&r, arena, &info->schema, err);
+  return wh_sql_schema(WH_SQL_COLUMNS(&r), arena, &info->schema, err);
 }
 
 // A view that fails when it is read (over a function, or a server that is gone) is shown without
@@ -90,7 +90,7 @@ static wh_status check_cursor(const wh_pg_session *s, const wh_pg_relation *r, w
                               wh_cursor_kind *ret, wh_error *err) {
   *ret = WH_CURSOR_WINDOWED;
   if (cursor.len == 0) return WH_OK;
-  ptrdiff_t at = wh_pg_relation_find(r, cursor);
+  ptrdiff_t at = wh_sql_find(WH_SQL_COLUMNS(r), cursor);
   if (at < 0) return wh_pg_no_column(s, r, cursor, err);
   if (r->columns[at].reading.form == WH_PG_XID8) *ret = WH_CURSOR_EXACT;
   return WH_OK;
@@ -127,9 +127,9 @@ wh_status wh_pg_describe_source(wh_connection *c, const wh_source_query *query, 
   WH_TRY(check_readable(s, &r, err));
   WH_TRY(check_cursor(s, &r, query->cursor, &info.cursor_kind, err));
   WH_TRY(wh_pg_sample(s, &r, err));
-  WH_TRY(wh_pg_relation_schema(&r, arena, &info.schema, err));
+  WH_TRY(wh_sql_schema(WH_SQL_COLUMNS(&r), arena, &info.schema, err));
   WH_TRY(set_guessed(&r, arena, &info, err));
-  WH_TRY(wh_pg_relation_key(&r, arena, &info.key, &info.key_count, err));
+  WH_TRY(wh_sql_key(WH_SQL_COLUMNS(&r), arena, &info.key, &info.key_count, err));
   if (!query->has_from && !query->has_to) {
     uint64_t rows;
     WH_TRY(wh_pg_count(s, &r, &rows, err));

@@ -43,13 +43,6 @@ wh_status pg_add_stage_table(const wh_sql_target *t, wh_sql_statements *ret, wh_
   return wh_sql_statements_check(ret, err);
 }
 
-static void add_stage_is(wh_buf *sql, const wh_sql_target *t, const char *alias) {
-  wh_buf_add_c(sql, alias);
-  t->driver->name(sql, WH_STR(WH_SQL_STAGE));
-  wh_buf_add_c(sql, " = ");
-  wh_sql_add_i64(sql, t->stage_id);
-}
-
 static void add_into_stage(wh_buf *sql, const wh_sql_target *t) {
   wh_buf_printf(sql, "INSERT INTO %.*s AS t (", WH_STR_ARG(t->stage));
   t->driver->name(sql, WH_STR(WH_SQL_STAGE));
@@ -125,34 +118,15 @@ wh_status pg_add_upsert(const wh_sql_target *t, int64_t order, wh_sql_statements
   return wh_sql_statements_check(ret, err);
 }
 
-// Rows that the stage does not have. Without a key nothing can be told apart: all of them. Two rows
-// may change places in a column that must be unique: with such columns, what differs goes too,
-// before the first row comes.
-static void add_delete(wh_buf *sql, const wh_sql_target *t) {
-  wh_buf_printf(sql, "DELETE FROM %.*s AS t", WH_STR_ARG(t->table));
-  if (!t->key_count) return;
-  wh_buf_printf(sql, " WHERE NOT EXISTS (SELECT 1 FROM %.*s s WHERE ", WH_STR_ARG(t->stage));
-  add_stage_is(sql, t, "s.");
-  wh_buf_add_c(sql, " AND ");
-  wh_sql_add_key_equal(sql, t, "s", "t");
-  if (t->may_collide) {
-    wh_buf_add_c(sql, " AND ");
-    wh_sql_add_key_same(sql, t, "s", "t");
-  }
-  if (t->has_unique) {
-    wh_buf_add_c(sql, " AND NOT ");
-    wh_sql_add_differs(sql, t, "s", "t");
-  }
-  wh_buf_add_char(sql, ')');
-}
-
 wh_status pg_add_replace(const wh_sql_target *t, int64_t order, wh_sql_statements *ret,
                          wh_error *err) {
-  add_delete(wh_sql_more(ret, false), t);
-  wh_buf *sql = wh_sql_more(ret, true);
+  wh_buf *sql = wh_sql_more(ret, false);
+  wh_buf_printf(sql, "DELETE FROM %.*s AS t", WH_STR_ARG(t->table));
+  wh_sql_add_not_staged(sql, t);
+  sql = wh_sql_more(ret, true);
   add_insert(sql, t, order);
   wh_buf_printf(sql, " FROM %.*s WHERE ", WH_STR_ARG(t->stage));
-  add_stage_is(sql, t, "");
+  wh_sql_add_stage_is(sql, t, NULL);
   if (t->key_count) {
     wh_buf_add_c(sql, " ON CONFLICT (");
     add_update(sql, t, false, order);

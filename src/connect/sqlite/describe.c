@@ -47,13 +47,7 @@ static wh_status no_table(wh_sqlite_db *db, wh_str table, wh_error *err) {
     if (++count == cap) break;
     WH_TRY(wh_sqlite_step(db, stmt, &row, err));
   }
-  wh_str near = count ? wh_str_nearest(table, names, count) : (wh_str){0};
-  wh_str name = db->connection->name;
-  if (near.len)
-    return wh_fail(err, WH_ERR_NOT_FOUND, "%.*s: no table or view '%.*s'. Did you mean '%.*s'?",
-                   WH_STR_ARG(name), WH_STR_ARG(table), WH_STR_ARG(near));
-  return wh_fail(err, WH_ERR_NOT_FOUND, "%.*s: no table or view '%.*s'", WH_STR_ARG(name),
-                 WH_STR_ARG(table));
+  return wh_source_no_table(db->connection, table, names, count, err);
 }
 
 // One row of pragma_table_xinfo. Hidden: 1 a virtual table's argument, 2 and 3 generated columns.
@@ -129,17 +123,9 @@ ptrdiff_t wh_sqlite_relation_find(const wh_sqlite_relation *relation, wh_str nam
 
 wh_status wh_sqlite_no_column(const wh_sqlite_db *db, const wh_sqlite_relation *relation,
                               wh_str name, wh_error *err) {
-  WH_CLEAN_ARENA wh_arena arena;
-  wh_arena_init(&arena, db->connection->mem);
-  wh_str *names = WH_NEW_ARRAY(&arena, relation->count, wh_str);
-  if (!names) return wh_fail_memory(err);
-  for (size_t i = 0; i < relation->count; i++)
-    names[i] = relation->columns[i].name;
-  wh_str near = wh_str_nearest(name, names, relation->count);
   wh_str what = relation->table.len ? relation->table : WH_STR("the query");
-  return wh_fail(err, WH_ERR_NOT_FOUND, "%.*s: %.*s has no column '%.*s'%s%.*s%s",
-                 WH_STR_ARG(db->connection->name), WH_STR_ARG(what), WH_STR_ARG(name),
-                 near.len ? ". Did you mean '" : "", WH_STR_ARG(near), near.len ? "'?" : "");
+  return wh_source_no_column(db->connection, what, name, relation->columns, relation->count,
+                             sizeof *relation->columns, err);
 }
 
 bool wh_sqlite_add_from(wh_buf *sql, const wh_sqlite_relation *relation) {

@@ -172,7 +172,8 @@ static wh_status set_cursor(reader *r, const wh_source_query *query,
   return WH_OK;
 }
 
-static wh_status start(reader *r, const wh_source_query *query, wh_error *err) {
+static wh_status start(wh_row_reader *base, const wh_source_query *query, wh_error *err) {
+  reader *r = (reader *)base;
   wh_connection *c = r->base.connection;
   wh_sqlite_relation relation;
   WH_TRY(wh_sqlite_open(c, WH_SQLITE_READ, &r->db, err));
@@ -201,13 +202,12 @@ static wh_status start(reader *r, const wh_source_query *query, wh_error *err) {
 wh_status wh_sqlite_open_reader(wh_connection *c, const wh_source_query *query,
                                 const wh_schema *schema, wh_reader **ret, wh_error *err) {
   static const wh_row_reader_type type = {
+      .size = sizeof(reader),
+      .start = start,
       .fetch = fetch,
       .append = append,
       .write_json = write_json,
       .close = reader_close,
   };
-  wh_row_reader *rows = NULL;
-  wh_status status = wh_row_reader_new(&type, sizeof(reader), c, query, schema, 0, &rows, err);
-  if (status == WH_OK) status = start((reader *)rows, query, err);
-  return wh_row_reader_opened(rows, status, ret);
+  return wh_row_reader_open(&type, c, query, schema, 0, ret, err);
 }

@@ -80,6 +80,7 @@ const wh_sql_driver wh_mssql_driver = {
     .add_stage_table = wh_mssql_add_stage_table,
     .add_upsert = wh_mssql_add_upsert,
     .add_replace = wh_mssql_add_replace,
+    .hide_values = wh_mssql_hide_values,
 };
 
 // --- The sink ------------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
 #include "connect/sqlserver/encode.h"
+#include "connect/sql_fits.h"
 
 #include "data/number.h"
 #include "data/temporal.h"
@@ -63,7 +64,7 @@ static void put_decimal(wh_mssql_cell *cell, __int128 unscaled, int precision, i
 static void put_number(const wh_column *values, size_t row, const wh_sql_column *c,
                        wh_mssql_cell *cell) {
   int scale;
-  __int128 unscaled = wh_mssql_number(values, row, &scale), there = 0;
+  __int128 unscaled = wh_sql_number(values, row, &scale), there = 0;
   int to_scale = c->type.kind == WH_DECIMAL ? c->type.scale : 0;
   (void)wh_decimal_rescale(unscaled, scale, WH_DECIMAL_DIGITS_MAX, to_scale, &there); // it fits
   switch (cell->type) {
@@ -95,8 +96,7 @@ static void put_number(const wh_column *values, size_t row, const wh_sql_column 
 static void put_float(const wh_column *values, size_t row, wh_mssql_cell *cell) {
   bool is_float = values->type.kind == WH_FLOAT32 || values->type.kind == WH_FLOAT64;
   int scale;
-  double value =
-      is_float ? wh_column_f64(values, row) : (double)wh_mssql_number(values, row, &scale);
+  double value = is_float ? wh_column_f64(values, row) : (double)wh_sql_number(values, row, &scale);
   if (cell->type == SYBREAL)
     cell->as.f32 = (float)value;
   else

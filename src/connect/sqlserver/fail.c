@@ -159,6 +159,11 @@ static void write_reason(const char *text, char *out, size_t cap) {
     if ((unsigned char)*c < ' ') *c = ' ';
 }
 
+void wh_mssql_hide_values(char *reason) {
+  char *at = strstr(reason, ". The duplicate key value is ");
+  if (at) *at = 0;
+}
+
 static wh_status fail_retry(wh_error *err, wh_status status) {
   if (err) err->retry = true;
   return status;

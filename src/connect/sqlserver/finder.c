@@ -1,6 +1,5 @@
 // Finds rows by key, each time as they are committed then. Key values that cannot be values of the
 // column find nothing.
-#include "connect/sql_sink.h"
 #include "connect/sqlserver/source.h"
 
 enum { OTHER_CHARACTERS = 1267 }; // the text has some that the column's set has not
@@ -9,9 +8,8 @@ typedef struct finder {
   wh_finder base;
   wh_mssql_session *session;
   wh_arena arena;
-  wh_mssql_from from;
-  bool has_side; // the rows' orders are in a table of their own
-  wh_mssql_from side;
+  wh_sql_from from;
+  wh_sql_from side; // where the rows' orders are in a table of their own
   wh_schema show;
   wh_mssql_decoder *decoders;
   const wh_sql_column **key; // of the relation
@@ -34,22 +32,6 @@ static void finder_close(wh_finder *base) {
 
 // --- Finding -------------------------------------------------------------------------------------
 
-// The value as one of the column's type, or WH_ERR_TYPE when it is none. Text lives in the arena.
-static wh_status key_value(const finder *f, size_t i, const wh_value *given, wh_arena *arena,
-                           wh_value *ret, wh_error *err) {
-  if (given->is_null) return WH_ERR_TYPE;
-  *ret = *given;
-  if (wh_type_eq(&given->type, &f->key[i]->type)) return WH_OK;
-  WH_CLEAN_BUF wh_buf text;
-  wh_buf_init(&text, f->arena.mem, 0);
-  wh_value_write(given, &text);
-  WH_TRY(wh_buf_check(&text, err));
-  wh_error reason = {0};
-  wh_status status = wh_value_parse(wh_buf_str(&text), &f->key[i]->type, arena, ret, &reason);
-  if (status == WH_OK || status == WH_ERR_TYPE) return status;
-  return wh_fail(err, status, "%s", reason.text);
-}
-
 static wh_status add_found(finder *f, wh_batch *batch, wh_error *err) {
   for (size_t i = 0; i < f->show.count; i++) {
     wh_misfit misfit;
@@ -71,7 +53,7 @@ static wh_status send_find(finder *f, const wh_value *key, wh_arena *arena, wh_e
   if (!params) return wh_fail_memory(err);
   for (size_t i = 0; i < f->key_count; i++) {
     wh_value value;
-    WH_TRY(key_value(f, i, &key[i], arena, &value, err));
+    WH_TRY(wh_source_key_value(&key[i], &f->key[i]->type, arena, &value, err));
     WH_TRY(wh_mssql_operand(f->key[i], &value, arena, &params[i], err));
   }
   WH_CLEAN_BUF wh_buf sql;
@@ -122,8 +104,8 @@ static wh_status set_keys(finder *f, const wh_str *key, size_t count, wh_error *
   f->key = WH_NEW_ARRAY(&f->arena, count, const wh_sql_column *);
   if (!f->key) return wh_fail_memory(err);
   for (size_t i = 0; i < count; i++) {
-    ptrdiff_t at = wh_mssql_find(&f->from.relation, key[i]);
-    if (at < 0) return wh_mssql_no_column(f->session, &f->from, key[i], err);
+    ptrdiff_t at = wh_sql_find(WH_SQL_COLUMNS(&f->from.relation), key[i]);
+    if (at < 0) return wh_sql_no_column(&f->session->base, &f->from, key[i], err);
     const wh_sql_column *c = f->key[i] = &f->from.relation.columns[at];
     wh_buf_add_c(where, i ? " AND " : " WHERE ");
     wh_mssql_add_name(where, c->name);
@@ -138,52 +120,16 @@ static wh_status set_keys(finder *f, const wh_str *key, size_t count, wh_error *
   return wh_buf_check(where, err);
 }
 
-// Where the sink may not alter the table, orders are in one of their own, beside it.
-static wh_status find_side_table(finder *f, wh_error *err) {
-  const wh_sql_relation *r = &f->from.relation;
-  if (r->has_order) return WH_OK;
-  wh_str own = wh_sql_own_name(f->session->base.driver, &f->arena, "_wherry_order_", r->table);
-  wh_str name = wh_arena_printf(&f->arena, "%.*s.%.*s", WH_STR_ARG(r->schema), WH_STR_ARG(own));
-  if (!own.data || !name.data) return wh_fail_memory(err);
-  wh_error inner = {0};
-  wh_status status = wh_mssql_relate(&f->session->base, name, &f->arena, &f->side.relation, &inner);
-  f->has_side = status == WH_OK && f->side.relation.has_order;
-  if (status == WH_OK || status == WH_ERR_NOT_FOUND) return WH_OK;
-  if (err) *err = inner;
-  return status;
-}
-
-// Beside a row `t` its order.
-static void add_order(const finder *f, wh_buf *sql) {
-  const wh_sql_relation *side = &f->side.relation;
-  if (!f->has_side) {
-    wh_mssql_add_name(sql, WH_STR(WH_ORDER_COLUMN));
-    return;
-  }
-  wh_buf_add_c(sql, "(SELECT o.");
-  wh_mssql_add_name(sql, WH_STR(WH_ORDER_COLUMN));
-  wh_mssql_add_from(sql, &f->side);
-  wh_buf_add_c(sql, " AS o");
-  for (size_t i = 0; i < side->count; i++) {
-    wh_buf_add_c(sql, i ? " AND o." : " WHERE o.");
-    wh_mssql_add_name(sql, side->columns[i].name);
-    wh_buf_add_c(sql, " = t.");
-    wh_mssql_add_name(sql, side->columns[i].name);
-  }
-  wh_buf_add_char(sql, ')');
-}
-
 static wh_status set_show(finder *f, const wh_str *show, size_t count, wh_error *err) {
   wh_buf *sql = &f->select;
   wh_schema all;
   wh_field *fields = WH_NEW_ARRAY(&f->arena, count, wh_field);
   if (!fields) return wh_fail_memory(err);
-  WH_TRY(wh_mssql_schema(&f->from.relation, &f->arena, &all, err));
+  WH_TRY(wh_sql_schema(WH_SQL_COLUMNS(&f->from.relation), &f->arena, &all, err));
   for (size_t i = 0; i < count; i++) {
-    ptrdiff_t at = wh_mssql_find(&f->from.relation, show[i]);
-    bool is_order =
-        (f->from.relation.has_order || f->has_side) && wh_str_is(show[i], WH_ORDER_COLUMN);
-    if (at < 0 && !is_order) return wh_mssql_no_column(f->session, &f->from, show[i], err);
+    ptrdiff_t at = wh_sql_find(WH_SQL_COLUMNS(&f->from.relation), show[i]);
+    if (at < 0 && !wh_sql_is_order(&f->from, &f->side, show[i]))
+      return wh_sql_no_column(&f->session->base, &f->from, show[i], err);
     if (i) wh_buf_add_c(sql, ", ");
     if (at >= 0) {
       fields[i] = all.fields[at];
@@ -192,7 +138,7 @@ static wh_status set_show(finder *f, const wh_str *show, size_t count, wh_error 
     }
     fields[i] =
         (wh_field){.name = WH_STR(WH_ORDER_COLUMN), .type = wh_type_of(WH_INT64), .nullable = true};
-    add_order(f, sql);
+    wh_sql_add_order(sql, &f->session->base, &f->side);
   }
   if (count == 0) wh_buf_add_c(sql, "1 AS one");
   f->show = (wh_schema){.count = count, .fields = fields};
@@ -202,8 +148,8 @@ static wh_status set_show(finder *f, const wh_str *show, size_t count, wh_error 
 
 static wh_status prepare_find(finder *f, const wh_str *key, size_t key_count, const wh_str *show,
                               size_t show_count, wh_error *err) {
-  WH_TRY(find_side_table(f, err));
-  wh_mssql_add_from(&f->where, &f->from);
+  WH_TRY(wh_sql_find_side(&f->session->base, &f->from, &f->arena, &f->side, err));
+  wh_sql_add_from(&f->where, &f->session->base, &f->from);
   wh_buf_add_c(&f->where, " AS t");
   WH_TRY(set_keys(f, key, key_count, err));
   WH_TRY(set_show(f, show, show_count, err));

@@ -1,4 +1,5 @@
 // Which values may go into which columns. What would come out other than it went in is refused.
+#include "connect/sql_fits.h"
 #include "connect/sqlserver/types.h"
 #include "data/number.h"
 #include "data/temporal.h"
@@ -15,38 +16,12 @@ enum {
   DAYS_1900 = -25567, // 1900-01-01
 };
 
-static bool is_float(wh_kind kind) {
-  return kind == WH_FLOAT32 || kind == WH_FLOAT64;
-}
-
-static bool is_whole(wh_kind kind) {
-  return kind == WH_BOOL || wh_kind_is_int(kind);
-}
-
 // --- Types ---------------------------------------------------------------------------------------
-
-static const char *number_clash(const wh_type *t, const wh_sql_column *c) {
-  bool is_wide = t->kind == WH_INT64 || t->kind == WH_UINT64;
-  if (is_float(c->type.kind)) {
-    bool is_wide_here =
-        is_wide || (c->type.kind == WH_FLOAT32 && (t->kind == WH_INT32 || t->kind == WH_UINT32));
-    if (is_wide_here) return "keeps floats, which round large numbers";
-    return is_float(t->kind) || is_whole(t->kind) ? NULL : "keeps floats";
-  }
-  if (is_whole(t->kind) || t->kind == WH_DECIMAL) return NULL;
-  return c->type.kind == WH_DECIMAL ? "keeps decimals" : "keeps whole numbers";
-}
 
 static const char *text_clash(const wh_type *t, const wh_sql_column *c) {
   if (t->kind == WH_STRING) return NULL;
   if (wh_mssql_native_of(c) == WH_MSSQL_UUID) return "keeps UUIDs";
   return t->kind == WH_LIST || t->kind == WH_STRUCT ? NULL : "keeps text";
-}
-
-static const char *timestamp_clash(const wh_type *t, const wh_sql_column *c) {
-  if (t->kind != WH_TIMESTAMP) return "keeps dates with a time";
-  if (t->zoned == c->type.zoned) return NULL;
-  return t->zoned ? "keeps times without a zone" : "keeps instants, for which a zone is needed";
 }
 
 static const char *never_written(const wh_sql_column *c) {
@@ -76,25 +51,12 @@ const char *wh_mssql_clash(const wh_type *t, const wh_sql_column *c) {
   const char *never = never_written(c);
   if (never) return never;
   if (t->kind == WH_NULL) return NULL;
-  switch (c->type.kind) {
-  case WH_STRING:
-    return text_clash(t, c);
-  case WH_BINARY:
-    return t->kind == WH_BINARY ? NULL : "keeps binary";
-  case WH_DATE:
-    return t->kind == WH_DATE ? NULL : "keeps dates without a time";
-  case WH_TIME:
-    return t->kind == WH_TIME ? NULL : "keeps times of day";
-  case WH_TIMESTAMP:
-    return timestamp_clash(t, c);
-  default:
-    return number_clash(t, c);
-  }
+  return c->type.kind == WH_STRING ? text_clash(t, c) : wh_sql_clash(t, c);
 }
 
 bool wh_mssql_checks(const wh_type *t, const wh_sql_column *c) {
   if (t->kind == WH_NULL) return false;
-  if (t->kind == WH_BOOL && is_whole(c->type.kind)) return false;
+  if (t->kind == WH_BOOL && wh_sql_is_whole(c->type.kind)) return false;
   if (wh_kind_is_int(t->kind) && t->kind == c->type.kind) return false;
   wh_mssql_native native = wh_mssql_native_of(c);
   bool is_long = native == WH_MSSQL_NVARCHAR || native == WH_MSSQL_VARBINARY;
@@ -105,14 +67,6 @@ bool wh_mssql_checks(const wh_type *t, const wh_sql_column *c) {
 
 // --- Values --------------------------------------------------------------------------------------
 
-__attribute__((format(printf, 2, 3))) static bool no(char *reason, const char *fmt, ...) {
-  va_list args;
-  va_start(args, fmt);
-  vsnprintf(reason, WH_SQL_REASON_MAX, fmt, args);
-  va_end(args);
-  return false;
-}
-
 // "'VALUE' why"
 static bool no_value(const wh_column *values, size_t row, char *reason, const char *why) {
   static wh_mem unlimited;
@@ -121,33 +75,15 @@ static bool no_value(const wh_column *values, size_t row, char *reason, const ch
   wh_column_write(values, row, &text);
   wh_str all = wh_buf_str(&text);
   size_t len = wh_utf8_cut(all, QUOTE_MAX);
-  no(reason, "'%.*s%s' %s", (int)len, all.data, len < all.len ? "..." : "", why);
+  wh_sql_no(reason, "'%.*s%s' %s", (int)len, all.data, len < all.len ? "..." : "", why);
   for (char *c = reason; *c; c++)
     if ((unsigned char)*c < ' ') *c = ' ';
   return false;
 }
 
-// A bool, whole number or decimal as unscaled digits with a scale.
-__int128 wh_mssql_number(const wh_column *values, size_t row, int *scale) {
-  *scale = values->type.kind == WH_DECIMAL ? values->type.scale : 0;
-  switch (values->type.kind) {
-  case WH_BOOL:
-    return wh_column_bool(values, row);
-  case WH_DECIMAL:
-    return wh_column_decimal(values, row);
-  case WH_UINT8:
-  case WH_UINT16:
-  case WH_UINT32:
-  case WH_UINT64:
-    return (__int128)wh_column_u64(values, row);
-  default:
-    return wh_column_i64(values, row);
-  }
-}
-
 static bool whole_fits(const wh_sql_column *c, const wh_column *values, size_t row, char *reason) {
   int scale;
-  __int128 unscaled = wh_mssql_number(values, row, &scale), number;
+  __int128 unscaled = wh_sql_number(values, row, &scale), number;
   if (wh_decimal_rescale(unscaled, scale, WH_DECIMAL_DIGITS_MAX, 0, &number) != WH_FIT_OK)
     return no_value(values, row, reason, "is no whole number");
   if (c->type.kind == WH_BOOL)
@@ -168,7 +104,7 @@ static bool decimal_fits(const wh_sql_column *c, const wh_column *values, size_t
                          char *reason) {
   int scale;
   char why[96];
-  __int128 unscaled = wh_mssql_number(values, row, &scale), there;
+  __int128 unscaled = wh_sql_number(values, row, &scale), there;
   wh_fit fit = wh_decimal_rescale(unscaled, scale, c->type.precision, c->type.scale, &there);
   wh_mssql_native native = wh_mssql_native_of(c);
   if (fit == WH_FIT_OK && (native == WH_MSSQL_MONEY || native == WH_MSSQL_SMALLMONEY))
@@ -184,16 +120,16 @@ static bool decimal_fits(const wh_sql_column *c, const wh_column *values, size_t
 }
 
 static bool float_fits(const wh_sql_column *c, const wh_column *values, size_t row, char *reason) {
-  if (!is_float(values->type.kind)) {
+  if (!wh_sql_is_float(values->type.kind)) {
     int scale, bits = c->type.kind == WH_FLOAT32 ? FLOAT_WHOLE_BITS : DOUBLE_WHOLE_BITS;
-    __int128 number = wh_mssql_number(values, row, &scale), most = (__int128)1 << bits;
+    __int128 number = wh_sql_number(values, row, &scale), most = (__int128)1 << bits;
     return number >= -most && number <= most
                ? true
                : no_value(values, row, reason, "is not exact as a float");
   }
   double value = wh_column_f64(values, row);
-  if (isnan(value)) return no(reason, "NaN is no value that the server keeps");
-  if (isinf(value)) return no(reason, "infinity is no value that the server keeps");
+  if (isnan(value)) return wh_sql_no(reason, "NaN is no value that the server keeps");
+  if (isinf(value)) return wh_sql_no(reason, "infinity is no value that the server keeps");
   if (c->type.kind == WH_FLOAT32 && (double)(float)value != value)
     return no_value(values, row, reason, "is not exact as a 32-bit float");
   return true;
@@ -244,7 +180,7 @@ bool wh_mssql_to_page(uint32_t page, wh_str text, wh_buf *out) {
 
 static bool length_fits(const wh_sql_column *c, size_t length, const char *unit, char *reason) {
   if (c->limit <= 0 || length <= (size_t)c->limit) return true;
-  return no(reason, "has %zu %s, the column keeps %d", length, unit, c->limit);
+  return wh_sql_no(reason, "has %zu %s, the column keeps %d", length, unit, c->limit);
 }
 
 // It reads back in upper case, whatever it came in: a UUID is a number.
@@ -279,7 +215,7 @@ static bool text_fits(const wh_sql_column *c, const wh_column *values, size_t ro
   if (native == WH_MSSQL_UUID)
     return is_uuid(text) ? true : no_value(values, row, reason, "is no UUID");
   if (is_padded && text.len && text.data[text.len - 1] == ' ')
-    return no(reason, "ends in spaces, which a char column adds by itself");
+    return wh_sql_no(reason, "ends in spaces, which a char column adds by itself");
   if (wh_mssql_is_unicode(c)) return length_fits(c, characters(text), "characters", reason);
   return page_fits(c, values, row, reason);
 }
@@ -287,7 +223,7 @@ static bool text_fits(const wh_sql_column *c, const wh_column *values, size_t ro
 static bool binary_fits(const wh_sql_column *c, const wh_column *values, size_t row, char *reason) {
   size_t len = wh_column_text(values, row).len;
   if (wh_mssql_native_of(c) == WH_MSSQL_BINARY && len != (size_t)c->limit)
-    return no(reason, "has %zu bytes, the column keeps exactly %d", len, c->limit);
+    return wh_sql_no(reason, "has %zu bytes, the column keeps exactly %d", len, c->limit);
   return length_fits(c, len, "bytes", reason);
 }
 
@@ -368,7 +304,7 @@ bool wh_mssql_fits(const wh_sql_column *c, const wh_column *values, size_t row, 
   default:
     break;
   }
-  if (is_float(c->type.kind)) return float_fits(c, values, row, reason);
+  if (wh_sql_is_float(c->type.kind)) return float_fits(c, values, row, reason);
   if (c->type.kind == WH_DECIMAL) return decimal_fits(c, values, row, reason);
   return whole_fits(c, values, row, reason);
 }

@@ -2,22 +2,13 @@
 #include "connect/row_reader.h"
 #include "connect/sqlserver/source.h"
 
-enum { CONDITIONS = 2 }; // of the cursor, and of the range
-
-typedef struct condition {
-  size_t column; // of the relation
-  const wh_value *low, *high;
-  bool takes_null;
-} condition;
-
 typedef struct reader {
   wh_row_reader base;
   wh_mssql_session *session;
-  wh_mssql_from from;
+  wh_sql_from from;
   char doing[128];
   wh_mssql_decoder *decoders;
-  condition conditions[CONDITIONS];
-  size_t condition_count;
+  wh_sql_conditions conditions; // of the query, which lasts until the statement was sent
 } reader;
 
 static void reader_close(wh_row_reader *base) {
@@ -65,7 +56,7 @@ static wh_status fetch(wh_row_reader *base, bool *ret_row, wh_error *err) {
 // with ORDER BY, and have columns that need no name.
 static bool is_plain_query(const reader *r) {
   const wh_sql_relation *q = &r->from.relation;
-  if (!r->from.query.len || r->condition_count || q->count != r->base.schema.count) return false;
+  if (!r->from.query.len || r->conditions.count || q->count != r->base.schema.count) return false;
   for (size_t i = 0; i < q->count; i++)
     if (!wh_str_eq(q->columns[i].name, r->base.schema.fields[i].name) ||
         wh_mssql_is_wrapped(&q->columns[i]))
@@ -74,8 +65,8 @@ static bool is_plain_query(const reader *r) {
 }
 
 // `(c >= @P1 AND c < @P2 OR c IS NULL)`; counts the parameters.
-static void add_condition(const reader *r, const condition *on, unsigned *number, wh_buf *sql) {
-  const wh_sql_column *c = &r->from.relation.columns[on->column];
+static void add_condition(const wh_sql_condition *on, unsigned *number, wh_buf *sql) {
+  const wh_sql_column *c = on->column;
   wh_buf_add_char(sql, '(');
   if (on->low) {
     wh_mssql_add_compared(sql, c);
@@ -104,8 +95,9 @@ static wh_status build_select(reader *r, wh_buf *sql, wh_error *err) {
     return wh_buf_check(sql, err);
   }
   for (size_t i = 0; i < r->base.schema.count; i++) {
-    ptrdiff_t at = wh_mssql_find(&r->from.relation, r->base.schema.fields[i].name);
-    if (at < 0) return wh_mssql_no_column(r->session, &r->from, r->base.schema.fields[i].name, err);
+    ptrdiff_t at = wh_sql_find(WH_SQL_COLUMNS(&r->from.relation), r->base.schema.fields[i].name);
+    if (at < 0)
+      return wh_sql_no_column(&r->session->base, &r->from, r->base.schema.fields[i].name, err);
     const wh_sql_column *c = &r->from.relation.columns[at];
     if (c->unread)
       return wh_fail(err, WH_ERR_REFUSED, "%.*s: %.*s.%.*s %s: CAST it in a `query`",
@@ -115,46 +107,24 @@ static wh_status build_select(reader *r, wh_buf *sql, wh_error *err) {
     wh_mssql_add_shown(sql, c);
   }
   if (r->base.schema.count == 0) wh_buf_add_c(sql, "SELECT 1 AS one");
-  wh_mssql_add_from(sql, &r->from);
+  wh_sql_add_from(sql, &r->session->base, &r->from);
   unsigned number = 0;
-  for (size_t i = 0; i < r->condition_count; i++) {
+  for (size_t i = 0; i < r->conditions.count; i++) {
     wh_buf_add_c(sql, i ? " AND " : " WHERE ");
-    add_condition(r, &r->conditions[i], &number, sql);
+    add_condition(&r->conditions.items[i], &number, sql);
   }
   return wh_buf_check(sql, err);
 }
 
-static wh_status set_condition(reader *r, wh_str column, condition on, wh_error *err) {
-  ptrdiff_t at = wh_mssql_find(&r->from.relation, column);
-  if (at < 0) return wh_mssql_no_column(r->session, &r->from, column, err);
-  on.column = (size_t)at;
-  r->conditions[r->condition_count++] = on;
-  return WH_OK;
-}
-
-// The values are the query's, which lasts until the statement was sent.
-static wh_status set_conditions(reader *r, const wh_source_query *query, wh_error *err) {
-  const wh_range *range = query->range;
-  condition cursor = {.low = query->has_from ? &query->from : NULL,
-                      .high = query->has_to ? &query->to : NULL,
-                      .takes_null = true};
-  if (query->cursor.len && (cursor.low || cursor.high))
-    WH_TRY(set_condition(r, query->cursor, cursor, err));
-  if (!range) return WH_OK;
-  condition part = {.low = range->low, .high = range->high, .takes_null = !range->low};
-  return set_condition(r, range->column, part, err);
-}
-
 static wh_status send_select(reader *r, const wh_buf *sql, wh_error *err) {
-  wh_str params[2 * CONDITIONS];
+  wh_str params[2 * WH_SQL_CONDITIONS];
   size_t count = 0;
-  for (size_t i = 0; i < r->condition_count; i++) {
-    const condition *on = &r->conditions[i];
+  for (size_t i = 0; i < r->conditions.count; i++) {
+    const wh_sql_condition *on = &r->conditions.items[i];
     const wh_value *ends[] = {on->low, on->high};
     for (size_t k = 0; k < 2; k++) {
       if (!ends[k]) continue;
-      WH_TRY(wh_mssql_operand(&r->from.relation.columns[on->column], ends[k], &r->base.arena,
-                              &params[count++], err));
+      WH_TRY(wh_mssql_operand(on->column, ends[k], &r->base.arena, &params[count++], err));
     }
   }
   return wh_mssql_send(r->session, wh_buf_str(sql), params, count, r->doing, err);
@@ -201,13 +171,14 @@ static wh_status begin_snapshot(reader *r, wh_error *err) {
   return wh_mssql_run_c(r->session, "BEGIN TRANSACTION", err);
 }
 
-static wh_status start(reader *r, const wh_source_query *query, wh_error *err) {
+static wh_status start(wh_row_reader *base, const wh_source_query *query, wh_error *err) {
+  reader *r = (reader *)base;
   WH_TRY(wh_mssql_open(r->base.connection, WH_SQL_READ, &r->session, err));
   WH_TRY(wh_mssql_from_of(r->session, query->table, query->query, &r->base.arena, &r->from, err));
   r->base.what = r->from.what;
   size_t shown = wh_utf8_cut(r->base.what, 64);
   snprintf(r->doing, sizeof r->doing, "reading %.*s", (int)shown, r->base.what.data);
-  WH_TRY(set_conditions(r, query, err));
+  WH_TRY(wh_sql_conditions_of(&r->session->base, &r->from, query, &r->conditions, err));
   WH_CLEAN_BUF wh_buf sql;
   wh_buf_init(&sql, r->base.connection->mem, WH_SQL_TEXT_MAX);
   WH_TRY(build_select(r, &sql, err));
@@ -220,15 +191,13 @@ static wh_status start(reader *r, const wh_source_query *query, wh_error *err) {
 wh_status wh_mssql_open_reader(wh_connection *c, const wh_source_query *query,
                                const wh_schema *schema, wh_reader **ret, wh_error *err) {
   static const wh_row_reader_type type = {
+      .size = sizeof(reader),
+      .start = start,
       .fetch = fetch,
       .append = append,
       .write_json = write_json,
       .close = reader_close,
   };
-  wh_row_reader *rows = NULL;
   const wh_mssql_options *options = c->options;
-  wh_status status = wh_row_reader_new(&type, sizeof(reader), c, query, schema,
-                                       options->server.rows_per_second, &rows, err);
-  if (status == WH_OK) status = start((reader *)rows, query, err);
-  return wh_row_reader_opened(rows, status, ret);
+  return wh_row_reader_open(&type, c, query, schema, options->server.rows_per_second, ret, err);
 }

@@ -1,5 +1,6 @@
 // The catalog: sys.objects, sys.columns, sys.indexes.
 #include "connect/sqlserver/relate.h"
+#include "connect/sql_catalog.h"
 
 typedef struct table_look {
   wh_arena *arena;
@@ -39,53 +40,24 @@ static wh_status take_table(void *context, const wh_str *v, size_t count, wh_err
   return whole ? WH_OK : wh_fail_memory(err);
 }
 
-static wh_status look_up(wh_sql_session *s, wh_str schema, wh_str table, table_look *l,
-                         wh_error *err) {
+static wh_status look_up(wh_sql_session *s, wh_str schema, wh_str table, void *look,
+                         bool *ret_found, wh_error *err) {
   static const char sql[] =
       "SELECT s.name, o.name, RTRIM(o.type), o.object_id, t.is_memory_optimized, CASE WHEN "
       "t.temporal_type = 1 THEN 1 ELSE 0 END FROM sys.objects AS o INNER JOIN sys.schemas AS s ON "
       "s.schema_id = o.schema_id LEFT JOIN sys.tables AS t ON t.object_id = o.object_id WHERE "
       "o.type IN ('U', 'V') AND s.name = @P1 AND o.name = @P2";
+  table_look *l = look;
   l->table = table;
-  return wh_mssql_ask(s, wh_str_of(sql), (wh_str[]){schema, table}, 2, take_table, l, err);
-}
-
-// A name with points may be a table's whole name, or have its schema in front.
-static wh_status find_table(wh_sql_session *s, wh_str home, wh_str name, table_look *l,
-                            wh_error *err) {
-  WH_TRY(look_up(s, home, name, l, err));
-  for (size_t at = 0; !l->found; at++) {
-    at = wh_str_find(name, at, '.');
-    if (at >= name.len) return WH_OK;
-    WH_TRY(look_up(s, wh_str_sub(name, 0, at), wh_str_sub(name, at + 1, name.len), l, err));
-  }
+  WH_TRY(wh_mssql_ask(s, wh_str_of(sql), (wh_str[]){schema, table}, 2, take_table, l, err));
+  *ret_found = l->found;
   return WH_OK;
-}
-
-typedef struct name_list {
-  wh_arena *arena;
-  wh_str *names;
-  size_t count, cap;
-} name_list;
-
-static wh_status take_name(void *context, const wh_str *v, size_t count, wh_error *err) {
-  name_list *l = context;
-  (void)count;
-  if (l->count == l->cap) {
-    size_t cap = l->cap ? l->cap * 2 : 64;
-    wh_str *names = WH_NEW_ARRAY(l->arena, cap, wh_str);
-    if (!names) return wh_fail_memory(err);
-    if (l->count) memcpy(names, l->names, l->count * sizeof *names);
-    l->names = names;
-    l->cap = cap;
-  }
-  return copy(l->arena, v[0], &l->names[l->count++]) ? WH_OK : wh_fail_memory(err);
 }
 
 static wh_status no_table(wh_sql_session *s, wh_str home, wh_str table, wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, s->connection->mem);
-  name_list l = {.arena = &arena};
+  wh_sql_names l = {.arena = &arena};
   char sql[320];
   snprintf(
       sql, sizeof sql,
@@ -93,11 +65,8 @@ static wh_status no_table(wh_sql_session *s, wh_str home, wh_str table, wh_error
       "= o.schema_id WHERE o.type IN ('U', 'V') AND o.is_ms_shipped = 0 AND s.name = @P1 AND "
       "o.name NOT LIKE '!_wherry!_%%' ESCAPE '!'",
       WH_MSSQL_TABLES_MAX);
-  WH_TRY(wh_mssql_ask(s, wh_str_of(sql), &home, 1, take_name, &l, err));
-  wh_str near = l.count ? wh_str_nearest(table, l.names, l.count) : (wh_str){0};
-  return wh_fail(err, WH_ERR_NOT_FOUND, "%.*s: no table or view '%.*s'%s%.*s%s",
-                 WH_STR_ARG(s->connection->name), WH_STR_ARG(table),
-                 near.len ? ". Did you mean '" : "", WH_STR_ARG(near), near.len ? "'?" : "");
+  WH_TRY(wh_mssql_ask(s, wh_str_of(sql), &home, 1, wh_sql_names_take, &l, err));
+  return wh_source_no_table(s->connection, table, l.items, l.count, err);
 }
 
 static void judge_sink(const table_look *l, wh_sql_relation *r) {
@@ -110,12 +79,6 @@ static void judge_sink(const table_look *l, wh_sql_relation *r) {
 }
 
 // --- Columns -------------------------------------------------------------------------------------
-
-typedef struct column_look {
-  wh_arena *arena;
-  wh_sql_relation *relation;
-  size_t cap;
-} column_look;
 
 enum {
   COLUMN_NAME,
@@ -137,7 +100,7 @@ static int64_t number(wh_str text) {
   return text.data && wh_str_to_i64(text, &value) ? value : 0;
 }
 
-static wh_status describe_column(const column_look *l, const wh_str *v, wh_sql_column *c,
+static wh_status describe_column(const wh_sql_column_list *l, const wh_str *v, wh_sql_column *c,
                                  wh_error *err) {
   wh_mssql_catalog_type t = {.name = v[TYPE_NAME].data ? v[TYPE_NAME] : WH_STR("?"),
                              .bytes = number(v[MAX_LENGTH]),
@@ -160,22 +123,16 @@ static wh_status describe_column(const column_look *l, const wh_str *v, wh_sql_c
 }
 
 static wh_status take_column(void *context, const wh_str *v, size_t count, wh_error *err) {
-  column_look *l = context;
+  wh_sql_column_list *l = context;
   wh_sql_relation *r = l->relation;
   (void)count;
   if (wh_str_is(v[COLUMN_NAME], WH_ORDER_COLUMN)) {
     r->has_order = true;
     return WH_OK;
   }
-  if (r->count == l->cap) {
-    size_t cap = l->cap ? l->cap * 2 : 32;
-    wh_sql_column *columns = WH_NEW_ARRAY(l->arena, cap, wh_sql_column);
-    if (!columns) return wh_fail_memory(err);
-    if (r->count) memcpy(columns, r->columns, r->count * sizeof *columns);
-    r->columns = columns;
-    l->cap = cap;
-  }
-  WH_TRY(describe_column(l, v, &r->columns[r->count], err));
+  wh_sql_column *c;
+  WH_TRY(wh_sql_next_column(l, &c, err));
+  WH_TRY(describe_column(l, v, c, err));
   r->count++;
   return WH_OK;
 }
@@ -194,61 +151,17 @@ static wh_status read_columns(wh_sql_session *s, wh_str id, wh_arena *arena, wh_
       "CAST(COLLATIONPROPERTY(CAST(DATABASEPROPERTYEX(DB_NAME(), 'Collation') AS nvarchar(128)), "
       "'CodePage') AS int) FROM sys.columns AS c WHERE "
       "c.object_id = CAST(@P1 AS int) ORDER BY c.column_id";
-  column_look l = {.arena = arena, .relation = r};
+  wh_sql_column_list l = {.arena = arena, .relation = r};
   return wh_mssql_ask(s, wh_str_of(sql), &id, 1, take_column, &l, err);
 }
 
 // --- Unique indexes ------------------------------------------------------------------------------
 
-typedef struct unique_look {
-  wh_arena *arena;
-  wh_sql_relation *relation;
-  wh_sql_unique *uniques;
-  size_t count, cap;
-  wh_str name;       // of the index at hand
-  uint32_t *columns; // its
-  size_t column_count;
-  bool has_other; // a column that is not shown
-  bool is_primary;
-} unique_look;
-
-static wh_status end_index(unique_look *l, wh_error *err) {
-  wh_sql_relation *r = l->relation;
-  if (l->column_count == 0 || l->has_other) return WH_OK;
-  if (l->count == l->cap) {
-    size_t cap = l->cap ? l->cap * 2 : 8;
-    wh_sql_unique *uniques = WH_NEW_ARRAY(l->arena, cap, wh_sql_unique);
-    if (!uniques) return wh_fail_memory(err);
-    if (l->count) memcpy(uniques, l->uniques, l->count * sizeof *uniques);
-    l->uniques = uniques;
-    l->cap = cap;
-  }
-  l->uniques[l->count++] = (wh_sql_unique){.columns = l->columns, .count = l->column_count};
-  for (size_t i = 0; l->is_primary && i < l->column_count; i++)
-    r->columns[l->columns[i]].key_position = (uint32_t)i + 1;
-  return WH_OK;
-}
-
 static wh_status take_index(void *context, const wh_str *v, size_t count, wh_error *err) {
-  unique_look *l = context;
-  wh_sql_relation *r = l->relation;
+  wh_sql_unique_list *l = context;
   (void)count;
-  if (!l->name.data || !wh_str_eq(l->name, v[0])) {
-    WH_TRY(end_index(l, err));
-    l->columns = WH_NEW_ARRAY(l->arena, r->count + 1, uint32_t);
-    l->column_count = 0;
-    l->has_other = false;
-    l->is_primary = is_yes(v[1]);
-    if (!l->columns || !copy(l->arena, v[0], &l->name)) return wh_fail_memory(err);
-  }
-  size_t at = r->count;
-  for (size_t i = 0; v[2].data && i < r->count; i++)
-    if (wh_str_eq(r->columns[i].name, v[2])) at = i;
-  if (at == r->count || l->column_count >= r->count)
-    l->has_other = true;
-  else
-    l->columns[l->column_count++] = (uint32_t)at;
-  return WH_OK;
+  ptrdiff_t at = wh_sql_find(WH_SQL_COLUMNS(l->relation), v[2]);
+  return wh_sql_unique_take(l, v[0], is_yes(v[1]), at, err);
 }
 
 static wh_status read_uniques(wh_sql_session *s, wh_str id, wh_arena *arena, wh_sql_relation *r,
@@ -262,12 +175,9 @@ static wh_status read_uniques(wh_sql_session *s, wh_str id, wh_arena *arena, wh_
       "AND i.is_unique = 1 AND i.is_disabled = 0 AND i.has_filter = 0 AND k.key_ordinal > 0 ORDER "
       "BY "
       "i.is_primary_key DESC, i.index_id, k.key_ordinal";
-  unique_look l = {.arena = arena, .relation = r};
+  wh_sql_unique_list l = {.arena = arena, .relation = r};
   WH_TRY(wh_mssql_ask(s, wh_str_of(sql), &id, 1, take_index, &l, err));
-  WH_TRY(end_index(&l, err));
-  r->uniques = l.uniques;
-  r->unique_count = l.count;
-  return WH_OK;
+  return wh_sql_unique_end(&l, err);
 }
 
 // --- All of it -----------------------------------------------------------------------------------
@@ -285,7 +195,7 @@ wh_status wh_mssql_relate(wh_sql_session *s, wh_str table, wh_arena *arena, wh_s
   table_look l = {.arena = arena, .relation = &relation};
   wh_str home;
   WH_TRY(wh_mssql_home(s, arena, &home, err));
-  WH_TRY(find_table(s, home, table, &l, err));
+  WH_TRY(wh_sql_find_table(s, home, table, look_up, &l, &l.found, err));
   if (!l.found) return no_table(s, home, table, err);
   judge_sink(&l, &relation);
   WH_TRY(read_columns(s, l.id, arena, &relation, err));
@@ -298,17 +208,9 @@ wh_status wh_mssql_relate(wh_sql_session *s, wh_str table, wh_arena *arena, wh_s
   return WH_OK;
 }
 
-static wh_status take_home(void *context, const wh_str *v, size_t count, wh_error *err) {
-  name_list *l = context;
-  (void)count;
-  wh_str home = v[0].len ? v[0] : WH_STR("dbo");
-  return copy(l->arena, home, &l->names[0]) ? WH_OK : wh_fail_memory(err);
-}
-
 wh_status wh_mssql_home(wh_sql_session *s, wh_arena *arena, wh_str *ret, wh_error *err) {
-  wh_str home = WH_STR("dbo");
-  name_list l = {.arena = arena, .names = &home};
-  WH_TRY(wh_mssql_ask(s, WH_STR("SELECT SCHEMA_NAME()"), NULL, 0, take_home, &l, err));
-  *ret = home;
+  wh_sql_names l = {.arena = arena};
+  WH_TRY(wh_mssql_ask(s, WH_STR("SELECT SCHEMA_NAME()"), NULL, 0, wh_sql_names_take, &l, err));
+  *ret = l.count && l.items[0].len ? l.items[0] : WH_STR("dbo");
   return WH_OK;
 }

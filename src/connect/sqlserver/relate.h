@@ -1,6 +1,7 @@
 // What a table, a view or a query of the user's holds; and the SELECTs over it.
 #pragma once
 
+#include "connect/sql_source.h"
 #include "connect/sqlserver/types.h"
 #include "data/value.h"
 
@@ -11,28 +12,13 @@ wh_status wh_mssql_home(wh_sql_session *s, wh_arena *arena, wh_str *ret, wh_erro
 
 // --- Sources (select.c) --------------------------------------------------------------------------
 
-typedef struct wh_mssql_from {
-  wh_sql_relation relation;
-  wh_str query; // without a closing semicolon; empty: a table
-  wh_str what;  // "sales_order", "the query", for messages
-} wh_mssql_from;
-
 // WH_ERR_USAGE for a query that is not one SELECT.
 wh_status wh_mssql_from_of(wh_mssql_session *s, wh_str table, wh_str query, wh_arena *arena,
-                           wh_mssql_from *ret, wh_error *err);
-// The column's index, or -1; exactly that name.
-ptrdiff_t wh_mssql_find(const wh_sql_relation *relation, wh_str name);
-// WH_ERR_NOT_FOUND: "sales_order has no column 'x'" with the nearest name.
-wh_status wh_mssql_no_column(const wh_mssql_session *s, const wh_mssql_from *from, wh_str name,
-                             wh_error *err);
-// ` FROM ...`
-bool wh_mssql_add_from(wh_buf *sql, const wh_mssql_from *from);
+                           wh_sql_from *ret, wh_error *err);
 // The column as it is fetched.
 bool wh_mssql_add_shown(wh_buf *sql, const wh_sql_column *column);
 // Whether that is more than its name.
 bool wh_mssql_is_wrapped(const wh_sql_column *column);
-wh_status wh_mssql_schema(const wh_sql_relation *relation, wh_arena *arena, wh_schema *ret,
-                          wh_error *err);
 
 // The column as values are compared with it, and a parameter as a value of the column's type.
 bool wh_mssql_add_compared(wh_buf *sql, const wh_sql_column *column);

@@ -1,18 +1,8 @@
 // What a source reads from: a table or view by its name, or a query of the user's.
+#include "connect/sql_catalog.h"
 #include "connect/sqlserver/relate.h"
 
 #include "data/temporal.h"
-
-__attribute__((format(printf, 3, 4))) static wh_status refuse(const wh_mssql_session *s,
-                                                              wh_error *err, const char *fmt, ...) {
-  char text[512];
-  va_list args;
-  va_start(args, fmt);
-  vsnprintf(text, sizeof text, fmt, args);
-  va_end(args);
-  return wh_fail(err, WH_ERR_USAGE, "%.*s: the query %s", WH_STR_ARG(s->base.connection->name),
-                 text);
-}
 
 // --- Queries -------------------------------------------------------------------------------------
 
@@ -20,24 +10,8 @@ static bool is_space(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
-// Behind white space and comments.
-static size_t skip(wh_str q, size_t at) {
-  for (;;) {
-    while (at < q.len && is_space(q.data[at]))
-      at++;
-    if (at + 1 < q.len && q.data[at] == '-' && q.data[at + 1] == '-') {
-      at = wh_str_find(q, at, '\n');
-    } else if (at + 1 < q.len && q.data[at] == '/' && q.data[at + 1] == '*') {
-      const char *end = memmem(q.data + at + 2, q.len - at - 2, "*/", 2);
-      at = end ? (size_t)(end - q.data) + 2 : q.len;
-    } else {
-      return at;
-    }
-  }
-}
-
 static bool begins_with(wh_str q, const char *word) {
-  size_t at = skip(q, 0), len = strlen(word);
+  size_t at = wh_source_skip(q, 0), len = strlen(word);
   if (q.len - at < len || !wh_str_eq_nocase(wh_str_sub(q, at, at + len), wh_str_of(word)))
     return false;
   char next = at + len < q.len ? q.data[at + len] : ' ';
@@ -58,7 +32,7 @@ static size_t skip_quoted(wh_str q, size_t at, char end) {
 // Whether something follows a semicolon. (Statements without one between them are no harm: what
 // they write is rolled back.)
 static bool has_second(wh_str q) {
-  for (size_t at = skip(q, 0); at < q.len; at = skip(q, at)) {
+  for (size_t at = wh_source_skip(q, 0); at < q.len; at = wh_source_skip(q, at)) {
     char c = q.data[at];
     if (c == ';') return true;
     at = c == '\'' || c == '"' ? skip_quoted(q, at, c)
@@ -71,7 +45,7 @@ static bool has_second(wh_str q) {
 // Without the semicolons, white space and comments behind it.
 static wh_str without_end(wh_str q) {
   size_t end = 0;
-  for (size_t at = skip(q, 0); at < q.len; at = skip(q, at)) {
+  for (size_t at = wh_source_skip(q, 0); at < q.len; at = wh_source_skip(q, at)) {
     char c = q.data[at];
     at = c == '\'' || c == '"' ? skip_quoted(q, at, c)
          : c == '['            ? skip_quoted(q, at, ']')
@@ -83,9 +57,7 @@ static wh_str without_end(wh_str q) {
 
 typedef struct query_look {
   wh_mssql_session *session;
-  wh_arena *arena;
-  wh_sql_relation *relation;
-  size_t cap;
+  wh_sql_column_list list;
 } query_look;
 
 enum {
@@ -107,27 +79,22 @@ static int64_t number(wh_str text) {
 
 static wh_status take_column(void *context, const wh_str *v, size_t count, wh_error *err) {
   query_look *l = context;
-  wh_sql_relation *r = l->relation;
+  wh_sql_relation *r = l->list.relation;
   (void)count;
   if (v[MESSAGE].len && memmem(v[MESSAGE].data, v[MESSAGE].len, "scalar variable", 15))
-    return refuse(l->session, err, "has a parameter ('@NAME'), which nothing fills");
+    return wh_source_refuse(l->session->base.connection, err,
+                            "has a parameter ('@NAME'), which nothing fills");
   if (v[MESSAGE].len)
-    return refuse(l->session, err, "does not run: %.*s", (int)wh_utf8_cut(v[MESSAGE], 400),
-                  v[MESSAGE].data);
+    return wh_source_refuse(l->session->base.connection, err, "does not run: %.*s",
+                            (int)wh_utf8_cut(v[MESSAGE], 400), v[MESSAGE].data);
   if (!v[NAME].len)
-    return refuse(l->session, err, "has a column without a name. Give it one with AS");
+    return wh_source_refuse(l->session->base.connection, err,
+                            "has a column without a name. Give it one with AS");
   for (size_t i = 0; i < r->count; i++)
     if (wh_str_eq_nocase(r->columns[i].name, v[NAME]))
-      return refuse(l->session, err, "has two columns named '%.*s'. Give one another name with AS",
-                    (int)wh_utf8_cut(v[NAME], 128), v[NAME].data);
-  if (r->count == l->cap) {
-    size_t cap = l->cap ? l->cap * 2 : 32;
-    wh_sql_column *columns = WH_NEW_ARRAY(l->arena, cap, wh_sql_column);
-    if (!columns) return wh_fail_memory(err);
-    if (r->count) memcpy(columns, r->columns, r->count * sizeof *columns);
-    r->columns = columns;
-    l->cap = cap;
-  }
+      return wh_source_refuse(l->session->base.connection, err,
+                              "has two columns named '%.*s'. Give one another name with AS",
+                              (int)wh_utf8_cut(v[NAME], 128), v[NAME].data);
   // "decimal(10,2)": the rest of the columns says what is in the brackets.
   wh_str type = wh_str_sub(v[TYPE], 0, wh_str_find(v[TYPE], 0, '('));
   wh_mssql_catalog_type t = {.name = type.len ? type : WH_STR("?"),
@@ -136,17 +103,18 @@ static wh_status take_column(void *context, const wh_str *v, size_t count, wh_er
                              .scale = number(v[SCALE]),
                              .collation = v[COLLATION],
                              .page = number(v[CODE_PAGE])};
-  wh_sql_column *c = &r->columns[r->count];
-  *c = (wh_sql_column){.name = wh_arena_str(l->arena, v[NAME]),
+  wh_sql_column *c;
+  WH_TRY(wh_sql_next_column(&l->list, &c, err));
+  *c = (wh_sql_column){.name = wh_arena_str(l->list.arena, v[NAME]),
                        .nullable = !wh_str_is(v[NULLABLE], "0")};
   if (!c->name.data) return wh_fail_memory(err);
-  WH_TRY(wh_mssql_type_column(&t, l->arena, c, err));
+  WH_TRY(wh_mssql_type_column(&t, l->list.arena, c, err));
   r->count++;
   return WH_OK;
 }
 
 // CLR types have no system type's name here: "db.sys.hierarchyid" is in user_type_name.
-static wh_status from_query(wh_mssql_session *s, wh_str query, wh_arena *arena, wh_mssql_from *ret,
+static wh_status from_query(wh_mssql_session *s, wh_str query, wh_arena *arena, wh_sql_from *ret,
                             wh_error *err) {
   static const char sql[] =
       "SELECT d.name, d.is_nullable, COALESCE(d.system_type_name, d.user_type_name), d.max_length, "
@@ -155,62 +123,30 @@ static wh_status from_query(wh_mssql_session *s, wh_str query, wh_arena *arena, 
       "AS int), d.error_message FROM sys.dm_exec_describe_first_result_set(@P1, NULL, 0) AS d "
       "WHERE "
       "d.is_hidden = 0 OR d.error_message IS NOT NULL ORDER BY d.column_ordinal";
-  *ret = (wh_mssql_from){.query = without_end(query), .what = WH_STR("the query")};
+  *ret = (wh_sql_from){.query = without_end(query), .what = WH_STR("the query")};
   ret->relation.rows_estimate = WH_SIZE_UNKNOWN;
-  if (skip(ret->query, 0) >= ret->query.len) return refuse(s, err, "is empty");
+  if (wh_source_skip(ret->query, 0) >= ret->query.len)
+    return wh_source_refuse(s->base.connection, err, "is empty");
   if (!begins_with(ret->query, "SELECT") && !begins_with(ret->query, "WITH"))
-    return refuse(s, err, "would write, or gives no rows. A source only reads: use a SELECT");
-  if (has_second(ret->query)) return refuse(s, err, "has more than one statement. Keep one SELECT");
-  query_look l = {.session = s, .arena = arena, .relation = &ret->relation};
+    return wh_source_refuse(s->base.connection, err,
+                            "would write, or gives no rows. A source only reads: use a SELECT");
+  if (has_second(ret->query))
+    return wh_source_refuse(s->base.connection, err,
+                            "has more than one statement. Keep one SELECT");
+  query_look l = {.session = s, .list = {.arena = arena, .relation = &ret->relation}};
   WH_TRY(wh_mssql_ask(&s->base, wh_str_of(sql), &ret->query, 1, take_column, &l, err));
   return ret->relation.count ? WH_OK
-                             : refuse(s, err, "gives no rows. A source only reads: use a SELECT");
+                             : wh_source_refuse(s->base.connection, err,
+                                                "gives no rows. A source only reads: use a SELECT");
 }
 
 wh_status wh_mssql_from_of(wh_mssql_session *s, wh_str table, wh_str query, wh_arena *arena,
-                           wh_mssql_from *ret, wh_error *err) {
+                           wh_sql_from *ret, wh_error *err) {
   if (query.len) return from_query(s, query, arena, ret, err);
-  wh_mssql_from from = {0};
-  WH_TRY(wh_mssql_relate(&s->base, table, arena, &from.relation, err));
-  from.what = from.relation.table;
-  *ret = from;
-  return WH_OK;
+  return wh_sql_from_table(&s->base, table, arena, ret, err);
 }
 
 // --- Pieces --------------------------------------------------------------------------------------
-
-ptrdiff_t wh_mssql_find(const wh_sql_relation *relation, wh_str name) {
-  for (size_t i = 0; i < relation->count; i++)
-    if (wh_str_eq(relation->columns[i].name, name)) return (ptrdiff_t)i;
-  return -1;
-}
-
-wh_status wh_mssql_no_column(const wh_mssql_session *s, const wh_mssql_from *from, wh_str name,
-                             wh_error *err) {
-  WH_CLEAN_ARENA wh_arena arena;
-  wh_arena_init(&arena, s->base.connection->mem);
-  wh_str *names = WH_NEW_ARRAY(&arena, from->relation.count, wh_str);
-  if (!names) return wh_fail_memory(err);
-  for (size_t i = 0; i < from->relation.count; i++)
-    names[i] = from->relation.columns[i].name;
-  wh_str near = wh_str_nearest(name, names, from->relation.count);
-  return wh_fail(err, WH_ERR_NOT_FOUND, "%.*s: %.*s has no column '%.*s'%s%.*s%s",
-                 WH_STR_ARG(s->base.connection->name), WH_STR_ARG(from->what), WH_STR_ARG(name),
-                 near.len ? ". Did you mean '" : "", WH_STR_ARG(near), near.len ? "'?" : "");
-}
-
-bool wh_mssql_add_from(wh_buf *sql, const wh_mssql_from *from) {
-  wh_buf_add_c(sql, " FROM ");
-  if (!from->query.len) {
-    wh_mssql_add_name(sql, from->relation.schema);
-    wh_buf_add_char(sql, '.');
-    return wh_mssql_add_name(sql, from->relation.table);
-  }
-  // The line break ends a comment that the query may end with.
-  wh_buf_add_char(sql, '(');
-  wh_buf_add_str(sql, from->query);
-  return wh_buf_add_c(sql, "\n) AS q");
-}
 
 bool wh_mssql_is_wrapped(const wh_sql_column *c) {
   switch (wh_mssql_native_of(c)) {
@@ -235,19 +171,6 @@ bool wh_mssql_add_shown(wh_buf *sql, const wh_sql_column *c) {
                                                                   : ".STAsBinary()");
   wh_buf_add_c(sql, " AS ");
   return wh_mssql_add_name(sql, c->name);
-}
-
-wh_status wh_mssql_schema(const wh_sql_relation *r, wh_arena *arena, wh_schema *ret,
-                          wh_error *err) {
-  wh_field *fields = WH_NEW_ARRAY(arena, r->count, wh_field);
-  if (!fields) return wh_fail_memory(err);
-  for (size_t i = 0; i < r->count; i++)
-    fields[i] = (wh_field){.name = r->columns[i].name,
-                           .type = r->columns[i].type,
-                           .nullable = r->columns[i].nullable,
-                           .privacy = WH_INTERNAL};
-  *ret = (wh_schema){.count = r->count, .fields = fields};
-  return WH_OK;
 }
 
 // --- Comparing -----------------------------------------------------------------------------------

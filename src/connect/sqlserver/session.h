@@ -55,6 +55,8 @@ void wh_mssql_start_library(void); // once for the process
 
 // "NAME: <doing>: <what happened>" with the status and the retry flag that the server's code means.
 // A value that the server refuses (WH_ERR_TYPE) is told without the name: see connect/sql.h.
+// wh_sql_driver.hide_values.
+void wh_mssql_hide_values(char *reason);
 wh_status wh_mssql_fail(wh_mssql_session *s, const char *doing, wh_error *err);
 // The same for a login that failed.
 wh_status wh_mssql_fail_login(const wh_connection *c, const wh_mssql_trouble *t, wh_error *err);

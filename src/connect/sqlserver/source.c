@@ -1,52 +1,9 @@
 #include "connect/sqlserver/source.h"
 
-#include "connect/table_list.h"
+#include "connect/sqlserver/driver.h"
 #include "data/temporal.h"
 
-// Names of the primary key's columns in order.
-static wh_status key_of(const wh_sql_relation *r, wh_arena *arena, const wh_str **ret,
-                        size_t *ret_count, wh_error *err) {
-  size_t count = 0;
-  for (size_t i = 0; i < r->count; i++)
-    count += r->columns[i].key_position != 0;
-  wh_str *key = WH_NEW_ARRAY(arena, count, wh_str);
-  if (!key) return wh_fail_memory(err);
-  for (size_t i = 0; i < r->count; i++) {
-    uint32_t at = r->columns[i].key_position;
-    if (at && at <= count) key[at - 1] = r->columns[i].name;
-  }
-  *ret = key;
-  *ret_count = count;
-  return WH_OK;
-}
-
 // --- Discovering ---------------------------------------------------------------------------------
-
-typedef struct table_names {
-  wh_arena *arena;
-  wh_str *names;
-  bool *is_view;
-  size_t count, cap;
-} table_names;
-
-static wh_status take_name(void *context, const wh_str *v, size_t count, wh_error *err) {
-  table_names *t = context;
-  (void)count;
-  if (t->count == t->cap) {
-    size_t cap = t->cap ? t->cap * 2 : 64;
-    wh_str *names = WH_NEW_ARRAY(t->arena, cap, wh_str);
-    bool *is_view = WH_NEW_ARRAY(t->arena, cap, bool);
-    if (!names || !is_view) return wh_fail_memory(err);
-    if (t->count) memcpy(names, t->names, t->count * sizeof *names);
-    if (t->count) memcpy(is_view, t->is_view, t->count * sizeof *is_view);
-    t->names = names;
-    t->is_view = is_view;
-    t->cap = cap;
-  }
-  t->names[t->count] = wh_arena_str(t->arena, v[0]);
-  t->is_view[t->count] = wh_str_is(v[1], "1");
-  return t->names[t->count++].data ? WH_OK : wh_fail_memory(err);
-}
 
 static wh_status list_tables(wh_connection *c, wh_arena *arena, wh_table_name **ret,
                              size_t *ret_count, wh_error *err) {
@@ -55,22 +12,13 @@ static wh_status list_tables(wh_connection *c, wh_arena *arena, wh_table_name **
       "ELSE 0 END AS is_home FROM sys.objects AS o INNER JOIN sys.schemas AS s ON s.schema_id = "
       "o.schema_id WHERE o.type IN ('U', 'V') AND o.is_ms_shipped = 0 AND o.name NOT LIKE "
       "'!_wherry!_%' ESCAPE '!' ORDER BY o.type, 1, 2";
-  WH_CLEAN_MSSQL wh_mssql_session *s = NULL;
-  wh_table_list list = {.arena = arena};
-  WH_TRY(wh_mssql_open(c, WH_SQL_READ, &s, err));
-  WH_TRY(wh_mssql_ask(&s->base, wh_str_of(sql), NULL, 0, wh_table_list_take, &list, err));
-  *ret = list.items;
-  *ret_count = list.count;
-  return WH_OK;
+  return wh_sql_tables(&wh_mssql_driver, c, wh_str_of(sql), arena, ret, ret_count, err);
 }
 
-static wh_status describe_table(wh_mssql_session *s, wh_arena *arena, wh_table_info *info,
-                                wh_error *err) {
-  wh_sql_relation r;
-  WH_TRY(wh_mssql_relate(&s->base, info->name, arena, &r, err));
-  info->rows = r.rows_estimate;
-  WH_TRY(wh_mssql_schema(&r, arena, &info->schema, err));
-  return key_of(&r, arena, &info->key, &info->key_count, err);
+static wh_status schema_of(const wh_sql_session *s, const wh_sql_relation *r, wh_arena *arena,
+                           wh_schema *ret, wh_error *err) {
+  (void)s;
+  return wh_sql_schema(WH_SQL_COLUMNS(r), arena, ret, err);
 }
 
 static wh_status discover(wh_connection *c, wh_arena *arena, wh_table_visit visit, void *context,
@@ -83,19 +31,8 @@ static wh_status discover(wh_connection *c, wh_arena *arena, wh_table_visit visi
       "o.is_ms_shipped = "
       "0 AND o.name NOT LIKE '!_wherry!_%' ESCAPE '!' ORDER BY 2, 1";
   WH_CLEAN_MSSQL wh_mssql_session *s = NULL;
-  table_names t = {.arena = arena};
   WH_TRY(wh_mssql_open(c, WH_SQL_READ, &s, err));
-  WH_TRY(wh_mssql_ask(&s->base, wh_str_of(sql), NULL, 0, take_name, &t, err));
-  for (size_t i = 0; i < t.count; i++) {
-    wh_table_info info = {.name = t.names[i], .rows = WH_SIZE_UNKNOWN};
-    wh_status status = describe_table(s, arena, &info, err);
-    // A view over tables that are gone is shown without columns; it must not hide the others.
-    bool is_broken_view = t.is_view[i] && (status == WH_ERR_IO || status == WH_ERR_NOT_FOUND ||
-                                           status == WH_ERR_DENIED);
-    if (status != WH_OK && !is_broken_view) return status;
-    WH_TRY(visit(context, &info, err));
-  }
-  return WH_OK;
+  return wh_sql_discover(&s->base, wh_str_of(sql), schema_of, arena, visit, context, err);
 }
 
 // --- Describing ----------------------------------------------------------------------------------
@@ -107,7 +44,7 @@ static bool is_asked(const wh_source_query *query, wh_str name) {
 }
 
 // Columns that cannot be read are in the way only when they are asked for by name.
-static wh_status check_read(wh_mssql_session *s, const wh_mssql_from *from,
+static wh_status check_read(wh_mssql_session *s, const wh_sql_from *from,
                             const wh_source_query *query, wh_error *err) {
   for (size_t i = 0; query->column_count && i < from->relation.count; i++) {
     const wh_sql_column *c = &from->relation.columns[i];
@@ -122,22 +59,19 @@ static wh_status check_read(wh_mssql_session *s, const wh_mssql_from *from,
 static wh_status describe(wh_connection *c, const wh_source_query *query, wh_arena *arena,
                           wh_source_info *ret, wh_error *err) {
   WH_CLEAN_MSSQL wh_mssql_session *s = NULL;
-  wh_mssql_from from;
+  wh_sql_from from;
   wh_source_info info = {.cursor_kind = WH_CURSOR_WINDOWED};
   ptrdiff_t cursor = -1;
   WH_TRY(wh_mssql_open(c, WH_SQL_READ, &s, err));
   WH_TRY(wh_mssql_from_of(s, query->table, query->query, arena, &from, err));
-  if (query->cursor.len) cursor = wh_mssql_find(&from.relation, query->cursor);
-  if (query->cursor.len && cursor < 0) return wh_mssql_no_column(s, &from, query->cursor, err);
+  if (query->cursor.len) cursor = wh_sql_find(WH_SQL_COLUMNS(&from.relation), query->cursor);
+  if (query->cursor.len && cursor < 0) return wh_sql_no_column(&s->base, &from, query->cursor, err);
   if (cursor >= 0 && wh_mssql_native_of(&from.relation.columns[cursor]) == WH_MSSQL_ROWVERSION)
     info.cursor_kind = WH_CURSOR_EXACT;
   WH_TRY(check_read(s, &from, query, err));
-  WH_TRY(wh_mssql_schema(&from.relation, arena, &info.schema, err));
-  WH_TRY(key_of(&from.relation, arena, &info.key, &info.key_count, err));
-  uint64_t rows = from.relation.rows_estimate;
-  if (!query->has_from && !query->has_to && rows != WH_SIZE_UNKNOWN) info.rows_estimate = rows;
-  if (query->limit_rows && info.rows_estimate > query->limit_rows)
-    info.rows_estimate = query->limit_rows;
+  WH_TRY(wh_sql_schema(WH_SQL_COLUMNS(&from.relation), arena, &info.schema, err));
+  WH_TRY(wh_sql_key(WH_SQL_COLUMNS(&from.relation), arena, &info.key, &info.key_count, err));
+  wh_sql_estimate(&from, query, &info);
   *ret = info;
   return WH_OK;
 }
@@ -147,21 +81,10 @@ static wh_status describe(wh_connection *c, const wh_source_query *query, wh_are
 static wh_status extremes(wh_connection *c, wh_str table, wh_str column, wh_arena *arena,
                           wh_str *ret, wh_error *err) {
   WH_CLEAN_MSSQL wh_mssql_session *s = NULL;
-  wh_mssql_from from;
+  wh_sql_from from;
   WH_TRY(wh_mssql_open(c, WH_SQL_READ, &s, err));
   WH_TRY(wh_mssql_from_of(s, table, (wh_str){0}, arena, &from, err));
-  if (wh_mssql_find(&from.relation, column) < 0) return wh_mssql_no_column(s, &from, column, err);
-  WH_CLEAN_BUF wh_buf sql;
-  wh_buf_init(&sql, c->mem, WH_SQL_TEXT_MAX);
-  wh_buf_add_c(&sql, "SELECT MIN(");
-  wh_mssql_add_name(&sql, column);
-  wh_buf_add_c(&sql, ") AS low, MAX(");
-  wh_mssql_add_name(&sql, column);
-  wh_buf_add_c(&sql, ") AS high");
-  wh_mssql_add_from(&sql, &from);
-  WH_TRY(wh_buf_check(&sql, err));
-  *ret = wh_arena_str(arena, wh_buf_str(&sql));
-  return ret->data ? WH_OK : wh_fail_memory(err);
+  return wh_sql_extremes(&s->base, &from, column, arena, ret, err);
 }
 
 // --- Bounds --------------------------------------------------------------------------------------
@@ -186,12 +109,12 @@ static wh_status take_clocks(void *context, const wh_str *v, size_t count, wh_er
 
 static wh_status is_exact(wh_mssql_session *s, const wh_source_query *query, wh_arena *arena,
                           bool *ret, wh_error *err) {
-  wh_mssql_from from;
+  wh_sql_from from;
   *ret = false;
   if (!query->cursor.len) return WH_OK;
   WH_TRY(wh_mssql_from_of(s, query->table, query->query, arena, &from, err));
-  ptrdiff_t at = wh_mssql_find(&from.relation, query->cursor);
-  if (at < 0) return wh_mssql_no_column(s, &from, query->cursor, err);
+  ptrdiff_t at = wh_sql_find(WH_SQL_COLUMNS(&from.relation), query->cursor);
+  if (at < 0) return wh_sql_no_column(&s->base, &from, query->cursor, err);
   *ret = wh_mssql_native_of(&from.relation.columns[at]) == WH_MSSQL_ROWVERSION;
   return WH_OK;
 }

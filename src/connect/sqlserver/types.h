@@ -86,8 +86,5 @@ const char *wh_mssql_clash(const wh_type *type, const wh_sql_column *column);
 bool wh_mssql_checks(const wh_type *type, const wh_sql_column *column);
 bool wh_mssql_fits(const wh_sql_column *column, const wh_column *values, size_t row, char *reason);
 
-// A bool, whole number or decimal as unscaled digits with a scale.
-__int128 wh_mssql_number(const wh_column *values, size_t row, int *scale);
-
 // UTF-8 in a code page of Windows; false where a character has none there. `out` may be NULL.
 bool wh_mssql_to_page(uint32_t page, wh_str text, wh_buf *out);

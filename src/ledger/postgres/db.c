@@ -20,7 +20,7 @@ static wh_status reconnect(pg_ledger *l, wh_error *err) {
   wh_os *os = l->base.os;
   int64_t end = os->type->monotonic_ns(os) + PG_LEDGER_PATIENCE_US * 1000ll;
   for (;;) {
-    wh_status status = pg_ledger_connect(&l->connection, &l->session, err);
+    wh_status status = pg_ledger_connect(l, &l->connection, &l->session, err);
     if (status == WH_OK) {
       atomic_store(&l->keeper.own_pid, PQbackendPID(l->session->conn));
       return WH_OK;
@@ -83,6 +83,11 @@ static bool is_lost(wh_status status) {
   return status == WH_ERR_UNAVAILABLE || status == WH_ERR_CANCELLED;
 }
 
+// What others did in the same moment: the server says so, and that nothing happened.
+static bool is_in_the_way(wh_status status) {
+  return status == WH_ERR_BUSY;
+}
+
 // No row of a user's is to blame for what the ledger does.
 static wh_status blame_ledger(const pg_ledger *l, wh_status status, wh_error *err) {
   if (status != WH_ERR_TYPE) return status;
@@ -106,6 +111,11 @@ wh_status pg_ledger_run(pg_ledger *l, const char *sql, const wh_str *params, siz
     if (l->in_transaction && l->lost) return fail_lost(l, err);
     WH_TRY(ensure_session(l, err));
     wh_status status = run_here(l, sql, params, count, ret, err);
+    if (is_in_the_way(status)) {
+      l->in_the_way = l->in_transaction;
+      if (l->in_transaction || tries + 1 == LEDGER_TRIES_MAX) return status;
+      continue;
+    }
     if (!is_lost(status)) return blame_ledger(l, status, err);
     pg_ledger_drop_session(l);
     l->lost = l->in_transaction;
@@ -124,7 +134,7 @@ static wh_status run_plain(pg_ledger *l, const char *sql, wh_error *err) {
 
 static wh_status begin(ledger *base, wh_error *err) {
   pg_ledger *l = (pg_ledger *)base;
-  l->lost = l->is_doubtful = false;
+  l->lost = l->is_doubtful = l->in_the_way = false;
   for (int tries = 0;; tries++) {
     WH_TRY(ensure_session(l, err));
     wh_status status = run_plain(l, "BEGIN", err);
@@ -143,12 +153,13 @@ static wh_status end(ledger *base, wh_status status, wh_error *err) {
   status = run_plain(l, "COMMIT", err);
   l->is_doubtful = is_lost(status);
   l->lost = l->is_doubtful;
+  l->in_the_way = is_in_the_way(status);
   return status;
 }
 
 static bool again(ledger *base, bool once) {
   const pg_ledger *l = (pg_ledger *)base;
-  return l->lost && !(once && l->is_doubtful);
+  return l->in_the_way || (l->lost && !(once && l->is_doubtful));
 }
 
 // --- queries

@@ -165,7 +165,7 @@ static wh_status keep_up(pg_ledger *l, keeping *now, wh_error *err) {
   bool is_due = now_ms() >= now->renew_ms;
   bool wants_ears = atomic_load(&k->listens) && !now->listening;
   if (!k->session && (is_due || wants_ears))
-    WH_TRY(pg_ledger_connect(&k->connection, &k->session, err));
+    WH_TRY(pg_ledger_connect(l, &k->connection, &k->session, err));
   if (is_due) {
     WH_TRY(renew_held(l, err));
     now->renew_ms = now_ms() + l->lease_us / 1000 / PG_LEDGER_RENEWALS;

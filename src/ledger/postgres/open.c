@@ -14,30 +14,39 @@ enum { PG_LEDGER_VERSION = sizeof migrations / sizeof migrations[0], HOST_NAME_M
 // --- sessions
 // --------------------------------------------------------------------------------------
 
+static int silence_of(int64_t lease_us) {
+  int64_t ms = lease_us / 1000 * 2 / 3;
+  return ms < PG_LEDGER_SILENCE_MS ? (int)ms : PG_LEDGER_SILENCE_MS;
+}
+
 // A server behind a cut line answers nobody and refuses nobody: the system has to give up for us.
-static void notice_silence(wh_pg_session *s) {
+static void notice_silence(wh_pg_session *s, int silence_ms) {
   int fd = PQsocket(s->conn), one = 1;
-  int silence = PG_LEDGER_SILENCE_MS, seconds = PG_LEDGER_SILENCE_MS / 1000 / 2;
+  int seconds = silence_ms / 1000 / 2 ? silence_ms / 1000 / 2 : 1;
   setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one); // a Unix socket needs none of this
   setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof seconds);
   setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &one, sizeof one);
   setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &seconds, sizeof seconds);
-  setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silence, sizeof silence);
+  setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &silence_ms, sizeof silence_ms);
 }
 
 // A worker that is stopped in a transaction would keep others waiting; what a verb acknowledged is
-// on disk, whatever the database's own setting.
-static wh_status configure(wh_pg_session *s, wh_error *err) {
+// on disk, and a transaction sees what was committed before each of its statements, whatever the
+// database's own settings: the verbs lock what they decide upon.
+static wh_status configure(wh_pg_session *s, int silence_ms, wh_error *err) {
   char sql[256];
   snprintf(sql, sizeof sql,
            "SET idle_in_transaction_session_timeout = %d;"
+           " SET default_transaction_isolation = 'read committed';"
            " SELECT pg_catalog.set_config('synchronous_commit', 'on', false)"
            " WHERE pg_catalog.current_setting('synchronous_commit') = 'off'",
-           PG_LEDGER_IDLE_MS);
+           silence_ms);
   return wh_pg_run_c(s, sql, err);
 }
 
-wh_status pg_ledger_connect(wh_connection *c, wh_pg_session **ret, wh_error *err) {
+wh_status pg_ledger_connect(const pg_ledger *l, wh_connection *c, wh_pg_session **ret,
+                            wh_error *err) {
+  int silence_ms = silence_of(l->lease_us);
   WH_CLEAN_PG_SESSION wh_pg_session *s = NULL;
   WH_TRY(wh_pg_open(c, WH_SQL_WRITE, &s, err));
   const char *encoding = PQparameterStatus(s->conn, "server_encoding");
@@ -47,8 +56,8 @@ wh_status pg_ledger_connect(wh_connection *c, wh_pg_session **ret, wh_error *err
                    "DATABASE ... ENCODING 'UTF8' TEMPLATE template0",
                    WH_STR_ARG(c->name), encoding ? encoding : "an unknown encoding");
   }
-  notice_silence(s);
-  WH_TRY(configure(s, err));
+  notice_silence(s, silence_ms);
+  WH_TRY(configure(s, silence_ms, err));
   *ret = s;
   s = NULL;
   return WH_OK;
@@ -201,7 +210,7 @@ static wh_status open_ledger(pg_ledger *l, wh_connection *c, wh_error *err) {
   l->connection.options = &l->options;
   WH_TRY(name_worker(l, err));
   WH_TRY(pg_keeper_init(l, err));
-  WH_TRY(pg_ledger_connect(&l->connection, &l->session, err));
+  WH_TRY(pg_ledger_connect(l, &l->connection, &l->session, err));
   atomic_store(&l->keeper.own_pid, PQbackendPID(l->session->conn));
   return pg_ledger_migrate(l, err);
 }

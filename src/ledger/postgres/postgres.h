@@ -6,6 +6,10 @@
 // A lost connection. A statement by itself is done again over a new one: the verbs that are one
 // statement may happen twice. A transaction that was not committed is done again from its start;
 // where nobody knows whether it was, only if it may happen twice (LEDGER_TRANSACTION).
+//
+// Others in the way. What the server ended because two waited for each other (40P01), or because of
+// what another committed meanwhile (40001), did nothing and is done again, LEDGER_TRIES_MAX times
+// in all. Transactions lock what they need in this order: lease, run, pipeline, all else.
 #pragma once
 
 #include "base/buf.h"
@@ -16,11 +20,13 @@
 enum {
   PG_LEDGER_PATIENCE_US = 15 * 1000000, // how long a verb waits for a server that went away
   PG_LEDGER_RETRY_US = 500 * 1000,      // between two tries to reach it
-  PG_LEDGER_SILENCE_MS = 10 * 1000,     // after which a server that says nothing counts as gone
-  PG_LEDGER_IDLE_MS = 10 * 1000,        // of a worker in a transaction, which the server then ends
-  PG_LEDGER_RENEWALS = 3,               // of a lease, before it is over
-  PG_LEDGER_PAGE = 100,                 // rows of a listing in one journey to the server
-  PG_LEDGER_HEARD_MAX = 64 << 10,       // bytes of names that wait to be taken
+  // After which a server that says nothing counts as gone, and the server ends the transaction of a
+  // worker that does. At most two thirds of the lease: it is noticed before that runs out, and a
+  // worker that is stopped keeps others from what it had locked no longer than from its pipelines.
+  PG_LEDGER_SILENCE_MS = 10 * 1000,
+  PG_LEDGER_RENEWALS = 3,         // of a lease, before it is over
+  PG_LEDGER_PAGE = 100,           // rows of a listing in one journey to the server
+  PG_LEDGER_HEARD_MAX = 64 << 10, // bytes of names that wait to be taken
 };
 
 typedef struct pg_keeper {
@@ -52,7 +58,8 @@ typedef struct pg_ledger {
   bool has_held;   // something, once
   bool is_closing; // waits for no server any more
   bool in_transaction;
-  bool lost;        // the transaction that failed had not been committed
+  bool lost;        // the transaction that failed had not been committed: its connection is gone
+  bool in_the_way;  // the same, but others were in the way
   bool is_doubtful; // the connection was lost while it was being committed
   wh_arena scratch; // of one statement
   pg_keeper keeper;
@@ -60,9 +67,10 @@ typedef struct pg_ledger {
 
 extern const ledger_driver pg_driver;
 
-// Opens a session for the ledger, with its schema in front. WH_ERR_REFUSED: the database is not in
-// UTF-8.
-wh_status pg_ledger_connect(wh_connection *c, wh_pg_session **ret, wh_error *err);
+// Opens a session for the ledger, with its schema in front: the verbs' (c is l's), or the keeper's.
+// WH_ERR_REFUSED: the database is not in UTF-8.
+wh_status pg_ledger_connect(const pg_ledger *l, wh_connection *c, wh_pg_session **ret,
+                            wh_error *err);
 // Makes the schema what this program knows.
 wh_status pg_ledger_migrate(pg_ledger *l, wh_error *err);
 

@@ -822,7 +822,7 @@ static void *make_tables(void *context) {
 }
 
 // Tables for rows, orders and deletions, and for the stage.
-CONTRACT(sinks_may_make_the_same_tables_at_once) {
+CONTRACT_OF(sinks_may_make_the_same_tables_at_once, TEST_SIDE_TABLE | TEST_REPLACE) {
   if (place->one_writer) return;
   for (int i = 0; i < 2 * TIMES; i++) {
     maker makers[AT_ONCE] = {0};

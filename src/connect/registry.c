@@ -1,4 +1,7 @@
 #include "connect/connect.h"
+#ifdef WHERRY_DYNAMODB
+#include "connect/dynamodb/dynamodb.h"
+#endif
 #include "connect/local/local.h"
 #ifdef WHERRY_MYSQL
 #include "connect/mysql/mysql.h"
@@ -18,6 +21,9 @@
 #endif
 
 const wh_connector *const wh_connectors[] = {
+#ifdef WHERRY_DYNAMODB
+    &wh_connector_dynamodb,
+#endif
     &wh_connector_local,
 #ifdef WHERRY_MYSQL
     &wh_connector_mysql,

@@ -79,7 +79,7 @@ static wh_status check_column(const wh_connection *c, const wh_schema *schema, s
                    WH_STR_ARG(c->name), WH_STR_ARG(name));
   for (size_t k = 0; k < i; k++) {
     wh_str other = schema->fields[k].name;
-    if (wh_str_eq_nocase(name, other))
+    if (product && wh_str_eq_nocase(name, other))
       return wh_fail(err, WH_ERR_REFUSED,
                      "%.*s: %s cannot tell the columns '%.*s' and '%.*s' apart",
                      WH_STR_ARG(c->name), product, WH_STR_ARG(other), WH_STR_ARG(name));

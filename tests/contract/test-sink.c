@@ -42,11 +42,14 @@ static void tear_down(void) {
   place->close(&c);
 }
 
-#define CONTRACT(ident)                                                                            \
+// A test that runs against every place that has what it needs.
+#define CONTRACT(ident) CONTRACT_OF(ident, 0)
+#define CONTRACT_OF(ident, needs)                                                                  \
   static void contract_##ident(void);                                                              \
   TEST(ident) {                                                                                    \
     for (size_t i = 0; test_places[i]; i++) {                                                      \
-      if (test_places[i]->only_reads || !set_up(test_places[i])) continue;                         \
+      if (test_places[i]->only_reads || (test_places[i]->lacks & (needs))) continue;               \
+      if (!set_up(test_places[i])) continue;                                                       \
       contract_##ident();                                                                          \
       tear_down();                                                                                 \
     }                                                                                              \
@@ -184,6 +187,7 @@ CONTRACT(one_sink_takes_one_object_after_the_other) {
   CHECK_EQ(got[0].written, 1);
   CHECK_EQ(got[1].written, 1); // each with its own order
   CHECK_EQ(got[2].superseded, 1);
+  if (place->lacks & TEST_APPEND_TO_NEW) return;
   target = target_of(WH_WRITE_APPEND);
   target.table = WH_STR("list");
   const wh_load more[] = {load_of("d", 10), load_of("e", 12), load_of("f", 11)};
@@ -191,7 +195,7 @@ CONTRACT(one_sink_takes_one_object_after_the_other) {
   CHECK_EQ(got[0].written + got[1].written + got[2].written, 3);
 }
 
-CONTRACT(sink_creates_tables_whose_types_survive) {
+CONTRACT_OF(sink_creates_tables_whose_types_survive, TEST_APPEND_TO_NEW) {
   rows_schema("b bool; i8 int8; i16 int16; i32 int32; i64 int64; u8 uint8; u16 uint16; u32 uint32; "
               "u64 uint64; f32 float32; f64 float64; d decimal(12,2); d15 decimal(15,0); wide "
               "decimal(38,10); day date; t time[us]; ts time[s]; at timestamp[us]; fine "
@@ -251,7 +255,7 @@ CONTRACT(sink_keeps_lists_and_structures_as_json) {
   check_table("a|[1,null]|{\"a\":5}\n");
 }
 
-CONTRACT(sink_appends) {
+CONTRACT_OF(sink_appends, TEST_APPEND_TO_NEW) {
   wh_target target = target_of(WH_WRITE_APPEND);
   check_load(&target, "one", 1, ROW("a", "08:00:00") "1|x\n" ROW("a", "08:00:00") "1|x",
              (wh_counts){.written = 2});
@@ -279,7 +283,7 @@ CONTRACT(sink_upsert_lets_the_newest_win) {
 }
 
 // Rows may travel to the database in groups; what became of each is told all the same.
-CONTRACT(sink_counts_rows_one_by_one) {
+CONTRACT_OF(sink_counts_rows_one_by_one, TEST_SQL) {
   static const char *const tables[] = {
       NULL, "CREATE TABLE orders (k {key text} UNIQUE, v {timestamptz}, n INTEGER, s TEXT)",
       "CREATE TABLE orders (k {key text} UNIQUE, v {timestamptz}, n INTEGER, s TEXT, _wherry_order "
@@ -342,7 +346,7 @@ CONTRACT(sink_quarantines_what_cannot_take_part) {
   check_table("d|2026-11-22T09:00:00Z|4|d\n");
 }
 
-CONTRACT(sink_replaces_exactly) {
+CONTRACT_OF(sink_replaces_exactly, TEST_REPLACE) {
   wh_target target = target_of(WH_WRITE_REPLACE);
   check_load(&target, "one", 1, "a|~|1|x\nb|~|2|y\nc|~|3|z", (wh_counts){.written = 3});
   check_load(&target, "two", 2, "a|~|1|x\nb|~|5|y\nd|~|4|~",
@@ -359,7 +363,7 @@ CONTRACT(sink_replaces_exactly) {
   check_table("");
 }
 
-CONTRACT(sink_replaces_without_a_key) {
+CONTRACT_OF(sink_replaces_without_a_key, TEST_REPLACE) {
   wh_target target = target_of(WH_WRITE_REPLACE);
   target.key_count = 0;
   check_load(&target, "one", 1, "a|~|1|x\na|~|1|x\nb|~|~|~", (wh_counts){.written = 3});
@@ -368,7 +372,7 @@ CONTRACT(sink_replaces_without_a_key) {
   check_table("a|~|1|x\n");
 }
 
-CONTRACT(sink_replace_picks_the_highest_version_of_a_key) {
+CONTRACT_OF(sink_replace_picks_the_highest_version_of_a_key, TEST_REPLACE) {
   wh_target target = target_of(WH_WRITE_REPLACE);
   target.newest_by = WH_STR("v");
   check_load(&target, "one", 1,
@@ -401,7 +405,7 @@ static wh_status see_mark(void *context, wh_str object, const wh_mark *mark, wh_
   return WH_OK;
 }
 
-CONTRACT(sink_commits_rows_and_mark_together) {
+CONTRACT_OF(sink_commits_rows_and_mark_together, TEST_TRANSACTIONS) {
   const wh_sink_type *type = c.type->sink;
   wh_target target = target_of(WH_WRITE_UPSERT);
   wh_load load = load_of("big", 7);
@@ -452,7 +456,7 @@ CONTRACT(sink_commits_rows_and_mark_together) {
   CHECK_OK(type->marks(&c, WH_STR("other"), &arena, see_mark, NULL, &test_err));
 }
 
-CONTRACT(sink_has_no_marks_where_there_is_no_table) {
+CONTRACT_OF(sink_has_no_marks_where_there_is_no_table, TEST_SQL) {
   CHECK_OK(c.type->sink->marks(&c, WH_STR("import"), &arena, see_mark, NULL, &test_err));
   sql("CREATE TABLE t (a INTEGER)");
   CHECK_OK(c.type->sink->marks(&c, WH_STR("import"), &arena, see_mark, NULL, &test_err));
@@ -477,7 +481,7 @@ CONTRACT(sink_stops_a_worker_that_lost_its_lease) {
               "c|2026-11-21T08:00:00Z|4|c\n");
 }
 
-CONTRACT(sink_replace_goes_on_after_a_chunk) {
+CONTRACT_OF(sink_replace_goes_on_after_a_chunk, TEST_REPLACE) {
   const wh_sink_type *type = c.type->sink;
   wh_target target = target_of(WH_WRITE_REPLACE);
   check_load(&target, "one", 1, "x|~|0|old", (wh_counts){.written = 1});
@@ -504,7 +508,7 @@ CONTRACT(sink_replace_goes_on_after_a_chunk) {
   check_table("a|~|1|a\nb|~|3|b\nc|~|4|c\n");
 }
 
-CONTRACT(sink_replaces_under_way_do_not_disturb_each_other) {
+CONTRACT_OF(sink_replaces_under_way_do_not_disturb_each_other, TEST_REPLACE) {
   const wh_sink_type *type = c.type->sink;
   wh_target target = target_of(WH_WRITE_REPLACE);
   wh_load load = load_of("long", 5);
@@ -531,7 +535,7 @@ CONTRACT(sink_replaces_under_way_do_not_disturb_each_other) {
   check_table("a|~|1|a\nc|~|3|c\n");
 }
 
-CONTRACT(sink_replace_leaves_alone_what_others_stage) {
+CONTRACT_OF(sink_replace_leaves_alone_what_others_stage, TEST_REPLACE) {
   if (place->one_writer) return;
   const wh_sink_type *type = c.type->sink;
   wh_target target = target_of(WH_WRITE_REPLACE);
@@ -555,7 +559,7 @@ CONTRACT(sink_replace_leaves_alone_what_others_stage) {
   check_table("a|~|1|a\nb|~|2|b\nc|~|3|c\n");
 }
 
-CONTRACT(sink_replace_that_cannot_be_tells_no_values) {
+CONTRACT_OF(sink_replace_that_cannot_be_tells_no_values, TEST_REPLACE) {
   sql("CREATE TABLE orders (k {key text} PRIMARY KEY, v {timestamptz}, n INT, s {key text} "
       "UNIQUE)");
   wh_target target = target_of(WH_WRITE_REPLACE);
@@ -569,7 +573,7 @@ CONTRACT(sink_replace_that_cannot_be_tells_no_values) {
   CHECK(!test_err.retry);
 }
 
-CONTRACT(sink_replace_that_is_overtaken_changes_nothing) {
+CONTRACT_OF(sink_replace_that_is_overtaken_changes_nothing, TEST_REPLACE) {
   const wh_sink_type *type = c.type->sink;
   wh_target target = target_of(WH_WRITE_REPLACE);
   wh_load load = load_of("slow", 1);
@@ -592,7 +596,7 @@ CONTRACT(sink_replace_that_is_overtaken_changes_nothing) {
   check_table("c|~|2|fast\n");
 }
 
-CONTRACT(sink_replace_begins_anew_when_its_stage_is_gone) {
+CONTRACT_OF(sink_replace_begins_anew_when_its_stage_is_gone, TEST_REPLACE) {
   const wh_sink_type *type = c.type->sink;
   wh_target target = target_of(WH_WRITE_REPLACE);
   wh_load load = load_of("one", 1);
@@ -614,7 +618,7 @@ CONTRACT(sink_replace_begins_anew_when_its_stage_is_gone) {
   type->close(sink);
 }
 
-CONTRACT(sink_fills_an_existing_table) {
+CONTRACT_OF(sink_fills_an_existing_table, TEST_SQL) {
   sql("CREATE TABLE orders (id {serial key}, k VARCHAR(20) UNIQUE NOT NULL, v "
       "{datetime}, n INTEGER, s TEXT, note TEXT DEFAULT 'none');"
       "INSERT INTO orders (k, v, n, s, note) VALUES "
@@ -659,7 +663,7 @@ static void check_found(const char *key_name, const char *type, const char *valu
   finder->close(finder);
 }
 
-CONTRACT(sink_lets_rows_be_found) {
+CONTRACT_OF(sink_lets_rows_be_found, TEST_SQL) {
   wh_target target = target_of(WH_WRITE_UPSERT);
   for (int side = 0; side < 2; side++) {
     target.side_table = side;
@@ -676,7 +680,7 @@ CONTRACT(sink_lets_rows_be_found) {
   }
 }
 
-CONTRACT(sink_says_why_a_table_does_not_fit) {
+CONTRACT_OF(sink_says_why_a_table_does_not_fit, TEST_SQL) {
   sql("CREATE TABLE orders (k INTEGER, n TEXT, must TEXT NOT NULL, s TEXT)");
   wh_target target = target_of(WH_WRITE_UPSERT);
   wh_load load = load_of("one", 1);
@@ -700,7 +704,7 @@ CONTRACT(sink_says_why_a_table_does_not_fit) {
   CHECK_STR(wh_str_of(place->ask(&c, "SELECT count(*) FROM orders")), WH_STR("0"));
 }
 
-CONTRACT(sink_inspects_without_changing) {
+CONTRACT_OF(sink_inspects_without_changing, TEST_SQL) {
   const wh_sink_type *type = c.type->sink;
   wh_target target = target_of(WH_WRITE_UPSERT);
   wh_sink *sink;
@@ -731,7 +735,7 @@ CONTRACT(sink_inspects_without_changing) {
   type->close(sink);
 }
 
-CONTRACT(sink_keeps_keys_apart_that_the_table_cannot) {
+CONTRACT_OF(sink_keeps_keys_apart_that_the_table_cannot, TEST_SQL) {
   sql("{make nocase} CREATE TABLE orders (k {key text} {nocase} PRIMARY KEY, v {timestamptz}, n "
       "INT, s "
       "TEXT)");
@@ -750,7 +754,7 @@ CONTRACT(sink_keeps_keys_apart_that_the_table_cannot) {
   check_table("ab|2026-11-21T08:00:00Z|1|x\n");
 }
 
-CONTRACT(sink_rejects_rows_that_a_constraint_refuses) {
+CONTRACT_OF(sink_rejects_rows_that_a_constraint_refuses, TEST_SQL) {
   sql("CREATE TABLE orders (k {key text} PRIMARY KEY, v {timestamptz}, n INT CHECK (n > 0), s "
       "{key text} UNIQUE)");
   wh_target target = target_of(WH_WRITE_UPSERT);
@@ -763,7 +767,7 @@ CONTRACT(sink_rejects_rows_that_a_constraint_refuses) {
   check_table("a|2026-11-21T08:00:00Z|1|x\nd|2026-11-21T08:00:00Z|2|z\n");
 }
 
-CONTRACT(sink_refuses_what_cannot_be_asked) {
+CONTRACT_OF(sink_refuses_what_cannot_be_asked, TEST_SQL) {
   const wh_sink_type *type = c.type->sink;
   wh_sink *sink;
   wh_target target = target_of(WH_WRITE_UPSERT);
@@ -784,7 +788,7 @@ CONTRACT(sink_refuses_what_cannot_be_asked) {
   CHECK_ERROR_HAS("cannot tell the columns 'a' and 'A' apart");
 }
 
-CONTRACT(sink_waits_for_others_but_not_forever) {
+CONTRACT_OF(sink_waits_for_others_but_not_forever, TEST_TRANSACTIONS) {
   wh_target target = target_of(WH_WRITE_UPSERT);
   wh_load load = load_of("one", 1);
   wh_counts counts;
@@ -818,7 +822,7 @@ static void *make_tables(void *context) {
 }
 
 // Tables for rows, orders and deletions, and for the stage.
-CONTRACT(sinks_may_make_the_same_tables_at_once) {
+CONTRACT_OF(sinks_may_make_the_same_tables_at_once, TEST_SIDE_TABLE | TEST_REPLACE) {
   if (place->one_writer) return;
   for (int i = 0; i < 2 * TIMES; i++) {
     maker makers[AT_ONCE] = {0};
@@ -840,8 +844,10 @@ CONTRACT(sinks_may_make_the_same_tables_at_once) {
   }
 }
 
-CONTRACT(sink_survives_without_memory) {
+CONTRACT_OF(sink_survives_without_memory, TEST_MANY_TURNS) {
   for (int mode = WH_WRITE_APPEND; mode <= WH_WRITE_REPLACE; mode++) {
+    if (mode == WH_WRITE_REPLACE && (place->lacks & TEST_REPLACE)) continue;
+    if (mode == WH_WRITE_APPEND && (place->lacks & TEST_APPEND_TO_NEW)) continue;
     wh_target target = target_of((wh_write_mode)mode);
     wh_load load = load_of("one", 1);
     wh_counts counts;
@@ -1052,24 +1058,24 @@ CONTRACT(sink_history_of_upserts) {
   run_histories(WH_WRITE_UPSERT, NULL, false);
 }
 
-CONTRACT(sink_history_of_upserts_with_a_side_table) {
+CONTRACT_OF(sink_history_of_upserts_with_a_side_table, TEST_SIDE_TABLE) {
   run_histories(WH_WRITE_UPSERT, NULL, true);
 }
 
-CONTRACT(sink_history_of_upserts_into_an_existing_table) {
+CONTRACT_OF(sink_history_of_upserts_into_an_existing_table, TEST_SQL) {
   run_histories(WH_WRITE_UPSERT,
                 "CREATE TABLE orders (k {key text} UNIQUE, v {datetime}, n INTEGER, s TEXT)",
                 false);
 }
 
 // An order column of their own making, and nothing that may not be NULL.
-CONTRACT(sink_history_of_upserts_into_a_table_without_constraints) {
+CONTRACT_OF(sink_history_of_upserts_into_a_table_without_constraints, TEST_SQL) {
   run_histories(WH_WRITE_UPSERT,
                 "CREATE TABLE orders (k {key text} UNIQUE, v {timestamptz}, n INTEGER, s TEXT, "
                 "_wherry_order INTEGER)",
                 false);
 }
 
-CONTRACT(sink_history_of_replaces) {
+CONTRACT_OF(sink_history_of_replaces, TEST_REPLACE) {
   run_histories(WH_WRITE_REPLACE, NULL, false);
 }

@@ -233,6 +233,7 @@ class Dynalite(Server):
     - Keys and signatures are not looked at, capacity is unlimited, 33 levels pass, and a batch over 16 MiB is
       413, not 400.
     - Tables are there at once, where AWS takes seconds.
+    - A request whose body is cut ends the server.
     """
     ENDPOINT = "AWS_ENDPOINT_URL_DYNAMODB"
 

@@ -1,6 +1,9 @@
 #include "place.h"
 
 #include "connect/sqlite/sqlite.h"
+#ifdef WHERRY_DYNAMODB
+#include "place_dynamodb.h"
+#endif
 #ifdef WHERRY_MYSQL
 #include "place_mysql.h"
 #endif
@@ -365,8 +368,38 @@ static const test_place odbc_place = {
 };
 #endif
 
+#ifdef WHERRY_DYNAMODB
+static const test_word dynamodb_words[] = {{0}};
+
+#define DYNAMODB_LACKS                                                                             \
+  (TEST_SQL | TEST_TRANSACTIONS | TEST_REPLACE | TEST_APPEND_TO_NEW | TEST_SIDE_TABLE)
+static const test_place dynamodb_place = {
+    .name = "dynamodb",
+    .open = test_dynamodb_open,
+    .close = test_dynamodb_close,
+    .sql = test_dynamodb_sql,
+    .words = dynamodb_words,
+    .lacks = DYNAMODB_LACKS,
+    .is_slow = true,
+};
+
+static const test_place dynamodb_moto_place = {
+    .name = "dynamodb at moto",
+    .open = test_dynamodb_open_moto,
+    .close = test_dynamodb_close,
+    .sql = test_dynamodb_sql,
+    .words = dynamodb_words,
+    .lacks = DYNAMODB_LACKS | TEST_MANY_TURNS,
+    .is_slow = true,
+};
+#endif
+
 const test_place *const test_places[] = {
     &sqlite_place,
+#ifdef WHERRY_DYNAMODB
+    &dynamodb_place,
+    &dynamodb_moto_place,
+#endif
 #ifdef WHERRY_MYSQL
     &mysql_place,
 #endif

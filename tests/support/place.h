@@ -11,6 +11,16 @@ typedef struct test_word {
   const char *word, *text;
 } test_word;
 
+// What a place cannot do; tests say what they need.
+enum {
+  TEST_SQL = 1,          // tables of others, made in SQL; columns and names as databases have them
+  TEST_TRANSACTIONS = 2, // rows and marks that are seen together
+  TEST_REPLACE = 4,
+  TEST_APPEND_TO_NEW = 8, // tables without a key
+  TEST_SIDE_TABLE = 16,
+  TEST_MANY_TURNS = 32, // hundreds of loads within seconds
+};
+
 typedef struct test_place test_place;
 struct test_place {
   const char *name;
@@ -23,6 +33,7 @@ struct test_place {
   // call.
   const char *(*ask)(wh_connection *c, const char *text);
   const test_word *words; // ends with {0}
+  unsigned lacks;         // of the above
   bool is_slow;           // a connection takes milliseconds
   bool only_reads;        // it is no sink
   bool one_writer;        // whoever writes keeps everybody else from writing

@@ -176,7 +176,9 @@ class Shell:
         return done.returncode, self._public(done.stdout.decode(errors="replace"))
 
     def write(self, name, text):
-        (self.folder / name).write_text(self._local(text))
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(self._local(text))
 
     def _start(self, command):
         self.stop()

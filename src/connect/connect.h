@@ -19,7 +19,8 @@ typedef struct wh_connector {
   const wh_source_type *source; // NULL: not one
   const wh_sink_type *sink;
   const wh_store_type *store;
-  const wh_queue_type *queue; // for a store: notifies of new objects
+  // A store's notifies of its new objects; a connection that is no store is a queue by itself.
+  const wh_queue_type *queue;
   // A problem in the options that the table cannot express; may be NULL.
   wh_status (*check)(const void *options, wh_error *err);
   // Makes what all verbs share (connection->own), without reaching the place; threads may then use

@@ -19,6 +19,9 @@
 #ifdef WHERRY_SQLSERVER
 #include "connect/sqlserver/sqlserver.h"
 #endif
+#ifdef WHERRY_SQS
+#include "connect/sqs/sqs.h"
+#endif
 
 const wh_connector *const wh_connectors[] = {
 #ifdef WHERRY_DYNAMODB
@@ -40,6 +43,9 @@ const wh_connector *const wh_connectors[] = {
     &wh_connector_sqlite,
 #ifdef WHERRY_SQLSERVER
     &wh_connector_sqlserver,
+#endif
+#ifdef WHERRY_SQS
+    &wh_connector_sqs,
 #endif
     NULL,
 };

@@ -90,6 +90,9 @@ typedef struct wh_store_type {
   // Makes an earlier version the current one again (a copy: nothing of the history is lost).
   wh_status (*restore)(wh_connection *c, wh_str key, wh_str version, wh_arena *arena,
                        wh_object *ret, wh_error *err);
+  // Whether an object of a bucket, as queues announce it, is in this store; then its key here is a
+  // view of `key`. Asks nobody. NULL: no queue speaks of its objects.
+  bool (*announced)(wh_connection *c, wh_str bucket, wh_str key, wh_str *ret_key);
 } wh_store_type;
 
 // Refuses keys that break the rules above, naming the rule: WH_ERR_USAGE, or WH_ERR_LIMIT for one

@@ -259,6 +259,14 @@ static wh_status s3_reach(wh_connection *c, wh_buf *ret_note, wh_error *err) {
 
 // --- the connector -------------------------------------------------------------------------------
 
+static bool s3_announced(wh_connection *c, wh_str bucket, wh_str key, wh_str *ret_key) {
+  wh_str prefix = wh_s3_of(c)->prefix;
+  if (!wh_str_eq(bucket, wh_s3_options_of(c)->bucket)) return false;
+  if (!wh_str_eq(wh_str_sub(key, 0, prefix.len), prefix)) return false;
+  *ret_key = wh_str_sub(key, prefix.len, key.len);
+  return true;
+}
+
 const wh_store_type wh_s3_store = {
     .has_versions = true,
     .keeps_attributes = true,
@@ -274,6 +282,7 @@ const wh_store_type wh_s3_store = {
     .remove = wh_s3_remove,
     .versions = wh_s3_versions,
     .restore = wh_s3_restore,
+    .announced = s3_announced,
 };
 
 const wh_connector wh_connector_s3 = {

@@ -1,0 +1,90 @@
+#include "connect/sqs/sqs.h"
+
+#define EXAMPLE "arn:aws:sqs:eu-west-1:123456789012:uploads"
+
+static const wh_option sqs_options[] = {
+    {.name = "queue",
+     .type = WH_OPTION_TEXT,
+     .offset = offsetof(wh_sqs_options, queue),
+     .required = true,
+     .help = "URL or ARN of the queue"},
+    WH_AWS_PLACE_OPTIONS(wh_sqs_options),
+    {0},
+};
+
+static wh_status parse_name(const wh_sqs_options *o, wh_aws_name *ret, wh_error *err) {
+  wh_status status = wh_aws_name_parse(o->queue, "sqs", true, EXAMPLE, ret, err);
+  if (status != WH_OK) wh_error_prefix(err, "queue: ");
+  return status;
+}
+
+static wh_status sqs_check(const void *options, wh_error *err) {
+  wh_aws_name name;
+  return parse_name(options, &name, err);
+}
+
+static wh_status open(wh_connection *c, wh_sqs *s, wh_error *err) {
+  const wh_sqs_options *o = c->options;
+  WH_TRY(parse_name(o, &s->name, err));
+  WH_TRY(wh_aws_place_open(c, &o->place, &s->name, "sqs", &s->aws, err));
+  wh_str endpoint = wh_aws_endpoint_of(s->aws);
+  s->url = wh_arena_printf(&s->arena, "%.*s/%.*s/%.*s", WH_STR_ARG(endpoint),
+                           WH_STR_ARG(s->name.account), WH_STR_ARG(s->name.name));
+  return s->url.data ? WH_OK : wh_fail_memory(err);
+}
+
+static void free_shared(wh_connection *c, wh_sqs *s) {
+  wh_aws_free(s->aws);
+  wh_arena_free(&s->arena);
+  wh_mem_free(c->mem, s, sizeof *s);
+}
+
+static wh_status sqs_open(wh_connection *c, wh_error *err) {
+  wh_sqs *s = wh_mem_alloc_zero(c->mem, sizeof *s);
+  if (!s) return wh_fail_memory(err);
+  wh_arena_init(&s->arena, c->mem);
+  wh_status status = open(c, s, err);
+  if (status == WH_OK)
+    c->own = s;
+  else
+    free_shared(c, s);
+  return status;
+}
+
+static void sqs_close(wh_connection *c) {
+  free_shared(c, c->own);
+  c->own = NULL;
+}
+
+static wh_status sqs_reach(wh_connection *c, wh_buf *ret_note, wh_error *err) {
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, c->mem);
+  const wh_sqs *s = c->own;
+  wh_sqs_attributes found;
+  WH_TRY(wh_sqs_ask(c, s->url, &arena, &found, err));
+  wh_buf_printf(ret_note, "%.*s: about %llu messages wait, %llu are being worked on",
+                WH_STR_ARG(s->url), (unsigned long long)found.depth.waiting,
+                (unsigned long long)found.depth.hidden);
+  if (!found.depth.has_dead) wh_buf_add_c(ret_note, "; it has no dead-letter queue");
+  return wh_buf_check(ret_note, err);
+}
+
+void wh_sqs_begin(wh_str url, wh_buf *body) {
+  wh_buf_add_c(body, "{\"QueueUrl\":");
+  wh_buf_add_json(body, url);
+}
+
+// --- the connector -------------------------------------------------------------------------------
+
+const wh_connector wh_connector_sqs = {
+    .name = "sqs",
+    .help = "a queue of Amazon SQS that announces objects",
+    .options = sqs_options,
+    .options_size = sizeof(wh_sqs_options),
+    .queue = &wh_sqs_queue,
+    .check = sqs_check,
+    .open = sqs_open,
+    .close = sqs_close,
+    .reach = sqs_reach,
+    .reserve_bytes = WH_SQS_LIBRARY_BYTES,
+};

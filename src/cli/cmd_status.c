@@ -13,7 +13,9 @@ typedef struct health {
   int64_t due_us;
   wh_str dead_error; // of one dead letter
   size_t tables;     // of one that reads many: those that have run
-  const char *word;  // ok, waiting, failed, idle
+  bool has_depth;    // the queue that announces its objects answers
+  wh_queue_depth depth;
+  const char *word; // ok, waiting, failed, idle
 } health;
 
 static wh_status keep_last(void *context, const wh_run *run, wh_error *err) {
@@ -35,6 +37,14 @@ static bool is_stopped(const health *h) {
   return h->has_run && h->last.state == WH_RUN_STOPPED;
 }
 
+// How much waits in the queue, where it can be asked now.
+static void look_at_queue(wh_cli *cli, const wh_pipeline *p, health *h) {
+  wh_connection *c;
+  wh_error ignored = {0};
+  if (wh_config_connect(cli->config, p->when.queue, &c, &ignored) != WH_OK) return;
+  h->has_depth = c->type->queue->depth && c->type->queue->depth(c, &h->depth, &ignored) == WH_OK;
+}
+
 static wh_status look(wh_cli *cli, const wh_pipeline *p, health *h, wh_error *err) {
   *h = (health){.pipeline = p, .due_us = INT64_MAX};
   wh_ledger *l = cli->ledger;
@@ -45,6 +55,7 @@ static wh_status look(wh_cli *cli, const wh_pipeline *p, health *h, wh_error *er
   if (is_timed && (p->when.kind == WH_WHEN_EVERY || p->when.kind == WH_WHEN_CRON)) {
     WH_TRY(wh_engine_next_due(&cli->engine, p, &h->due_us, err));
   }
+  if (p->when.kind == WH_WHEN_EVENT) look_at_queue(cli, p, h);
   if (h->stats.dead || (h->has_run && h->last.state == WH_RUN_FAILED))
     h->word = "failed";
   else if (h->stats.quarantined_rows || h->stats.waiting || is_stopped(h))
@@ -67,6 +78,20 @@ static void count_table(health *all, size_t member) {
     many->has_run = false;
     many->word = "ok";
   }
+}
+
+static void print_queue(const health *h) {
+  wh_str queue = h->pipeline->when.queue;
+  if (!h->has_depth) {
+    printf("   %.*s does not answer", WH_STR_ARG(queue));
+    return;
+  }
+  uint64_t messages = h->depth.waiting + h->depth.hidden;
+  if (messages)
+    printf("   about %s %s in %.*s", wh_format_count(messages).s,
+           wh_plural(messages, "message", "messages"), WH_STR_ARG(queue));
+  if (h->depth.has_dead && h->depth.dead)
+    printf("   about %s in its dead-letter queue", wh_format_count(h->depth.dead).s);
 }
 
 static void print_health(const wh_cli *cli, const health *h, int width, int64_t now) {
@@ -96,6 +121,7 @@ static void print_health(const wh_cli *cli, const health *h, int width, int64_t 
   if (h->stats.dead) printf("   %s dead", wh_format_count(h->stats.dead).s);
   if (h->stats.quarantined_rows)
     printf("   %s in quarantine", wh_format_count(h->stats.quarantined_rows).s);
+  if (h->pipeline->when.kind == WH_WHEN_EVENT) print_queue(h);
   putchar('\n');
   if (h->dead_error.len)
     printf("      %.*s\n", WH_STR_ARG(h->dead_error));
@@ -112,6 +138,13 @@ static void print_health_json(wh_cli *cli, const health *h) {
                 h->word, (unsigned long long)h->stats.waiting, (unsigned long long)h->stats.dead,
                 (unsigned long long)h->stats.quarantined_rows);
   if (h->pipeline->many) wh_buf_printf(&line, ",\"tables\":%zu", h->tables);
+  if (h->has_depth) {
+    wh_buf_printf(&line, ",\"queue\":{\"waiting\":%llu,\"hidden\":%llu",
+                  (unsigned long long)h->depth.waiting, (unsigned long long)h->depth.hidden);
+    if (h->depth.has_dead)
+      wh_buf_printf(&line, ",\"dead\":%llu", (unsigned long long)h->depth.dead);
+    wh_buf_add_char(&line, '}');
+  }
   if (h->due_us != INT64_MAX) wh_buf_printf(&line, ",\"due_us\":%lld", (long long)h->due_us);
   if (h->dead_error.len) {
     wh_buf_add_c(&line, ",\"dead_error\":");

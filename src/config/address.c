@@ -21,6 +21,13 @@ static void no_connection(wh_loader *l, const wh_node *node, const char *owner, 
                     wh_hint_of(name, words, own->connection_count).text);
 }
 
+const wh_connection_info *wh_load_connection(wh_loader *l, const wh_node *node, const char *owner,
+                                             wh_str name) {
+  const wh_connection_info *info = wh_config_find_connection(l->config, name);
+  if (!info) no_connection(l, node, owner, name, true);
+  return info;
+}
+
 bool wh_load_address(wh_loader *l, const wh_node *node, const char *owner, wh_address *ret) {
   if (!node || node->kind != WH_NODE_SCALAR || wh_node_is_null(node)) return false; // told already
   wh_str text = node->text;

@@ -23,7 +23,7 @@ const wh_option wh_pipeline_options[] = {
     {.name = "when",
      .type = WH_OPTION_NODE,
      .offset = offsetof(pipeline_words, when),
-     .shape = "new, { every: 5m } or { cron: \"0 6 * * *\" }",
+     .shape = "new, { every: 5m }, { cron: \"0 6 * * *\" } or { event: queue }",
      .help = "what starts it; by hand where it is not given"},
     {.name = "from",
      .type = WH_OPTION_TEXT,
@@ -251,6 +251,11 @@ static void check_from_objects(const checker *c) {
   } else {
     wh_load_pattern(c->l, &c->p->from, wh_load_owner(c->l, "%s: from", c->owner));
   }
+  if (c->p->when.kind == WH_WHEN_EVENT && !c->from->type->store->announced) {
+    problem(c, c->words.when,
+            "when: no queue announces objects of %.*s, which is of type %s. Write when: new",
+            WH_SHOWN(name), c->from->type->name);
+  }
   static const char *const words[] = {"query", "cursor", "overlap", "ranges", "deletes", "key"};
   for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
     refuse(c, c->words.read, words[i], "is for databases, and `from` reads objects");
@@ -278,11 +283,11 @@ static void check_from_rows(const checker *c) {
     refuse(c, c->words.read, "overlap", "has no meaning without a cursor");
   }
   if (query) refuse(c, c->words.read, "ranges", "is for tables: a query has no key to cut");
-  if (c->p->when.kind == WH_WHEN_NEW) {
+  if (c->p->when.kind == WH_WHEN_NEW || c->p->when.kind == WH_WHEN_EVENT) {
     problem(
         c, c->words.when,
-        "when: new waits for objects, and %.*s is a database. Write { every: 5m }, with a cursor",
-        WH_SHOWN(name));
+        "when: %s waits for objects, and %.*s is a database. Write { every: 5m }, with a cursor",
+        c->p->when.kind == WH_WHEN_NEW ? "new" : "event", WH_SHOWN(name));
   }
   if (!reads_deletes(c)) refuse(c, c->words.read, "key", "has no meaning without deletes: compare");
   if (c->p->read.deletes && query && c->p->read.key.count == 0) {

@@ -97,6 +97,9 @@ void wh_load_serve(wh_loader *l, const wh_node *node);
 
 // "connection:thing"; the connection must be there. False when it is not usable.
 bool wh_load_address(wh_loader *l, const wh_node *node, const char *owner, wh_address *ret);
+// The connection of that name, or a problem at the node.
+const wh_connection_info *wh_load_connection(wh_loader *l, const wh_node *node, const char *owner,
+                                             wh_str name);
 // A pattern of objects that can match something.
 void wh_load_pattern(wh_loader *l, const wh_address *address, const char *owner);
 // The codec of objects at an address, by `type` of `format` or by their ending, and its options.

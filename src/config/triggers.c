@@ -96,8 +96,8 @@ static void search(graph *g, size_t at) {
 static void set_patterns(graph *g) {
   for (size_t i = 0; i < g->count; i++) {
     const wh_pipeline *p = &g->pipelines[i];
-    g->waits[i] =
-        p->when.kind == WH_WHEN_NEW && p->from.thing.len && store_of(g, p->from.connection);
+    g->waits[i] = (p->when.kind == WH_WHEN_NEW || p->when.kind == WH_WHEN_EVENT) &&
+                  p->from.thing.len && store_of(g, p->from.connection);
     if (p->to.thing.len == 0 || !store_of(g, p->to.connection)) continue;
     wh_str name = p->many ? (wh_str){0} : p->name; // else each member has one of its own
     wh_status status = wh_template_glob_for(p->to.thing, name, g->l->arena, &g->made[i], NULL);

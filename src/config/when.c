@@ -9,7 +9,7 @@ static const char *const catch_up_choices[] = {"last", "none", "all", NULL};
 
 typedef struct when_words {
   int64_t every_us;
-  wh_str cron, timezone;
+  wh_str cron, timezone, event;
   int catch_up;
 } when_words;
 
@@ -35,6 +35,10 @@ const wh_option wh_when_options[] = {
      .choices = catch_up_choices,
      .def = "last",
      .help = "which of the cron times that passed while nothing ran are made up for"},
+    {.name = "event",
+     .type = WH_OPTION_TEXT,
+     .offset = offsetof(when_words, event),
+     .help = "name of a connection to a queue that announces the objects"},
     {0}};
 
 static void check_zone(wh_loader *l, const wh_node *node, const char *owner, wh_str name) {
@@ -67,6 +71,22 @@ static void load_cron(wh_loader *l, const wh_node *map, const char *owner, const
   wh_load_zone(l, map, owner, words->timezone);
 }
 
+static void load_event(wh_loader *l, const wh_node *map, const char *owner, wh_str name,
+                       wh_when *ret) {
+  ret->kind = WH_WHEN_EVENT;
+  ret->queue = name;
+  const wh_node *node = wh_node_get(map, "event");
+  const wh_connection_info *info = wh_load_connection(l, node, owner, name);
+  if (!info || !info->type) return;
+  if (info->type->store)
+    wh_problems_error(&l->problems, node,
+                      "%s: event: %.*s holds the objects itself. Write when: new, or name a queue",
+                      owner, WH_SHOWN(name));
+  else if (!info->type->queue)
+    wh_problems_error(&l->problems, node, "%s: event: %.*s is no queue: it is of type %s", owner,
+                      WH_SHOWN(name), info->type->name);
+}
+
 static void refuse_word(wh_loader *l, const wh_node *map, const char *word, const char *owner) {
   const wh_node *key = wh_node_key(map, word);
   if (key) wh_problems_error(&l->problems, key, "%s: %s is for cron", owner, word);
@@ -80,7 +100,8 @@ void wh_load_when(wh_loader *l, const wh_node *node, const char *owner, wh_when 
   }
   if (node->kind != WH_NODE_MAP) {
     wh_problems_error(&l->problems, node,
-                      "%s: expected new, { every: 5m } or { cron: \"0 6 * * *\" }, found %s%.*s%s",
+                      "%s: expected new, { every: 5m }, { cron: \"0 6 * * *\" } or { event: QUEUE "
+                      "}, found %s%.*s%s",
                       owner, node->kind == WH_NODE_SCALAR ? "'" : wh_node_kind_name(node),
                       node->kind == WH_NODE_SCALAR ? (int)wh_utf8_cut(node->text, 60) : 0,
                       node->kind == WH_NODE_SCALAR ? node->text.data : "",
@@ -91,16 +112,23 @@ void wh_load_when(wh_loader *l, const wh_node *node, const char *owner, wh_when 
   size_t before = l->problems.count;
   wh_load_options(l, wh_when_options, node, NULL, owner, true, &words);
   bool has_cron = words.cron.len > 0, has_every = words.every_us > 0;
-  if (has_cron == has_every) {
+  int given = has_cron + has_every + (words.event.len > 0);
+  if (given != 1) {
     if (l->problems.count > before) return; // a word that is wrong is not one that is missing
-    wh_problems_error(&l->problems, node, "%s needs %s of every and cron", owner,
-                      has_cron ? "only one" : "one");
-  } else if (has_cron) {
+    wh_problems_error(&l->problems, node, "%s needs %s of every, cron and event", owner,
+                      given ? "only one" : "one");
+    return;
+  }
+  if (has_cron) {
     load_cron(l, node, owner, &words, ret);
-  } else {
+    return;
+  }
+  refuse_word(l, node, "timezone", owner);
+  refuse_word(l, node, "catch_up", owner);
+  if (has_every) {
     ret->kind = WH_WHEN_EVERY;
     ret->every_us = words.every_us;
-    refuse_word(l, node, "timezone", owner);
-    refuse_word(l, node, "catch_up", owner);
+  } else {
+    load_event(l, node, owner, words.event, ret);
   }
 }

@@ -1,5 +1,6 @@
 // Running pipelines: everything that waits for one, and `wherry run`, which goes on with whatever
 // that makes due.
+#include "engine/announced.h"
 #include "engine/members.h"
 #include "engine/raw.h"
 #include "engine/run.h"
@@ -340,21 +341,50 @@ static wh_status scan_until_still(wh_engine *engine, const wh_pipeline *p, wh_er
   }
 }
 
+static void note_found(void *context, const wh_pipeline *p) {
+  (void)p;
+  *(bool *)context = true;
+}
+
+static wh_status drain(wh_engine *engine, const wh_pipeline *p, wh_announced *a,
+                       const wh_run_options *options, wh_run_totals *totals, wh_error *err) {
+  size_t count;
+  do {
+    bool any = false;
+    WH_TRY(wh_announced_take(a, WH_ANNOUNCED_DRAIN_US, note_found, &any, &count, err));
+    if (any) WH_TRY(wh_engine_run_pipeline(engine, p, options, totals, err));
+  } while (count && !wh_engine_stopping(engine));
+  return WH_OK;
+}
+
+// Takes what waits in the pipeline's queue, most of which the listing has found already.
+static wh_status run_announced(wh_engine *engine, const wh_pipeline *p,
+                               const wh_run_options *options, wh_run_totals *totals,
+                               wh_error *err) {
+  wh_announced *a;
+  WH_TRY(wh_announced_open(engine, p->when.queue, &p, 1, &a, err));
+  wh_status status = drain(engine, p, a, options, totals, err);
+  wh_announced_close(a);
+  return status;
+}
+
 static wh_status run_named(wh_engine *engine, const wh_pipeline *p, const wh_run_options *options,
                            wh_run_totals *totals, wh_error *err) {
   bool objects;
   WH_TRY(reads_objects(engine, p, &objects, err));
   if (objects) WH_TRY(scan_until_still(engine, p, err));
-  return wh_engine_run_pipeline(engine, p, options, totals, err);
+  WH_TRY(wh_engine_run_pipeline(engine, p, options, totals, err));
+  return p->when.kind == WH_WHEN_EVENT ? run_announced(engine, p, options, totals, err) : WH_OK;
 }
 
-// Runs the `when: new` pipelines for which something has come; *ret_any tells whether any had.
+// Runs the pipelines that wait for objects and for which something has come; *ret_any tells whether
+// any had.
 static wh_status run_due(wh_engine *engine, const wh_run_options *options, wh_run_totals *totals,
                          bool *ret_any, wh_error *err) {
   *ret_any = false;
   for (size_t i = 0; i < engine->config->pipeline_count; i++) {
     const wh_pipeline *p = &engine->config->pipelines[i];
-    if (p->when.kind != WH_WHEN_NEW) continue;
+    if (p->when.kind != WH_WHEN_NEW && p->when.kind != WH_WHEN_EVENT) continue;
     uint64_t fresh;
     int64_t settle_us;
     WH_TRY(wh_engine_scan(engine, p, &fresh, &settle_us, err));

@@ -1,5 +1,6 @@
 // `wherry up`: schedules and events, until somebody asks to stop. The main thread looks after time
 // and notifications; a few workers run what is due, each pipeline once at a time.
+#include "engine/announced.h"
 #include "engine/run.h"
 
 #include "base/log.h"
@@ -21,6 +22,7 @@ enum {
   // The same where the ledger tells of what others leave: only of a worker that died it does not.
   BUSY_LISTENING_US = 5 * 1000000,
   ERROR_AGAIN_US = 30 * 1000000,
+  PAUSE_US = 100000, // how soon a thread that waits sees that it is to end
 };
 
 typedef struct duty {
@@ -39,12 +41,26 @@ typedef struct watch {
   int fd;
 } watch;
 
+// A queue connection, with a thread of its own that waits for its messages.
+typedef struct receiver {
+  struct service *service;
+  wh_str queue;
+  const wh_pipeline **served;
+  size_t served_count;
+  wh_announced *announced;
+  pthread_t thread;
+} receiver;
+
 typedef struct service {
   wh_engine *engine;
   duty duties[PIPELINES_MAX];
   size_t duty_count;
   watch watches[QUEUES_MAX];
   size_t watch_count;
+  receiver receivers[QUEUES_MAX];
+  size_t receiver_count; // opened
+  size_t listening;      // whose thread runs
+  wh_arena arena;
   pthread_mutex_t mutex;
   pthread_cond_t work;
   bool stopping;
@@ -61,6 +77,10 @@ static void wake_main(service *s) {
   uint64_t one = 1;
   ssize_t ignored = write(s->changed_fd, &one, sizeof one);
   (void)ignored;
+}
+
+static bool is_timed(const wh_pipeline *p) {
+  return p->when.kind == WH_WHEN_EVERY || p->when.kind == WH_WHEN_CRON;
 }
 
 // When the pipeline has to be looked at again, after a run.
@@ -96,7 +116,7 @@ static int64_t run_duty(service *s, const duty *d, bool looks, int64_t *ret_look
   const wh_pipeline *p = d->pipeline;
   wh_error err = {0};
   wh_status status = looks ? look(s, d, ret_look_us, &err) : WH_OK;
-  wh_run_options options = {.scheduled = p->when.kind != WH_WHEN_NEW};
+  wh_run_options options = {.scheduled = is_timed(p)};
   wh_run_totals totals = {0};
   if (status == WH_OK) status = wh_engine_run_pipeline(e, p, &options, &totals, &err);
   int64_t now = wh_now_us(e->os);
@@ -122,8 +142,7 @@ static void look_downstream(service *s, const wh_pipeline *p) {
 // With the mutex held, but not while it runs.
 static void take_up(service *s, duty *d) {
   // A schedule says itself when to look.
-  bool looks = d->objects &&
-               (d->pipeline->when.kind != WH_WHEN_NEW || d->look_us <= wh_now_us(s->engine->os));
+  bool looks = d->objects && (is_timed(d->pipeline) || d->look_us <= wh_now_us(s->engine->os));
   int64_t look_us = INT64_MAX;
   d->queued = false;
   d->running = true;
@@ -143,6 +162,13 @@ static void take_up(service *s, duty *d) {
   if (ran) look_downstream(s, d->pipeline);
 }
 
+// Something of the pipeline has an outcome now, perhaps: its messages can be ended.
+static void wake_receivers(service *s, const wh_pipeline *p) {
+  for (size_t i = 0; i < s->receiver_count; i++)
+    if (wh_str_eq(s->receivers[i].queue, p->when.queue))
+      wh_announced_wake(s->receivers[i].announced);
+}
+
 static void *work_loop(void *context) {
   service *s = context;
   pthread_mutex_lock(&s->mutex);
@@ -156,6 +182,7 @@ static void *work_loop(void *context) {
       continue;
     }
     take_up(s, next);
+    if (next->pipeline->when.kind == WH_WHEN_EVENT) wake_receivers(s, next->pipeline);
     wake_main(s);
   }
   pthread_mutex_unlock(&s->mutex);
@@ -196,8 +223,81 @@ static wh_status add_duty(service *s, const wh_pipeline *p, wh_error *err) {
   WH_TRY(wh_input_connect(s->engine, &p->from, &c, &is_rows, err));
   d->objects = !is_rows;
   if (d->objects && p->begin_now) look_first(s, p);
+  if (p->when.kind == WH_WHEN_EVENT) { // due at once: what an earlier service left
+    d->look_us = INT64_MAX;
+    return WH_OK;
+  }
   if (p->when.kind != WH_WHEN_NEW) return wh_engine_next_due(s->engine, p, &d->due_us, err);
   return open_watch(s, index, c, err); // due at once: list what came while nobody watched
+}
+
+// --- queues ------------------------------------------------------------------------------------
+
+static receiver *receiver_of(service *s, wh_str queue) {
+  for (size_t i = 0; i < s->receiver_count; i++)
+    if (wh_str_eq(s->receivers[i].queue, queue)) return &s->receivers[i];
+  return NULL;
+}
+
+static wh_status open_receiver(service *s, wh_str queue, wh_error *err) {
+  if (s->receiver_count == QUEUES_MAX)
+    return wh_fail(err, WH_ERR_LIMIT, "one service listens to at most %d queues", QUEUES_MAX);
+  receiver *r = &s->receivers[s->receiver_count];
+  *r = (receiver){.service = s, .queue = queue};
+  r->served = WH_NEW_ARRAY(&s->arena, s->duty_count, const wh_pipeline *);
+  if (!r->served) return wh_fail_memory(err);
+  for (size_t i = 0; i < s->duty_count; i++) {
+    const wh_pipeline *p = s->duties[i].pipeline;
+    if (p->when.kind == WH_WHEN_EVENT && wh_str_eq(p->when.queue, queue))
+      r->served[r->served_count++] = p;
+  }
+  WH_TRY(wh_announced_open(s->engine, queue, r->served, r->served_count, &r->announced, err));
+  s->receiver_count++;
+  return WH_OK;
+}
+
+static wh_status open_receivers(service *s, wh_error *err) {
+  for (size_t i = 0; i < s->duty_count; i++) {
+    const wh_when *when = &s->duties[i].pipeline->when;
+    if (when->kind != WH_WHEN_EVENT || receiver_of(s, when->queue)) continue;
+    WH_TRY(open_receiver(s, when->queue, err));
+  }
+  return WH_OK;
+}
+
+static void found(void *context, const wh_pipeline *p) {
+  service *s = context;
+  pthread_mutex_lock(&s->mutex);
+  for (size_t i = 0; i < s->duty_count; i++)
+    if (s->duties[i].pipeline == p) s->duties[i].due_us = 0;
+  pthread_mutex_unlock(&s->mutex);
+  wake_main(s);
+}
+
+static bool is_stopping(service *s) {
+  pthread_mutex_lock(&s->mutex);
+  bool stopping = s->stopping;
+  pthread_mutex_unlock(&s->mutex);
+  return stopping;
+}
+
+static void pause_after_error(service *s) {
+  for (int64_t waited = 0; waited < ERROR_AGAIN_US && !is_stopping(s); waited += PAUSE_US)
+    s->engine->os->type->sleep_ns(s->engine->os, PAUSE_US * 1000ll);
+}
+
+static void *listen_loop(void *context) {
+  receiver *r = context;
+  while (!is_stopping(r->service)) {
+    wh_error err = {0};
+    size_t count;
+    wh_status status =
+        wh_announced_take(r->announced, WH_ANNOUNCED_WAIT_US, found, r->service, &count, &err);
+    if (status == WH_OK) continue;
+    wh_log_error(WH_LOG_WARN, "queue", &err);
+    pause_after_error(r->service);
+  }
+  return NULL;
 }
 
 // Takes the events off the queue; the pipeline is due, and lists the store itself.
@@ -295,6 +395,11 @@ static wh_status start_workers(service *s, wh_error *err) {
     error = pthread_create(&s->threads[s->thread_count], NULL, work_loop, s);
     if (!error) s->thread_count++;
   }
+  while (s->listening < s->receiver_count && !error) {
+    receiver *r = &s->receivers[s->listening];
+    error = pthread_create(&r->thread, NULL, listen_loop, r);
+    if (!error) s->listening++;
+  }
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   return error ? wh_fail(err, wh_status_from_errno(error), "cannot start a thread") : WH_OK;
 }
@@ -306,6 +411,12 @@ static void stop_workers(service *s) {
   pthread_mutex_unlock(&s->mutex);
   for (size_t i = 0; i < s->thread_count; i++)
     pthread_join(s->threads[i], NULL);
+  for (size_t i = 0; i < s->listening; i++) {
+    wh_announced_wake(s->receivers[i].announced);
+    pthread_join(s->receivers[i].thread, NULL);
+  }
+  for (size_t i = 0; i < s->receiver_count; i++)
+    wh_announced_close(s->receivers[i].announced);
 }
 
 static wh_status serve(service *s, const wh_str *names, size_t count, wh_error *err) {
@@ -317,6 +428,7 @@ static wh_status serve(service *s, const wh_str *names, size_t count, wh_error *
     WH_TRY(add_duty(s, p, err));
   }
   wh_ledger *ledger = s->engine->ledger;
+  WH_TRY(open_receivers(s, err));
   WH_TRY(ledger->type->listen(ledger, &s->heard_fd, err));
   WH_TRY(start_workers(s, err));
   while (!wh_engine_stopping(s->engine)) {
@@ -331,6 +443,7 @@ wh_status wh_engine_serve(wh_engine *engine, const wh_str *names, size_t count, 
   if (!s) return wh_fail_memory(err);
   s->engine = engine;
   s->heard_fd = -1;
+  wh_arena_init(&s->arena, engine->mem);
   s->changed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   pthread_mutex_init(&s->mutex, NULL);
   pthread_cond_init(&s->work, NULL);
@@ -342,6 +455,7 @@ wh_status wh_engine_serve(wh_engine *engine, const wh_str *names, size_t count, 
   pthread_cond_destroy(&s->work);
   pthread_mutex_destroy(&s->mutex);
   if (s->changed_fd >= 0) close(s->changed_fd);
+  wh_arena_free(&s->arena);
   wh_mem_free(engine->mem, s, sizeof *s);
   return status;
 }

@@ -266,6 +266,9 @@ wh_status ledger_done(wh_ledger *l, const wh_lease *lease, uint64_t work, wh_err
 wh_status ledger_works(wh_ledger *l, wh_str pipeline, wh_arena *arena, wh_work_visit visit,
                        void *context, wh_error *err);
 wh_status ledger_revive(wh_ledger *l, wh_str pipeline, uint64_t *ret_count, wh_error *err);
+wh_status ledger_outcome(wh_ledger *l, wh_str pipeline, wh_str key, wh_str version, wh_outcome *ret,
+                         wh_error *err);
+wh_status ledger_retry(wh_ledger *l, wh_str pipeline, wh_str key, wh_str version, wh_error *err);
 wh_status ledger_next_visible(wh_ledger *l, wh_str pipeline, int64_t *ret_us, wh_error *err);
 wh_status ledger_stats(wh_ledger *l, wh_str pipeline, wh_ledger_stats *ret, wh_error *err);
 wh_status ledger_finish_work(ledger *l, uint64_t work, wh_error *err); // in a transaction
@@ -308,10 +311,10 @@ wh_status ledger_load_pending_quarantine(ledger *l, wh_str run, wh_arena *arena,
   .put_many = ledger_put_many, .put_done = ledger_put_done, .receive = ledger_receive,             \
   .extend = ledger_extend, .forgive = ledger_forgive, .reclaim = ledger_reclaim,                   \
   .fail = ledger_fail_work, .done = ledger_done, .works = ledger_works, .revive = ledger_revive,   \
-  .next_visible = ledger_next_visible, .quarantined = ledger_quarantined,                          \
-  .quarantine_put = ledger_quarantine_put, .quarantine_drop = ledger_quarantine_drop,              \
-  .stats = ledger_stats, .service_begin = ledger_service_begin,                                    \
-  .service_tell = ledger_service_tell, .service_end = ledger_service_end,                          \
-  .services = ledger_services, .asked = ledger_asked, .import_run = ledger_import_run,             \
-  .set_cursor = ledger_set_cursor, .raise_order = ledger_raise_order,                              \
-  .raise_epoch = ledger_raise_epoch
+  .outcome = ledger_outcome, .retry = ledger_retry, .next_visible = ledger_next_visible,           \
+  .quarantined = ledger_quarantined, .quarantine_put = ledger_quarantine_put,                      \
+  .quarantine_drop = ledger_quarantine_drop, .stats = ledger_stats,                                \
+  .service_begin = ledger_service_begin, .service_tell = ledger_service_tell,                      \
+  .service_end = ledger_service_end, .services = ledger_services, .asked = ledger_asked,           \
+  .import_run = ledger_import_run, .set_cursor = ledger_set_cursor,                                \
+  .raise_order = ledger_raise_order, .raise_epoch = ledger_raise_epoch

@@ -98,6 +98,8 @@ typedef struct wh_work {
   bool dead;
 } wh_work;
 
+typedef enum wh_outcome { WH_OUTCOME_OPEN, WH_OUTCOME_DONE, WH_OUTCOME_DEAD } wh_outcome;
+
 // An object version to put into the queue.
 typedef struct wh_put {
   wh_str key;
@@ -271,6 +273,11 @@ typedef struct wh_ledger_type {
                      void *context, wh_error *err); // not done ones, by pipeline and order
   // Dead ones are visible again, as if they had never failed.
   wh_status (*revive)(wh_ledger *l, wh_str pipeline, uint64_t *ret_count, wh_error *err);
+  // What became of an object version that was put. WH_ERR_NOT_FOUND: it was not.
+  wh_status (*outcome)(wh_ledger *l, wh_str pipeline, wh_str key, wh_str version, wh_outcome *ret,
+                       wh_error *err);
+  // One that is dead is visible again, for one more try. Any other stays as it is.
+  wh_status (*retry)(wh_ledger *l, wh_str pipeline, wh_str key, wh_str version, wh_error *err);
   // When there is something to receive: now (or earlier) when there is already; INT64_MAX: never.
   wh_status (*next_visible)(wh_ledger *l, wh_str pipeline, int64_t *ret_us, wh_error *err);
 

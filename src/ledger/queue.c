@@ -266,6 +266,49 @@ wh_status ledger_reclaim(wh_ledger *base, const wh_lease *lease, bool delayed_to
   return LEDGER_TRANSACTION(l, reclaim(l, lease, delayed_too, err), err);
 }
 
+static void bind_version(ledger_query *q, wh_str pipeline, wh_str key, wh_str version) {
+  ledger_bind_text(q, pipeline);
+  ledger_bind_text(q, key);
+  ledger_bind_text(q, version);
+}
+
+wh_status ledger_outcome(wh_ledger *base, wh_str pipeline, wh_str key, wh_str version,
+                         wh_outcome *ret, wh_error *err) {
+  LEDGER_LOCK l = ledger_lock(base);
+  LEDGER_QUERY q;
+  ledger_query_open(l, "SELECT state FROM work WHERE pipeline = ? AND key = ? AND version = ?", &q);
+  bind_version(&q, pipeline, key, version);
+  bool row;
+  WH_TRY(ledger_step(&q, &row, err));
+  if (!row)
+    return wh_fail(err, WH_ERR_NOT_FOUND, "%s: the queue has no entry for %.*s", l->path,
+                   WH_STR_ARG(key));
+  work_state state = (work_state)ledger_read_i64(&q);
+  WH_TRY(ledger_read_end(&q, err));
+  *ret = state == WORK_DONE   ? WH_OUTCOME_DONE
+         : state == WORK_DEAD ? WH_OUTCOME_DEAD
+                              : WH_OUTCOME_OPEN;
+  return WH_OK;
+}
+
+// Its failures stay counted, so that one more ends it again.
+static wh_status retry(ledger *l, wh_str pipeline, wh_str key, wh_str version, wh_error *err) {
+  LEDGER_QUERY q;
+  ledger_query_open(l,
+                    "UPDATE work SET state = 0, takes = 0 WHERE pipeline = ? AND key = ?"
+                    " AND version = ? AND state = 3",
+                    &q);
+  bind_version(&q, pipeline, key, version);
+  WH_TRY(ledger_run(&q, err));
+  return q.changes ? ledger_tell(l, pipeline, err) : WH_OK;
+}
+
+wh_status ledger_retry(wh_ledger *base, wh_str pipeline, wh_str key, wh_str version,
+                       wh_error *err) {
+  LEDGER_LOCK l = ledger_lock(base);
+  return LEDGER_TRANSACTION(l, retry(l, pipeline, key, version, err), err);
+}
+
 wh_status ledger_finish_work(ledger *l, uint64_t work, wh_error *err) {
   LEDGER_QUERY q;
   ledger_query_open(l, "UPDATE work SET state = 2, error = '' WHERE id = ? AND state <> 2", &q);

@@ -578,3 +578,49 @@ LEDGER_TEST(the_queue_is_as_its_model) {
     REQUIRE(open_ledger(f));
   }
 }
+
+// --- what became of one --------------------------------------------------------------------------
+
+static bool outcome_is(fixture *f, const char *key, wh_outcome want) {
+  wh_outcome got;
+  return CHECK_OK(f->t->outcome(f->l, S("p"), wh_str_of(key), S("v"), &got, &test_err)) &&
+         CHECK_EQ(got, want);
+}
+
+LEDGER_TEST(the_outcome_of_an_object_version_is_told) {
+  wh_outcome got;
+  CHECK_FAILS(f->t->outcome(f->l, S("p"), S("a"), S("v"), &got, &test_err), WH_ERR_NOT_FOUND);
+  bool fresh;
+  wh_work w;
+  REQUIRE_OK(f->t->put(f->l, S("p"), S("a"), S("v"), 1, &fresh, &test_err));
+  outcome_is(f, "a", WH_OUTCOME_OPEN);
+  REQUIRE_OK(receive(f, HOUR_US, &w));
+  outcome_is(f, "a", WH_OUTCOME_OPEN);
+  REQUIRE_OK(f->t->done(f->l, NULL, w.id, &test_err));
+  outcome_is(f, "a", WH_OUTCOME_DONE);
+  CHECK_FAILS(f->t->outcome(f->l, S("q"), S("a"), S("v"), &got, &test_err), WH_ERR_NOT_FOUND);
+  CHECK_FAILS(f->t->outcome(f->l, S("p"), S("a"), S("w"), &got, &test_err), WH_ERR_NOT_FOUND);
+}
+
+LEDGER_TEST(a_dead_one_is_retried_once_by_itself) {
+  bool fresh;
+  wh_work w;
+  for (int i = 0; i < 2; i++) {
+    REQUIRE_OK(f->t->put(f->l, S("p"), i ? S("b") : S("a"), S("v"), i, &fresh, &test_err));
+    REQUIRE_OK(receive(f, HOUR_US, &w));
+    CHECK(fail(f, w.id, 1, false, 0));
+  }
+  outcome_is(f, "a", WH_OUTCOME_DEAD);
+  CHECK_OK(f->t->retry(f->l, S("p"), S("a"), S("v"), &test_err));
+  outcome_is(f, "a", WH_OUTCOME_OPEN);
+  outcome_is(f, "b", WH_OUTCOME_DEAD);
+  REQUIRE_OK(receive(f, HOUR_US, &w));
+  CHECK_STR(w.key, S("a"));
+  CHECK(fail(f, w.id, 2, false, 0)); // its failure was not forgotten
+  REQUIRE_OK(f->t->retry(f->l, S("p"), S("a"), S("v"), &test_err));
+  REQUIRE_OK(receive(f, HOUR_US, &w));
+  REQUIRE_OK(f->t->done(f->l, NULL, w.id, &test_err));
+  CHECK_OK(f->t->retry(f->l, S("p"), S("a"), S("v"), &test_err)); // what is done stays done
+  outcome_is(f, "a", WH_OUTCOME_DONE);
+  CHECK_OK(f->t->retry(f->l, S("p"), S("none"), S("v"), &test_err));
+}

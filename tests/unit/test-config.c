@@ -418,9 +418,10 @@ TEST(references_resolve) {
                      "f:1:2: ${file:gone}: gone: no such file or folder");
     check_unresolved("${HOST", WH_ERR_USAGE,
                      "f:1:2: a '${' that no '}' closes. For a literal one write $${");
-    check_unresolved("${ssm:/erp/password}", WH_ERR_USAGE,
-                     "f:1:2: ${ssm:...} names no source of values. There are ${NAME} for an "
-                     "environment variable, ${file:PATH} and ${secret:NAME}");
+    check_unresolved("${vault:/erp/password}", WH_ERR_USAGE,
+                     "f:1:2: ${vault:...} names no source of values. There are ${NAME} for an "
+                     "environment variable, ${file:PATH}, ${secret:NAME}, ${ssm:/PATH} and "
+                     "${secretsmanager:NAME}");
     check_unresolved(
         "${secret:no such}", WH_ERR_USAGE,
         "f:1:2: ${secret:no such}: the name of a secret is 1 to 128 letters, digits, '-', "

@@ -19,7 +19,7 @@ static bool parse_arn(wh_str text, const char *service, wh_aws_name *ret) {
   return is_arn && ret->region.len && ret->account.len && ret->name.len && is_one;
 }
 
-static bool is_amazon(wh_str host) {
+bool wh_aws_is_amazon(wh_str host) {
   return wh_str_ends(host, ".amazonaws.com") || wh_str_ends(host, ".amazonaws.com.cn");
 }
 
@@ -32,7 +32,7 @@ static bool parse_url(wh_str text, const char *service, wh_aws_name *ret) {
   wh_str host = wh_str_sub(text, scheme, slash);
   *ret = (wh_aws_name){.account = wh_str_sub(text, slash + 1, next),
                        .name = wh_str_sub(text, next + 1, text.len)};
-  if (!is_amazon(host)) {
+  if (!wh_aws_is_amazon(host)) {
     ret->endpoint = wh_str_sub(text, 0, slash);
   } else {
     wh_str rest = host, first;
@@ -51,19 +51,26 @@ wh_status wh_aws_name_parse(wh_str text, const char *service, bool takes_url, co
                  text.data ? text.data : "", takes_url ? "URL or ARN" : "ARN", example);
 }
 
-wh_status wh_aws_place_open(wh_connection *c, const wh_aws_place *place, const wh_aws_name *name,
-                            const char *service, wh_aws **ret, wh_error *err) {
-  wh_aws_options options = {
+wh_aws_options wh_aws_place_options(const wh_connection *c, const wh_aws_place *place,
+                                    const char *service) {
+  return (wh_aws_options){
       .os = c->os,
       .mem = c->mem,
       .environment = c->environment,
       .service = service,
-      .region = place->region.len ? place->region : name->region,
-      .endpoint = place->endpoint.len ? place->endpoint : name->endpoint,
+      .region = place->region,
+      .endpoint = place->endpoint,
       .profile = place->profile,
       .tls = (wh_tls)place->tls,
       .tls_ca = place->tls_ca,
   };
+}
+
+wh_status wh_aws_place_open(wh_connection *c, const wh_aws_place *place, const wh_aws_name *name,
+                            const char *service, wh_aws **ret, wh_error *err) {
+  wh_aws_options options = wh_aws_place_options(c, place, service);
+  if (name && !options.region.len) options.region = name->region;
+  if (name && !options.endpoint.len) options.endpoint = name->endpoint;
   wh_status status = wh_aws_new(&options, ret, err);
   if (status != WH_OK) wh_error_prefix(err, "%.*s: ", WH_STR_ARG(c->name));
   return status;

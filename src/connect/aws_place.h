@@ -49,7 +49,12 @@ typedef struct wh_aws_name {
 wh_status wh_aws_name_parse(wh_str text, const char *service, bool takes_url, const char *example,
                             wh_aws_name *ret, wh_error *err);
 
-// A shared client for the connection's service, at what the place says, else the name.
+bool wh_aws_is_amazon(wh_str host); // "sqs.eu-west-1.amazonaws.com"
+
+// What a client for the connection's service is made with.
+wh_aws_options wh_aws_place_options(const wh_connection *c, const wh_aws_place *place,
+                                    const char *service);
+// A shared client, at what the place says, else the name, which may be NULL.
 wh_status wh_aws_place_open(wh_connection *c, const wh_aws_place *place, const wh_aws_name *name,
                             const char *service, wh_aws **ret, wh_error *err);
 

@@ -11,8 +11,7 @@ static void connect_to(wh_str endpoint, const char *bucket) {
   REQUIRE_OK(wh_os_real_init(&os, &test_mem, &test_err));
   options = (wh_s3_options){.bucket = wh_str_of(bucket),
                             .prefix = WH_STR("a b/"),
-                            .region = WH_STR("eu-west-1"),
-                            .endpoint = endpoint};
+                            .place = {.region = WH_STR("eu-west-1"), .endpoint = endpoint}};
   connection = (wh_connection){.name = WH_STR("lake"),
                                .type = &wh_connector_s3,
                                .options = &options,

@@ -5,18 +5,7 @@ static const char *const nulls_choices[] = {
 
 #define AT(member) offsetof(wh_dynamodb_options, member)
 static const wh_option options[] = {
-    {.name = "region",
-     .type = WH_OPTION_TEXT,
-     .offset = AT(region),
-     .help = "the AWS region; without it AWS_REGION or the profile says it"},
-    {.name = "endpoint",
-     .type = WH_OPTION_TEXT,
-     .offset = AT(endpoint),
-     .help = "URL of another server that speaks DynamoDB's protocol"},
-    {.name = "profile",
-     .type = WH_OPTION_TEXT,
-     .offset = AT(profile),
-     .help = "of the AWS tools' shared files; without it AWS_PROFILE, else default"},
+    WH_AWS_PLACE_OPTIONS(wh_dynamodb_options),
     {.name = "marks",
      .type = WH_OPTION_TEXT,
      .offset = AT(marks),
@@ -73,21 +62,9 @@ static wh_status check(const void *given, wh_error *err) {
 static wh_status open_connection(wh_connection *c, wh_error *err) {
   const wh_dynamodb_options *o = c->options;
   wh_aws *aws;
-  wh_aws_options aws_options = {
-      .os = c->os,
-      .mem = c->mem,
-      .environment = c->environment,
-      .service = "dynamodb",
-      .region = o->region,
-      .endpoint = o->endpoint,
-      .profile = o->profile,
-  };
-  wh_status status = wh_aws_new(&aws_options, &aws, err);
-  if (status == WH_OK)
-    c->own = aws;
-  else
-    wh_error_prefix(err, "%.*s: ", WH_STR_ARG(c->name));
-  return status;
+  WH_TRY(wh_aws_place_open(c, &o->place, NULL, "dynamodb", &aws, err));
+  c->own = aws;
+  return WH_OK;
 }
 
 static void close_connection(wh_connection *c) {

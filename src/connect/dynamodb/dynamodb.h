@@ -45,6 +45,7 @@
 //   marks                Query on the marks
 #pragma once
 
+#include "connect/aws_place.h"
 #include "connect/connect.h"
 
 extern const wh_connector wh_connector_dynamodb;
@@ -57,7 +58,7 @@ typedef enum wh_dynamodb_nulls {
 } wh_dynamodb_nulls;
 
 typedef struct wh_dynamodb_options {
-  wh_str region, endpoint, profile;
+  wh_aws_place place;
   wh_str marks;
   wh_str ttl;
   wh_str_list sets;

@@ -1,6 +1,5 @@
 #include "connect/s3/s3.h"
 
-#include "connect/server.h"
 #include "net/uri.h"
 
 static const char *const path_styles[] = {"auto", "true", "false", NULL};
@@ -17,18 +16,6 @@ static const wh_option s3_options[] = {
      .type = WH_OPTION_TEXT,
      .offset = offsetof(wh_s3_options, prefix),
      .help = "where in the bucket; keys are below it"},
-    {.name = "region",
-     .type = WH_OPTION_TEXT,
-     .offset = offsetof(wh_s3_options, region),
-     .help = "the bucket's region; without it AWS_REGION, or the profile's"},
-    {.name = "endpoint",
-     .type = WH_OPTION_TEXT,
-     .offset = offsetof(wh_s3_options, endpoint),
-     .help = "URL of another server that speaks like S3; without it AWS_ENDPOINT_URL_S3, or AWS"},
-    {.name = "profile",
-     .type = WH_OPTION_TEXT,
-     .offset = offsetof(wh_s3_options, profile),
-     .help = "the profile of AWS's shared files to take credentials from"},
     {.name = "path_style",
      .type = WH_OPTION_ENUM,
      .offset = offsetof(wh_s3_options, path_style),
@@ -70,16 +57,7 @@ static const wh_option s3_options[] = {
      .def = "require",
      .choices = conditionals,
      .help = "off: for a server without If-None-Match, where nobody else writes the same names"},
-    {.name = "tls",
-     .type = WH_OPTION_ENUM,
-     .offset = offsetof(wh_s3_options, tls),
-     .def = "verify",
-     .choices = wh_tls_choices,
-     .help = "verify the server's certificate and name, only encrypt, or neither"},
-    {.name = "tls_ca",
-     .type = WH_OPTION_PATH,
-     .offset = offsetof(wh_s3_options, tls_ca),
-     .help = "certificates of the authorities to trust; the system's without it"},
+    WH_AWS_PLACE_OPTIONS(wh_s3_options),
     {0},
 };
 
@@ -162,11 +140,6 @@ static bool needs_path_style(wh_str endpoint, wh_str bucket) {
   return has_dots && wh_str_starts(endpoint, "https:");
 }
 
-static bool is_amazon(wh_str endpoint) {
-  wh_str host = wh_http_host(endpoint);
-  return wh_str_ends(host, ".amazonaws.com") || wh_str_ends(host, ".amazonaws.com.cn");
-}
-
 static size_t clamp(size_t value, size_t low, size_t high) {
   return value < low ? low : value > high ? high : value;
 }
@@ -187,19 +160,11 @@ static wh_status fill(wh_s3 *s3, wh_connection *c, wh_error *err) {
   if (!s3->prefix.data) return wh_fail_memory(err);
   WH_TRY(write_tagging(s3, &o->tags, err));
   choose_sizes(s3, c->mem->limit);
-  wh_aws_options options = {.os = c->os,
-                            .mem = c->mem,
-                            .environment = c->environment,
-                            .service = "s3",
-                            .region = o->region,
-                            .endpoint = o->endpoint,
-                            .profile = o->profile,
-                            .tls = (wh_tls)o->tls,
-                            .tls_ca = o->tls_ca,
-                            .plain_path = true};
+  wh_aws_options options = wh_aws_place_options(c, &o->place, "s3");
+  options.plain_path = true;
   WH_TRY(wh_aws_new(&options, &s3->aws, err));
   wh_str endpoint = wh_aws_endpoint_of(s3->aws);
-  s3->is_amazon = is_amazon(endpoint);
+  s3->is_amazon = wh_aws_is_amazon(wh_http_host(endpoint));
   s3->path_style = o->path_style == WH_S3_PATH_AUTO ? needs_path_style(endpoint, o->bucket)
                                                     : o->path_style == WH_S3_PATH_YES;
   return WH_OK;

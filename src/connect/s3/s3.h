@@ -16,12 +16,13 @@
 #pragma once
 
 #include "base/arena.h"
+#include "connect/aws_place.h"
 #include "connect/connect.h"
 #include "net/aws.h"
 #include "net/xml.h"
 
 typedef struct wh_s3_options {
-  wh_str bucket, prefix, region, endpoint, profile;
+  wh_str bucket, prefix;
   int path_style;        // wh_s3_path_style
   int encryption;        // wh_s3_encryption
   wh_str encryption_key; // of KMS; empty: the account's own for S3
@@ -30,8 +31,7 @@ typedef struct wh_s3_options {
   wh_str_list tags;      // "name=value"
   bool requester_pays;
   int conditional_writes; // wh_s3_conditional
-  int tls;                // wh_tls
-  wh_str tls_ca;
+  wh_aws_place place;
 } wh_s3_options;
 
 typedef enum wh_s3_path_style { WH_S3_PATH_AUTO, WH_S3_PATH_YES, WH_S3_PATH_NO } wh_s3_path_style;

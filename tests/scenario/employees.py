@@ -38,7 +38,7 @@ pipelines:
     columns: { emp_id: emp_id, name: name, rate: rate }
     to: lake:back/employees-{run}.json
 """
-EMPLOYEES = 5000 if tap.LONG else 1000
+EMPLOYEES = 5000 if tap.LONG else 400
 ROUNDS = 100 if tap.LONG else 6
 
 

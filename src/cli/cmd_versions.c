@@ -78,7 +78,9 @@ const wh_command wh_cmd_versions = {
     .name = "versions",
     .usage = "ADDRESS",
     .help = "list the versions of an object, newest first",
-    .more = "Earlier versions are kept where the connection says versioning: true.",
+    .more =
+        "Earlier versions are kept where a local store says versioning: true, and in a bucket that "
+        "keeps versions.",
     .example = "wherry versions lake:mart/prices.json",
     .words_min = 1,
     .words_max = 1,

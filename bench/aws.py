@@ -165,6 +165,7 @@ class Bench:
                 for i in range(self.args.items):
                     out.write(json.dumps({"id": i, "name": f"Employee {i}", "team": f"team-{i % 97}", "salary": 30000 + i % 7919,
                                           "rate": i % 1000 / 8, "active": i % 3 == 0, "tags": ["a", "b"][:i % 3]}) + "\n")
+            os.utime(self.folder / "items.ndjson", (0, 0))  # a file that has just been written would be let settle
 
     def start(self, case):
         """Where a case writes, nothing is there before."""

@@ -55,6 +55,7 @@ typedef struct request {
   const char *range;    // "bytes=..."; NULL: all
   uint64_t body;        // bytes
   bool waits, has_size; // for 100 Continue; whether the body's length is known
+  bool if_none;         // "If-None-Match: *"
 } request;
 
 static uint64_t object_bytes, objects, discarded_bytes;
@@ -82,9 +83,14 @@ static void write_object(const char *target) {
   *slot = hash;
 }
 
+// What Wherry keeps for itself is there only if it was written.
+static bool is_own(const char *target) {
+  return strstr(target, "_wherry/") != NULL;
+}
+
 static bool is_there(const char *target) {
   uint64_t hash;
-  return objects || *slot_of(target, &hash);
+  return (objects && !is_own(target)) || *slot_of(target, &hash);
 }
 
 // --- answers -------------------------------------------------------------------------------------
@@ -160,14 +166,15 @@ static void answer_list(line *l, const char *target) {
   if (parameter(target, "marker", last,
                 sizeof last)) // the listing of old: the last key that it gave
     first = strtoull(last + (strlen(last) < 8 ? 0 : strlen(last) - 8), NULL, 10) + 1;
-  uint64_t end = first + PAGE_KEYS < objects ? first + PAGE_KEYS : objects;
+  uint64_t all = is_own(prefix) ? 0 : objects;
+  uint64_t end = first + PAGE_KEYS < all ? first + PAGE_KEYS : all;
   body.out_len = 0;
   say(&body,
       "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult>"
       "<Prefix>%s</Prefix><MaxKeys>%d</MaxKeys><KeyCount>%" PRIu64 "</KeyCount>",
       prefix, PAGE_KEYS, end > first ? end - first : 0);
-  say(&body, "<IsTruncated>%s</IsTruncated>", end < objects ? "true" : "false");
-  if (end < objects) say(&body, "<NextContinuationToken>%" PRIu64 "</NextContinuationToken>", end);
+  say(&body, "<IsTruncated>%s</IsTruncated>", end < all ? "true" : "false");
+  if (end < all) say(&body, "<NextContinuationToken>%" PRIu64 "</NextContinuationToken>", end);
   for (uint64_t i = first; i < end; i++)
     say(&body,
         "<Contents><Key>%s%08" PRIu64 "</Key><LastModified>2025-11-01T00:00:00.000Z</LastModified>"
@@ -201,18 +208,30 @@ static void answer_object(line *l, const request *r, bool with_body) {
   if (with_body) l->zeroes = length;
 }
 
-static void answer_dynamodb(line *l, const char *action) {
+static void answer_table(line *l, const char *keys, const char *definitions) {
+  const char *form = "{\"Table\":{\"TableName\":\"items\",\"TableStatus\":\"ACTIVE\",\"TableArn\":"
+                     "\"arn:aws:dynamodb:eu-west-1:123456789012:table/items\",\"ItemCount\":0,"
+                     "\"KeySchema\":[%s],\"AttributeDefinitions\":[%s],"
+                     "\"BillingModeSummary\":{\"BillingMode\":\"PAY_PER_REQUEST\"}}}";
+  char text[1024];
+  snprintf(text, sizeof text, form, keys, definitions);
+  answer(l, "200 OK", "application/x-amz-json-1.0", text);
+}
+
+// `body`: as much of it as came with the head, which for a small one is all.
+static void answer_dynamodb(line *l, const char *action, const char *body, size_t len) {
   const char *type = "application/x-amz-json-1.0";
   if (strcmp(action, "BatchWriteItem") == 0)
     answer(l, "200 OK", type, "{\"UnprocessedItems\":{}}");
+  else if (strcmp(action, "DescribeTable") == 0 && memmem(body, len, "_wherry_marks", 13))
+    answer_table(l,
+                 "{\"AttributeName\":\"pipeline\",\"KeyType\":\"HASH\"},"
+                 "{\"AttributeName\":\"id\",\"KeyType\":\"RANGE\"}",
+                 "{\"AttributeName\":\"pipeline\",\"AttributeType\":\"S\"},"
+                 "{\"AttributeName\":\"id\",\"AttributeType\":\"S\"}");
   else if (strcmp(action, "DescribeTable") == 0)
-    answer(
-        l, "200 OK", type,
-        "{\"Table\":{\"TableName\":\"items\",\"TableStatus\":\"ACTIVE\",\"TableArn\":"
-        "\"arn:aws:dynamodb:eu-west-1:123456789012:table/items\",\"ItemCount\":0,"
-        "\"KeySchema\":[{\"AttributeName\":\"id\",\"KeyType\":\"HASH\"}],\"AttributeDefinitions\":"
-        "[{\"AttributeName\":\"id\",\"AttributeType\":\"N\"}],\"BillingModeSummary\":"
-        "{\"BillingMode\":\"PAY_PER_REQUEST\"}}}");
+    answer_table(l, "{\"AttributeName\":\"id\",\"KeyType\":\"HASH\"}",
+                 "{\"AttributeName\":\"id\",\"AttributeType\":\"N\"}");
   else if (strcmp(action, "Scan") == 0 || strcmp(action, "Query") == 0)
     answer(l, "200 OK", type, "{\"Items\":[],\"Count\":0,\"ScannedCount\":0}");
   else
@@ -244,6 +263,11 @@ static bool has_key(const char *target) {
 static void answer_write(line *l, const request *r) {
   char none[2];
   bool is_end = strcmp(r->method, "POST") == 0;
+  if (r->if_none && is_there(r->target)) {
+    answer(l, "412 Precondition Failed", "application/xml",
+           "<Error><Code>PreconditionFailed</Code></Error>");
+    return;
+  }
   if (!parameter(r->target, "partNumber", none, sizeof none)) write_object(r->target);
   answer_xml(l, is_end ? "<CompleteMultipartUploadResult><ETag>&quot;discarded&quot;</ETag>"
                          "</CompleteMultipartUploadResult>"
@@ -290,6 +314,8 @@ static request parse(char *head) {
       r.has_size = false;
     else if (strcasecmp(text, "Expect") == 0)
       r.waits = true;
+    else if (strcasecmp(text, "If-None-Match") == 0)
+      r.if_none = true;
     else if (strcasecmp(text, "Range") == 0)
       r.range = value;
     else if (strcasecmp(text, "X-Amz-Target") == 0)
@@ -323,7 +349,7 @@ static bool take_request(line *l) {
   }
   if (r.waits) (void)!write(l->fd, CONTINUE, strlen(CONTINUE)); // nothing else is on its way
   if (r.action)
-    answer_dynamodb(l, r.action);
+    answer_dynamodb(l, r.action, end + 4, (size_t)(l->head + l->len - (end + 4)));
   else
     answer_s3(l, &r);
   take(l, (size_t)(end + 4 - l->head));

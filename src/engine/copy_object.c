@@ -15,11 +15,9 @@ static wh_status hex_of(wh_copy_lane *lane, wh_sha256 *sha, wh_str *ret, wh_erro
   return ret->data ? WH_OK : wh_fail_memory(err);
 }
 
-// From where `in` is to its end. `out` may be NULL: only the checksum is wanted.
-static wh_status pass_bytes(wh_copy_lane *lane, wh_input *in, wh_output *out, wh_str *ret_sha256,
+// From where `in` is to its end. `out` and `sha` may be NULL.
+static wh_status pass_bytes(wh_copy_lane *lane, wh_input *in, wh_output *out, wh_sha256 *sha,
                             wh_error *err) {
-  wh_sha256 sha;
-  WH_TRY(wh_sha256_init(&sha, err));
   wh_status status;
   size_t n;
   do {
@@ -28,9 +26,17 @@ static wh_status pass_bytes(wh_copy_lane *lane, wh_input *in, wh_output *out, wh
       status = wh_fail(err, WH_ERR_CANCELLED, "stopped; what is not there yet comes next time");
     else
       status = wh_input_read(in, lane->data, WH_COPY_READ_BYTES, &n, err);
-    if (status == WH_OK && n) status = wh_sha256_add(&sha, lane->data, n, err);
+    if (status == WH_OK && n && sha) status = wh_sha256_add(sha, lane->data, n, err);
     if (status == WH_OK && n && out) status = wh_output_write(out, lane->data, n, err);
   } while (status == WH_OK && n);
+  return status;
+}
+
+static wh_status pass_hashed(wh_copy_lane *lane, wh_input *in, wh_output *out, wh_str *ret_sha256,
+                             wh_error *err) {
+  wh_sha256 sha;
+  WH_TRY(wh_sha256_init(&sha, err));
+  wh_status status = pass_bytes(lane, in, out, &sha, err);
   if (status == WH_OK) status = hex_of(lane, &sha, ret_sha256, err);
   wh_sha256_free(&sha);
   return status;
@@ -40,7 +46,7 @@ static wh_status checksum(wh_copy_lane *lane, wh_connection *place, wh_str key, 
                           wh_str *ret, wh_error *err) {
   wh_input *in;
   WH_TRY(place->type->store->open(place, key, version, &in, err));
-  wh_status status = pass_bytes(lane, in, NULL, ret, err);
+  wh_status status = pass_hashed(lane, in, NULL, ret, err);
   wh_input_close(in);
   return status;
 }
@@ -108,10 +114,9 @@ static wh_status put_manifest(wh_copy_lane *lane, wh_manifest *manifest, wh_str 
 static wh_status copy_manifest(wh_copy_lane *lane, const wh_object *object, wh_str key,
                                wh_str sha256, wh_error *err) {
   wh_connection *from = lane->request->from;
-  bool found = false;
+  bool found;
   wh_manifest manifest;
-  if (lane->has_manifests)
-    WH_TRY(wh_input_manifest(from, object, &lane->arena, &found, &manifest, err));
+  WH_TRY(wh_input_manifest(from, object, &lane->arena, &found, &manifest, err));
   if (!found) return WH_OK;
   if (wh_str_eq(manifest.sha256, sha256)) return put_manifest(lane, &manifest, key, err);
   return wh_fail(err, WH_ERR_DATA,
@@ -120,20 +125,23 @@ static wh_status copy_manifest(wh_copy_lane *lane, const wh_object *object, wh_s
                  WH_STR_ARG(from->name), WH_STR_ARG(object->key));
 }
 
-// The object is visible at the end, when everything else is as it should be.
+// The object is visible at the end, when everything else is as it should be. *ret_sha256 is set
+// where somebody will compare it; the stores have checksums of their own.
 static wh_status fill(wh_copy_lane *lane, const wh_object *object, wh_str key, wh_upload *upload,
                       wh_str *ret_sha256, wh_error *err) {
   wh_connection *from = lane->request->from;
   wh_input *in;
   WH_TRY(from->type->store->open(from, object->key, object->version, &in, err));
-  wh_status status = pass_bytes(lane, in, &upload->output, ret_sha256, err);
+  bool hashed = lane->has_manifests || lane->request->verify;
+  wh_status status = hashed ? pass_hashed(lane, in, &upload->output, ret_sha256, err)
+                            : pass_bytes(lane, in, &upload->output, NULL, err);
   wh_input_close(in);
   WH_TRY(status);
   if (upload->output.written != object->size) {
     return wh_fail(err, WH_ERR_CHANGED, "%.*s:%.*s has another size than when it was listed",
                    WH_STR_ARG(from->name), WH_STR_ARG(object->key));
   }
-  WH_TRY(copy_manifest(lane, object, key, *ret_sha256, err));
+  if (lane->has_manifests) WH_TRY(copy_manifest(lane, object, key, *ret_sha256, err));
   return upload->seal(upload, err);
 }
 
@@ -159,7 +167,7 @@ wh_status wh_copy_object(wh_copy_lane *lane, const wh_object *object, wh_str key
                                             &attributes, err));
   wh_put_options options = {.attributes = &attributes, .replace = r->replace};
   wh_upload *upload;
-  wh_str sha256;
+  wh_str sha256 = {0};
   WH_TRY(r->to->type->store->put(r->to, key, &options, &upload, err));
   wh_status status = fill(lane, object, key, upload, &sha256, err);
   upload->close(upload);

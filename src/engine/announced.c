@@ -20,6 +20,7 @@ typedef struct item {
   const wh_pipeline *pipeline;
   bool served;
   item_state state;
+  int64_t look_ns;     // not to be asked for before
   char *key, *version; // NUL-terminated; the version is NULL before the store was asked
 } item;
 
@@ -41,7 +42,6 @@ struct wh_announced {
   size_t served_count;
   message *messages;
   size_t count, cap;
-  int64_t look_again_ns;
   bool told_stranger;
   wh_arena scratch; // reset for each object
   void (*found)(void *context, const wh_pipeline *pipeline);
@@ -114,8 +114,12 @@ static wh_status add_item(wh_announced *a, message *m, const wh_pipeline *p, wh_
   item *i = wh_mem_alloc_zero(mem, sizeof *i);
   if (!i) return wh_fail_memory(err);
   *i = (item){.next = m->items, .pipeline = p, .served = serves(a, p), .key = copy_text(mem, key)};
+  if (!i->key) {
+    wh_mem_free(mem, i, sizeof *i);
+    return wh_fail_memory(err);
+  }
   m->items = i;
-  return i->key ? WH_OK : wh_fail_memory(err);
+  return WH_OK;
 }
 
 // --- what an event means -------------------------------------------------------------------------
@@ -147,10 +151,7 @@ static void tell_stranger(wh_announced *a, const wh_event *event) {
   wh_engine_notice(a->engine, a->served[0]->name, text);
 }
 
-static wh_status take_event(wh_announced *a, const wh_event *event, wh_error *err) {
-  message *m = message_of(a, event);
-  if (!m) return wh_fail_memory(err);
-  if (m->missing) m->missing--;
+static wh_status add_event(wh_announced *a, message *m, const wh_event *event, wh_error *err) {
   if (event->problem.len) {
     wh_error why = {0};
     WH_IGNORE(wh_fail(&why, WH_ERR_DATA, "a message cannot be read: %.*s. It is given back",
@@ -173,6 +174,16 @@ static wh_status take_event(wh_announced *a, const wh_event *event, wh_error *er
   }
   if (!any && !known) tell_stranger(a, event);
   return WH_OK;
+}
+
+// A message of which something could not be taken down is given back when the rest has an outcome.
+static wh_status take_event(wh_announced *a, const wh_event *event, wh_error *err) {
+  message *m = message_of(a, event);
+  if (!m) return wh_fail_memory(err);
+  if (m->missing) m->missing--;
+  wh_status status = add_event(a, m, event, err);
+  if (status != WH_OK) m->unreadable = true;
+  return status;
 }
 
 // --- what becomes of an object -------------------------------------------------------------------
@@ -223,18 +234,24 @@ static wh_status look(wh_announced *a, item *i, wh_error *err) {
   return put(a, i, status == WH_OK ? &object : NULL, err);
 }
 
+static bool passes(wh_status status) {
+  return status == WH_ERR_UNAVAILABLE || status == WH_ERR_BUSY || status == WH_ERR_CANCELLED ||
+         status == WH_ERR_MEMORY || status == WH_ERR_NO_SPACE;
+}
+
 // Brings the item on as far as it goes now. A store or ledger that does not answer is asked again
-// later; the message stays hidden meanwhile.
+// later; the message stays hidden meanwhile. Where asking is vain, the message is given back.
 static void bring_on(wh_announced *a, item *i) {
   wh_error why = {0};
   wh_status status = WH_OK;
-  if (i->state == ITEM_LOOK && now_ns(a) >= a->look_again_ns)
+  if (i->state == ITEM_LOOK && now_ns(a) >= i->look_ns)
     status = look(a, i, &why);
   else if (i->state == ITEM_OPEN)
     status = read_outcome(a, i, &why);
   if (status == WH_OK) return;
   log_warning(a, &why);
-  a->look_again_ns = now_ns(a) + (int64_t)WH_ANNOUNCED_AGAIN_US * NS_PER_US;
+  if (i->state == ITEM_LOOK && !passes(status)) i->state = ITEM_DEAD;
+  i->look_ns = now_ns(a) + (int64_t)WH_ANNOUNCED_AGAIN_US * NS_PER_US;
 }
 
 static bool is_open(const message *m) {
@@ -286,7 +303,7 @@ static int64_t until_us(const wh_announced *a, int64_t wait_us) {
     const message *m = &a->messages[at];
     if (m->extend_ns < first) first = m->extend_ns;
     for (const item *i = m->items; i; i = i->next)
-      if (i->state == ITEM_LOOK && a->look_again_ns < first) first = a->look_again_ns;
+      if (i->state == ITEM_LOOK && i->look_ns < first) first = i->look_ns;
   }
   if (first == INT64_MAX) return wait_us;
   int64_t left_us = (first - now_ns(a)) / NS_PER_US;
@@ -294,18 +311,25 @@ static int64_t until_us(const wh_announced *a, int64_t wait_us) {
   return left_us < wait_us ? left_us : wait_us;
 }
 
+// Every event that came is taken, also behind one that could not be: its message counts on it.
 static wh_status receive(wh_announced *a, int64_t wait_us, size_t *ret_count, wh_error *err) {
   wh_event events[EVENTS_AT_ONCE];
   size_t count = 0, before = a->count;
   bool lost, mid_message;
+  wh_status first = WH_OK;
   do {
     WH_TRY(a->type->receive(a->handle, events, EVENTS_AT_ONCE, wait_us, &count, &lost, err));
-    for (size_t i = 0; i < count; i++)
-      WH_TRY(take_event(a, &events[i], err));
-    mid_message = count && a->messages[a->count - 1].missing;
-  } while (mid_message);
+    for (size_t i = 0; i < count; i++) {
+      wh_error why = {0};
+      wh_status status = take_event(a, &events[i], &why);
+      if (status == WH_OK || first != WH_OK) continue;
+      first = status;
+      if (err) *err = why;
+    }
+    mid_message = count && a->count && a->messages[a->count - 1].missing;
+  } while (mid_message && first == WH_OK);
   *ret_count = a->count - before;
-  return WH_OK;
+  return first;
 }
 
 wh_status wh_announced_take(wh_announced *a, int64_t wait_us,
@@ -348,8 +372,13 @@ wh_status wh_announced_open(wh_engine *engine, wh_str queue, const wh_pipeline *
   return status;
 }
 
+static void found_nothing(void *context, const wh_pipeline *pipeline) {
+  (void)context, (void)pipeline;
+}
+
 void wh_announced_close(wh_announced *a) {
   if (!a) return;
+  a->found = found_nothing; // whoever was told before may be gone
   if (a->handle) settle_all(a);
   for (size_t i = 0; i < a->count; i++) {
     wh_error ignored = {0}; // then it comes again when its time is over

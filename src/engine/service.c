@@ -22,7 +22,8 @@ enum {
   // The same where the ledger tells of what others leave: only of a worker that died it does not.
   BUSY_LISTENING_US = 5 * 1000000,
   ERROR_AGAIN_US = 30 * 1000000,
-  PAUSE_US = 100000, // how soon a thread that waits sees that it is to end
+  QUEUE_AGAIN_US = 2 * 1000000, // shorter than any message stays hidden
+  PAUSE_US = 100000,            // how soon a thread that waits sees that it is to end
 };
 
 typedef struct duty {
@@ -282,7 +283,7 @@ static bool is_stopping(service *s) {
 }
 
 static void pause_after_error(service *s) {
-  for (int64_t waited = 0; waited < ERROR_AGAIN_US && !is_stopping(s); waited += PAUSE_US)
+  for (int64_t waited = 0; waited < QUEUE_AGAIN_US && !is_stopping(s); waited += PAUSE_US)
     s->engine->os->type->sleep_ns(s->engine->os, PAUSE_US * 1000ll);
 }
 

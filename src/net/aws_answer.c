@@ -220,11 +220,14 @@ static void write_refusal(call *c) {
   add_details(c);
 }
 
-// S3 begins some answers with 200 before it knows how they end.
+// S3 begins the answers to copying and completing with 200, and spaces, before it knows how they
+// end [https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html]. What a
+// GET answers may be an object that reads so.
 static bool is_late_failure(const call *c) {
-  wh_str body = wh_str_sub(c->http->body, 0, WH_AWS_LABEL_MAX);
-  return c->client->aws->options.plain_path && c->http->code == 200 && body.len &&
-         memmem(body.data, body.len, "<Error>", 7) != NULL;
+  if (!c->client->aws->options.plain_path || c->http->code != 200) return false;
+  if (wh_str_starts(wh_str_of(c->label), "GET ")) return false;
+  wh_str body = wh_str_sub(wh_str_trim(c->http->body), 0, WH_AWS_LABEL_MAX);
+  return body.len && memmem(body.data, body.len, "<Error>", 7) != NULL;
 }
 
 wh_retry_reason wh_aws_judge(call *c) {

@@ -187,6 +187,14 @@ TEST(buckets_may_stand_in_the_host) {
   "<?xml version=\"1.0\"?>\n<Error><Code>" code "</Code><Message>" message                         \
   "</Message><RequestId>R7</RequestId></Error>"
 
+TEST(an_object_may_read_like_an_error) {
+  set_up((script){.fail = 1, .code = 200, .body = XML("InternalError", "somebody's file")});
+  CHECK_OK(call("GET", "/b/k"));
+  CHECK_EQ(x->attempts, 1);
+  wh_aws_end(x);
+  tear_down();
+}
+
 TEST(what_may_pass_is_repeated) {
   static const script cases[] = {
       {.fail = 2, .code = 503, .body = XML("SlowDown", "Please reduce your request rate.")},

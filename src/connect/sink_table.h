@@ -21,8 +21,8 @@ wh_sink_rows wh_sink_rows_of(const wh_schema *schema, const size_t *key, size_t 
 bool wh_sink_row_is_bad(const wh_sink_rows *r, const wh_batch *batch, size_t row, wh_reject *ret);
 
 // The names and the key of a target, before its table is looked at. `product` cannot tell names
-// apart that differ in case only (NULL: it can); tables whose names begin with `reserved` are its own (NULL: none
-// are).
+// apart that differ in case only (NULL: it can); tables whose names begin with `reserved` are its
+// own (NULL: none are).
 wh_status wh_target_check(const wh_connection *c, const wh_target *target, const char *product,
                           const char *reserved, wh_error *err);
 // The index of a column that rows are compared by; `what` is it: "key", "version".

@@ -85,8 +85,7 @@ static wh_status look_at_manifest(void *context, const wh_object *object, wh_err
 }
 
 static wh_status rebuild_published(rebuilding *r, wh_error *err) {
-  WH_TRY(r->to->type->store->list(r->to, WH_STR(WH_MANIFEST_PREFIX), look_at_manifest, r,
-                                  err));
+  WH_TRY(r->to->type->store->list(r->to, WH_STR(WH_MANIFEST_PREFIX), look_at_manifest, r, err));
   wh_ledger *ledger = r->engine->ledger;
   if (r->highest_order) WH_TRY(ledger->type->raise_order(ledger, r->highest_order, err));
   if (!r->cursor.found) return WH_OK;
@@ -233,8 +232,7 @@ static wh_status rebuild_many(wh_engine *engine, const wh_pipeline *many, wh_are
   wh_arena_init(&members, engine->mem);
   member_list l = {.many = many, .arena = arena, .members = &members};
   WH_TRY(wh_config_connect(engine->config, many->to.connection, &l.to, err));
-  WH_TRY(
-      l.to->type->store->list(l.to, WH_STR(WH_MANIFEST_PREFIX), look_for_member, &l, err));
+  WH_TRY(l.to->type->store->list(l.to, WH_STR(WH_MANIFEST_PREFIX), look_for_member, &l, err));
   for (size_t i = 0; i < l.count; i++) {
     wh_arena_reset(arena);
     WH_TRY(rebuild_pipeline(engine, &l.items[i], arena, ret, err));

@@ -19,7 +19,7 @@
 #include "data/value.h"
 
 #define WH_MANIFEST_PREFIX WH_OWN_PREFIX "manifests/"
-#define WH_CODEC_RAW "raw" // the codec of an object whose bytes are somebody else's
+#define WH_CODEC_RAW       "raw" // the codec of an object whose bytes are somebody else's
 
 enum {
   WH_MANIFEST_VERSION = 1,

@@ -13,10 +13,10 @@
   X(curl_global_cleanup)                                                                           \
   X(curl_easy_init)                                                                                \
   X(curl_easy_cleanup)                                                                             \
-  X(curl_easy_setopt) X(curl_easy_getinfo) X(curl_easy_strerror) X(curl_multi_init)                \
-      X(curl_multi_cleanup) X(curl_multi_setopt) X(curl_multi_add_handle)                          \
-          X(curl_multi_remove_handle) X(curl_multi_perform) X(curl_multi_poll)                     \
-              X(curl_multi_info_read) X(curl_multi_strerror)
+  X(curl_easy_setopt)                                                                              \
+  X(curl_easy_getinfo) X(curl_easy_strerror) X(curl_multi_init) X(curl_multi_cleanup)              \
+      X(curl_multi_setopt) X(curl_multi_add_handle) X(curl_multi_remove_handle)                    \
+          X(curl_multi_perform) X(curl_multi_poll) X(curl_multi_info_read) X(curl_multi_strerror)
 
 typedef struct wh_curl_api {
 #define WH_CURL_MEMBER(function) __typeof__(&function) function;

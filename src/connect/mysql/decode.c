@@ -209,8 +209,7 @@ static wh_status decode_day(const wh_mysql_decoder *d, const uint8_t *cell, wh_c
   return wh_column_add_i64(column, seconds * 1000000 + v.us, err);
 }
 
-static wh_status decode_time(const uint8_t *cell, wh_column *column, wh_misfit *m,
-                             wh_error *err) {
+static wh_status decode_time(const uint8_t *cell, wh_column *column, wh_misfit *m, wh_error *err) {
   span v = span_of(cell);
   if (!v.is_negative && v.hours < 24) {
     int64_t seconds = (int64_t)v.hours * 3600 + v.minute * 60 + v.second;

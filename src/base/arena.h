@@ -28,6 +28,12 @@ void wh_arena_free(wh_arena *arena);              // NULL and zeroed are fine
 // Copies; data is NUL-terminated after len. A NULL .data with len > 0 never comes back: on
 // failure .data is NULL and len 0 (check .data).
 [[nodiscard]] wh_str wh_arena_str(wh_arena *arena, wh_str s);
+// Puts a copy in the place of a borrowed text; an empty one stays. False without memory.
+[[nodiscard]] static inline bool wh_arena_own(wh_arena *arena, wh_str *text) {
+  if (text->len == 0) return true;
+  *text = wh_arena_str(arena, *text);
+  return text->data != NULL;
+}
 [[nodiscard]] char *wh_arena_cstr(wh_arena *arena, wh_str s);
 [[nodiscard]] __attribute__((format(printf, 2, 3))) wh_str wh_arena_printf(wh_arena *arena,
                                                                            const char *fmt, ...);

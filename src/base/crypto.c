@@ -38,6 +38,13 @@ wh_status wh_sha256_finish(wh_sha256 *sha, uint8_t out[WH_SHA256_BYTES], wh_erro
   return EVP_DigestFinal_ex(sha->context, out, NULL) == 1 ? WH_OK : sha256_failed(err);
 }
 
+wh_status wh_sha256_finish_hex(wh_sha256 *sha, char out[WH_SHA256_HEX + 1], wh_error *err) {
+  uint8_t digest[WH_SHA256_BYTES];
+  WH_TRY(wh_sha256_finish(sha, digest, err));
+  wh_hex_encode(digest, sizeof digest, out);
+  return WH_OK;
+}
+
 void wh_sha256_free(wh_sha256 *sha) {
   if (!sha) return;
   EVP_MD_CTX_free(sha->context);

@@ -22,6 +22,9 @@ wh_status wh_sha256_init(wh_sha256 *sha, wh_error *err);
 wh_status wh_sha256_add(wh_sha256 *sha, const void *data, size_t len, wh_error *err);
 // After it only free may follow.
 wh_status wh_sha256_finish(wh_sha256 *sha, uint8_t out[WH_SHA256_BYTES], wh_error *err);
+// The same as lower-case digits and a NUL.
+enum { WH_SHA256_HEX = 2 * WH_SHA256_BYTES };
+wh_status wh_sha256_finish_hex(wh_sha256 *sha, char out[WH_SHA256_HEX + 1], wh_error *err);
 void wh_sha256_free(wh_sha256 *sha);
 void wh_sha256_of(wh_str data, uint8_t out[WH_SHA256_BYTES]); // all at once
 

@@ -1,5 +1,6 @@
 #include "connect/object_event.h"
 
+#include "base/crypto.h"
 #include "base/json_doc.h"
 
 enum { WRAPPERS_MAX = 3 }; // a message in a message: SNS in SQS, both in an event of Lambda
@@ -38,29 +39,15 @@ static wh_status add_event(reader *r, const wh_object_event *event) {
   return WH_OK;
 }
 
-static int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 // S3 writes keys in notifications as forms are written: '+' for a space, %XX for the rest [1].
 static wh_status decode_key(reader *r, wh_str text, wh_str *ret) {
   char *out = wh_arena_alloc(r->arena, text.len + 1);
   if (!out) return wh_fail_memory(r->err);
   size_t len = 0;
   for (size_t i = 0; i < text.len; i++) {
-    int high = -1, low = -1;
-    if (text.data[i] == '%' && i + 2 < text.len) {
-      high = hex_digit(text.data[i + 1]);
-      low = hex_digit(text.data[i + 2]);
-    }
-    if (high >= 0 && low >= 0) {
-      out[len++] = (char)(high << 4 | low);
-      i += 2;
-    } else {
-      out[len++] = text.data[i] == '+' ? ' ' : text.data[i];
-    }
+    out[len] = text.data[i] == '+' ? ' ' : text.data[i];
+    if (text.data[i] == '%' && wh_hex_decode(wh_str_sub(text, i + 1, i + 3), out + len, 1)) i += 2;
+    len++;
   }
   *ret = wh_str_n(out, len);
   return WH_OK;

@@ -1,6 +1,5 @@
 #include "engine/checksum.h"
 
-#include "base/buf.h"
 #include "base/crypto.h"
 
 enum { CHECKSUM_READ_BYTES = 256 * 1024 };
@@ -27,14 +26,10 @@ wh_status wh_sha256_matches(wh_input *in, wh_str sha256, wh_mem *mem, bool *ret,
   }
   status = add_all(in, &sha, mem, err);
   wh_input_close(in);
-  uint8_t digest[WH_SHA256_BYTES];
-  if (status == WH_OK) status = wh_sha256_finish(&sha, digest, err);
+  char hex[WH_SHA256_HEX + 1];
+  if (status == WH_OK) status = wh_sha256_finish_hex(&sha, hex, err);
   wh_sha256_free(&sha);
   WH_TRY(status);
-  WH_CLEAN_BUF wh_buf hex;
-  wh_buf_init(&hex, mem, 0);
-  wh_buf_add_hex(&hex, digest, sizeof digest);
-  WH_TRY(wh_buf_check(&hex, err));
-  *ret = wh_str_eq(wh_buf_str(&hex), sha256);
+  *ret = wh_str_is(sha256, hex);
   return WH_OK;
 }

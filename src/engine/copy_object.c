@@ -4,17 +4,6 @@
 #include "engine/input.h"
 #include "ledger/manifest.h"
 
-static wh_status hex_of(wh_copy_lane *lane, wh_sha256 *sha, wh_str *ret, wh_error *err) {
-  uint8_t digest[WH_SHA256_BYTES];
-  WH_TRY(wh_sha256_finish(sha, digest, err));
-  WH_CLEAN_BUF wh_buf text;
-  wh_buf_init(&text, lane->engine->mem, 0);
-  wh_buf_add_hex(&text, digest, sizeof digest);
-  WH_TRY(wh_buf_check(&text, err));
-  *ret = wh_arena_str(&lane->arena, wh_buf_str(&text));
-  return ret->data ? WH_OK : wh_fail_memory(err);
-}
-
 // From where `in` is to its end. `out` and `sha` may be NULL.
 static wh_status pass_bytes(wh_copy_lane *lane, wh_input *in, wh_output *out, wh_sha256 *sha,
                             wh_error *err) {
@@ -37,9 +26,14 @@ static wh_status pass_hashed(wh_copy_lane *lane, wh_input *in, wh_output *out, w
   wh_sha256 sha;
   WH_TRY(wh_sha256_init(&sha, err));
   wh_status status = pass_bytes(lane, in, out, &sha, err);
-  if (status == WH_OK) status = hex_of(lane, &sha, ret_sha256, err);
+  char hex[WH_SHA256_HEX + 1];
+  if (status == WH_OK) status = wh_sha256_finish_hex(&sha, hex, err);
   wh_sha256_free(&sha);
-  return status;
+  WH_TRY(status);
+  wh_str copy = wh_arena_str(&lane->arena, wh_str_of(hex));
+  if (!copy.data) return wh_fail_memory(err);
+  *ret_sha256 = copy;
+  return WH_OK;
 }
 
 static wh_status checksum(wh_copy_lane *lane, wh_connection *place, wh_str key, wh_str version,

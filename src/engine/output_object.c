@@ -142,15 +142,12 @@ static wh_status seal(wh_run_output *out, wh_finish *finish, wh_run *run, wh_err
   struct wh_object_output *o = out->object;
   WH_TRY(o->writer->finish(o->writer, err));
   WH_TRY(o->upload->seal(o->upload, err));
-  uint8_t digest[WH_SHA256_BYTES];
-  WH_TRY(wh_sha256_finish(&o->hashing.sha, digest, err));
+  char hex[WH_SHA256_HEX + 1];
+  WH_TRY(wh_sha256_finish_hex(&o->hashing.sha, hex, err));
+  run->sha256 = wh_arena_str(out->arena, wh_str_of(hex));
+  if (!run->sha256.data) return wh_fail_memory(err);
   WH_CLEAN_BUF wh_buf text;
   wh_buf_init(&text, out->engine->mem, 0);
-  wh_buf_add_hex(&text, digest, sizeof digest);
-  WH_TRY(wh_buf_check(&text, err));
-  run->sha256 = wh_arena_str(out->arena, wh_buf_str(&text));
-  if (!run->sha256.data) return wh_fail_memory(err);
-  wh_buf_clear(&text);
   WH_TRY(write_manifest(out, run, finish, run->sha256, &text, err));
   run->sealed = (wh_sealed){.attempt = o->attempt,
                             .store = out->pipeline->to.connection,

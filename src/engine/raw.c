@@ -93,13 +93,9 @@ static wh_status choose_key(raw_copy *c, bool with_run, wh_error *err) {
 
 // The checksum of what was copied. A manifest at the source must say the same.
 static wh_status take_checksum(raw_copy *c, wh_error *err) {
-  uint8_t digest[WH_SHA256_BYTES];
-  WH_TRY(wh_sha256_finish(&c->sha, digest, err));
-  WH_CLEAN_BUF wh_buf text;
-  wh_buf_init(&text, c->engine->mem, 0);
-  wh_buf_add_hex(&text, digest, sizeof digest);
-  WH_TRY(wh_buf_check(&text, err));
-  c->run->sha256 = wh_arena_str(c->arena, wh_buf_str(&text));
+  char hex[WH_SHA256_HEX + 1];
+  WH_TRY(wh_sha256_finish_hex(&c->sha, hex, err));
+  c->run->sha256 = wh_arena_str(c->arena, wh_str_of(hex));
   if (!c->run->sha256.data) return wh_fail_memory(err);
   if (!c->has_manifest || wh_str_eq(c->manifest.sha256, c->run->sha256)) return WH_OK;
   c->at_fault = true;

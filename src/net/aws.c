@@ -2,12 +2,6 @@
 
 // --- the place -----------------------------------------------------------------------------------
 
-static bool copy_text(wh_arena *arena, wh_str *text) {
-  if (text->len == 0) return true;
-  *text = wh_arena_str(arena, *text);
-  return text->data != NULL;
-}
-
 static wh_status find_place(wh_aws *aws, const wh_aws_profiles *profiles, wh_error *err) {
   const wh_aws_options *o = &aws->options;
   WH_TRY(wh_aws_region(&o->environment, profiles, o->region, &aws->arena, &aws->region, err));
@@ -36,8 +30,8 @@ static wh_status make_credentials(wh_aws *aws, wh_error *err) {
 
 static wh_status open_place(wh_aws *aws, wh_error *err) {
   wh_aws_options *o = &aws->options;
-  if (!copy_text(&aws->arena, &o->profile) || !copy_text(&aws->arena, &o->tls_ca) ||
-      !copy_text(&aws->arena, &o->proxy))
+  if (!wh_arena_own(&aws->arena, &o->profile) || !wh_arena_own(&aws->arena, &o->tls_ca) ||
+      !wh_arena_own(&aws->arena, &o->proxy))
     return wh_fail_memory(err);
   wh_aws_profiles profiles;
   WH_TRY(wh_aws_profiles_read(o->os, o->mem, &o->environment, o->profile, &profiles, err));

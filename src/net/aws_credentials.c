@@ -191,12 +191,6 @@ void wh_aws_credentials_expired(wh_aws_credentials *c, uint64_t generation) {
 
 // --- the object ----------------------------------------------------------------------------------
 
-static bool copy_text(wh_arena *arena, wh_str *text) {
-  if (text->len == 0) return true;
-  *text = wh_arena_str(arena, *text);
-  return text->data != NULL;
-}
-
 static wh_status take_given(wh_aws_credentials *c, wh_error *err) {
   if (c->options.given.access_key_id.len == 0) return WH_OK;
   WH_TRY(set_keys(&c->current, c->options.mem, &c->options.given, err));
@@ -216,8 +210,9 @@ wh_status wh_aws_credentials_new(const wh_aws_credentials_options *options,
   pthread_mutex_init(&c->mutex, NULL);
   wh_status status = take_given(c, err);
   if (status == WH_OK &&
-      !(copy_text(&c->arena, &c->options.profile) && copy_text(&c->arena, &c->options.region) &&
-        copy_text(&c->arena, &c->options.tls_ca) && copy_text(&c->arena, &c->options.proxy)))
+      !(wh_arena_own(&c->arena, &c->options.profile) &&
+        wh_arena_own(&c->arena, &c->options.region) &&
+        wh_arena_own(&c->arena, &c->options.tls_ca) && wh_arena_own(&c->arena, &c->options.proxy)))
     status = wh_fail_memory(err);
   if (status == WH_OK)
     *ret = c;

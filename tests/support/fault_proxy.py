@@ -28,7 +28,7 @@ import zlib
 FAULTS = {
     "delay": "passes late",
     "cut-before": "the line is cut before the server hears of it",
-    "cut-request": "the server gets a part of the request, then the line is cut on both sides",
+    "cut-request": "the server gets a part of the request, then the line is reset on both sides",
     "cut-answer": "the server has done it; the line is cut before its answer",
     "cut-head": "the line is cut within the head of the answer",
     "cut-body": "the line is cut within the body of the answer",
@@ -175,6 +175,10 @@ def flipped(body, rng):
     return body[:at] + bytes([body[at] ^ 1 << rng.randrange(8)]) + body[at + 1:]
 
 
+def reset_when_closed(line):
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
 class Cut(Exception):
     """The client's line ends here, after these bytes."""
 
@@ -225,6 +229,8 @@ class FaultProxy:
             # Each request has a line of its own to the server: nobody's line but the client's is kept.
             server.sendall(request.without("expect").bytes()[:part])
             if part is not None:
+                # Reset, not closed: peers take an orderly end for the end of the request and store what came.
+                reset_when_closed(server)
                 return None
             with server.makefile("rb") as said:
                 answer = Message.read(said, asked=request.first()[0])
@@ -298,7 +304,7 @@ class FaultProxy:
         except Cut as cut:
             client.sendall(cut.sent)
             if rng.random() < 0.5:  # reset, or closed in order
-                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                reset_when_closed(client)
             return False
         client.sendall(answer.bytes())
         # An answer of no said length ends with the line.

@@ -29,14 +29,9 @@ static void add_head(const wh_connection *c, wh_buf *body, wh_str pipeline, wh_s
 }
 
 static void mark_id(wh_str object, char id[2 * ID_BYTES + 1]) {
-  static const char hex[] = "0123456789abcdef";
   uint8_t digest[WH_SHA256_BYTES];
   wh_sha256_of(object, digest);
-  for (size_t i = 0; i < ID_BYTES; i++) {
-    id[2 * i] = hex[digest[i] >> 4];
-    id[2 * i + 1] = hex[digest[i] & 15];
-  }
-  id[2 * ID_BYTES] = 0;
+  wh_hex_encode(digest, ID_BYTES, id);
 }
 
 wh_status wh_dynamodb_make_marks(wh_connection *c, wh_aws_client *client, wh_error *err) {

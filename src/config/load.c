@@ -16,7 +16,7 @@ static const char *const log_choices[] = {"text", "json", NULL};
 
 typedef struct top_words {
   int64_t version;
-  const wh_node *connections, *masks, *pipelines, *serve, *ledger;
+  const wh_node *connections, *masks, *pipelines, *teams, *serve, *ledger;
   int64_t memory_bytes;
   int log;
 } top_words;
@@ -41,6 +41,11 @@ const wh_option wh_top_options[] = {{.name = "version",
                                      .offset = offsetof(top_words, pipelines),
                                      .shape = "{ name: { from: ..., columns: ..., to: ... } }",
                                      .help = "what crosses, from where to where"},
+                                    {.name = "teams",
+                                     .type = WH_OPTION_NODE,
+                                     .offset = offsetof(top_words, teams),
+                                     .shape = "{ name: { read: [...], write: [...] } }",
+                                     .help = "people who may use objects: see `wherry policy`"},
                                     {.name = "serve",
                                      .type = WH_OPTION_NODE,
                                      .offset = offsetof(top_words, serve),
@@ -206,6 +211,7 @@ static void load_top(wh_loader *l) {
   wh_load_ledger(l, top.ledger);
   wh_load_masks(l, top.masks);
   wh_load_pipelines(l, top.pipelines);
+  wh_load_teams(l, top.teams);
   wh_load_serve(l, top.serve);
   wh_load_ranges(l);
   wh_load_triggers(l);

@@ -187,6 +187,17 @@ typedef struct wh_serve {
   size_t lookup_count;
 } wh_serve;
 
+// --- log ---------------------------------------------------------------------------------------
+
+typedef enum wh_log_kind { WH_LOG_TEXT, WH_LOG_JSON, WH_LOG_CLOUDWATCH } wh_log_kind;
+
+typedef struct wh_log_place {
+  int to;                           // wh_log_kind
+  wh_str group;                     // default "wherry"
+  wh_str stream;                    // empty: of this process, by host and number
+  wh_str region, endpoint, profile; // as connections have them
+} wh_log_place;
+
 // --- the whole ---------------------------------------------------------------------------------
 
 typedef struct wh_problem {
@@ -217,7 +228,7 @@ struct wh_config {
   const wh_node *root;
   int64_t memory_bytes; // default 64 MiB
   wh_str ledger_path;   // default FOLDER/.wherry/ledger.db; for one in SQLite
-  bool log_json;
+  wh_log_place log;
   wh_pipeline *pipelines;
   size_t pipeline_count;
   wh_team *teams;

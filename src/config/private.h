@@ -93,6 +93,7 @@ void wh_load_ledger(wh_loader *l, const wh_node *node);
 bool wh_ledger_is_on_server(const wh_node *node);
 void wh_load_masks(wh_loader *l, const wh_node *node);
 void wh_load_pipelines(wh_loader *l, const wh_node *node);
+void wh_load_log(wh_loader *l, const wh_node *node);
 void wh_load_teams(wh_loader *l, const wh_node *node);
 void wh_load_serve(wh_loader *l, const wh_node *node);
 
@@ -159,6 +160,7 @@ extern const wh_option wh_read_options[];
 extern const wh_option wh_write_options[];
 extern const wh_option wh_column_options[];
 extern const wh_option wh_team_options[];
+extern const wh_option wh_log_options[];
 extern const wh_option wh_serve_options[];
 extern const wh_option wh_tls_options[];
 extern const wh_option wh_lookup_options[];

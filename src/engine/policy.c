@@ -122,6 +122,43 @@ static wh_status add_secret(void *context, wh_cloud_keeper which, wh_str name, w
   return allow_key(a, k, place, permit.resource, err);
 }
 
+// --- the log -------------------------------------------------------------------------------------
+
+static wh_status add_log(const asking *a, wh_error *err) {
+  static const char *const make_group[] = {"logs:CreateLogGroup", NULL};
+  static const char *const make_stream[] = {"logs:CreateLogStream", NULL};
+  static const char *const put[] = {"logs:PutLogEvents", NULL};
+  const wh_log_place *log = &a->config->log;
+  if (log->to != WH_LOG_CLOUDWATCH) return WH_OK;
+  wh_cloud_secrets where = wh_config_cloud_secrets(a->config);
+  wh_iam_asked asked = {.os = where.os,
+                        .environment = where.environment,
+                        .service = "logs",
+                        .profile = log->profile,
+                        .region = log->region,
+                        .endpoint = log->endpoint};
+  wh_arena *arena = a->policy->arena;
+  wh_iam_place place;
+  WH_TRY(wh_iam_find_place(a->policy, &asked, &place, err));
+  wh_iam_permit group = {.what = "LogGroup", .actions = make_group};
+  wh_iam_permit stream = {.what = "LogStream", .actions = make_stream};
+  wh_str name = wh_arena_printf(arena, "log-group:%.*s", WH_STR_ARG(log->group));
+  wh_str path = wh_arena_printf(arena, "log-group:%.*s:log-stream:%.*s", WH_STR_ARG(log->group),
+                                WH_STR_ARG(log->stream.len ? log->stream : WH_STR("*")));
+  if (!name.data || !path.data) return wh_fail_memory(err);
+  WH_TRY(wh_iam_arn(a->policy, &place, (wh_str){0}, name, &group.resource, err));
+  WH_TRY(wh_iam_arn(a->policy, &place, (wh_str){0}, path, &stream.resource, err));
+  WH_TRY(wh_iam_allow(a->policy, &group, err));
+  WH_TRY(wh_iam_allow(a->policy, &stream, err));
+  stream.what = "Log";
+  stream.actions = put;
+  WH_TRY(wh_iam_allow(a->policy, &stream, err));
+  stream.what = "LogStream"; // which IAM judges by the group
+  stream.actions = make_stream;
+  stream.resource = group.resource;
+  return wh_iam_allow(a->policy, &stream, err);
+}
+
 // --- the whole -----------------------------------------------------------------------------------
 
 static wh_status add_pipeline(asking *a, const wh_pipeline *p, wh_error *err) {
@@ -169,5 +206,6 @@ wh_status wh_engine_policy(wh_config *config, const wh_policy_request *request,
     WH_TRY(add_everything(&a, err));
   for (size_t i = 0; !request->team && i < request->count; i++)
     WH_TRY(add_pipeline(&a, request->pipelines[i], err));
+  if (!request->team) WH_TRY(add_log(&a, err));
   return wh_iam_finish(policy, err);
 }

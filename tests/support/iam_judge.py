@@ -12,7 +12,7 @@ with the key as s3:prefix. Unlike IAM:
 
 - It does not know who asks: the policy is everybody's who comes this way. Signatures are for the server.
 - What services do with KMS on a caller's behalf is not seen.
-- It knows S3 in path style, DynamoDB, SQS, Systems Manager and Secrets Manager.
+- It knows S3 in path style, DynamoDB, SQS, CloudWatch Logs, Systems Manager and Secrets Manager.
 """
 import http.client
 import http.server
@@ -90,6 +90,9 @@ def of_json(target, text, place):
         return of_dynamodb(action, body, place)
     if service == "AmazonSQS":
         return [("sqs:" + action.removesuffix("Batch"), f"arn:aws:sqs:{place}:{ACCOUNT}:{body['QueueUrl'].rsplit('/', 1)[1]}", {})]
+    if service.startswith("Logs"):
+        stream = f":log-stream:{body['logStreamName']}" if "logStreamName" in body else ""
+        return [("logs:" + action, f"arn:aws:logs:{place}:{ACCOUNT}:log-group:{body['logGroupName']}{stream}", {})]
     if service == "AmazonSSM":
         return [("ssm:" + action, f"arn:aws:ssm:{place}:{ACCOUNT}:parameter/{body['Name'].lstrip('/')}", {})]
     return [("secretsmanager:" + action, f"arn:aws:secretsmanager:{place}:{ACCOUNT}:secret:{body['SecretId']}-AbCdEf", {})]

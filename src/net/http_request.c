@@ -2,7 +2,6 @@
 
 enum {
   SMALL_BODY_BYTES = 64 * 1024, // goes out in one piece with the header
-  EXPECT_BYTES = 1024 * 1024,   // from here on libcurl would ask before it sends
   RECEIVE_BYTES = 64 * 1024,    // of one read from the network
   BODY_KEPT_BYTES = 256 * 1024, // of an answer, for the next one on the same handle
 };
@@ -188,7 +187,8 @@ static wh_status set_headers(exchange *x, const wh_http_request *r, wh_error *er
   // What libcurl adds by itself.
   static char no_type[] = "Content-Type:", no_expect[] = "Expect:", no_accept[] = "Accept:";
   if (ok && !has_type) ok = add_line(x, &tail, no_type);
-  if (ok && x->body_size >= EXPECT_BYTES) ok = add_line(x, &tail, no_expect);
+  // Of a larger body some versions ask whether they may send it, and wait a second for an answer.
+  if (ok && x->body_size >= SMALL_BODY_BYTES) ok = add_line(x, &tail, no_expect);
   ok = ok && add_line(x, &tail, no_accept) && WH_CURL_SET(x->easy, CURLOPT_HTTPHEADER, first);
   return ok ? WH_OK : wh_fail_memory(err);
 }

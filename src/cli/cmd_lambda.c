@@ -137,12 +137,9 @@ static wh_exit run(wh_cli *cli, const wh_args *args) {
   wh_log_setup(WH_LOG_WARN, true, NULL, NULL);
   read_handler(cli);
   wh_runtime runtime;
-  wh_error err = {0};
-  if (wh_runtime_open(&cli->os.base, &cli->mem, wh_str_of(api), &cli->ends, &runtime, &err) !=
-      WH_OK)
-    return wh_cli_fail(cli, &err);
+  wh_runtime_init(&runtime, &cli->mem, wh_str_of(api), &cli->ends, cli->wake_fd);
   wh_exit exit = serve(cli, &runtime);
-  wh_runtime_close(&runtime);
+  wh_runtime_free(&runtime);
   return exit;
 }
 

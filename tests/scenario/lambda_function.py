@@ -2,14 +2,25 @@
 """Wherry as a function of AWS Lambda: events of S3, SNS, SQS and EventBridge, calls and schedules, from S3 (moto)
 into DynamoDB and a SQL database, behind our own Runtime API server."""
 import json
+import subprocess
 
 import aws
 
 aws.require()
 
 import tap  # noqa: E402
-from lambda_api import Function, failures, s3, sqs  # noqa: E402
-from project import Project  # noqa: E402
+import zipfile  # noqa: E402
+
+import lambda_api  # noqa: E402
+from lambda_api import failures, s3, sqs  # noqa: E402
+from project import Project, only_release  # noqa: E402
+
+# As Lambda has it: unpacked from its zip.
+ZIP = tap.folder() / "function.zip"
+BUILT = subprocess.run([tap.ROOT / "scripts/make-lambda", tap.BUILD, ZIP], capture_output=True, text=True)
+if BUILT.returncode == 0:
+    zipfile.ZipFile(ZIP).extractall(ZIP.parent)
+ZIP_BYTES_MAX = 6_000_000
 
 CONFIG = """\
 version: 1
@@ -47,6 +58,15 @@ pipelines:
 """
 
 
+def Function(folder, env, **more):
+    program = ZIP.parent / "bootstrap"  # not of a sanitizer's build, which no function of Lambda can be
+    if program.exists():
+        program.chmod(0o755)
+    else:
+        program = tap.BUILD / "src/cli/bootstrap"
+    return lambda_api.Function(folder, env, program=program, **more)
+
+
 class Place:
     count = 0
     server = None
@@ -76,6 +96,20 @@ class Place:
 
     def wherry(self, *args, code=0):
         return self.project.wherry(*args, code=code, env=self.server.env())
+
+
+def test_the_zip_is_small_and_complete():
+    only_release()
+    assert BUILT.returncode == 0, BUILT.stderr
+    tap.note(BUILT.stdout.strip())
+    assert ZIP.stat().st_size <= ZIP_BYTES_MAX
+    again = tap.folder() / "again.zip"
+    tap.note(subprocess.check_output([tap.ROOT / "scripts/make-lambda", tap.BUILD, again,
+                                      tap.ROOT / "examples/order-status"], text=True).strip())
+    with zipfile.ZipFile(ZIP) as first, zipfile.ZipFile(again) as second:
+        tap.equal(second.namelist(), first.namelist() + ["wherry.yaml"])
+        tap.equal(second.read("bootstrap"), first.read("bootstrap"))
+        tap.equal(first.getinfo("bootstrap").external_attr >> 16, 0o100755)
 
 
 def test_events_of_every_service():
@@ -120,7 +154,7 @@ def test_messages_that_fail_are_named():
 
 
 def test_nothing_is_doubled_by_many_functions():
-    """Each has a ledger of its own, which is gone with it: the marks in the target are all there is."""
+    # Each has a ledger of its own, which is gone with it: the marks in the target are all there is.
     p = Place()
     keys = [f"in/site/{n}.json" for n in range(6)]
     for n, key in enumerate(keys):
@@ -187,8 +221,8 @@ def test_what_must_be_remembered_needs_a_ledger():
     assert "publish" in why["errorMessage"] and "ledger: dynamodb:TABLE" in why["errorMessage"], why
 
 
-def test_the_time_is_over():
-    """What was loaded by then stays, and the next delivery goes on from there."""
+def test_what_was_loaded_when_the_time_is_over_stays():
+    # The next delivery goes on from there.
     p = Place()
     p.project.config(CONFIG.format(top="quarantine: lake", bucket=p.bucket).replace(
         "    from: lake:in/**", "    chunk: 100\n    batch: 100\n    from: lake:in/**"))

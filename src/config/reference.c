@@ -354,6 +354,37 @@ wh_status wh_reference_resolve(void *context, const wh_node *scalar, wh_arena *a
   return status;
 }
 
+wh_status wh_reference_resolve_shown(void *context, const wh_node *scalar, wh_arena *arena,
+                                     wh_str *ret, wh_error *err) {
+  if (!names_secret(scalar->text)) return wh_reference_resolve(context, scalar, arena, ret, err);
+  *ret = WH_STR("");
+  return WH_OK;
+}
+
+static wh_status visit_cloud(const wh_node *scalar, wh_cloud_secret_visit visit, void *context,
+                             wh_error *err) {
+  piece p;
+  wh_str rest = scalar->text;
+  wh_status status;
+  while ((status = next_piece(scalar, &rest, &p, err)) == WH_OK) {
+    if (p.kind == PIECE_SSM) WH_TRY(visit(context, WH_KEEPER_SSM, p.text, err));
+    if (p.kind == PIECE_SECRETS_MANAGER)
+      WH_TRY(visit(context, WH_KEEPER_SECRETS_MANAGER, p.text, err));
+  }
+  return status == WH_ERR_END ? WH_OK : status;
+}
+
+wh_status wh_reference_visit_cloud(const wh_node *node, wh_cloud_secret_visit visit, void *context,
+                                   wh_error *err) {
+  if (!node) return WH_OK;
+  if (node->kind == WH_NODE_SCALAR) return visit_cloud(node, visit, context, err);
+  for (size_t i = 0; i < node->count; i++)
+    WH_TRY(wh_reference_visit_cloud(node->kind == WH_NODE_MAP ? node->entries[i].value
+                                                              : node->items[i],
+                                    visit, context, err));
+  return WH_OK;
+}
+
 wh_status wh_config_resolve(wh_config *config, const wh_node *scalar, wh_arena *arena, wh_str *ret,
                             wh_error *err) {
   return wh_reference_resolve(config, scalar, arena, ret, err);

@@ -20,6 +20,9 @@ static const shape shapes[] = {
     {wh_top_options, "connections", NAMED("connection")},
     {wh_top_options, "masks", NAMED("mask")},
     {wh_top_options, "pipelines", NAMED("pipeline")},
+    {wh_top_options, "teams", NAMED("team")},
+    {wh_top_options, "log",
+     "{\"anyOf\":[{\"enum\":[\"text\",\"json\",\"cloudwatch\"]}," REF("log") "]}"},
     {wh_top_options, "serve", REF("serve")},
     {wh_top_options, "ledger",
      "{\"anyOf\":[{\"type\":\"string\",\"pattern\":\"^postgres(ql)?://\"}," REF("ledger") "," REF(

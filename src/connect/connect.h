@@ -6,6 +6,7 @@
 #include "base/option.h"
 #include "base/os.h"
 #include "connect/grants.h"
+#include "connect/permits.h"
 #include "connect/queue.h"
 #include "connect/sink.h"
 #include "connect/source.h"
@@ -33,6 +34,10 @@ typedef struct wh_connector {
   // can, to see which tables there are. NULL: nothing has to be granted here.
   wh_status (*grants)(wh_connection *connection, const wh_grants_request *request, wh_arena *arena,
                       wh_grant_visit visit, void *context, wh_error *err);
+  // Adds what an IAM policy must allow for the use. The connection is not open, and nobody is asked.
+  // NULL: IAM knows nothing of the place.
+  wh_status (*permits)(const wh_connection *connection, const wh_use *use, wh_iam_policy *policy,
+                       wh_error *err);
   size_t reserve_bytes;      // memory that libraries behind it need
   bool reserve_is_accounted; // they take it through the accountant; otherwise past it
 } wh_connector;

@@ -155,7 +155,9 @@ class Moto(Server):
       were written; a transaction's token is ignored; capacity is unlimited; no PartiQL here.
     - Policies: conditions (s3:prefix) are ignored. DynamoDB's actions
       are only allowed for Resource "*", and their denials have no code in the body: status 403. S3's and
-      SQS's resources are looked at.
+      SQS's resources are looked at, as regular expressions in which '*' alone is a wildcard of IAM's: a '?' in
+      one is an error (500). DeleteMessageBatch and the like are actions of their own. Who should be judged by
+      all of a policy comes through an iam_judge.Judge.
     - SSM: a SecureString that is not decrypted is "kms:alias/aws/ssm:" and the plain text.
     """
 

@@ -96,5 +96,6 @@ const wh_connector wh_connector_dynamodb = {
     .open = open_connection,
     .close = close_connection,
     .reach = reach,
+    .permits = wh_dynamodb_permits,
     .reserve_bytes = WH_DYNAMODB_LIBRARY_BYTES,
 };

@@ -1,5 +1,6 @@
 #include "connect/s3/s3.h"
 
+#include "net/aws_profile.h"
 #include "net/uri.h"
 
 static const char *const path_styles[] = {"auto", "true", "false", NULL};
@@ -260,6 +261,7 @@ const wh_connector wh_connector_s3 = {
     .open = s3_open,
     .close = s3_close,
     .reach = s3_reach,
+    .permits = wh_s3_permits,
     .reserve_bytes = WH_S3_RESERVE_BYTES,
     .reserve_is_accounted = true,
 };

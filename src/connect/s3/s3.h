@@ -44,6 +44,8 @@ typedef enum wh_s3_conditional { WH_S3_REQUIRE, WH_S3_OFF } wh_s3_conditional;
 
 extern const wh_connector wh_connector_s3;
 extern const wh_store_type wh_s3_store;
+wh_status wh_s3_permits(const wh_connection *c, const wh_use *use, wh_iam_policy *policy,
+                        wh_error *err);
 
 #define WH_S3_ATTEMPTS         WH_OWN_PREFIX "attempts/"
 #define WH_S3_PROBE            WH_OWN_PREFIX "conditional"

@@ -129,6 +129,15 @@ static void print_stays(const wh_plan *plan) {
   putchar('\n');
 }
 
+static void print_tells(const wh_cli *cli, const wh_pipeline *p) {
+  for (size_t i = 0; i < p->notify_count; i++) {
+    WH_CLEAN_BUF wh_buf text;
+    wh_buf_init(&text, cli->arena.mem, 0);
+    if (wh_notify_describe(&p->notify[i], &text))
+      printf("  %-9s %.*s\n", i ? "" : "tells", (int)text.len, text.data);
+  }
+}
+
 static void print_plan(const wh_cli *cli, const wh_plan *plan, wh_arena *arena) {
   const wh_pipeline *p = plan->pipeline;
   const char *bold = cli->color_out ? "\033[1m" : "", *plain = cli->color_out ? "\033[0m" : "";
@@ -162,6 +171,7 @@ static void print_plan(const wh_cli *cli, const wh_plan *plan, wh_arena *arena) 
   print_stays(plan);
   print_deletes(plan);
   if (plan->to_rows) print_target(plan);
+  print_tells(cli, p);
 }
 
 // --- for machines ------------------------------------------------------------------------------
@@ -218,6 +228,11 @@ static void write_json(const wh_plan *plan, wh_buf *out) {
                   plan->target_exists ? "true" : "false", plan->target_fits ? "true" : "false");
     add_text(out, "target", plan->target_text);
   }
+  for (size_t i = 0; i < plan->pipeline->notify_count; i++) {
+    wh_buf_add_c(out, i ? "," : ",\"tells\":[");
+    wh_buf_add_json(out, plan->pipeline->notify[i].connection);
+  }
+  if (plan->pipeline->notify_count) wh_buf_add_char(out, ']');
   wh_buf_add_char(out, '}');
 }
 

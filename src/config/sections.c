@@ -11,6 +11,7 @@ const wh_option_section wh_option_sections[] = {
     {"read", "how a pipeline reads", wh_read_options},
     {"column", "a column that crosses", wh_column_options},
     {"write", "how a pipeline writes", wh_write_options},
+    {"notify", "who is told of a pipeline's runs", wh_notify_options},
     {"serve", "the lookup pages", wh_serve_options},
     {"tls", "HTTPS for them", wh_tls_options},
     {"lookup", "a page that answers for one row", wh_lookup_options},

@@ -78,10 +78,11 @@ void wh_sqs_begin(wh_str url, wh_buf *body) {
 
 const wh_connector wh_connector_sqs = {
     .name = "sqs",
-    .help = "a queue of Amazon SQS that announces objects",
+    .help = "a queue of Amazon SQS that announces objects, or is told of runs",
     .options = sqs_options,
     .options_size = sizeof(wh_sqs_options),
     .queue = &wh_sqs_queue,
+    .notify = &wh_sqs_notify,
     .check = sqs_check,
     .open = sqs_open,
     .close = sqs_close,

@@ -223,6 +223,7 @@ struct wh_config {
   int64_t memory_bytes; // default 64 MiB
   wh_str ledger_path;   // default FOLDER/.wherry/ledger.db; for one in SQLite
   bool log_json;
+  wh_address catalog; // the table that keeps every manifest; without a node: none
   wh_pipeline *pipelines;
   size_t pipeline_count;
   wh_serve serve;

@@ -18,6 +18,7 @@ typedef struct top_words {
   int64_t version;
   const wh_node *connections, *masks, *pipelines, *serve, *ledger;
   int64_t memory_bytes;
+  wh_str catalog;
   int log;
 } top_words;
 
@@ -58,6 +59,11 @@ const wh_option wh_top_options[] = {{.name = "version",
                                      .offset = offsetof(top_words, ledger),
                                      .shape = "postgres://user@host:port/database, or { ... }",
                                      .help = "where Wherry keeps its own state"},
+                                    {.name = "catalog",
+                                     .type = WH_OPTION_TEXT,
+                                     .offset = offsetof(top_words, catalog),
+                                     .help = "address of a table that gets a row for every object "
+                                             "that is published: connection:table"},
                                     {.name = "log",
                                      .type = WH_OPTION_ENUM,
                                      .offset = offsetof(top_words, log),
@@ -206,6 +212,7 @@ static void load_top(wh_loader *l) {
   wh_load_ledger(l, top.ledger);
   wh_load_masks(l, top.masks);
   wh_load_pipelines(l, top.pipelines);
+  wh_load_catalog(l, wh_node_get(root, "catalog"));
   wh_load_serve(l, top.serve);
   wh_load_ranges(l);
   wh_load_triggers(l);

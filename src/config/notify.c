@@ -101,3 +101,30 @@ bool wh_notify_describe(const wh_notify *n, wh_buf *out) {
   }
   return !out->failed;
 }
+
+// --- the catalogue -------------------------------------------------------------------------------
+
+void wh_load_catalog(wh_loader *l, const wh_node *node) {
+  wh_address address;
+  if (!wh_load_address(l, node, "catalog", &address)) return;
+  const wh_connection_info *info = wh_config_find_connection(l->config, address.connection);
+  if (!info->type->sink) {
+    wh_problems_error(&l->problems, node,
+                      "catalog: %.*s holds no tables that can be written: it is of type %s",
+                      WH_SHOWN(info->name), info->type->name);
+    return;
+  }
+  if (address.thing.len == 0) {
+    wh_problems_error(&l->problems, node, "catalog: name a table, such as %.*s:Objects",
+                      WH_SHOWN(info->name));
+    return;
+  }
+  if (!info->accepts[WH_INTERNAL]) {
+    wh_problems_error(&l->problems, node,
+                      "catalog: %.*s does not accept internal columns, and those of manifests are. "
+                      "Add internal to its `accepts`",
+                      WH_SHOWN(info->name));
+    return;
+  }
+  l->config->catalog = address;
+}

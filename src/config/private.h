@@ -119,6 +119,7 @@ void wh_load_many(wh_loader *l, const wh_pipeline *p, const char *owner, bool to
 // The steps and expectations of a pipeline, as far as they can be judged without data; after its
 // columns.
 void wh_load_content(wh_loader *l, const wh_pipeline *p, const char *owner);
+void wh_load_catalog(wh_loader *l, const wh_node *node);
 // Who is told of the pipeline's runs.
 void wh_load_notify(wh_loader *l, wh_pipeline *p, const wh_node *node, const char *owner);
 // What can be known only of all pipelines together.

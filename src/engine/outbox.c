@@ -1,5 +1,6 @@
 #include "engine/outbox.h"
 
+#include "engine/catalogue.h"
 #include "engine/notice.h"
 #include "engine/run.h"
 
@@ -30,6 +31,9 @@ void wh_outbox_tells(const wh_engine *engine, const wh_run *run, wh_tells *ret) 
     if (!(p->notify[i].on & on)) continue;
     ret->items[ret->count++] = (wh_tell){WH_OUTBOX_MESSAGE, p->notify[i].connection};
   }
+  const wh_address *catalog = &engine->config->catalog;
+  if (catalog->node && run->state == WH_RUN_DONE && run->sealed.manifest.len)
+    ret->items[ret->count++] = (wh_tell){WH_OUTBOX_CATALOGUE, catalog->node->text};
 }
 
 // --- delivering ----------------------------------------------------------------------------------
@@ -38,6 +42,7 @@ typedef struct delivery {
   wh_engine *engine;
   wh_arena *arena; // of the item in hand
   int64_t until_ns;
+  wh_catalogue *catalogue; // open; NULL: not yet
   wh_delivered *ret;
 } delivery;
 
@@ -52,6 +57,15 @@ static wh_status send_message(delivery *d, const wh_run *run, const wh_outbox_it
   return c->type->notify->send(c, &notice, err);
 }
 
+static wh_status put_in_catalogue(delivery *d, const wh_run *run, wh_error *err) {
+  if (!d->catalogue) WH_TRY(wh_catalogue_open(d->engine, &d->catalogue, err));
+  wh_status status = wh_catalogue_put(d->catalogue, run, d->arena, err);
+  if (status == WH_OK) return WH_OK;
+  wh_catalogue_close(d->catalogue);
+  d->catalogue = NULL;
+  return status;
+}
+
 static wh_status deliver_item(delivery *d, const wh_outbox_item *item, uint32_t *ret_attempts,
                               wh_error *err) {
   wh_ledger *ledger = d->engine->ledger;
@@ -60,7 +74,8 @@ static wh_status deliver_item(delivery *d, const wh_outbox_item *item, uint32_t 
   WH_TRY(ledger->type->run_get(ledger, item->run, d->arena, &run, err));
   const wh_pipeline *p = wh_outbox_pipeline(d->engine->config, run.pipeline);
   if (p) *ret_attempts = (uint32_t)p->attempts;
-  return send_message(d, &run, item, err);
+  return item->kind == WH_OUTBOX_MESSAGE ? send_message(d, &run, item, err)
+                                         : put_in_catalogue(d, &run, err);
 }
 
 static bool is_over(const delivery *d) {
@@ -119,8 +134,9 @@ static wh_status list_targets(const wh_config *config, wh_arena *arena, wh_str *
   size_t max = 0, count = 0;
   for (size_t i = 0; i < config->pipeline_count; i++)
     max += config->pipelines[i].notify_count;
-  wh_str *targets = WH_NEW_ARRAY(arena, max, wh_str);
+  wh_str *targets = WH_NEW_ARRAY(arena, max + 1, wh_str);
   if (!targets) return wh_fail_memory(err);
+  if (config->catalog.node) targets[count++] = config->catalog.node->text;
   for (size_t i = 0; i < config->pipeline_count; i++) {
     const wh_pipeline *p = &config->pipelines[i];
     for (size_t j = 0; j < p->notify_count; j++)
@@ -133,6 +149,7 @@ static wh_status list_targets(const wh_config *config, wh_arena *arena, wh_str *
 }
 
 bool wh_engine_tells(const wh_engine *engine) {
+  if (engine->config->catalog.node) return true;
   for (size_t i = 0; i < engine->config->pipeline_count; i++)
     if (engine->config->pipelines[i].notify_count) return true;
   return false;
@@ -183,6 +200,7 @@ wh_status wh_engine_deliver(wh_engine *engine, bool revive, int64_t limit_us, wh
                 .until_ns = engine->os->type->monotonic_ns(engine->os) + limit_us * 1000,
                 .ret = ret};
   status = deliver_all(&d, revive, &arena, err);
+  wh_catalogue_close(d.catalogue);
   ledger->type->release(ledger, &lease);
   return status;
 }

@@ -24,6 +24,7 @@ ACCOUNT = "123456789012"
 KILLS = 200 if tap.LONG else 12
 CONFIG = """\
 version: 1
+{top}
 connections:
   erp: {{ type: sqlite, path: erp.db }}
   lake: {{ {lake} }}
@@ -61,7 +62,8 @@ class Place:
     count = 0
     server = None
 
-    def __init__(self, notify="alerts", lake="type: local, path: lake", fifo=False, raw=True, more="", subscribe=True):
+    def __init__(self, notify="alerts", lake="type: local, path: lake", fifo=False, raw=True, more="", subscribe=True, top=""):
+        self.more_env = {}
         Place.server = Place.server or aws.Moto()
         Place.count += 1
         self.name = f"news-{Place.count}" + (".fifo" if fifo else "")
@@ -76,7 +78,7 @@ class Place:
                                Endpoint=f"arn:aws:sqs:{aws.REGION}:{ACCOUNT}:{self.name}",
                                Attributes={"RawMessageDelivery": "true"} if raw else {})
         self.project = Project(config=CONFIG.format(name=self.name, lake=lake.format(name=self.bucket), notify=notify,
-                                                    more=more))
+                                                    more=more, top=top))
         self.project.sql("erp", "CREATE TABLE orders(id INTEGER PRIMARY KEY, status TEXT, at TIMESTAMP)")
         self.orders = 0
 
@@ -86,7 +88,7 @@ class Place:
                          time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime()))
 
     def env(self, tell=None):
-        return {**self.server.env(), "TELL": tell or self.server.url}
+        return {**self.server.env(), "TELL": tell or self.server.url, **self.more_env}
 
     def wherry(self, *args, tell=None, **words):
         return self.project.wherry(*args, env=self.env(tell), **words)
@@ -335,6 +337,23 @@ def test_kills_at_random_moments():
     tap.equal(set(by_id), want, "each is told, to both, and nothing else")
     tap.equal(place.waiting(), 0)
     tap.note(f"{len(want)} to tell, told {len(told)} times")
+
+
+def test_workers_that_share_a_ledger():
+    database = servers.Postgres()
+    place = Place(top=f"ledger: {database.words(lease='2s')}")
+    place.more_env = {"PG_PASSWORD": database.PASSWORD}
+    place.order()
+    with nobody() as tell:
+        process = place.project.start("run", "export", env=place.env(tell))
+        wait_for("the lease of who delivers", lambda: "@outbox" in database.sql(
+            "SELECT name FROM wherry.lease" if "lease" in database.sql(
+                "SELECT relname FROM pg_class WHERE relname = 'lease'") else "SELECT ''"))
+        kill(process)
+    place.order()
+    wait_for("the other worker", lambda: place.wherry("run", "export", code=None).code == 0
+             and not database.sql("SELECT run FROM wherry.outbox"))
+    tap.equal({m["run"] for m in place.messages()}, place.written())
 
 
 def test_nobody_answers():

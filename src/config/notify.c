@@ -24,6 +24,7 @@ const wh_option wh_notify_options[] = {
 
 typedef struct receivers {
   wh_loader *l;
+  const wh_pipeline *p; // its `when` is loaded
   wh_notify *items;
   size_t count;
   const char *owner;
@@ -45,6 +46,12 @@ static void add_receiver(receivers *r, const wh_node *node, wh_str name, unsigne
                       "%s: %.*s takes no messages: it is of type %s. Name a connection of type sns "
                       "or sqs",
                       r->owner, WH_SHOWN(name), info->type->name);
+    return;
+  }
+  if (r->p->when.kind == WH_WHEN_EVENT && wh_str_eq(r->p->when.queue, name)) {
+    wh_problems_error(&r->l->problems, node,
+                      "%s: %.*s is the queue that starts the pipeline, which would hear itself",
+                      r->owner, WH_SHOWN(name));
     return;
   }
   for (size_t i = 0; i < r->count; i++) {
@@ -78,7 +85,8 @@ static void add_node(receivers *r, const wh_node *node) {
 
 void wh_load_notify(wh_loader *l, wh_pipeline *p, const wh_node *node, const char *owner) {
   if (!node || wh_node_is_null(node)) return;
-  receivers r = {.l = l, .owner = owner, .items = wh_load_array(l, WH_NOTIFY_MAX, sizeof *r.items)};
+  receivers r = {
+      .l = l, .p = p, .owner = owner, .items = wh_load_array(l, WH_NOTIFY_MAX, sizeof *r.items)};
   if (!r.items) return;
   if (node->kind == WH_NODE_LIST) {
     for (size_t i = 0; i < node->count; i++)

@@ -42,6 +42,8 @@ typedef struct delivery {
   wh_engine *engine;
   wh_arena *arena; // of the item in hand
   int64_t until_ns;
+  wh_str *targets; // all that the configuration names
+  size_t target_count;
   wh_catalogue *catalogue; // open; NULL: not yet
   wh_delivered *ret;
 } delivery;
@@ -78,6 +80,11 @@ static wh_status deliver_item(delivery *d, const wh_outbox_item *item, uint32_t 
                                          : put_in_catalogue(d, &run, err);
 }
 
+// No fault of what is delivered.
+static bool passes(wh_status status) {
+  return wh_will_pass(status) || status == WH_ERR_MEMORY;
+}
+
 static bool is_over(const delivery *d) {
   wh_os *os = d->engine->os;
   return wh_engine_stopping(d->engine) || os->type->monotonic_ns(os) >= d->until_ns;
@@ -86,9 +93,9 @@ static bool is_over(const delivery *d) {
 static wh_status note_failure(delivery *d, const wh_outbox_item *item, uint32_t attempts,
                               const wh_error *why, wh_error *err) {
   wh_ledger *ledger = d->engine->ledger;
-  bool passes = wh_will_pass(why->status), dead;
-  if (!passes) d->ret->failed++;
-  return ledger->type->outbox_fail(ledger, item, passes ? 0 : attempts,
+  bool counts = !passes(why->status), dead;
+  if (counts) d->ret->failed++;
+  return ledger->type->outbox_fail(ledger, item, counts ? attempts : 0,
                                    wh_retry_delay_us(item->tries + 1), wh_str_of(why->text), &dead,
                                    err);
 }
@@ -114,7 +121,7 @@ static wh_status deliver_to(delivery *d, wh_str target, wh_error *err) {
     }
     d->ret->paused = true;
     WH_TRY(note_failure(d, &item, attempts, &why, err));
-    if (wh_will_pass(status)) return WH_OK;
+    if (passes(status)) return WH_OK;
     failures++;
   }
   return WH_OK;
@@ -155,43 +162,51 @@ bool wh_engine_tells(const wh_engine *engine) {
   return false;
 }
 
-// When something is visible again.
-static wh_status find_next(wh_engine *engine, const wh_str *targets, size_t count, wh_arena *arena,
-                           int64_t *ret_us, wh_error *err) {
+// When something is visible again; *ret_any: something is there at all.
+static wh_status find_next(delivery *d, wh_arena *arena, bool *ret_any, wh_error *err) {
+  wh_ledger *ledger = d->engine->ledger;
   wh_outbox_box *boxes;
-  size_t box_count;
-  *ret_us = INT64_MAX;
-  WH_TRY(engine->ledger->type->outbox(engine->ledger, arena, &boxes, &box_count, err));
-  for (size_t i = 0; i < box_count; i++)
-    if (boxes[i].next_us < *ret_us && is_listed(targets, count, boxes[i].target))
-      *ret_us = boxes[i].next_us;
+  size_t count;
+  *ret_any = false;
+  d->ret->next_us = INT64_MAX;
+  WH_TRY(ledger->type->outbox(ledger, arena, &boxes, &count, err));
+  for (size_t i = 0; i < count; i++) {
+    if (!is_listed(d->targets, d->target_count, boxes[i].target)) continue;
+    *ret_any = true;
+    if (boxes[i].next_us < d->ret->next_us) d->ret->next_us = boxes[i].next_us;
+  }
   return WH_OK;
 }
 
 static wh_status deliver_all(delivery *d, bool revive, wh_arena *arena, wh_error *err) {
   wh_ledger *ledger = d->engine->ledger;
-  wh_str *targets;
-  size_t count;
-  WH_TRY(list_targets(d->engine->config, arena, &targets, &count, err));
-  for (size_t i = 0; i < count && !is_over(d); i++) {
-    if (revive) WH_TRY(ledger->type->outbox_revive(ledger, targets[i], err));
-    WH_TRY(deliver_to(d, targets[i], err));
+  for (size_t i = 0; i < d->target_count && !is_over(d); i++) {
+    if (revive) WH_TRY(ledger->type->outbox_revive(ledger, d->targets[i], err));
+    WH_TRY(deliver_to(d, d->targets[i], err));
   }
-  return find_next(d->engine, targets, count, arena, &d->ret->next_us, err);
+  bool any;
+  return find_next(d, arena, &any, err);
+}
+
+static wh_status deliver_alone(delivery *d, bool revive, wh_arena *arena, wh_error *err) {
+  wh_ledger *ledger = d->engine->ledger;
+  wh_lease lease;
+  wh_status status = ledger->type->acquire(ledger, WH_STR(WH_OUTBOX_LEASE), &lease, err);
+  if (status == WH_ERR_BUSY) {
+    d->ret->next_us = wh_now_us(d->engine->os) + WH_OUTBOX_AGAIN_US;
+    return WH_OK;
+  }
+  WH_TRY(status);
+  status = deliver_all(d, revive, arena, err);
+  wh_catalogue_close(d->catalogue);
+  ledger->type->release(ledger, &lease);
+  return status;
 }
 
 wh_status wh_engine_deliver(wh_engine *engine, bool revive, int64_t limit_us, wh_delivered *ret,
                             wh_error *err) {
   *ret = (wh_delivered){.next_us = INT64_MAX};
   if (!wh_engine_tells(engine)) return WH_OK;
-  wh_ledger *ledger = engine->ledger;
-  wh_lease lease;
-  wh_status status = ledger->type->acquire(ledger, WH_STR(WH_OUTBOX_LEASE), &lease, err);
-  if (status == WH_ERR_BUSY) {
-    ret->next_us = wh_now_us(engine->os) + WH_OUTBOX_AGAIN_US;
-    return WH_OK;
-  }
-  WH_TRY(status);
   WH_CLEAN_ARENA wh_arena arena, item;
   wh_arena_init(&arena, engine->mem);
   wh_arena_init(&item, engine->mem);
@@ -199,8 +214,9 @@ wh_status wh_engine_deliver(wh_engine *engine, bool revive, int64_t limit_us, wh
                 .arena = &item,
                 .until_ns = engine->os->type->monotonic_ns(engine->os) + limit_us * 1000,
                 .ret = ret};
-  status = deliver_all(&d, revive, &arena, err);
-  wh_catalogue_close(d.catalogue);
-  ledger->type->release(ledger, &lease);
-  return status;
+  bool any;
+  WH_TRY(list_targets(engine->config, &arena, &d.targets, &d.target_count, err));
+  WH_TRY(find_next(&d, &arena, &any, err)); // most of the time there is nothing
+  if (!any || (!revive && ret->next_us > wh_now_us(engine->os))) return WH_OK;
+  return deliver_alone(&d, revive, &arena, err);
 }

@@ -163,7 +163,7 @@ static void take_up(service *s, duty *d) {
   if (again < d->due_us) d->due_us = again;
   if (d->objects && d->look_us < d->due_us) d->due_us = d->look_us;
   if (ran) look_downstream(s, d->pipeline);
-  if (ran) wh_pump_wake(s->pump);
+  wh_pump_wake(s->pump);
 }
 
 // Something of the pipeline has an outcome now, perhaps: its messages can be ended.

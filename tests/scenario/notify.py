@@ -431,6 +431,9 @@ def test_check_and_plan_say_who_is_told():
         place.project.config(text.replace("notify: { to: [alerts, line], on: [failed, quarantined] }", wrong))
         result = place.wherry("check", code=2)
         assert why in result.err + result.out, (wrong, result)
+    place.project.config(CONSUMER.format(name="b") + "    notify: news\n")
+    result = place.wherry("check", code=2)
+    assert "notify: news is the queue that starts the pipeline" in result.err + result.out, result
     place.project.config(text.replace("arn:aws:sns:eu-west-1:123456789012:" + place.name, "news")
                          .replace(', endpoint: "${TELL}"', ""))
     result = place.wherry("check", code=2)

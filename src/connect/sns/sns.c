@@ -65,6 +65,7 @@ static wh_status post(wh_connection *c, const wh_buf *form, wh_arena *arena, wh_
   wh_http_header headers[WH_AWS_FORM_HEADERS];
   wh_aws_request request = wh_aws_form(headers, &body);
   request.total_us = WH_SNS_SEND_US;
+  request.attempts = WH_SNS_SEND_ATTEMPTS;
   return wh_aws_place_call(c, s->aws, &request, arena, ret, err);
 }
 

@@ -18,6 +18,7 @@
 
 enum {
   WH_SNS_SEND_US = 10 * 1000000, // of one attempt
+  WH_SNS_SEND_ATTEMPTS = 2,      // the outbox tries again, too
   WH_SNS_LIBRARY_BYTES = 1 << 20,
 };
 

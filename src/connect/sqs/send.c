@@ -31,6 +31,7 @@ static wh_status sqs_send(wh_connection *c, const wh_notice *n, wh_error *err) {
   wh_http_header headers[WH_AWS_JSON_HEADERS];
   wh_aws_request request = wh_aws_json(WH_STR("AmazonSQS.SendMessage"), "1.0", headers, &text);
   request.total_us = WH_SQS_SEND_US;
+  request.attempts = WH_SQS_SEND_ATTEMPTS;
   return wh_aws_place_call(c, s->aws, &request, NULL, NULL, err);
 }
 

@@ -63,6 +63,23 @@ static bool reach_ledger(wh_cli *cli) {
   return reach(cli, WH_STR("ledger"), type, c, status, &err);
 }
 
+// Whether its table fits, where there is one already.
+static bool reach_catalog(wh_cli *cli) {
+  if (!cli->config->catalog.node) return true;
+  wh_engine engine = {.os = &cli->os.base, .mem = &cli->mem, .config = cli->config};
+  wh_catalog_plan plan = {0};
+  wh_error err = {0};
+  wh_status status = wh_engine_plan_catalog(&engine, &cli->arena, &plan, &err);
+  if (status == WH_OK && plan.exists && !plan.fits)
+    status = wh_fail(&err, WH_ERR_REFUSED, "the table does not fit. Look: wherry plan");
+  bool ok = status == WH_OK;
+  print_reached(cli, WH_STR("catalog"), ok,
+                !ok           ? wh_str_of(err.text)
+                : plan.exists ? WH_STR("the table is there and fits")
+                              : WH_STR("the table does not exist yet; it will be created"));
+  return ok;
+}
+
 static wh_exit check(wh_cli *cli, const wh_args *args) {
   bool usable = wh_cli_config(cli) != NULL;
   if (!cli->config) return WH_EXIT_USAGE;
@@ -79,6 +96,7 @@ static wh_exit check(wh_cli *cli, const wh_args *args) {
       if (!reach_connection(cli, wh_config_connection_info(cli->config, i))) reached = false;
     }
     if (!reach_ledger(cli)) reached = false;
+    if (!reach_catalog(cli)) reached = false;
   }
   fflush(stdout); // what was reached stands above what is said of it
   if (!reached) return WH_EXIT_FAILED;

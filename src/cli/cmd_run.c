@@ -1,4 +1,5 @@
 #include "cli/format.h"
+#include "cli/outbox.h"
 #include "cli/progress.h"
 #include "data/temporal.h"
 
@@ -74,8 +75,10 @@ static wh_exit run(wh_cli *cli, const wh_args *args) {
   wh_progress_end(&view);
   if (status != WH_OK) return wh_cli_fail(cli, &err);
   say_next(cli, &totals);
-  if (totals.failed) return WH_EXIT_FAILED;
-  return totals.rows_quarantined ? WH_EXIT_QUARANTINED : WH_EXIT_DONE;
+  wh_exit ended = totals.failed             ? WH_EXIT_FAILED
+                  : totals.rows_quarantined ? WH_EXIT_QUARANTINED
+                                            : WH_EXIT_DONE;
+  return wh_cli_deliver(cli, ended);
 }
 
 const wh_command wh_cmd_run = {

@@ -18,6 +18,7 @@ typedef struct top_words {
   const wh_node *connections, *masks, *pipelines, *teams, *serve, *ledger, *log;
   wh_str quarantine;
   int64_t memory_bytes;
+  wh_str catalog;
 } top_words;
 
 const wh_option wh_top_options[] = {{.name = "version",
@@ -67,6 +68,11 @@ const wh_option wh_top_options[] = {{.name = "version",
                                      .offset = offsetof(top_words, quarantine),
                                      .help = "store that also keeps the rejected rows of the "
                                              "pipelines that read it; else this machine does"},
+                                    {.name = "catalog",
+                                     .type = WH_OPTION_TEXT,
+                                     .offset = offsetof(top_words, catalog),
+                                     .help = "address of a table that gets a row for every object "
+                                             "that is published: connection:table"},
                                     {.name = "log",
                                      .type = WH_OPTION_NODE,
                                      .offset = offsetof(top_words, log),
@@ -230,6 +236,7 @@ static void load_top(wh_loader *l) {
   wh_load_masks(l, top.masks);
   wh_load_pipelines(l, top.pipelines);
   wh_load_teams(l, top.teams);
+  wh_load_catalog(l, wh_node_get(root, "catalog"));
   wh_load_serve(l, top.serve);
   wh_load_ranges(l);
   wh_load_triggers(l);

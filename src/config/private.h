@@ -121,6 +121,9 @@ void wh_load_many(wh_loader *l, const wh_pipeline *p, const char *owner, bool to
 // The steps and expectations of a pipeline, as far as they can be judged without data; after its
 // columns.
 void wh_load_content(wh_loader *l, const wh_pipeline *p, const char *owner);
+void wh_load_catalog(wh_loader *l, const wh_node *node);
+// Who is told of the pipeline's runs.
+void wh_load_notify(wh_loader *l, wh_pipeline *p, const wh_node *node, const char *owner);
 // What can be known only of all pipelines together.
 void wh_load_ranges(wh_loader *l);
 void wh_load_triggers(wh_loader *l);
@@ -161,6 +164,7 @@ extern const wh_option wh_write_options[];
 extern const wh_option wh_column_options[];
 extern const wh_option wh_team_options[];
 extern const wh_option wh_log_options[];
+extern const wh_option wh_notify_options[];
 extern const wh_option wh_serve_options[];
 extern const wh_option wh_tls_options[];
 extern const wh_option wh_lookup_options[];

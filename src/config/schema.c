@@ -35,6 +35,9 @@ static const shape shapes[] = {
     {wh_pipeline_options, "columns",
      "{\"anyOf\":[{\"const\":\"all\"},{\"type\":\"object\",\"additionalProperties\":"
      "{\"anyOf\":[" TEXT "," REF("column") "]}}]}"},
+    {wh_pipeline_options, "notify",
+     "{\"anyOf\":[" TEXT "," REF("notify") ",{\"type\":\"array\",\"items\":{\"anyOf\":[" TEXT
+                                           "," REF("notify") "]}}]}"},
     {wh_pipeline_options, "expect", "{\"type\":\"object\"}"},
     {wh_serve_options, "tls", REF("tls")},
     {wh_serve_options, "lookups", NAMED("lookup")},

@@ -10,7 +10,7 @@ enum {
 
 // Migration i leads from version i to version i + 1.
 static const wh_str *const migrations[] = {&wh_ledger_migration_1, &wh_ledger_migration_2,
-                                           &wh_ledger_migration_3};
+                                           &wh_ledger_migration_3, &wh_ledger_migration_4};
 enum { LEDGER_VERSION = sizeof migrations / sizeof migrations[0] };
 
 static void ledger_close(wh_ledger *base) {

@@ -233,6 +233,11 @@ static bool s3_announced(wh_connection *c, wh_str bucket, wh_str key, wh_str *re
   return true;
 }
 
+static wh_str s3_located(wh_connection *c, wh_str key, wh_arena *arena, wh_str *ret_bucket) {
+  *ret_bucket = wh_s3_options_of(c)->bucket;
+  return wh_arena_printf(arena, "%.*s%.*s", WH_STR_ARG(wh_s3_of(c)->prefix), WH_STR_ARG(key));
+}
+
 const wh_store_type wh_s3_store = {
     .has_versions = true,
     .keeps_attributes = true,
@@ -249,6 +254,7 @@ const wh_store_type wh_s3_store = {
     .versions = wh_s3_versions,
     .restore = wh_s3_restore,
     .announced = s3_announced,
+    .located = s3_located,
 };
 
 const wh_connector wh_connector_s3 = {

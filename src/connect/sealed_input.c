@@ -182,9 +182,8 @@ static void input_close(wh_input *base) {
 static wh_status refuse_plain(wh_error *err) {
   return wh_fail(err, WH_ERR_DATA,
                  "is not encrypted, and the connection has an " WH_SEALED_KEY
-                 ". What was there before the key has to be copied once: give the place a second "
-                 "connection without the key, and copy from that to this one with wherry copy "
-                 "--replace");
+                 ". What is there from before belongs in a place of its own: give it a connection "
+                 "without the key, and wherry copy it from there to this one");
 }
 
 static wh_status read_header(sealed_input *in, wh_sealed_header *ret, wh_error *err) {

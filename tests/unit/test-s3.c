@@ -81,7 +81,7 @@ TEST(options_that_cannot_be_are_refused) {
   refuses((wh_s3_options){.bucket = WH_STR("-ab")}, "is no bucket's name");
   refuses((wh_s3_options){.bucket = WH_STR("lake"), .prefix = WH_STR("a//b")}, "prefix: ");
   refuses((wh_s3_options){.bucket = WH_STR("lake"), .encryption_key = WH_STR("k")},
-          "say encryption: kms");
+          "encryption_key is for encryption: kms");
   refuses((wh_s3_options){.bucket = WH_STR("lake"), .tags = {&tag, 1}}, "'team' is not NAME=VALUE");
   wh_s3_options good = {.bucket = WH_STR("my.lake-1"), .prefix = WH_STR("a/b/")};
   CHECK_OK(wh_connector_s3.check(&good, &test_err));

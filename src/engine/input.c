@@ -286,7 +286,7 @@ static wh_status open_stream(wh_connection *c, wh_str key, wh_str version, wh_in
   if (!wh_sealed_looks_so(*ret)) return WH_OK;
   wh_input_close(*ret);
   *ret = NULL;
-  return wh_fail(err, WH_ERR_DATA,
+  return wh_fail(err, WH_ERR_DENIED,
                  "%.*s: %.*s: is encrypted, and the connection has no encryption_key",
                  WH_STR_ARG(c->name), WH_STR_ARG(key));
 }

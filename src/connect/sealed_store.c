@@ -147,8 +147,12 @@ wh_status wh_sealed_open(wh_connection *c, wh_sealed_keys *keys, wh_error *err) 
   return WH_OK;
 }
 
+bool wh_sealed_is(const wh_connection *c) {
+  return c->type->store && c->type->store->open == wh_sealed_open_object;
+}
+
 void wh_sealed_close(wh_connection *c) {
-  if (!c->type->store || c->type->store->open != wh_sealed_open_object) return;
+  if (!wh_sealed_is(c)) return;
   wh_sealed *s = wh_sealed_of(c);
   c->type = s->inner_type;
   c->own = s->inner_own;

@@ -16,5 +16,6 @@
 
 // Owns `keys` from now on, also when it fails.
 wh_status wh_sealed_open(wh_connection *c, wh_sealed_keys *keys, wh_error *err);
+bool wh_sealed_is(const wh_connection *c);
 // The connection as it was before; nothing, where it was never sealed.
 void wh_sealed_close(wh_connection *c);

@@ -1,6 +1,6 @@
 #include "engine/input.h"
 
-#include "connect/sealed_format.h"
+#include "connect/sealed_store.h"
 #include "data/deleted.h"
 #include "engine/checksum.h"
 #include "engine/deletes.h"
@@ -283,7 +283,7 @@ wh_status wh_input_open_rows(wh_engine *engine, const wh_pipeline *p, const wh_r
 static wh_status open_stream(wh_connection *c, wh_str key, wh_str version, wh_input **ret,
                              wh_error *err) {
   WH_TRY(c->type->store->open(c, key, version, ret, err));
-  if (!wh_sealed_looks_so(*ret)) return WH_OK;
+  if (wh_sealed_is(c) || !wh_sealed_looks_so(*ret)) return WH_OK;
   wh_input_close(*ret);
   *ret = NULL;
   return wh_fail(err, WH_ERR_DENIED,

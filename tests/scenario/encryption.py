@@ -376,4 +376,24 @@ def test_many_small_objects():
     tap.equal((p.folder / "plain/7").read_text(), f"{SECRET} 7")
 
 
+def test_a_broken_line():
+    """With every tenth request to S3 and KMS broken on its way, the table is right"""
+    for seed in range(50 if tap.LONG else 2):
+        server = moto()
+        server.make_key("alias/lake")
+        port = server.disturb(tap.SEED % 1000 + seed, 0.1)
+        p = Encrypted(lake=KMS + "alias/lake", env=server.env(url=f"http://127.0.0.1:{port}"))
+        p.make_file(500)
+        try:
+            for attempt in range(20):
+                if p.run("run", code=None).code == 0:
+                    break
+            p.env.update(server.variables())
+            p.run("run")
+            p.check_loaded(500)
+        except AssertionError:
+            tap.note(server.story())
+            raise
+
+
 tap.run()

@@ -152,13 +152,22 @@ static wh_status make(wh_sealed_keys *base, wh_connection *c, wh_arena *arena,
 
 // --- reading -------------------------------------------------------------------------------------
 
+// What is behind the last '/': the id, without region and account.
+static wh_str id_of(wh_str key) {
+  size_t at = key.len;
+  while (at && key.data[at - 1] != '/')
+    at--;
+  return wh_str_sub(key, at, key.len);
+}
+
 // Whether a key of the configuration may be the one with that ARN. What an alias stands for only
-// KMS knows.
+// KMS knows; a key of several regions ("mrk-") has one id in all of them.
 static bool may_be(wh_str key, wh_str arn) {
   bool is_alias = wh_str_starts(key, "alias/") || memmem(key.data, key.len, ":alias/", 7) != NULL;
+  bool is_arn = wh_str_starts(key, "arn:");
+  wh_str id = id_of(key);
   if (is_alias || wh_str_eq(key, arn)) return true;
-  return arn.len > key.len && arn.data[arn.len - key.len - 1] == '/' &&
-         wh_str_eq(wh_str_sub(arn, arn.len - key.len, arn.len), key);
+  return (!is_arn || wh_str_starts(id, "mrk-")) && wh_str_eq(id, id_of(arn));
 }
 
 // WH_ERR_END: it is not this key.

@@ -131,6 +131,14 @@ void store_place_free(store_place *place) {
   if (place->connection.os == &place->real.base) wh_os_real_free(&place->real);
 }
 
+const char *store_path(const char *key) {
+  static char path[2][1024];
+  static int turn;
+  turn ^= 1;
+  snprintf(path[turn], sizeof path[turn], "%s/lake/%s", test_folder(), key);
+  return path[turn];
+}
+
 wh_status store_seal(store_place *place, const char *attempt, const void *data, size_t len,
                      wh_error *err) {
   wh_upload *upload = NULL;

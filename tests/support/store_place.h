@@ -40,6 +40,10 @@ bool store_place_s3(store_place *place, const char *kind, bool versioning);
 bool store_place_kms(store_place *place, const char *kind, bool versioning);
 void store_place_free(store_place *place);
 
+// The file of a key of store_place_local or store_place_sealed, as other programs see it; the last
+// two stay.
+const char *store_path(const char *key);
+
 // A whole object under an attempt of its own: created, written, sealed, published.
 wh_status store_put(store_place *place, const char *attempt, const char *key, const char *text,
                     bool replace, wh_error *err);

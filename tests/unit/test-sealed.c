@@ -225,23 +225,15 @@ TEST(a_connection_may_run_out_of_memory) {
 
 // --- what is done to the file --------------------------------------------------------------------
 
-static const char *path_of(const char *key) {
-  static char path[2][1024];
-  static int turn;
-  turn ^= 1;
-  snprintf(path[turn], sizeof path[turn], "%s/lake/%s", test_folder(), key);
-  return path[turn];
-}
-
 static size_t load(const char *key, uint8_t *data, size_t cap) {
-  FILE *f = fopen(path_of(key), "rb");
+  FILE *f = fopen(store_path(key), "rb");
   size_t n = f ? fread(data, 1, cap, f) : 0;
   if (f) fclose(f);
   return n;
 }
 
 static bool save(const char *key, const uint8_t *data, size_t len) {
-  FILE *f = fopen(path_of(key), "wb");
+  FILE *f = fopen(store_path(key), "wb");
   bool ok = f && fwrite(data, 1, len, f) == len;
   return (f ? fclose(f) == 0 : false) && ok;
 }

@@ -27,7 +27,8 @@ typedef struct wh_connector {
   // A problem in the options that the table cannot express; may be NULL.
   wh_status (*check)(const void *options, wh_error *err);
   // Makes what all verbs share (connection->own), without reaching the place; threads may then use
-  // it at once. NULL: nothing is shared.
+  // it at once. It may put another type around this one (connect/sealed_store.h): from then on the
+  // verbs are those of connection->type. NULL: nothing is shared.
   wh_status (*open)(wh_connection *connection, wh_error *err);
   void (*close)(wh_connection *connection); // after the last verb; where `open` succeeded
   // Reaches the place without moving data, for `check --connect`; says what was found in one line.

@@ -66,7 +66,8 @@ static wh_status begin(ledger *base, wh_error *err) {
 
 // A no because of what others did is only given for what is so now.
 static wh_status doubt(dynamo_ledger *l, wh_status status, wh_error *err) {
-  bool is_of_others = status == WH_ERR_BUSY || status == WH_ERR_STALE || status == WH_ERR_NOT_FOUND;
+  bool is_of_others = status == WH_ERR_BUSY || status == WH_ERR_STALE ||
+                      status == WH_ERR_NOT_FOUND || status == WH_ERR_END;
   if (!is_of_others || l->has_fault || l->seen_ns >= l->attempt_ns) return status;
   uint64_t before = l->head.ids[0];
   wh_error error = {0};

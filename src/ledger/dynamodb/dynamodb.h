@@ -120,8 +120,10 @@ static inline void dynamo_head_free(dynamo_head *head) {
 
 // Zeroes where there is no head yet. WH_ERR_NOT_FOUND: there is no such table.
 wh_status dynamo_get_head(dynamo_ledger *l, dynamo_head *ret, wh_error *err);
-// Where the head's id still is that of l->head. WH_ERR_CHANGED: it is not.
-wh_status dynamo_put_head(dynamo_ledger *l, const dynamo_head *head, wh_error *err);
+// Where the head's id still is that of l->head. WH_ERR_CHANGED: it is not, which may be because of
+// an attempt before the last one.
+wh_status dynamo_put_head(dynamo_ledger *l, const dynamo_head *head, int *ret_attempts,
+                          wh_error *err);
 wh_status dynamo_put_pieces(dynamo_ledger *l, const dynamo_entry *entry, wh_str stored,
                             wh_error *err);
 // WH_ERR_NOT_FOUND: not all of them are there.

@@ -14,21 +14,28 @@ static bool can_wait(const dynamo_ledger *l, int64_t since_ns) {
 }
 
 // The client repeats what may succeed a few times; this goes on for as long as a verb may wait.
-static wh_status ask(dynamo_ledger *l, wh_str action, const wh_buf *body, bool *ret_missing,
-                     json_t **ret, wh_error *err) {
+static wh_status ask_counted(dynamo_ledger *l, wh_str action, const wh_buf *body, bool *ret_missing,
+                             json_t **ret, int *attempts, wh_error *err) {
   WH_CLEAN_CLIENT wh_aws_client *client = NULL;
   wh_os *os = l->sql.base.os;
   int64_t since_ns = os->type->monotonic_ns(os);
   wh_status status;
   WH_TRY(wh_dynamodb_take(&l->connection, &client, err));
   for (;;) {
-    status = wh_dynamodb_call(&l->connection, client, action, body, ret_missing, ret, err);
+    status = wh_dynamodb_call_counted(&l->connection, client, action, body, ret_missing, ret,
+                                      attempts, err);
     bool later = status == WH_ERR_UNAVAILABLE || status == WH_ERR_BUSY;
     if (!later || !can_wait(l, since_ns)) break;
     os->type->sleep_ns(os, DYNAMO_RETRY_US * 1000ll);
   }
   l->sql.ahead_us = wh_aws_skew_us(l->connection.own);
   return status;
+}
+
+static wh_status ask(dynamo_ledger *l, wh_str action, const wh_buf *body, bool *ret_missing,
+                     json_t **ret, wh_error *err) {
+  int attempts = 0;
+  return ask_counted(l, action, body, ret_missing, ret, &attempts, err);
 }
 
 static void begin_body(const dynamo_ledger *l, wh_buf *body) {
@@ -152,7 +159,8 @@ static void add_condition(const dynamo_ledger *l, wh_buf *body) {
                   (unsigned long long)l->head.ids[0]);
 }
 
-wh_status dynamo_put_head(dynamo_ledger *l, const dynamo_head *head, wh_error *err) {
+wh_status dynamo_put_head(dynamo_ledger *l, const dynamo_head *head, int *ret_attempts,
+                          wh_error *err) {
   WH_CLEAN_BUF wh_buf body;
   WH_CLEAN_JSON json_t *answer = NULL;
   begin_body(l, &body);
@@ -165,7 +173,8 @@ wh_status dynamo_put_head(dynamo_ledger *l, const dynamo_head *head, wh_error *e
   add_binary(&body, "log", wh_buf_str(&head->log));
   wh_buf_add_char(&body, '}');
   add_condition(l, &body);
-  return ask(l, WH_DYNAMODB_ACTION("PutItem"), &body, NULL, &answer, err);
+  *ret_attempts = 0;
+  return ask_counted(l, WH_DYNAMODB_ACTION("PutItem"), &body, NULL, &answer, ret_attempts, err);
 }
 
 // --- pieces

@@ -215,14 +215,14 @@ static wh_status make_head(dynamo_ledger *l, dynamo_head *ret, wh_error *err) {
 }
 
 // After a no: whether it was said to a repetition of what had been done.
-static wh_status look_for(dynamo_ledger *l, const dynamo_head *mine, bool *ret_done,
+static wh_status look_for(dynamo_ledger *l, const dynamo_head *mine, int attempts, bool *ret_done,
                           wh_error *err) {
   DYNAMO_CLEAN_HEAD head = {0};
   WH_TRY(dynamo_get_head(l, &head, err));
   uint64_t back = head.commit - mine->commit;
   *ret_done = head.commit >= mine->commit && back < head.id_count && head.ids[back] == mine->ids[0];
   l->is_behind = true; // others may have gone on
-  if (head.commit < mine->commit || back < head.id_count) return WH_OK;
+  if (attempts == 1 || head.commit < mine->commit || back < head.id_count) return WH_OK;
   return wh_fail(err, WH_ERR_UNAVAILABLE,
                  "%s: the answer of the service was lost, and others wrote since: nobody knows "
                  "whether the ledger was changed",
@@ -240,10 +240,11 @@ static wh_status fail_in_the_way(dynamo_ledger *l, wh_error *err) {
 }
 
 static wh_status put(dynamo_ledger *l, const dynamo_head *next, wh_error *err) {
-  wh_status status = dynamo_put_head(l, next, err);
+  int attempts;
+  wh_status status = dynamo_put_head(l, next, &attempts, err);
   if (status != WH_ERR_CHANGED) return status;
   bool is_done = false;
-  WH_TRY(look_for(l, next, &is_done, err));
+  WH_TRY(look_for(l, next, attempts, &is_done, err));
   return is_done ? WH_OK : fail_in_the_way(l, err);
 }
 

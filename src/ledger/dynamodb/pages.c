@@ -141,6 +141,7 @@ static const uint8_t *before(const dynamo_pages *p, size_t number) {
 
 static bool is_changed(const dynamo_pages *p, size_t number) {
   const uint8_t *was = before(p, number);
+  if (was == p->pages[number].now) return false;
   return !was || memcmp(was, p->pages[number].now, DYNAMO_PAGE_BYTES) != 0;
 }
 

@@ -50,10 +50,10 @@ static wh_status join(wh_ledger **ret) {
 }
 
 // From now on through a line on which `rate` of the requests fail, as the seed says.
-static void disturb(uint64_t seed, double rate) {
+static void disturb(const char *server, uint64_t seed, double rate) {
   char call[64];
   snprintf(call, sizeof call, "disturb %u %.3f", (unsigned)(seed % 1000000), rate);
-  dynamodb_port = (int)strtol(aws_server_do("dynalite", call), NULL, 10);
+  dynamodb_port = (int)strtol(aws_server_do(server, call), NULL, 10);
 }
 
 // A request to the table itself; the answer.
@@ -81,17 +81,17 @@ static int64_t count_items(void) {
 
 // --- lines that fail -----------------------------------------------------------------------------
 
-static void tell_disturbed(uint64_t seed, double rate) {
+static void tell_disturbed(const char *server, uint64_t seed, double rate) {
   wh_arena own;
   wh_arena_init(&own, &test_mem);
   story s = {.mem = &test_mem, .factory = &factory, .err = &test_err, .arena = &own};
   s.os = sim_os_new(&test_mem, seed);
-  disturb(seed, rate);
+  disturb(server, seed, rate);
   wh_status status = story_open(&s);
   if (status == WH_OK) status = story_go_on(&s);
   if (!CHECK_EQ(status, WH_OK)) {
     test_note("%s", test_err.text);
-    test_note("seed %llu: %s", (unsigned long long)seed, aws_server_do("dynalite", "story"));
+    test_note("seed %llu: %s", (unsigned long long)seed, aws_server_do(server, "story"));
   }
   dynamodb_port = 0;
   story_close(&s); // what was not given back, nobody else has
@@ -107,13 +107,23 @@ static void tell_disturbed(uint64_t seed, double rate) {
 TABLE_TEST(what_was_acknowledged_lasts_whatever_happens_to_requests) {
   int seeds = test_is_long() ? 300 : 6;
   for (int i = 0; i < seeds; i++)
-    tell_disturbed(test_random(), i % 2 ? 0.1 : 0.4);
+    tell_disturbed("dynalite", test_random(), i % 2 ? 0.1 : 0.4);
+}
+
+// It lives through requests that end in the middle, too.
+TEST(another_server_keeps_it_as_well) {
+  const char *reason;
+  test_dynamodb_open_moto(&dynamodb_place, &reason);
+  if (reason) SKIP(reason);
+  for (int i = 0; i < 3; i++)
+    tell_disturbed("moto", test_random(), 0.15 * i);
+  end_dynamodb();
 }
 
 // An answer that is lost, again and again, until somebody else has gone on.
 TABLE_TEST(a_lost_answer_is_known_by_its_commit) {
   wh_ledger *a, *b;
-  disturb(1, 0);
+  disturb("dynalite", 1, 0);
   REQUIRE_OK(join(&a));
   int port = dynamodb_port;
   dynamodb_port = 0;
@@ -188,7 +198,7 @@ TABLE_TEST(workers_in_turn_are_as_one) {
   WH_CLEAN_BUF wh_buf shared, alone;
   wh_buf_init(&shared, &test_mem, 0);
   wh_buf_init(&alone, &test_mem, 0);
-  disturb(test_random(), 0.1);
+  disturb("dynalite", test_random(), 0.1);
   for (int i = 0; i < WORKERS; i++)
     REQUIRE_OK(join(&workers[i]));
   REQUIRE_OK(open_sqlite_ledger(&real.base, &test_mem, test_folder(), &one, &test_err));

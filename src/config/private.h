@@ -91,6 +91,8 @@ void wh_connection_close(wh_connection_entry *entry); // one that is not ready i
 void wh_load_ledger(wh_loader *l, const wh_node *node);
 // Whether it is a ledger on a server, whose words take references.
 bool wh_ledger_is_on_server(const wh_node *node);
+// What knows the words of a ledger of that type; NULL: not in this build, or no server.
+const wh_connector *wh_ledger_connector(wh_str type);
 void wh_load_masks(wh_loader *l, const wh_node *node);
 void wh_load_pipelines(wh_loader *l, const wh_node *node);
 void wh_load_log(wh_loader *l, const wh_node *node);

@@ -50,6 +50,7 @@ class Server:
     """One process. A kind says how it is started, which services it has and who may use them."""
     ACCESS_KEY, SECRET_KEY = "AKIDWHERRYTEST", "a+secret/of=the/test"
     ENDPOINT = "AWS_ENDPOINT_URL"  # of all services; else AWS_ENDPOINT_URL_SERVICE
+    FAULTS = fault_proxy.SEEDED  # that it survives
 
     def __init__(self):
         self.folder = tap.folder()
@@ -141,8 +142,12 @@ class Server:
 
     def disturb(self, seed, rate):
         """A FaultProxy before the server, for the clients that are told of its port."""
-        self.proxy = fault_proxy.FaultProxy(self.port, seed=int(seed), rate=float(rate))
+        self.proxy = fault_proxy.FaultProxy(self.port, seed=int(seed), rate=float(rate), faults=self.FAULTS)
         return self.proxy.port
+
+    def spoil(self, kind, number, fault):
+        """What happens to the number-th request of a kind from here on, by the proxy of disturb()."""
+        self.proxy.at(kind, int(number), fault)
 
     def story(self):
         """What the proxy did, in one line."""
@@ -248,6 +253,7 @@ class Dynalite(Server):
     - A request whose body is cut ends the server.
     """
     ENDPOINT = "AWS_ENDPOINT_URL_DYNAMODB"
+    FAULTS = [fault for fault in fault_proxy.SEEDED if fault != "cut-request"]
 
     def start(self):
         if not (INSTALLED / "installed").exists():

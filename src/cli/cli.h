@@ -58,7 +58,8 @@ typedef struct wh_cli {
   wh_aws_logs *logs;  // where the log goes to CloudWatch; else NULL
   wh_watcher watcher; // see wh_cli_watch
   wh_exit refused;    // the exit status, after wh_cli_engine returned NULL
-  atomic_bool stop;
+  atomic_bool stop;   // what is in hand
+  atomic_bool ends;   // for good: somebody asked
   int wake_fd; // readable once somebody asked us to stop
 } wh_cli;
 

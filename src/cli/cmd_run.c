@@ -1,4 +1,5 @@
 #include "cli/format.h"
+#include "cli/outbox.h"
 #include "cli/progress.h"
 #include "data/temporal.h"
 
@@ -17,14 +18,10 @@ static wh_exit read_flags(wh_cli *cli, const wh_args *args, wh_run_options *opti
   }
   const char *since = wh_args_value(args, "--since");
   if (!since) return WH_EXIT_DONE;
-  wh_iso iso;
-  if (!wh_iso_parse(wh_str_of(since), &iso) || !iso.has_date) {
-    return wh_cli_usage(
-        cli, "--since needs a time like 2026-11-21 or 2026-11-21T08:00:00Z, not '%s'", since);
-  }
-  options->has_since = true;
-  options->since_us = wh_us_from_civil(&iso.civil) - (int64_t)iso.offset_s * 1000000;
-  return WH_EXIT_DONE;
+  options->has_since = wh_instant_parse(wh_str_of(since), &options->since_us);
+  if (options->has_since) return WH_EXIT_DONE;
+  return wh_cli_usage(cli, "--since needs a time like 2026-11-21 or 2026-11-21T08:00:00Z, not '%s'",
+                      since);
 }
 
 // The one pipeline with rejected rows; NULL: several or none.
@@ -78,8 +75,10 @@ static wh_exit run(wh_cli *cli, const wh_args *args) {
   wh_progress_end(&view);
   if (status != WH_OK) return wh_cli_fail(cli, &err);
   say_next(cli, &totals);
-  if (totals.failed) return WH_EXIT_FAILED;
-  return totals.rows_quarantined ? WH_EXIT_QUARANTINED : WH_EXIT_DONE;
+  wh_exit ended = totals.failed             ? WH_EXIT_FAILED
+                  : totals.rows_quarantined ? WH_EXIT_QUARANTINED
+                                            : WH_EXIT_DONE;
+  return wh_cli_deliver(cli, ended);
 }
 
 const wh_command wh_cmd_run = {

@@ -97,6 +97,20 @@ typedef struct wh_write {
   wh_format format;
 } wh_write;
 
+// Which runs somebody is told of.
+enum {
+  WH_NOTIFY_DONE = 1,        // that are done and wrote something
+  WH_NOTIFY_FAILED = 2,      //
+  WH_NOTIFY_QUARANTINED = 4, // that rejected rows
+  WH_NOTIFY_MAX = 16,        // connections of one pipeline
+};
+typedef struct wh_notify {
+  wh_str connection; // a topic or queue
+  unsigned on;
+} wh_notify;
+// "alerts", or "alerts of runs that are failed, quarantined".
+bool wh_notify_describe(const wh_notify *notify, wh_buf *out);
+
 // A table of a pipeline that reads many, and what of it may cross.
 typedef struct wh_table_gate {
   wh_str table;
@@ -124,6 +138,8 @@ typedef struct wh_pipeline {
   int64_t batch_rows; // 0: as suits where they go
   int64_t chunk_rows; // rows committed at a time by a sink; default 100,000
   bool begin_now;     // `begin: now`: objects that are there at first sight do not count
+  const wh_notify *notify;
+  size_t notify_count;
 } wh_pipeline;
 
 // Whether `thing` is a pattern over tables: it has a '*' in it.
@@ -228,7 +244,9 @@ struct wh_config {
   const wh_node *root;
   int64_t memory_bytes; // default 64 MiB
   wh_str ledger_path;   // default FOLDER/.wherry/ledger.db; for one in SQLite
+  wh_str quarantine;    // store that keeps the rejected rows of pipelines that read it; empty: none
   wh_log_place log;
+  wh_address catalog; // the table that keeps every manifest; without a node: none
   wh_pipeline *pipelines;
   size_t pipeline_count;
   wh_team *teams;

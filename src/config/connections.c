@@ -81,8 +81,9 @@ void wh_load_connector(wh_loader *l, const wh_connection_entry *entry, wh_str se
   if (!options) return;
   size_t before = l->problems.count;
   wh_load_options(l, type->options, node, entry->words, entry->owner, true, options);
+  bool can_be_judged = l->problems.count == before;
   wh_load_secrets(l, type->options, node, entry->owner, secret, true);
-  if (!type->check || l->problems.count > before || count_references(node) > 0) return;
+  if (!type->check || !can_be_judged || count_references(node) > 0) return;
   wh_error problem = {0};
   if (type->check(options, &problem) != WH_OK) {
     wh_problems_error(&l->problems, node, "%s: %s", entry->owner, problem.text);

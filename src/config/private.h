@@ -91,6 +91,8 @@ void wh_connection_close(wh_connection_entry *entry); // one that is not ready i
 void wh_load_ledger(wh_loader *l, const wh_node *node);
 // Whether it is a ledger on a server, whose words take references.
 bool wh_ledger_is_on_server(const wh_node *node);
+// What knows the words of a ledger of that type; NULL: not in this build, or no server.
+const wh_connector *wh_ledger_connector(wh_str type);
 void wh_load_masks(wh_loader *l, const wh_node *node);
 void wh_load_pipelines(wh_loader *l, const wh_node *node);
 void wh_load_log(wh_loader *l, const wh_node *node);
@@ -121,6 +123,9 @@ void wh_load_many(wh_loader *l, const wh_pipeline *p, const char *owner, bool to
 // The steps and expectations of a pipeline, as far as they can be judged without data; after its
 // columns.
 void wh_load_content(wh_loader *l, const wh_pipeline *p, const char *owner);
+void wh_load_catalog(wh_loader *l, const wh_node *node);
+// Who is told of the pipeline's runs.
+void wh_load_notify(wh_loader *l, wh_pipeline *p, const wh_node *node, const char *owner);
 // What can be known only of all pipelines together.
 void wh_load_ranges(wh_loader *l);
 void wh_load_triggers(wh_loader *l);
@@ -161,6 +166,7 @@ extern const wh_option wh_write_options[];
 extern const wh_option wh_column_options[];
 extern const wh_option wh_team_options[];
 extern const wh_option wh_log_options[];
+extern const wh_option wh_notify_options[];
 extern const wh_option wh_serve_options[];
 extern const wh_option wh_tls_options[];
 extern const wh_option wh_lookup_options[];

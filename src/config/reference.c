@@ -229,6 +229,19 @@ void wh_load_references(wh_loader *l, const wh_node *root) {
   if (serve) walk_shown_words(l, serve, serve_words);
 }
 
+static bool is_literal(const wh_option *option, const wh_node *node) {
+  if (node->kind != WH_NODE_SCALAR || wh_config_has_reference(node->text)) return false;
+  return !option->names_secret || !option->names_secret(node->text);
+}
+
+// The value, or the first item, that is a secret; NULL: none is.
+static const wh_node *find_literal(const wh_option *option, const wh_node *node) {
+  if (is_literal(option, node)) return node;
+  for (size_t i = 0; node->kind == WH_NODE_LIST && i < node->count; i++)
+    if (is_literal(option, node->items[i])) return node->items[i];
+  return NULL;
+}
+
 void wh_load_secrets(wh_loader *l, const wh_option *table, const wh_node *map, const char *owner,
                      wh_str name, bool with_option) {
   for (; table->name; table++) {
@@ -238,7 +251,8 @@ void wh_load_secrets(wh_loader *l, const wh_option *table, const wh_node *map, c
       refuse_secret(l, node, owner, table->name);
       continue;
     }
-    if (node->kind != WH_NODE_SCALAR || wh_config_has_reference(node->text)) continue;
+    node = find_literal(table, node);
+    if (!node) continue;
     const char *dash = with_option ? "-" : "", *option = with_option ? table->name : "";
     wh_problems_warn(&l->problems, node,
                      "%s: %s is written literally, where everybody who has the file can read it. "

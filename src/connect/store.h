@@ -93,6 +93,9 @@ typedef struct wh_store_type {
   // Whether an object of a bucket, as queues announce it, is in this store; then its key here is a
   // view of `key`. Asks nobody. NULL: no queue speaks of its objects.
   bool (*announced)(wh_connection *c, wh_str bucket, wh_str key, wh_str *ret_key);
+  // The other way round: the bucket, and the key there in the arena; without data: no memory. NULL
+  // where `announced` is.
+  wh_str (*located)(wh_connection *c, wh_str key, wh_arena *arena, wh_str *ret_bucket);
 } wh_store_type;
 
 // Refuses keys that break the rules above, naming the rule: WH_ERR_USAGE, or WH_ERR_LIMIT for one

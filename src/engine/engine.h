@@ -38,8 +38,12 @@ typedef struct wh_engine {
   wh_ledger *ledger;
   const atomic_bool *stop; // set: finish the chunk in hand and leave the rest
   int wake_fd;             // readable once `stop` is set; -1: none
-  bool single_thread;      // stages do not overlap: for the simulation
-  size_t lanes;            // of an object that is read in parts, at most; 0: one a processor
+  // A function in a cloud, whose disk is gone with it: rejected rows need a store. And one whose
+  // ledger is on that disk: a target's marks alone say what is loaded, with no epoch (connect/
+  // sink.h), and whoever sent the event counts failures: an object that fails once is dead here.
+  bool scratch_disk, scratch_ledger;
+  bool single_thread; // stages do not overlap: for the simulation
+  size_t lanes;       // of an object that is read in parts, at most; 0: one a processor
   wh_watcher watcher;
 } wh_engine;
 
@@ -99,6 +103,32 @@ wh_status wh_engine_next_due(wh_engine *engine, const wh_pipeline *pipeline, int
 
 // The service: schedules and events, until *engine->stop. Returns when work in hand is finished.
 wh_status wh_engine_serve(wh_engine *engine, const wh_str *names, size_t count, wh_error *err);
+
+// --- telling others (notify) -------------------------------------------------------------------
+
+typedef struct wh_delivered {
+  uint64_t sent;
+  uint64_t failed; // tries that failed for a reason that a person has to mend
+  bool paused;     // something could not be delivered for now
+  int64_t next_us; // when there is something again; INT64_MAX: nothing waits
+} wh_delivered;
+
+// Whether the configuration tells anybody of anything, or has a catalogue.
+bool wh_engine_tells(const wh_engine *engine);
+// Delivers what waits in the ledger's outbox for those whom the configuration names, for at most
+// about limit_us. `revive`: also what is given up, and what waits for a retry. Who delivers
+// elsewhere meanwhile is left alone (WH_OK). What fails stays, and is told by the ledger's
+// `outbox`.
+wh_status wh_engine_deliver(wh_engine *engine, bool revive, int64_t limit_us, wh_delivered *ret,
+                            wh_error *err);
+
+typedef struct wh_catalog_plan {
+  bool exists, fits;
+  wh_str text; // DDL, or the difference
+} wh_catalog_plan;
+// What is at config->catalog, which is given. Changes nothing.
+wh_status wh_engine_plan_catalog(wh_engine *engine, wh_arena *arena, wh_catalog_plan *ret,
+                                 wh_error *err);
 
 // --- looking -----------------------------------------------------------------------------------
 

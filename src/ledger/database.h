@@ -1,7 +1,7 @@
 // A ledger in a database. The verbs of ledger.h are SQL that SQLite and PostgreSQL both take, and
-// stand in cursors.c, keys.c, leases.c, quarantine.c, queue.c, queue_state.c, runs.c, seal.c,
-// services.c. A ledger_driver brings them to its database: transactions, statements, and what holds
-// a lease.
+// stand in cursors.c, keys.c, leases.c, outbox.c, quarantine.c, queue.c, queue_state.c, runs.c,
+// seal.c, services.c. A ledger_driver brings them to its database: transactions, statements, and
+// what holds a lease.
 //
 // A verb takes the lock (LEDGER_LOCK), works with queries that end with their scope (LEDGER_QUERY),
 // and changes more than one thing only in a LEDGER_TRANSACTION. No lock and no statement is held
@@ -45,6 +45,10 @@ typedef struct ledger_driver {
   // Whether the transaction that just failed did nothing and can be done again; with `once` also
   // not when nobody knows whether it committed.
   bool (*again)(ledger *l, bool once);
+  int tries; // of a transaction; 0: LEDGER_TRIES_MAX
+  // Others get in the way of whatever changes something, and are seen when it is committed: a
+  // statement that gives rows of what it changed needs a transaction around it, to be done again.
+  bool is_optimistic;
 
   // The next row; binds and runs the statement the first time. After the last, q->changes counts
   // the rows that were changed.
@@ -118,11 +122,11 @@ void ledger_unlock(ledger **l);
 #define LEDGER_TRANSACT_(l, work, once, err)                                                       \
   ({                                                                                               \
     wh_status transaction_;                                                                        \
-    int tries_ = 0;                                                                                \
+    int tries_ = 0, max_ = (l)->driver->tries ? (l)->driver->tries : LEDGER_TRIES_MAX;             \
     do {                                                                                           \
       transaction_ = (l)->driver->begin(l, err);                                                   \
       if (transaction_ == WH_OK) transaction_ = (l)->driver->end(l, (work), err);                  \
-    } while (transaction_ != WH_OK && ++tries_ < LEDGER_TRIES_MAX && (l)->driver->again(l, once)); \
+    } while (transaction_ != WH_OK && ++tries_ < max_ && (l)->driver->again(l, once));             \
     transaction_;                                                                                  \
   })
 
@@ -299,6 +303,20 @@ wh_status ledger_save_quarantine(ledger *l, const wh_quarantine_entry *entry, bo
 wh_status ledger_load_pending_quarantine(ledger *l, wh_str run, wh_arena *arena, bool *ret_found,
                                          wh_quarantine_entry *ret, wh_error *err);
 
+wh_status ledger_outbox_next(wh_ledger *l, wh_str target, wh_arena *arena, wh_outbox_item *ret,
+                             wh_error *err);
+wh_status ledger_outbox_done(wh_ledger *l, const wh_outbox_item *item, wh_error *err);
+wh_status ledger_outbox_fail(wh_ledger *l, const wh_outbox_item *item, uint32_t attempts,
+                             int64_t delay_us, wh_str error, bool *ret_dead, wh_error *err);
+wh_status ledger_outbox_revive(wh_ledger *l, wh_str target, wh_error *err);
+wh_status ledger_outbox(wh_ledger *l, wh_arena *arena, wh_outbox_box **ret, size_t *ret_count,
+                        wh_error *err);
+wh_status ledger_outbox_put(ledger *l, wh_str run, const wh_tell *tell,
+                            wh_error *err); // in a transaction
+// Where no worker tells another anything.
+wh_status ledger_listen_to_nobody(wh_ledger *l, int *ret_fd, wh_error *err);
+void ledger_heard_nothing(wh_ledger *l, wh_heard_visit visit, void *context);
+
 // For the table of a ledger type: all but its name, listening and closing.
 #define LEDGER_VERBS                                                                               \
   .acquire = ledger_acquire, .renew = ledger_renew, .release = ledger_release,                     \
@@ -314,7 +332,10 @@ wh_status ledger_load_pending_quarantine(ledger *l, wh_str run, wh_arena *arena,
   .outcome = ledger_outcome, .retry = ledger_retry, .next_visible = ledger_next_visible,           \
   .quarantined = ledger_quarantined, .quarantine_put = ledger_quarantine_put,                      \
   .quarantine_drop = ledger_quarantine_drop, .stats = ledger_stats,                                \
-  .service_begin = ledger_service_begin, .service_tell = ledger_service_tell,                      \
-  .service_end = ledger_service_end, .services = ledger_services, .asked = ledger_asked,           \
-  .import_run = ledger_import_run, .set_cursor = ledger_set_cursor,                                \
-  .raise_order = ledger_raise_order, .raise_epoch = ledger_raise_epoch
+  .outbox_next = ledger_outbox_next, .outbox_done = ledger_outbox_done,                            \
+  .outbox_fail = ledger_outbox_fail, .outbox_revive = ledger_outbox_revive,                        \
+  .outbox = ledger_outbox, .service_begin = ledger_service_begin,                                  \
+  .service_tell = ledger_service_tell, .service_end = ledger_service_end,                          \
+  .services = ledger_services, .asked = ledger_asked, .import_run = ledger_import_run,             \
+  .set_cursor = ledger_set_cursor, .raise_order = ledger_raise_order,                              \
+  .raise_epoch = ledger_raise_epoch

@@ -41,6 +41,9 @@ extern const wh_source_type wh_dynamodb_source;
 extern const wh_sink_type wh_dynamodb_sink;
 wh_status wh_dynamodb_permits(const wh_connection *c, const wh_use *use, wh_iam_policy *policy,
                               wh_error *err);
+// connection->own becomes a wh_aws. The options begin with a wh_dynamodb_options.
+wh_status wh_dynamodb_open(wh_connection *c, wh_error *err);
+void wh_dynamodb_close(wh_connection *c);
 
 typedef enum wh_dynamodb_nulls {
   WH_DYNAMODB_NULLS_WRITE,

@@ -94,10 +94,11 @@ static wh_status sqs_permits(const wh_connection *c, const wh_use *use, wh_iam_p
 
 const wh_connector wh_connector_sqs = {
     .name = "sqs",
-    .help = "a queue of Amazon SQS that announces objects",
+    .help = "a queue of Amazon SQS that announces objects, or is told of runs",
     .options = sqs_options,
     .options_size = sizeof(wh_sqs_options),
     .queue = &wh_sqs_queue,
+    .notify = &wh_sqs_notify,
     .check = sqs_check,
     .open = sqs_open,
     .close = sqs_close,

@@ -1,5 +1,5 @@
 // The sqs connector: a queue of Amazon SQS, or of a server that speaks like it, in its JSON
-// protocol. It announces objects of S3 (connect/object_event.h).
+// protocol. It announces objects of S3 (connect/object_event.h), and is told of runs.
 //
 //   uploads:
 //     type: sqs
@@ -26,6 +26,8 @@ enum {
 // Ours.
 enum {
   WH_SQS_FAIL_SECONDS_MAX = 15 * 60, // a message is given back later than this by no means
+  WH_SQS_SEND_US = 10 * 1000000,    // of one attempt to send a message
+  WH_SQS_SEND_ATTEMPTS = 2,         // the outbox tries again, too
   WH_SQS_WAKE_US = 100000,           // how soon `wake` is seen
   WH_SQS_LIBRARY_BYTES = 2 << 20,    // TLS and jansson's trees, past the accountant
 };
@@ -45,6 +47,7 @@ typedef struct wh_sqs {
 
 extern const wh_connector wh_connector_sqs;
 extern const wh_queue_type wh_sqs_queue;
+extern const wh_notify_type wh_sqs_notify;
 
 // "{\"QueueUrl\":\"...\"": every request's body begins with it.
 void wh_sqs_begin(wh_str url, wh_buf *body);

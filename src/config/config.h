@@ -302,6 +302,8 @@ wh_status wh_config_connect(wh_config *config, wh_str name, wh_connection **ret,
 // The connection as its options say, not open and without its secrets: for what asks nobody.
 wh_status wh_config_describe(wh_config *config, wh_str name, const wh_connection **ret,
                              wh_error *err);
+// The same of the ledger; *ret is NULL for one in a file.
+wh_status wh_config_describe_ledger(wh_config *config, const wh_connection **ret, wh_error *err);
 // Visits the secrets in AWS that the pipeline's references name; without a pipeline, those of the
 // lookup pages and the ledger. `name` is as wh_cloud_secret_get takes it.
 typedef wh_status (*wh_cloud_secret_visit)(void *context, wh_cloud_keeper keeper, wh_str name,

@@ -224,14 +224,25 @@ wh_status wh_config_connect(wh_config *config, wh_str name, wh_connection **ret,
   return status;
 }
 
-wh_status wh_config_describe(wh_config *config, wh_str name, const wh_connection **ret,
-                             wh_error *err) {
-  wh_connection_entry *entry;
-  WH_TRY(find_usable(config, name, &entry, err));
+static wh_status describe(wh_config *config, wh_connection_entry *entry, const wh_connection **ret,
+                          wh_error *err) {
   wh_connection *c = NULL;
   pthread_mutex_lock(&config->own->mutex);
   wh_status status = make(config, entry, wh_reference_resolve_shown, &c, err);
   pthread_mutex_unlock(&config->own->mutex);
   if (status == WH_OK) *ret = c;
   return status;
+}
+
+wh_status wh_config_describe(wh_config *config, wh_str name, const wh_connection **ret,
+                             wh_error *err) {
+  wh_connection_entry *entry;
+  WH_TRY(find_usable(config, name, &entry, err));
+  return describe(config, entry, ret, err);
+}
+
+wh_status wh_config_describe_ledger(wh_config *config, const wh_connection **ret, wh_error *err) {
+  *ret = NULL;
+  if (!config->own->ledger.info.type) return WH_OK;
+  return describe(config, &config->own->ledger, ret, err);
 }

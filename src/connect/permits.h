@@ -13,6 +13,9 @@ typedef enum wh_use_kind {
   WH_USE_TEAM_READS,    // by people, with any tool: objects that a glob matches
   WH_USE_TEAM_WRITES,
   WH_USE_EVENTS, // of a queue
+  WH_USE_TELL,   // a queue or topic of runs
+  WH_USE_REJECT, // objects that a glob matches: rejected rows, kept, shown and dropped
+  WH_USE_LEDGER, // keep one there
 } wh_use_kind;
 
 typedef struct wh_use {

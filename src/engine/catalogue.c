@@ -180,7 +180,7 @@ static wh_status refuse_raw(wh_rejects *self, const wh_reject *reject, wh_str te
 // anybody out, since several ledgers may share the table.
 static wh_status write_row(wh_catalogue *c, const wh_run *run, wh_arena *arena, wh_error *err) {
   const wh_sink_type *type = c->connection->type->sink;
-  wh_load load = {.pipeline = WH_STR("@catalog"),
+  wh_load load = {.pipeline = WH_STR(WH_CATALOGUE_PIPELINE),
                   .object = WH_STR("manifests"),
                   .run = run->id,
                   .order = run->order,

@@ -8,6 +8,8 @@
 
 #include "engine/engine.h"
 
+#define WH_CATALOGUE_PIPELINE "@catalog" // whose marks and lease a row is written with
+
 typedef struct wh_catalogue wh_catalogue;
 
 // Makes ready to write rows; a missing table is created.

@@ -1,6 +1,7 @@
 // What an IAM policy must allow: each connector says it of its own places, and the secrets that the
 // configuration refers to are added here.
-#include "engine/engine.h"
+#include "engine/catalogue.h"
+#include "engine/reject_parts.h"
 #include "ledger/manifest.h"
 
 typedef struct asking {
@@ -26,6 +27,17 @@ static wh_status add_objects(const asking *a, wh_str connection, wh_use use, wh_
   use.thing = wh_manifest_key(use.thing, a->policy->arena);
   use.by_name = true;
   return use.thing.data ? add_use(a, connection, &use, err) : wh_fail_memory(err);
+}
+
+// The sink of the catalogue writes as a pipeline of its own.
+static wh_status add_catalog(const asking *a, wh_error *err) {
+  const wh_address *catalog = &a->config->catalog;
+  if (!catalog->node) return WH_OK;
+  wh_use use = {.kind = WH_USE_LOAD_ROWS,
+                .who = WH_STR(WH_CATALOGUE_PIPELINE),
+                .thing = catalog->thing,
+                .mode = WH_WRITE_UPSERT};
+  return add_use(a, catalog->connection, &use, err);
 }
 
 static wh_status add_tables(const asking *a, const wh_pipeline *p, wh_error *err) {
@@ -60,7 +72,30 @@ static wh_status add_to(const asking *a, const wh_pipeline *p, wh_error *err) {
   // A member's name is its own.
   wh_str name = p->many ? (wh_str){0} : p->name;
   WH_TRY(wh_template_glob_for(p->to.thing, name, a->policy->arena, &use.thing, err));
-  return add_objects(a, p->to.connection, use, err);
+  WH_TRY(add_objects(a, p->to.connection, use, err));
+  return add_catalog(a, err);
+}
+
+static wh_status add_told(const asking *a, const wh_pipeline *p, wh_error *err) {
+  wh_use tell = {.kind = WH_USE_TELL, .who = p->name};
+  for (size_t i = 0; i < p->notify_count; i++)
+    WH_TRY(add_use(a, p->notify[i].connection, &tell, err));
+  return WH_OK;
+}
+
+static wh_status add_rejects(const asking *a, const wh_pipeline *p, wh_error *err) {
+  wh_str store = a->config->quarantine;
+  if (!store.len || !wh_str_eq(p->from.connection, store)) return WH_OK;
+  wh_use use = {.kind = WH_USE_REJECT, .who = p->name};
+  use.thing = wh_arena_printf(a->policy->arena, WH_REJECTS_PREFIX "%.*s/**", WH_STR_ARG(p->name));
+  return use.thing.data ? add_use(a, store, &use, err) : wh_fail_memory(err);
+}
+
+static wh_status add_ledger(const asking *a, wh_error *err) {
+  const wh_connection *c;
+  wh_use use = {.kind = WH_USE_LEDGER};
+  WH_TRY(wh_config_describe_ledger(a->config, &c, err));
+  return c && c->type->permits ? c->type->permits(c, &use, a->policy, err) : WH_OK;
 }
 
 // --- secrets -------------------------------------------------------------------------------------
@@ -164,6 +199,8 @@ static wh_status add_log(const asking *a, wh_error *err) {
 static wh_status add_pipeline(asking *a, const wh_pipeline *p, wh_error *err) {
   WH_TRY(add_from(a, p, err));
   WH_TRY(add_to(a, p, err));
+  WH_TRY(add_told(a, p, err));
+  WH_TRY(add_rejects(a, p, err));
   wh_use events = {.kind = WH_USE_EVENTS, .who = p->name};
   if (p->when.queue.len) WH_TRY(add_use(a, p->when.queue, &events, err));
   return wh_config_visit_cloud_secrets(a->config, p, add_secret, a, err);
@@ -206,6 +243,7 @@ wh_status wh_engine_policy(wh_config *config, const wh_policy_request *request,
     WH_TRY(add_everything(&a, err));
   for (size_t i = 0; !request->team && i < request->count; i++)
     WH_TRY(add_pipeline(&a, request->pipelines[i], err));
+  if (!request->team) WH_TRY(add_ledger(&a, err));
   if (!request->team) WH_TRY(add_log(&a, err));
   return wh_iam_finish(policy, err);
 }

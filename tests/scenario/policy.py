@@ -89,7 +89,7 @@ def for_moto(document):
     document = json.loads(json.dumps(document))
     for s in document["Statement"]:
         s.pop("Condition", None)
-        if s["Action"][0].startswith("dynamodb:"):
+        if s["Action"][0].startswith(("dynamodb:", "kms:", "sns:")):
             s["Resource"] = ["*"]
         s["Resource"] = [r.replace("?", "*") for r in s["Resource"]]
         s["Action"] += [f"{action}Batch" for action in s["Action"] if action in IN_BATCHES]
@@ -205,6 +205,59 @@ def test_s3_to_dynamodb_by_events():
     tap.equal(s.client("dynamodb").scan(TableName="Employees")["Count"], 2)
     found = s.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages"])
     tap.equal(found["Attributes"]["ApproximateNumberOfMessages"], "0")
+
+
+EVERYTHING = """\
+version: 1
+ledger: dynamodb:Ledgers
+catalog: staff:Objects
+quarantine: lake
+connections:
+  files: {{ type: local, path: files }}
+  lake: {{ type: s3, bucket: acme-lake, region: eu-west-1, encryption: envelope, encryption_key: {key} }}
+  staff: {{ type: dynamodb, region: eu-west-1 }}
+  alerts: {{ type: sns, topic: "{topic}" }}
+  uploads: {{ type: sqs, queue: "arn:aws:sqs:eu-west-1:{account}:uploads" }}
+pipelines:
+  publish:
+    from: files:*.json
+    when: new
+    columns: all
+    to: lake:inbound/hr/staff-{{run}}.json
+    notify: [alerts, uploads]
+  employees:
+    when: new
+    from: lake:inbound/hr/*.json
+    columns: {{ emp_id: emp_id, name: name }}
+    expect: {{ emp_id: {{ in: [0, 1] }} }}
+    to: staff:Employees
+    write: {{ mode: upsert, key: emp_id }}
+"""
+
+
+def test_all_that_a_pipeline_may_need_besides():
+    """Ledger, catalogue, topic, queue, key and quarantine: of each no more than it takes"""
+    s, queue = fresh()
+    topic = s.client("sns").create_topic(Name="alerts")["TopicArn"]
+    key = s.client("kms").create_key()["KeyMetadata"]["Arn"]
+    p = Project(config=EVERYTHING.format(topic=topic, key=key, account=ACCOUNT))
+    write_staff(p)
+    document = policy(p)
+    user = User(s, document)
+    p.wherry("run", env=user.env, code=3)
+    assert not [one for one in user.judge.denied if one != ("dynamodb:ListTables", "*")], user.judge.denied
+    p.wherry("quarantine", "show", "employees", env=user.env)
+    p.wherry("quarantine", "drop", "employees", env=user.env)
+    check_all_used(user, document, but=["s3:AbortMultipartUpload", "s3:DeleteObjectVersion", "s3:GetObjectVersion",
+                                        "dynamodb:DeleteItem", "dynamodb:Query", "dynamodb:Scan"])
+    user.check_denied("sns", "publish", TopicArn=topic.replace("alerts", "others"), Message="x")
+    user.check_denied("sns", "delete_topic", TopicArn=topic)
+    user.check_denied("sqs", "receive_message", QueueUrl=queue)
+    user.check_denied("kms", "schedule_key_deletion", KeyId=key)
+    user.check_denied("kms", "generate_data_key", KeyId=key, KeySpec="AES_256", EncryptionContext={"wherry-bucket": "other"})
+    user.check_denied("s3", "get_object", Bucket="acme-lake", Key="_wherry/quarantine/publish/x/part-0.ndjson")
+    user.check_denied("dynamodb", "get_item", TableName="Ledgers", Key={"ledger": {"S": "other"}, "part": {"N": "0"}})
+    user.check_denied("dynamodb", "delete_table", TableName="Ledgers")
 
 
 def test_append_to_dynamodb():

@@ -167,7 +167,7 @@ class Moto(Server):
     - DynamoDB: items count as their JSON, so that some below 400 KiB are refused; 26 in a batch, more than 16
       MiB, 39 digits and 1E126, equal elements of a set, 33 levels and unused values pass; numbers stay as they
       were written; a transaction's token is ignored; capacity is unlimited; no PartiQL here.
-    - Policies: conditions (s3:prefix) are ignored. DynamoDB's actions
+    - Policies: conditions (s3:prefix) are ignored. DynamoDB's, KMS's and SNS's actions
       are only allowed for Resource "*", and their denials have no code in the body: status 403. S3's and
       SQS's resources are looked at, as regular expressions in which '*' alone is a wildcard of IAM's: a '?' in
       one is an error (500). DeleteMessageBatch and the like are actions of their own. Who should be judged by

@@ -12,7 +12,8 @@ with the key as s3:prefix. Unlike IAM:
 
 - It does not know who asks: the policy is everybody's who comes this way. Signatures are for the server.
 - What services do with KMS on a caller's behalf is not seen.
-- It knows S3 in path style, DynamoDB, SQS, CloudWatch Logs, Systems Manager and Secrets Manager.
+- It knows S3 in path style, DynamoDB, SQS, SNS, KMS, CloudWatch Logs, Systems Manager and Secrets
+  Manager.
 """
 import http.client
 import http.server
@@ -79,7 +80,8 @@ def of_dynamodb(action, body, place):
         return [("dynamodb:ListTables", "*", {})]
     if action == "BatchWriteItem":
         return [("dynamodb:BatchWriteItem", arn(table), {}) for table in body["RequestItems"]]
-    key = (body.get("Key") or body.get("Item") or {}).get("pipeline", {}).get("S")
+    key = body.get("Key") or body.get("Item") or {}
+    key = next((key[name]["S"] for name in ("pipeline", "ledger") if name in key), None)
     return [("dynamodb:" + action, arn(body["TableName"]), {"dynamodb:LeadingKeys": [key] if key else []})]
 
 
@@ -95,7 +97,16 @@ def of_json(target, text, place):
         return [("logs:" + action, f"arn:aws:logs:{place}:{ACCOUNT}:log-group:{body['logGroupName']}{stream}", {})]
     if service == "AmazonSSM":
         return [("ssm:" + action, f"arn:aws:ssm:{place}:{ACCOUNT}:parameter/{body['Name'].lstrip('/')}", {})]
+    if service == "TrentService":
+        context = {"kms:EncryptionContext:" + name: [value] for name, value in body.get("EncryptionContext", {}).items()}
+        return [("kms:" + action, body["KeyId"], context)]
     return [("secretsmanager:" + action, f"arn:aws:secretsmanager:{place}:{ACCOUNT}:secret:{body['SecretId']}-AbCdEf", {})]
+
+
+def of_form(text):
+    """SNS's."""
+    words = dict(urllib.parse.parse_qsl(text.decode()))
+    return [("sns:" + words["Action"], words["TopicArn"], {})]
 
 
 class Judge:
@@ -144,8 +155,12 @@ class Judge:
                 place = re.search(r"Credential=[^/]+/\d+/([^/]+)/", self.headers.get("Authorization", "")).group(1)
                 target = self.headers.get("X-Amz-Target")
                 path, _, query = self.path.partition("?")
-                asked = of_json(target, body, place) if target else of_s3(
-                    self.command, path, urllib.parse.parse_qs(query, keep_blank_values=True), self.headers)
+                if target:
+                    asked = of_json(target, body, place)
+                elif (self.headers.get("Content-Type") or "").startswith("application/x-www-form-urlencoded"):
+                    asked = of_form(body)
+                else:
+                    asked = of_s3(self.command, path, urllib.parse.parse_qs(query, keep_blank_values=True), self.headers)
                 for one in asked:
                     if not judge.allows(*one):
                         return self.deny(target)

@@ -43,6 +43,27 @@ static wh_status reach(wh_connection *c, wh_buf *ret_note, wh_error *err) {
   return wh_buf_check(ret_note, err);
 }
 
+static wh_status permits(const wh_connection *c, const wh_use *use, wh_iam_policy *policy,
+                         wh_error *err) {
+  static const char *const keep[] = {"dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem",
+                                     "dynamodb:Query", NULL};
+  static const char *const make[] = {"dynamodb:CreateTable", "dynamodb:DescribeTable", NULL};
+  const wh_dynamodb_ledger_options *o = c->options;
+  if (use->kind != WH_USE_LEDGER) return WH_OK;
+  wh_iam_permit permit = {.place = c->name, .what = "Keep", .actions = keep};
+  wh_iam_place place;
+  wh_str path = wh_arena_printf(policy->arena, "table/%.*s", WH_STR_ARG(o->table));
+  if (!path.data) return wh_fail_memory(err);
+  WH_TRY(wh_aws_place_iam(c, &o->place, NULL, "dynamodb", policy, &place, err));
+  WH_TRY(wh_iam_arn(policy, &place, (wh_str){0}, path, &permit.resource, err));
+  permit.tests[0] = (wh_iam_test){"ForAllValues:StringEquals", "dynamodb:LeadingKeys", o->ledger};
+  WH_TRY(wh_iam_allow(policy, &permit, err));
+  permit.what = "Make";
+  permit.actions = make;
+  permit.tests[0] = (wh_iam_test){0};
+  return wh_iam_allow(policy, &permit, err);
+}
+
 const wh_connector wh_dynamodb_ledger_place = {
     .name = "dynamodb",
     .help = "a ledger in a table of Amazon DynamoDB",
@@ -52,5 +73,6 @@ const wh_connector wh_dynamodb_ledger_place = {
     .open = wh_dynamodb_open,
     .close = wh_dynamodb_close,
     .reach = reach,
+    .permits = permits,
     .reserve_bytes = WH_DYNAMODB_LIBRARY_BYTES,
 };

@@ -1,6 +1,7 @@
 // What IAM has to allow for what is done with the bucket. A listing's permission also decides
 // whether S3 tells that an object is missing (404) or hides it (403): for that it compares
 // s3:prefix with the whole key, and so each key that is asked for has to be listed, too.
+#include "connect/s3/kms_keys.h"
 #include "connect/s3/pattern.h"
 #include "connect/s3/s3.h"
 
@@ -103,18 +104,24 @@ static wh_status key_permit(const permits *p, wh_iam_permit *ret, wh_error *err)
   return wh_iam_arn(p->policy, &place, (wh_str){0}, last, &ret->resource, err);
 }
 
-// The account's own key for S3 allows everybody who may use S3.
+// The account's own key for S3 allows everybody who may use S3. Where objects are encrypted before
+// they leave, whoever does that asks KMS itself, for this bucket.
 static wh_status allow_key(const permits *p, bool writes, wh_error *err) {
   static const char *const decrypt[] = {"kms:Decrypt", NULL};
   static const char *const both[] = {"kms:Decrypt", "kms:GenerateDataKey", NULL};
+  bool is_envelope = p->o->encryption == WH_S3_ENVELOPE;
   if (!p->o->encryption_key.len) return WH_OK;
+  if (is_envelope && !wh_sealed_is_kms_key(p->o->encryption_key)) return WH_OK;
   wh_iam_permit permit = {.place = p->name,
                           .what = writes ? "EncryptionKey" : "DecryptionKey",
                           .actions = writes ? both : decrypt};
   wh_str through =
       wh_arena_printf(p->policy->arena, "s3.%.*s.amazonaws.com", WH_STR_ARG(p->place.region));
   if (!through.data) return wh_fail_memory(err);
-  permit.tests[0] = (wh_iam_test){"StringLike", "kms:ViaService", through};
+  permit.tests[0] =
+      is_envelope
+          ? (wh_iam_test){"StringEquals", "kms:EncryptionContext:" WH_KMS_CONTEXT, p->o->bucket}
+          : (wh_iam_test){"StringLike", "kms:ViaService", through};
   WH_TRY(key_permit(p, &permit, err));
   return wh_iam_allow(p->policy, &permit, err);
 }
@@ -168,6 +175,18 @@ static wh_status write_objects(const permits *p, const wh_use *use, wh_error *er
   return allow_key(p, true, err);
 }
 
+// Parts are put, listed, read and dropped.
+static wh_status keep_rejects(const permits *p, const wh_use *use, wh_error *err) {
+  static const char *const keep[] = {"s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject",
+                                     "s3:PutObject", NULL};
+  wh_s3_patterns found;
+  WH_TRY(find_patterns(p, use, false, &found, err));
+  for (size_t i = 0; i < found.count; i++)
+    WH_TRY(allow(p, "Quarantine", keep, &found.items[i], err));
+  WH_TRY(allow_listing_of(p, use->thing, err));
+  return allow_key(p, true, err);
+}
+
 static wh_status team(const permits *p, const wh_use *use, bool writes, wh_error *err) {
   static const char *const get[] = {"s3:GetObject", NULL};
   static const char *const put[] = {"s3:AbortMultipartUpload", "s3:PutObject", NULL};
@@ -189,6 +208,8 @@ wh_status wh_s3_permits(const wh_connection *c, const wh_use *use, wh_iam_policy
     return read_objects(&p, use, err);
   case WH_USE_WRITE_OBJECTS:
     return write_objects(&p, use, err);
+  case WH_USE_REJECT:
+    return keep_rejects(&p, use, err);
   case WH_USE_TEAM_READS:
     return team(&p, use, false, err);
   case WH_USE_TEAM_WRITES:

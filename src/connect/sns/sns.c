@@ -48,6 +48,15 @@ static void sns_close(wh_connection *c) {
   c->own = NULL;
 }
 
+static wh_status sns_permits(const wh_connection *c, const wh_use *use, wh_iam_policy *policy,
+                             wh_error *err) {
+  static const char *const publish[] = {"sns:Publish", NULL};
+  const wh_sns_options *o = c->options;
+  wh_iam_permit permit = {
+      .place = c->name, .what = "Publish", .actions = publish, .resource = o->topic};
+  return use->kind == WH_USE_TELL ? wh_iam_allow(policy, &permit, err) : WH_OK;
+}
+
 // --- requests ------------------------------------------------------------------------------------
 
 static void begin_form(const wh_connection *c, const char *action, wh_buf *form) {
@@ -144,5 +153,6 @@ const wh_connector wh_connector_sns = {
     .open = sns_open,
     .close = sns_close,
     .reach = sns_reach,
+    .permits = sns_permits,
     .reserve_bytes = WH_SNS_LIBRARY_BYTES,
 };

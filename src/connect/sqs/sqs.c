@@ -79,11 +79,14 @@ static wh_status sqs_permits(const wh_connection *c, const wh_use *use, wh_iam_p
                              wh_error *err) {
   static const char *const receive[] = {"sqs:ChangeMessageVisibility", "sqs:DeleteMessage",
                                         "sqs:GetQueueAttributes", "sqs:ReceiveMessage", NULL};
+  static const char *const send[] = {"sqs:SendMessage", NULL};
   const wh_sqs_options *o = c->options;
-  wh_iam_permit permit = {.place = c->name, .what = "Receive", .actions = receive};
+  bool tells = use->kind == WH_USE_TELL;
+  wh_iam_permit permit = {
+      .place = c->name, .what = tells ? "Send" : "Receive", .actions = tells ? send : receive};
   wh_aws_name name;
   wh_iam_place place;
-  if (use->kind != WH_USE_EVENTS) return WH_OK;
+  if (!tells && use->kind != WH_USE_EVENTS) return WH_OK;
   WH_TRY(parse_name(o, &name, err));
   WH_TRY(wh_aws_place_iam(c, &o->place, &name, "sqs", policy, &place, err));
   WH_TRY(wh_iam_arn(policy, &place, name.account, name.name, &permit.resource, err));

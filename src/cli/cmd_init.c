@@ -49,7 +49,9 @@ static wh_status make_folder(wh_cli *cli, const char *folder, wh_error *err) {
 static wh_status write_files(wh_cli *cli, const char *folder, const wh_template *t, wh_error *err) {
   for (const wh_template_file *f = t->files; f->path; f++) {
     char *path = wh_path_join(&cli->arena, folder, f->path);
-    if (!path) return wh_fail_memory(err);
+    char *parent = path ? wh_path_folder(&cli->arena, path) : NULL;
+    if (!parent) return wh_fail_memory(err);
+    WH_TRY(wh_os_make_path(&cli->os.base, parent, err));
     WH_TRY(wh_os_write_file(&cli->os.base, path, *f->content, false, err));
   }
   return WH_OK;

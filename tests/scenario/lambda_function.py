@@ -221,6 +221,24 @@ def test_what_must_be_remembered_needs_a_ledger():
     assert "publish" in why["errorMessage"] and "ledger: dynamodb:TABLE" in why["errorMessage"], why
 
 
+def test_a_ledger_in_dynamodb_outlives_the_function():
+    p = Place(top="quarantine: lake\nledger: dynamodb:Ledger")
+    for n in range(3):
+        p.put(f"raw/{n}.json", {"a": n})
+    batch = sqs(*((str(n), p.said(f"raw/{n}.json")) for n in range(3)))
+    tap.equal(failures(p.function.invoke(batch)), [])
+    p.function.kill()
+    p.function = Function(p.project.folder, p.server.env())
+    tap.equal(failures(p.function.invoke(batch)), [])
+    p.put("raw/1.json", {"a": 11})
+    tap.equal(failures(p.function.invoke(batch)), [])
+    found = p.s3.list_objects_v2(Bucket=p.bucket, Prefix="clean/")["Contents"]
+    rows = sorted(p.s3.get_object(Bucket=p.bucket, Key=o["Key"])["Body"].read() for o in found)
+    tap.equal(rows, [b"a\n0\n", b"a\n1\n", b"a\n11\n", b"a\n2\n"])
+    shown = p.wherry("runs", "--json").lines()
+    tap.equal([r["status"] for r in shown], ["done"] * 4)
+
+
 def test_what_was_loaded_when_the_time_is_over_stays():
     # The next delivery goes on from there.
     p = Place()

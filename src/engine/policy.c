@@ -1,6 +1,7 @@
 // What an IAM policy must allow: each connector says it of its own places, and the secrets that the
 // configuration refers to are added here.
 #include "engine/engine.h"
+#include "engine/reject_parts.h"
 #include "ledger/manifest.h"
 
 typedef struct asking {
@@ -40,6 +41,16 @@ static wh_status add_tables(const asking *a, const wh_pipeline *p, wh_error *err
 
 static bool holds_objects(const asking *a, wh_str connection) {
   return wh_config_find_connection(a->config, connection)->type->store != NULL;
+}
+
+// Rejected rows, where the store that is read keeps them.
+static wh_status add_quarantine(const asking *a, const wh_pipeline *p, wh_error *err) {
+  wh_str store = a->config->quarantine;
+  if (!store.len || !wh_str_eq(p->from.connection, store)) return WH_OK;
+  wh_use use = {.kind = WH_USE_KEEP_OBJECTS, .who = p->name};
+  use.thing =
+      wh_arena_printf(a->policy->arena, WH_REJECT_STORE_PREFIX "%.*s/**", WH_STR_ARG(p->name));
+  return use.thing.data ? add_use(a, store, &use, err) : wh_fail_memory(err);
 }
 
 static wh_status add_from(const asking *a, const wh_pipeline *p, wh_error *err) {
@@ -163,6 +174,7 @@ static wh_status add_log(const asking *a, wh_error *err) {
 
 static wh_status add_pipeline(asking *a, const wh_pipeline *p, wh_error *err) {
   WH_TRY(add_from(a, p, err));
+  WH_TRY(add_quarantine(a, p, err));
   WH_TRY(add_to(a, p, err));
   wh_use events = {.kind = WH_USE_EVENTS, .who = p->name};
   if (p->when.queue.len) WH_TRY(add_use(a, p->when.queue, &events, err));

@@ -7,8 +7,6 @@
 
 enum { READ_BYTES = 64 * 1024, PART_NAME_MAX = 48 };
 
-#define STORE_PREFIX WH_OWN_PREFIX "quarantine/"
-
 // --- where a folder is ---------------------------------------------------------------------------
 
 typedef struct place {
@@ -18,7 +16,8 @@ typedef struct place {
 } place;
 
 static bool split(wh_str folder, wh_str *ret_store, wh_str *ret_prefix) {
-  const char *hit = memmem(folder.data, folder.len, ":" STORE_PREFIX, sizeof STORE_PREFIX);
+  const char *hit =
+      memmem(folder.data, folder.len, ":" WH_REJECT_STORE_PREFIX, sizeof WH_REJECT_STORE_PREFIX);
   if (!hit) return false;
   *ret_store = wh_str_n(folder.data, (size_t)(hit - folder.data));
   *ret_prefix = wh_str_sub(folder, ret_store->len + 1, folder.len);
@@ -52,7 +51,7 @@ wh_str wh_reject_folder_of(const wh_engine *engine, const wh_pipeline *p, wh_str
                            wh_arena *arena) {
   if (!is_in_store(engine, p))
     return wh_arena_printf(arena, "%.*s/%.*s", WH_STR_ARG(p->name), WH_STR_ARG(run));
-  return wh_arena_printf(arena, "%.*s:" STORE_PREFIX "%.*s/%.*s",
+  return wh_arena_printf(arena, "%.*s:" WH_REJECT_STORE_PREFIX "%.*s/%.*s",
                          WH_STR_ARG(engine->config->quarantine), WH_STR_ARG(p->name),
                          WH_STR_ARG(run));
 }
@@ -362,7 +361,7 @@ wh_status wh_reject_folders(wh_engine *engine, const wh_pipeline *p, wh_reject_f
   if (!is_in_store(engine, p)) return WH_OK;
   wh_connection *c;
   WH_TRY(wh_config_connect(engine->config, engine->config->quarantine, &c, err));
-  wh_str prefix = wh_arena_printf(&arena, STORE_PREFIX "%.*s/", WH_STR_ARG(p->name));
+  wh_str prefix = wh_arena_printf(&arena, WH_REJECT_STORE_PREFIX "%.*s/", WH_STR_ARG(p->name));
   if (!prefix.data) return wh_fail_memory(err);
   v.prefix = prefix.len;
   return c->type->store->list(c, prefix, visit_object, &v, err);

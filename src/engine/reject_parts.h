@@ -12,6 +12,9 @@
 
 #include "engine/engine.h"
 
+// In a store the folders are below this.
+#define WH_REJECT_STORE_PREFIX WH_OWN_PREFIX "quarantine/"
+
 // The name of a run's folder, in the arena; NULL data without memory.
 wh_str wh_reject_folder_of(const wh_engine *engine, const wh_pipeline *pipeline, wh_str run,
                            wh_arena *arena);

@@ -57,10 +57,11 @@ typedef struct wh_cli {
   wh_engine engine;   // after wh_cli_engine
   wh_aws_logs *logs;  // where the log goes to CloudWatch; else NULL
   wh_watcher watcher; // see wh_cli_watch
+  bool is_function;   // of AWS Lambda, which keeps what is written
   wh_exit refused;    // the exit status, after wh_cli_engine returned NULL
   atomic_bool stop;   // what is in hand
   atomic_bool ends;   // for good: somebody asked
-  int wake_fd; // readable once somebody asked us to stop
+  int wake_fd;        // readable once somebody asked us to stop
 } wh_cli;
 
 typedef struct wh_command {

@@ -54,8 +54,9 @@ static wh_engine *open_engine(wh_cli *cli, wh_progress_view *view, wh_error *err
   }
   engine->scratch_disk = true;
   engine->scratch_ledger = !wh_config_ledger_type(cli->config);
-  engine->watcher = wh_progress_watcher(view);
-  engine->watcher.progress = NULL;
+  wh_watcher watcher = wh_progress_watcher(view);
+  watcher.progress = NULL;
+  wh_cli_watch(cli, watcher);
   return engine;
 }
 
@@ -132,7 +133,7 @@ static wh_exit run(wh_cli *cli, const wh_args *args) {
   if (!api)
     return wh_cli_usage(cli, "this is what AWS Lambda starts; there is no AWS_LAMBDA_RUNTIME_API "
                              "here. How to make a function: make lambda");
-  cli->json = true;
+  cli->json = cli->is_function = true;
   cli->color = cli->color_out = false;
   wh_log_setup(WH_LOG_WARN, true, NULL, NULL);
   read_handler(cli);

@@ -1,4 +1,5 @@
-// Where log lines go: to standard error, or to CloudWatch Logs with the numbers of each run.
+// Where log lines go: to standard error, or to CloudWatch Logs with the numbers of each run. What a
+// function of Lambda writes goes there by itself.
 #include "cli/cli.h"
 #include "ledger/run_metrics.h"
 
@@ -43,7 +44,7 @@ static wh_status open_logs(wh_cli *cli, const wh_log_place *log, wh_error *err) 
 wh_status wh_cli_log_open(wh_cli *cli, wh_log_level least, wh_error *err) {
   const wh_log_place *log = &cli->config->log;
   bool json = cli->json || log->to != WH_LOG_TEXT;
-  if (log->to != WH_LOG_CLOUDWATCH) {
+  if (log->to != WH_LOG_CLOUDWATCH || cli->is_function) {
     wh_log_setup(least, json, NULL, NULL);
     return WH_OK;
   }
@@ -72,7 +73,11 @@ static void on_finished(void *context, const wh_run *run) {
   if (w->finished) w->finished(w->context, run);
   WH_CLEAN_BUF wh_buf line;
   wh_buf_init(&line, &cli->mem, 0);
-  if (wh_run_write_metrics(run, &line)) wh_aws_logs_add(cli->logs, wh_buf_str(&line));
+  if (!wh_run_write_metrics(run, &line)) return;
+  if (cli->logs)
+    wh_aws_logs_add(cli->logs, wh_buf_str(&line));
+  else
+    wh_print_json(&line);
 }
 
 static void on_notice(void *context, wh_str pipeline, const char *text) {
@@ -88,7 +93,7 @@ static void on_tick(void *context) {
 void wh_cli_watch(wh_cli *cli, wh_watcher watcher) {
   cli->watcher = watcher;
   cli->engine.watcher = watcher;
-  if (!cli->logs) return;
+  if (cli->config->log.to != WH_LOG_CLOUDWATCH) return;
   cli->engine.watcher = (wh_watcher){.context = cli,
                                      .progress = on_progress,
                                      .finished = on_finished,

@@ -10,11 +10,11 @@ typedef enum wh_use_kind {
   WH_USE_LOAD_ROWS,     // into a table
   WH_USE_READ_OBJECTS,  // that a glob matches
   WH_USE_WRITE_OBJECTS, // that a glob matches, and what publishing them takes
+  WH_USE_KEEP_OBJECTS,  // that a glob matches: put, replace, list, read and remove them
   WH_USE_TEAM_READS,    // by people, with any tool: objects that a glob matches
   WH_USE_TEAM_WRITES,
   WH_USE_EVENTS, // of a queue
   WH_USE_TELL,   // a queue or topic of runs
-  WH_USE_REJECT, // objects that a glob matches: rejected rows, kept, shown and dropped
   WH_USE_LEDGER, // keep one there
 } wh_use_kind;
 

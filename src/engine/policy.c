@@ -54,6 +54,16 @@ static bool holds_objects(const asking *a, wh_str connection) {
   return wh_config_find_connection(a->config, connection)->type->store != NULL;
 }
 
+// Rejected rows, where the store that is read keeps them.
+static wh_status add_quarantine(const asking *a, const wh_pipeline *p, wh_error *err) {
+  wh_str store = a->config->quarantine;
+  if (!store.len || !wh_str_eq(p->from.connection, store)) return WH_OK;
+  wh_use use = {.kind = WH_USE_KEEP_OBJECTS, .who = p->name};
+  use.thing =
+      wh_arena_printf(a->policy->arena, WH_REJECT_STORE_PREFIX "%.*s/**", WH_STR_ARG(p->name));
+  return use.thing.data ? add_use(a, store, &use, err) : wh_fail_memory(err);
+}
+
 static wh_status add_from(const asking *a, const wh_pipeline *p, wh_error *err) {
   if (!holds_objects(a, p->from.connection)) return add_tables(a, p, err);
   wh_use use = {.kind = WH_USE_READ_OBJECTS, .who = p->name, .thing = p->from.thing};
@@ -81,14 +91,6 @@ static wh_status add_told(const asking *a, const wh_pipeline *p, wh_error *err) 
   for (size_t i = 0; i < p->notify_count; i++)
     WH_TRY(add_use(a, p->notify[i].connection, &tell, err));
   return WH_OK;
-}
-
-static wh_status add_rejects(const asking *a, const wh_pipeline *p, wh_error *err) {
-  wh_str store = a->config->quarantine;
-  if (!store.len || !wh_str_eq(p->from.connection, store)) return WH_OK;
-  wh_use use = {.kind = WH_USE_REJECT, .who = p->name};
-  use.thing = wh_arena_printf(a->policy->arena, WH_REJECTS_PREFIX "%.*s/**", WH_STR_ARG(p->name));
-  return use.thing.data ? add_use(a, store, &use, err) : wh_fail_memory(err);
 }
 
 static wh_status add_ledger(const asking *a, wh_error *err) {
@@ -198,9 +200,9 @@ static wh_status add_log(const asking *a, wh_error *err) {
 
 static wh_status add_pipeline(asking *a, const wh_pipeline *p, wh_error *err) {
   WH_TRY(add_from(a, p, err));
+  WH_TRY(add_quarantine(a, p, err));
   WH_TRY(add_to(a, p, err));
   WH_TRY(add_told(a, p, err));
-  WH_TRY(add_rejects(a, p, err));
   wh_use events = {.kind = WH_USE_EVENTS, .who = p->name};
   if (p->when.queue.len) WH_TRY(add_use(a, p->when.queue, &events, err));
   return wh_config_visit_cloud_secrets(a->config, p, add_secret, a, err);

@@ -15,7 +15,7 @@ typedef struct place {
 
 static bool split(wh_str folder, wh_str *ret_store, wh_str *ret_prefix) {
   const char *hit =
-      memmem(folder.data, folder.len, ":" WH_REJECTS_PREFIX, sizeof WH_REJECTS_PREFIX);
+      memmem(folder.data, folder.len, ":" WH_REJECT_STORE_PREFIX, sizeof WH_REJECT_STORE_PREFIX);
   if (!hit) return false;
   *ret_store = wh_str_n(folder.data, (size_t)(hit - folder.data));
   *ret_prefix = wh_str_sub(folder, ret_store->len + 1, folder.len);
@@ -49,7 +49,7 @@ wh_str wh_reject_folder_of(const wh_engine *engine, const wh_pipeline *p, wh_str
                            wh_arena *arena) {
   if (!is_in_store(engine, p))
     return wh_arena_printf(arena, "%.*s/%.*s", WH_STR_ARG(p->name), WH_STR_ARG(run));
-  return wh_arena_printf(arena, "%.*s:" WH_REJECTS_PREFIX "%.*s/%.*s",
+  return wh_arena_printf(arena, "%.*s:" WH_REJECT_STORE_PREFIX "%.*s/%.*s",
                          WH_STR_ARG(engine->config->quarantine), WH_STR_ARG(p->name),
                          WH_STR_ARG(run));
 }
@@ -359,7 +359,7 @@ wh_status wh_reject_folders(wh_engine *engine, const wh_pipeline *p, wh_reject_f
   if (!is_in_store(engine, p)) return WH_OK;
   wh_connection *c;
   WH_TRY(wh_config_connect(engine->config, engine->config->quarantine, &c, err));
-  wh_str prefix = wh_arena_printf(&arena, WH_REJECTS_PREFIX "%.*s/", WH_STR_ARG(p->name));
+  wh_str prefix = wh_arena_printf(&arena, WH_REJECT_STORE_PREFIX "%.*s/", WH_STR_ARG(p->name));
   if (!prefix.data) return wh_fail_memory(err);
   v.prefix = prefix.len;
   return c->type->store->list(c, prefix, visit_object, &v, err);

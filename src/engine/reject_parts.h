@@ -13,7 +13,8 @@
 #include "connect/store.h"
 #include "engine/engine.h"
 
-#define WH_REJECTS_PREFIX WH_OWN_PREFIX "quarantine/"
+// In a store the folders are below this.
+#define WH_REJECT_STORE_PREFIX WH_OWN_PREFIX "quarantine/"
 
 // The name of a run's folder, in the arena; NULL data without memory.
 wh_str wh_reject_folder_of(const wh_engine *engine, const wh_pipeline *pipeline, wh_str run,

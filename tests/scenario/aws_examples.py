@@ -36,15 +36,15 @@ def postgres():
     return started["postgres"]
 
 
-def example(name, bucket, **replaced):
+def example(name, **replaced):
     """A project with the example's files, in which what is another here is replaced."""
     folder = tap.folder()
     for file in ("wherry.yaml", "wherry.prod.yaml"):
         text = (tap.ROOT / "examples" / name / file).read_text()
         if file == "wherry.prod.yaml":
-            for old, new in {f"acme-{name.split('-')[0]}": bucket, f"acme-{name.split('-')[-1]}": bucket, **replaced}.items():
+            for old, new in replaced.items():
+                assert old in text, f"{old} is not in {text}"
                 text = text.replace(old, new)
-            assert bucket in text, text
         (folder / file).write_text(text)
     p = Project.__new__(Project)
     p.folder = folder
@@ -87,10 +87,10 @@ class OrderStatus:
         self.table = "orders_" + str(seed)
         ssm.put_parameter(Name="/order-status/website-password", Value=db.PASSWORD, Type="SecureString", Overwrite=True)
         ssm.put_parameter(Name="/order-status/postcode-proof", Value="5e" * 32, Type="SecureString", Overwrite=True)
-        replaced = {"database: website": f"database: {db.database}\n    port: {db.port}\n    tls: off",
+        replaced = {"acme-orders": self.name, "database: website": f"database: {db.database}\n    port: {db.port}\n    tls: off",
                     f"arn:aws:sns:eu-west-1:{ACCOUNT}:orders-published": topic,
                     f"arn:aws:sqs:eu-west-1:{ACCOUNT}:orders-arrivals": queue_arn}
-        self.office, self.site = (example("order-status", self.name, **replaced) for _ in range(2))
+        self.office, self.site = (example("order-status", **replaced) for _ in range(2))
         for p in (self.office, self.site):
             path = p.folder / "wherry.yaml"
             path.write_text(path.read_text().replace("website:orders", f"website:{self.table}"))
@@ -166,8 +166,8 @@ class Employees:
         self.s3.put_bucket_notification_configuration(Bucket=self.name, NotificationConfiguration={"QueueConfigurations": [
             {"QueueArn": self.queue_arn, "Events": ["s3:ObjectCreated:*"]}]})
         self.group = f"/wherry/{self.name}"
-        self.project = example("employees", self.name, **{
-            "/wherry/employees": self.group, f"arn:aws:sqs:eu-west-1:{ACCOUNT}:employees": self.queue_arn})
+        self.project = example("employees", **{
+            "acme-employees": self.name, "/wherry/employees": self.group, f"arn:aws:sqs:eu-west-1:{ACCOUNT}:employees": self.queue_arn})
         self.table = f"Employees-{seed}"
         path = self.project.folder / "wherry.yaml"
         path.write_text(path.read_text().replace("staff:Employees", f"staff:{self.table}"))

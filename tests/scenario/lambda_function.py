@@ -128,6 +128,18 @@ def test_events_of_every_service():
     tap.equal(p.function.stop(), 0)
 
 
+def test_the_log_is_lambdas():
+    """`log: cloudwatch` in Lambda: a run's numbers are metrics, in what the function prints and nowhere else"""
+    p = Place(top="quarantine: lake\nlog: cloudwatch")
+    p.put("in/a.json", {"emp_id": 1, "name": "a"})
+    tap.equal(p.function.invoke(s3(p.bucket, "in/a.json"))[0], "response")
+    tap.equal(p.function.stop(), 0)
+    lines = [json.loads(line) for line in p.function.log.splitlines() if line.startswith("{")]
+    found = [line for line in lines if "_aws" in line]
+    tap.equal([(line["Pipeline"], line["rows_written"], line["failed"]) for line in found], [("load", 1, 0)])
+    tap.equal(p.server.client("logs").describe_log_groups()["logGroups"], [])
+
+
 def test_messages_that_fail_are_named():
     p = Place()
     p.put("in/good.json", {"emp_id": 1, "name": "a"})

@@ -120,8 +120,8 @@ class User:
         assert self.judge.denied, "it was not the policy that denied it"
 
 
-def run_as(user, project, *args):
-    result = project.wherry("run", *args, env=user.env)
+def run_as(user, project, *args, code=0):
+    result = project.wherry("run", *args, env=user.env, code=code)
     denied = [one for one in user.judge.denied if one != ("dynamodb:ListTables", "*")]  # for a hint, where it may
     assert not denied, f"{denied}\n{result}"
     return user
@@ -266,6 +266,21 @@ def test_append_to_dynamodb():
     make_table("History")
     s.client("s3").put_object(Bucket="acme-lake", Key="prod/inbound/hr/b.json", Body=b'[{"emp_id":1,"name":"a"}]')
     run_as(User(s, policy(p, "history")), p, "history")
+    s.admit()
+    tap.equal(s.client("dynamodb").scan(TableName="History")["Count"], 1)
+
+
+def test_quarantine_in_the_lake():
+    """Rejected rows are kept beside what is read, by a user who may keep only this pipeline's there"""
+    s, _ = fresh()
+    p = project_of("history")
+    p.config("quarantine: lake\n" + (p.folder / "wherry.yaml").read_text().replace(
+        "    to: staff:History", "    expect: { name: [not_null] }\n    to: staff:History"))
+    make_table("History")
+    s.client("s3").put_object(Bucket="acme-lake", Key="prod/inbound/hr/b.json", Body=b'[{"emp_id":1},{"emp_id":2,"name":"b"}]')
+    user = run_as(User(s, policy(p, "history")), p, "history", code=3)
+    user.check_denied("s3", "put_object", Bucket="acme-lake", Key="prod/_wherry/quarantine/other/x/part-1.ndjson", Body=b"x")
+    user.check_denied("s3", "put_object", Bucket="acme-lake", Key="prod/_wherry/attempts/x", Body=b"x")
     s.admit()
     tap.equal(s.client("dynamodb").scan(TableName="History")["Count"], 1)
 

@@ -175,14 +175,20 @@ static wh_status write_objects(const permits *p, const wh_use *use, wh_error *er
   return allow_key(p, true, err);
 }
 
-// Parts are put, listed, read and dropped.
-static wh_status keep_rejects(const permits *p, const wh_use *use, wh_error *err) {
+static wh_status keep_objects(const permits *p, const wh_use *use, wh_error *err) {
   static const char *const keep[] = {"s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject",
-                                     "s3:PutObject", NULL};
+                                     "s3:GetObjectVersion",     "s3:PutObject",    NULL};
+  static const char *const keep_tagged[] = {"s3:AbortMultipartUpload",
+                                            "s3:DeleteObject",
+                                            "s3:GetObject",
+                                            "s3:GetObjectVersion",
+                                            "s3:PutObject",
+                                            "s3:PutObjectTagging",
+                                            NULL};
   wh_s3_patterns found;
   WH_TRY(find_patterns(p, use, false, &found, err));
   for (size_t i = 0; i < found.count; i++)
-    WH_TRY(allow(p, "Quarantine", keep, &found.items[i], err));
+    WH_TRY(allow(p, "KeepObjects", p->o->tags.count ? keep_tagged : keep, &found.items[i], err));
   WH_TRY(allow_listing_of(p, use->thing, err));
   return allow_key(p, true, err);
 }
@@ -208,8 +214,8 @@ wh_status wh_s3_permits(const wh_connection *c, const wh_use *use, wh_iam_policy
     return read_objects(&p, use, err);
   case WH_USE_WRITE_OBJECTS:
     return write_objects(&p, use, err);
-  case WH_USE_REJECT:
-    return keep_rejects(&p, use, err);
+  case WH_USE_KEEP_OBJECTS:
+    return keep_objects(&p, use, err);
   case WH_USE_TEAM_READS:
     return team(&p, use, false, err);
   case WH_USE_TEAM_WRITES:

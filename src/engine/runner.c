@@ -66,7 +66,9 @@ static wh_status after_failure(wh_engine *engine, const wh_run_request *r, wh_st
   if (status == WH_ERR_CHANGED) return take_newer_version(engine, r, arena, err);
   bool dead;
   wh_ledger *ledger = engine->ledger;
-  uint32_t attempts = will_pass(status) ? UINT32_MAX : (uint32_t)r->pipeline->attempts;
+  uint32_t attempts = engine->scratch_ledger ? 1
+                      : will_pass(status)    ? UINT32_MAX
+                                             : (uint32_t)r->pipeline->attempts;
   return ledger->type->fail(ledger, r->lease, r->work->id, attempts, *r->ret_final,
                             retry_delay_us(r->work->attempts), wh_str_of(why->text), &dead, err);
 }

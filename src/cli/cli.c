@@ -174,5 +174,10 @@ wh_engine *wh_cli_engine(wh_cli *cli) {
                             .ledger = cli->ledger,
                             .stop = &cli->stop,
                             .wake_fd = cli->wake_fd};
+  if (wh_cli_log_open(cli, wh_log_enabled(WH_LOG_DEBUG) ? WH_LOG_DEBUG : WH_LOG_WARN, &err) !=
+      WH_OK) {
+    cli->refused = wh_cli_fail(cli, &err);
+    return NULL;
+  }
   return &cli->engine;
 }

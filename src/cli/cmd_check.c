@@ -35,11 +35,10 @@ static void print_reached(wh_cli *cli, wh_str name, bool ok, wh_str text) {
   if (!line.failed) wh_print_json(&line);
 }
 
-static bool reach(wh_cli *cli, wh_str name, const wh_connector *type, wh_connection *c,
-                  wh_status status, wh_error *err) {
+static bool reach(wh_cli *cli, wh_str name, wh_connection *c, wh_status status, wh_error *err) {
   WH_CLEAN_BUF wh_buf note;
   wh_buf_init(&note, &cli->mem, 0);
-  if (status == WH_OK && type->reach) status = type->reach(c, &note, err);
+  if (status == WH_OK && c->type->reach) status = c->type->reach(c, &note, err);
   bool ok = status == WH_OK;
   print_reached(cli, name, ok, ok ? wh_buf_str(&note) : wh_str_of(err->text));
   return ok;
@@ -49,7 +48,7 @@ static bool reach_connection(wh_cli *cli, const wh_connection_info *info) {
   wh_error err = {0};
   wh_connection *c = NULL;
   wh_status status = wh_config_connect(cli->config, info->name, &c, &err);
-  return reach(cli, info->name, info->type, c, status, &err);
+  return reach(cli, info->name, c, status, &err);
 }
 
 // Where it is on a server.
@@ -60,7 +59,24 @@ static bool reach_ledger(wh_cli *cli) {
   wh_connection *c = NULL;
   int64_t lease_us;
   wh_status status = wh_config_ledger(cli->config, &c, &lease_us, &err);
-  return reach(cli, WH_STR("ledger"), type, c, status, &err);
+  return reach(cli, WH_STR("ledger"), c, status, &err);
+}
+
+// Whether its table fits, where there is one already.
+static bool reach_catalog(wh_cli *cli) {
+  if (!cli->config->catalog.node) return true;
+  wh_engine engine = {.os = &cli->os.base, .mem = &cli->mem, .config = cli->config};
+  wh_catalog_plan plan = {0};
+  wh_error err = {0};
+  wh_status status = wh_engine_plan_catalog(&engine, &cli->arena, &plan, &err);
+  if (status == WH_OK && plan.exists && !plan.fits)
+    status = wh_fail(&err, WH_ERR_REFUSED, "the table does not fit. Look: wherry plan");
+  bool ok = status == WH_OK;
+  print_reached(cli, WH_STR("catalog"), ok,
+                !ok           ? wh_str_of(err.text)
+                : plan.exists ? WH_STR("the table is there and fits")
+                              : WH_STR("the table does not exist yet; it will be created"));
+  return ok;
 }
 
 static wh_exit check(wh_cli *cli, const wh_args *args) {
@@ -79,6 +95,7 @@ static wh_exit check(wh_cli *cli, const wh_args *args) {
       if (!reach_connection(cli, wh_config_connection_info(cli->config, i))) reached = false;
     }
     if (!reach_ledger(cli)) reached = false;
+    if (!reach_catalog(cli)) reached = false;
   }
   fflush(stdout); // what was reached stands above what is said of it
   if (!reached) return WH_EXIT_FAILED;

@@ -129,6 +129,15 @@ static void print_stays(const wh_plan *plan) {
   putchar('\n');
 }
 
+static void print_tells(const wh_cli *cli, const wh_pipeline *p) {
+  for (size_t i = 0; i < p->notify_count; i++) {
+    WH_CLEAN_BUF wh_buf text;
+    wh_buf_init(&text, cli->arena.mem, 0);
+    if (wh_notify_describe(&p->notify[i], &text))
+      printf("  %-9s %.*s\n", i ? "" : "tells", (int)text.len, text.data);
+  }
+}
+
 static void print_plan(const wh_cli *cli, const wh_plan *plan, wh_arena *arena) {
   const wh_pipeline *p = plan->pipeline;
   const char *bold = cli->color_out ? "\033[1m" : "", *plain = cli->color_out ? "\033[0m" : "";
@@ -162,6 +171,7 @@ static void print_plan(const wh_cli *cli, const wh_plan *plan, wh_arena *arena) 
   print_stays(plan);
   print_deletes(plan);
   if (plan->to_rows) print_target(plan);
+  print_tells(cli, p);
 }
 
 // --- for machines ------------------------------------------------------------------------------
@@ -218,6 +228,11 @@ static void write_json(const wh_plan *plan, wh_buf *out) {
                   plan->target_exists ? "true" : "false", plan->target_fits ? "true" : "false");
     add_text(out, "target", plan->target_text);
   }
+  for (size_t i = 0; i < plan->pipeline->notify_count; i++) {
+    wh_buf_add_c(out, i ? "," : ",\"tells\":[");
+    wh_buf_add_json(out, plan->pipeline->notify[i].connection);
+  }
+  if (plan->pipeline->notify_count) wh_buf_add_char(out, ']');
   wh_buf_add_char(out, '}');
 }
 
@@ -334,6 +349,46 @@ static wh_exit plan_any(wh_cli *cli, const wh_pipeline *p, crossing_list *list, 
   return worst;
 }
 
+static void print_catalog(const wh_cli *cli, wh_str address, const wh_catalog_plan *plan) {
+  const char *bold = cli->color_out ? "\033[1m" : "", *plain = cli->color_out ? "\033[0m" : "";
+  printf("%scatalog%s   every object that is published -> %.*s\n", bold, plain,
+         WH_STR_ARG(address));
+  if (!plan->exists)
+    puts("  target    does not exist; will be created:");
+  else
+    puts(plan->fits ? "  target    exists and fits" : "  target    exists and does not fit:");
+  if (!plan->exists || !plan->fits) print_indented(plan->text);
+}
+
+static void print_catalog_json(wh_cli *cli, wh_str address, const wh_catalog_plan *plan) {
+  WH_CLEAN_BUF wh_buf line;
+  wh_buf_init(&line, &cli->mem, 0);
+  wh_buf_add_c(&line, "{\"catalog\":");
+  wh_buf_add_json(&line, address);
+  wh_buf_printf(&line, ",\"target_exists\":%s,\"target_fits\":%s,\"target\":",
+                plan->exists ? "true" : "false", plan->fits ? "true" : "false");
+  wh_buf_add_json(&line, plan->text);
+  wh_buf_add_char(&line, '}');
+  if (!line.failed) wh_print_json(&line);
+}
+
+static wh_exit plan_catalog(wh_cli *cli, bool *ret_fits) {
+  const wh_address *catalog = &cli->config->catalog;
+  wh_catalog_plan plan;
+  wh_error err = {0};
+  if (!catalog->node) return WH_EXIT_DONE;
+  if (wh_engine_plan_catalog(&cli->engine, &cli->arena, &plan, &err) != WH_OK) {
+    wh_error_prefix(&err, "catalog: ");
+    return wh_cli_fail(cli, &err);
+  }
+  if (cli->json)
+    print_catalog_json(cli, catalog->node->text, &plan);
+  else
+    print_catalog(cli, catalog->node->text, &plan);
+  if (plan.exists && !plan.fits) *ret_fits = false;
+  return WH_EXIT_DONE;
+}
+
 static wh_exit plan(wh_cli *cli, const wh_args *args) {
   wh_engine *engine = wh_cli_engine(cli);
   if (!engine) return cli->refused;
@@ -357,6 +412,7 @@ static wh_exit plan(wh_cli *cli, const wh_args *args) {
     wh_exit exit = plan_any(cli, p, list, &fits, &unknown);
     if (exit != WH_EXIT_DONE) worst = exit;
   }
+  if (worst == WH_EXIT_DONE && !args->count) worst = plan_catalog(cli, &fits);
   if (worst != WH_EXIT_DONE) return worst;
   if (list) {
     if (list->too_many)

@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 #include "cli/format.h"
+#include "cli/outbox.h"
 #include "cli/progress.h"
 
 #include <stdlib.h>
@@ -196,7 +197,7 @@ static wh_exit list(wh_cli *cli, wh_str pipeline) {
 static wh_exit replay(wh_cli *cli, const wh_pipeline *p) {
   wh_progress_view view;
   wh_progress_init(&view, cli);
-  cli->engine.watcher = wh_progress_watcher(&view);
+  wh_cli_watch(cli, wh_progress_watcher(&view));
   wh_run_totals totals = {0};
   wh_error err = {0};
   uint64_t revived = 0;
@@ -210,8 +211,10 @@ static wh_exit replay(wh_cli *cli, const wh_pipeline *p) {
   wh_progress_end(&view);
   if (status != WH_OK) return wh_cli_fail(cli, &err);
   if (totals.runs == 0) wh_say(cli, "%.*s has nothing to replay.", WH_STR_ARG(p->name));
-  if (totals.failed) return WH_EXIT_FAILED;
-  return totals.rows_quarantined ? WH_EXIT_QUARANTINED : WH_EXIT_DONE;
+  wh_exit ended = totals.failed             ? WH_EXIT_FAILED
+                  : totals.rows_quarantined ? WH_EXIT_QUARANTINED
+                                            : WH_EXIT_DONE;
+  return wh_cli_deliver(cli, ended);
 }
 
 typedef struct dead_letters {

@@ -1,4 +1,5 @@
 #include "cli/format.h"
+#include "cli/outbox.h"
 #include "cli/progress.h"
 #include "data/temporal.h"
 
@@ -67,15 +68,17 @@ static wh_exit run(wh_cli *cli, const wh_args *args) {
   if (!engine) return cli->refused;
   wh_progress_view view;
   wh_progress_init(&view, cli);
-  engine->watcher = wh_progress_watcher(&view);
+  wh_cli_watch(cli, wh_progress_watcher(&view));
   wh_run_totals totals = {0};
   wh_error err = {0};
   wh_status status = wh_engine_run(engine, args->words, args->count, &options, &totals, &err);
   wh_progress_end(&view);
   if (status != WH_OK) return wh_cli_fail(cli, &err);
   say_next(cli, &totals);
-  if (totals.failed) return WH_EXIT_FAILED;
-  return totals.rows_quarantined ? WH_EXIT_QUARANTINED : WH_EXIT_DONE;
+  wh_exit ended = totals.failed             ? WH_EXIT_FAILED
+                  : totals.rows_quarantined ? WH_EXIT_QUARANTINED
+                                            : WH_EXIT_DONE;
+  return wh_cli_deliver(cli, ended);
 }
 
 const wh_command wh_cmd_run = {

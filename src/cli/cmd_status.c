@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 #include "cli/format.h"
+#include "cli/outbox.h"
 #include "cli/status.h"
 #include "ledger/receipt.h"
 
@@ -159,13 +160,17 @@ static void print_health_json(wh_cli *cli, const health *h) {
 }
 
 // The one thing most worth doing.
-static void say_what_to_do(wh_cli *cli, const health *all, size_t count) {
+static void say_what_to_do(wh_cli *cli, const health *all, size_t count, bool untold) {
   for (size_t i = 0; i < count; i++) {
     if (all[i].stats.dead) {
       wh_say_next(cli, "mend what it says, then: wherry quarantine replay %.*s",
                   WH_STR_ARG(all[i].pipeline->name));
       return;
     }
+  }
+  if (untold) {
+    wh_say_next(cli, "mend what it says, then: wherry run");
+    return;
   }
   for (size_t i = 0; i < count; i++) {
     if (all[i].stats.quarantined_rows) {
@@ -206,10 +211,12 @@ static wh_exit status(wh_cli *cli, const wh_args *args) {
       print_health(cli, &all[i], width, now);
     failed = failed || strcmp(all[i].word, "failed") == 0;
   }
+  bool untold;
+  if (wh_status_outbox(cli, width, now, &untold, &err) != WH_OK) return wh_cli_fail(cli, &err);
   if (wh_status_services(cli, width, now, &err) != WH_OK) return wh_cli_fail(cli, &err);
   fflush(stdout);
-  say_what_to_do(cli, all, count);
-  return failed ? WH_EXIT_FAILED : WH_EXIT_DONE;
+  say_what_to_do(cli, all, count, untold);
+  return failed || untold ? WH_EXIT_FAILED : WH_EXIT_DONE;
 }
 
 const wh_command wh_cmd_status = {

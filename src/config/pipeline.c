@@ -1,12 +1,11 @@
 #include "config/private.h"
 
-#include "config/template.h"
 #include "connect/range_split.h"
 
 enum { ATTEMPTS_MAX = 100, CHUNK_MAX = 100000000 };
 
 typedef struct pipeline_words {
-  const wh_node *when, *read, *steps, *columns, *expect, *write;
+  const wh_node *when, *read, *steps, *columns, *expect, *write, *notify;
   wh_str from, to;
   bool raw;
   int64_t attempts, batch, chunk;
@@ -92,6 +91,11 @@ const wh_option wh_pipeline_options[] = {
      .choices = begin_choices,
      .def = "all",
      .help = "whether objects that are there at first sight count"},
+    {.name = "notify",
+     .type = WH_OPTION_NODE,
+     .offset = offsetof(pipeline_words, notify),
+     .shape = "topic, or { to: topic, on: [done, failed, quarantined] }",
+     .help = "connections to topics or queues that are told of its runs"},
     {0}};
 
 // `read` as it is written.
@@ -593,6 +597,7 @@ static void load_pipeline(wh_loader *l, wh_pipeline *p, const wh_node *key, cons
   p->chunk_rows = c.words.chunk;
   p->begin_now = c.words.begin == 1;
   wh_load_when(l, c.words.when, wh_load_owner(l, "%s: when", c.owner), &p->when);
+  wh_load_notify(l, p, c.words.notify, wh_load_owner(l, "%s: notify", c.owner));
   load_read(&c);
   load_write(&c);
   check_from(&c);

@@ -20,6 +20,9 @@ static const shape shapes[] = {
     {wh_top_options, "connections", NAMED("connection")},
     {wh_top_options, "masks", NAMED("mask")},
     {wh_top_options, "pipelines", NAMED("pipeline")},
+    {wh_top_options, "teams", NAMED("team")},
+    {wh_top_options, "log",
+     "{\"anyOf\":[{\"enum\":[\"text\",\"json\",\"cloudwatch\"]}," REF("log") "]}"},
     {wh_top_options, "serve", REF("serve")},
     {wh_top_options, "ledger",
      "{\"anyOf\":[{\"type\":\"string\",\"pattern\":\"^(postgres(ql)?://|dynamodb:)\"}," REF(
@@ -32,6 +35,9 @@ static const shape shapes[] = {
     {wh_pipeline_options, "columns",
      "{\"anyOf\":[{\"const\":\"all\"},{\"type\":\"object\",\"additionalProperties\":"
      "{\"anyOf\":[" TEXT "," REF("column") "]}}]}"},
+    {wh_pipeline_options, "notify",
+     "{\"anyOf\":[" TEXT "," REF("notify") ",{\"type\":\"array\",\"items\":{\"anyOf\":[" TEXT
+                                           "," REF("notify") "]}}]}"},
     {wh_pipeline_options, "expect", "{\"type\":\"object\"}"},
     {wh_serve_options, "tls", REF("tls")},
     {wh_serve_options, "lookups", NAMED("lookup")},

@@ -92,10 +92,27 @@ static wh_status read_event_bridge(reader *r, const json_t *event) {
   return add_event(r, &found);
 }
 
+// What another Wherry tells. Its keys are as they are.
+static wh_status read_notice(reader *r, const json_t *notice) {
+  json_int_t version = json_integer_value(json_object_get(notice, WH_NOTICE_FORM));
+  if (version != WH_NOTICE_VERSION) {
+    return wh_fail(r->err, WH_ERR_DATA,
+                   "a newer wherry sent this message (version %lld; this one knows %d)",
+                   (long long)version, WH_NOTICE_VERSION);
+  }
+  const json_t *object = json_object_get(notice, "object");
+  wh_object_event event = {.bucket = wh_json_text(object, "bucket"),
+                           .key = wh_json_text(object, "key"),
+                           .version = wh_json_text(object, "version")};
+  if (event.bucket.len && event.key.len) return add_event(r, &event);
+  r->ignored++;
+  return WH_OK;
+}
+
 static wh_status unknown(reader *r, const char *what) {
   return wh_fail(r->err, WH_ERR_DATA,
                  "%s is no event of an object: neither a notification of S3, nor one in a message "
-                 "of SNS, nor an event of EventBridge",
+                 "of SNS, nor an event of EventBridge, nor what a Wherry tells",
                  what);
 }
 
@@ -122,6 +139,7 @@ static wh_status read_document(reader *r, const json_t *root, int depth) {
   if (wh_str_is(wh_json_text(root, "Type"), "Notification") && json_object_get(root, "TopicArn"))
     return read_message(r, wh_json_text(root, "Message"), depth + 1);
   if (wh_str_is(wh_json_text(root, "source"), "aws.s3")) return read_event_bridge(r, root);
+  if (json_is_integer(json_object_get(root, WH_NOTICE_FORM))) return read_notice(r, root);
   return unknown(r, "the message");
 }
 

@@ -1,6 +1,7 @@
 // What services say of objects: that one was made, removed or changed. These are notifications of
 // S3 [1], as they come through SNS [2] (wrapped, or raw), from EventBridge [3], or in the events
-// that Lambda hands to a function [4]. Bytes in, names out; nobody is asked.
+// that Lambda hands to a function [4]; and what another Wherry tells of its runs (engine/notice.h).
+// Bytes in, names out; nobody is asked.
 //
 // Nothing in them is trusted: whoever may send to the queue can say anything. An event only says
 // where to look. Its `sequencer` and times are passed over: what is newer, the rows' versions say.
@@ -20,6 +21,11 @@ enum {
   WH_OBJECT_EVENTS_MAX = 10000,        // in one message
 };
 
+// What Wherry tells has this member, the version of its form. It grows when a reader that does not
+// know it would go wrong.
+#define WH_NOTICE_FORM "wherry"
+enum { WH_NOTICE_VERSION = 1 };
+
 typedef struct wh_object_event {
   wh_str bucket;
   wh_str key;     // decoded; not checked (wh_key_check)
@@ -30,7 +36,8 @@ typedef struct wh_object_event {
 typedef struct wh_object_events {
   const wh_object_event *items; // objects that were made
   size_t count;
-  size_t ignored; // records that say anything else: removed, restored, a test event
+  size_t ignored; // records that say anything else: removed, restored, a test event, a run that
+                  // published no object in a bucket
 } wh_object_events;
 
 // Strings live in the arena. WH_ERR_DATA: it is none of the above, or a record lacks its bucket or

@@ -15,6 +15,9 @@
 #ifdef WHERRY_S3
 #include "connect/s3/s3.h"
 #endif
+#ifdef WHERRY_SNS
+#include "connect/sns/sns.h"
+#endif
 #include "connect/sqlite/sqlite.h"
 #ifdef WHERRY_SQLSERVER
 #include "connect/sqlserver/sqlserver.h"
@@ -39,6 +42,9 @@ const wh_connector *const wh_connectors[] = {
 #endif
 #ifdef WHERRY_S3
     &wh_connector_s3,
+#endif
+#ifdef WHERRY_SNS
+    &wh_connector_sns,
 #endif
     &wh_connector_sqlite,
 #ifdef WHERRY_SQLSERVER

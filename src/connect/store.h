@@ -93,6 +93,9 @@ typedef struct wh_store_type {
   // Whether an object of a bucket, as queues announce it, is in this store; then its key here is a
   // view of `key`. Asks nobody. NULL: no queue speaks of its objects.
   bool (*announced)(wh_connection *c, wh_str bucket, wh_str key, wh_str *ret_key);
+  // The other way round: the bucket, and the key there in the arena; without data: no memory. NULL
+  // where `announced` is.
+  wh_str (*located)(wh_connection *c, wh_str key, wh_arena *arena, wh_str *ret_bucket);
 } wh_store_type;
 
 // Refuses keys that break the rules above, naming the rule: WH_ERR_USAGE, or WH_ERR_LIMIT for one
@@ -114,3 +117,6 @@ bool wh_glob_match(wh_str pattern, wh_str key);
 bool wh_glob_may_match_below(wh_str pattern, wh_str folder);
 // The part of a pattern before its first wildcard: what to list.
 wh_str wh_glob_prefix(wh_str pattern);
+// The position behind the ']' of a class that opens at `at`, or 0 when it is never closed within
+// its part ('[' then stands for itself). A ']' right behind the opening is a member.
+size_t wh_glob_class_end(wh_str pattern, size_t at);

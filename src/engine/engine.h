@@ -104,6 +104,32 @@ wh_status wh_engine_next_due(wh_engine *engine, const wh_pipeline *pipeline, int
 // The service: schedules and events, until *engine->stop. Returns when work in hand is finished.
 wh_status wh_engine_serve(wh_engine *engine, const wh_str *names, size_t count, wh_error *err);
 
+// --- telling others (notify) -------------------------------------------------------------------
+
+typedef struct wh_delivered {
+  uint64_t sent;
+  uint64_t failed; // tries that failed for a reason that a person has to mend
+  bool paused;     // something could not be delivered for now
+  int64_t next_us; // when there is something again; INT64_MAX: nothing waits
+} wh_delivered;
+
+// Whether the configuration tells anybody of anything, or has a catalogue.
+bool wh_engine_tells(const wh_engine *engine);
+// Delivers what waits in the ledger's outbox for those whom the configuration names, for at most
+// about limit_us. `revive`: also what is given up, and what waits for a retry. Who delivers
+// elsewhere meanwhile is left alone (WH_OK). What fails stays, and is told by the ledger's
+// `outbox`.
+wh_status wh_engine_deliver(wh_engine *engine, bool revive, int64_t limit_us, wh_delivered *ret,
+                            wh_error *err);
+
+typedef struct wh_catalog_plan {
+  bool exists, fits;
+  wh_str text; // DDL, or the difference
+} wh_catalog_plan;
+// What is at config->catalog, which is given. Changes nothing.
+wh_status wh_engine_plan_catalog(wh_engine *engine, wh_arena *arena, wh_catalog_plan *ret,
+                                 wh_error *err);
+
 // --- looking -----------------------------------------------------------------------------------
 
 typedef struct wh_plan_column {
@@ -147,6 +173,17 @@ wh_status wh_engine_plan(wh_engine *engine, const wh_pipeline *pipeline, wh_aren
 // (connect/grants.h). `user` gets it; empty: whoever the connection logs in as.
 wh_status wh_engine_grants(wh_config *config, wh_str connection, wh_str user, wh_arena *arena,
                            wh_grant_visit visit, void *context, wh_error *err);
+
+// What an IAM policy must allow for pipelines to run (connect/permits.h), or for a team to use its
+// objects. Asks nobody.
+typedef struct wh_policy_request {
+  const wh_pipeline *const *pipelines; // when there is no team; none: all, and the lookup pages
+  size_t count;
+  const wh_team *team;
+} wh_policy_request;
+// Adds to `policy`, which is then finished.
+wh_status wh_engine_policy(wh_config *config, const wh_policy_request *request,
+                           wh_iam_policy *policy, wh_error *err);
 
 // --- quarantine --------------------------------------------------------------------------------
 

@@ -101,6 +101,17 @@ static wh_status add_loading(needs *n, const wh_pipeline *p, wh_error *err) {
   return add_need(n, &need, err);
 }
 
+static wh_status add_catalogue(needs *n, wh_error *err) {
+  const wh_address *catalog = &n->config->catalog;
+  if (!catalog->node || !wh_str_eq(catalog->connection, n->connection)) return WH_OK;
+  wh_need need = {.who = WH_STR("catalog"),
+                  .loads = true,
+                  .table = catalog->thing,
+                  .mode = WH_WRITE_UPSERT,
+                  .has_key = true};
+  return add_need(n, &need, err);
+}
+
 static wh_status add_lookup(needs *n, const wh_lookup *l, wh_error *err) {
   if (!wh_str_eq(l->from.connection, n->connection)) return WH_OK;
   wh_str *columns = WH_NEW_ARRAY(n->arena, 1 + l->proof_count + l->show.count, wh_str);
@@ -124,7 +135,7 @@ static wh_status collect(needs *n, wh_error *err) {
   }
   for (size_t i = 0; i < config->serve.lookup_count; i++)
     WH_TRY(add_lookup(n, &config->serve.lookups[i], err));
-  return WH_OK;
+  return add_catalogue(n, err);
 }
 
 wh_status wh_engine_grants(wh_config *config, wh_str connection, wh_str user, wh_arena *arena,

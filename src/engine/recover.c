@@ -2,6 +2,7 @@
 // nobody else works on the pipeline, so a run that is still "running" ended before anything of it
 // was durable, and one that is "sealed" only has to be published (or was, and only the ledger does
 // not know).
+#include "engine/outbox.h"
 #include "engine/publish.h"
 #include "engine/run.h"
 
@@ -34,15 +35,14 @@ static wh_status give_up_run(wh_engine *engine, wh_run *run, const char *why, wh
   run->state = WH_RUN_FAILED;
   run->error = wh_str_of(why);
   run->finished_us = wh_now_us(engine->os);
-  wh_finish finish = {.run = run};
+  wh_tells tells;
+  wh_outbox_tells(engine, run, &tells);
+  wh_finish finish = {.run = run, .tells = tells.items, .tell_count = tells.count};
   return engine->ledger->type->run_finish(engine->ledger, &finish, err);
 }
 
 static wh_status finish_adopted(wh_engine *engine, wh_run *run, wh_finish *finish, wh_error *err) {
-  run->state = WH_RUN_DONE;
-  run->finished_us = wh_now_us(engine->os);
-  finish->run = run;
-  WH_TRY(engine->ledger->type->run_finish(engine->ledger, finish, err));
+  WH_TRY(wh_run_record_done(engine, run, finish, err));
   if (engine->watcher.finished) engine->watcher.finished(engine->watcher.context, run);
   return WH_OK;
 }

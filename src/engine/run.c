@@ -4,6 +4,7 @@
 #include "engine/crossings.h"
 #include "engine/deletes.h"
 #include "engine/fit.h"
+#include "engine/outbox.h"
 
 enum { PROGRESS_INTERVAL_US = 100 * 1000, KEEP_ALIVE_US = 30 * 1000000 };
 
@@ -419,9 +420,15 @@ wh_status wh_run_record_done(wh_engine *engine, wh_run *run, wh_finish *finish, 
   wh_run_state before = run->state;
   run->state = WH_RUN_DONE;
   run->finished_us = wh_now_us(engine->os);
+  wh_tells tells;
+  wh_outbox_tells(engine, run, &tells);
   finish->run = run;
+  finish->tells = tells.items;
+  finish->tell_count = tells.count;
   wh_ledger *ledger = engine->ledger;
   wh_status status = ledger->type->run_finish(ledger, finish, err);
+  finish->tells = NULL;
+  finish->tell_count = 0;
   if (status != WH_OK) run->state = before;
   return status;
 }
@@ -430,7 +437,9 @@ void wh_run_record_failure(wh_engine *engine, wh_run *run, const wh_error *why) 
   run->state = why->status == WH_ERR_CANCELLED ? WH_RUN_STOPPED : WH_RUN_FAILED;
   run->finished_us = wh_now_us(engine->os);
   run->error = wh_str_of(why->text);
-  wh_finish finish = {.run = run};
+  wh_tells tells;
+  wh_outbox_tells(engine, run, &tells);
+  wh_finish finish = {.run = run, .tells = tells.items, .tell_count = tells.count};
   wh_error ignored = {0};
   wh_ledger *ledger = engine->ledger;
   // If this fails too, the run stays "running" and the next start throws it away.

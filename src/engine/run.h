@@ -44,6 +44,11 @@ void wh_run_record_failure(wh_engine *engine, wh_run *run, const wh_error *why);
 wh_status wh_engine_offer(wh_engine *engine, const wh_pipeline *pipeline, wh_connection *c,
                           const wh_object *object, wh_arena *arena, wh_error *err);
 
+// Somebody else is in the way for now: no fault of what was tried.
+bool wh_will_pass(wh_status status);
+// After so many failures in a row.
+int64_t wh_retry_delay_us(uint32_t attempts);
+
 static inline void wh_engine_notice(const wh_engine *engine, wh_str pipeline, const char *text) {
   if (engine->watcher.notice) engine->watcher.notice(engine->watcher.context, pipeline, text);
 }

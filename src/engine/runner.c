@@ -28,12 +28,11 @@ static void set_failed(wh_run *run, const wh_error *why) {
 
 // --- after a failure ---------------------------------------------------------------------------
 
-// Somebody else is in the way for now: no fault of the object, which waits as long as it takes.
-static bool will_pass(wh_status status) {
+bool wh_will_pass(wh_status status) {
   return status == WH_ERR_NO_SPACE || status == WH_ERR_BUSY || status == WH_ERR_UNAVAILABLE;
 }
 
-static int64_t retry_delay_us(uint32_t attempts) {
+int64_t wh_retry_delay_us(uint32_t attempts) {
   int64_t delay = WH_RETRY_FIRST_US;
   for (uint32_t i = 1; i < attempts && delay < WH_RETRY_MAX_US; i++)
     delay *= 2;
@@ -66,11 +65,12 @@ static wh_status after_failure(wh_engine *engine, const wh_run_request *r, wh_st
   if (status == WH_ERR_CHANGED) return take_newer_version(engine, r, arena, err);
   bool dead;
   wh_ledger *ledger = engine->ledger;
+  // What passes is no fault of the object, which waits as long as it takes.
   uint32_t attempts = engine->scratch_ledger ? 1
-                      : will_pass(status)    ? UINT32_MAX
+                      : wh_will_pass(status) ? UINT32_MAX
                                              : (uint32_t)r->pipeline->attempts;
   return ledger->type->fail(ledger, r->lease, r->work->id, attempts, *r->ret_final,
-                            retry_delay_us(r->work->attempts), wh_str_of(why->text), &dead, err);
+                            wh_retry_delay_us(r->work->attempts), wh_str_of(why->text), &dead, err);
 }
 
 static wh_status reads_objects(wh_engine *engine, const wh_pipeline *p, bool *ret, wh_error *err) {
@@ -176,7 +176,7 @@ static wh_status run_rows(wh_engine *engine, wh_run_request *r, wh_run_totals *t
   }
   if (status != WH_OK) set_failed(&run, &why);
   count_run(engine, &run, totals);
-  totals->passes = r->options->scheduled && will_pass(status);
+  totals->passes = r->options->scheduled && wh_will_pass(status);
   return WH_OK;
 }
 

@@ -1,6 +1,7 @@
 // `wherry up`: schedules and events, until somebody asks to stop. The main thread looks after time
 // and notifications; a few workers run what is due, each pipeline once at a time.
 #include "engine/announced.h"
+#include "engine/pump.h"
 #include "engine/run.h"
 
 #include "base/log.h"
@@ -65,6 +66,7 @@ typedef struct service {
   pthread_mutex_t mutex;
   pthread_cond_t work;
   bool stopping;
+  wh_pump *pump;
   int64_t tick_ns; // monotonic; when the watcher was last told
   int changed_fd;  // a worker has finished: the main thread looks again
   int heard_fd;    // another process gave this one something to do; -1: none does
@@ -161,6 +163,7 @@ static void take_up(service *s, duty *d) {
   if (again < d->due_us) d->due_us = again;
   if (d->objects && d->look_us < d->due_us) d->due_us = d->look_us;
   if (ran) look_downstream(s, d->pipeline);
+  wh_pump_wake(s->pump);
 }
 
 // Something of the pipeline has an outcome now, perhaps: its messages can be ended.
@@ -418,6 +421,7 @@ static void stop_workers(service *s) {
   }
   for (size_t i = 0; i < s->receiver_count; i++)
     wh_announced_close(s->receivers[i].announced);
+  wh_pump_stop(s->pump);
 }
 
 static wh_status serve(service *s, const wh_str *names, size_t count, wh_error *err) {
@@ -431,6 +435,7 @@ static wh_status serve(service *s, const wh_str *names, size_t count, wh_error *
   wh_ledger *ledger = s->engine->ledger;
   WH_TRY(open_receivers(s, err));
   WH_TRY(ledger->type->listen(ledger, &s->heard_fd, err));
+  WH_TRY(wh_pump_start(s->engine, &s->pump, err));
   WH_TRY(start_workers(s, err));
   while (!wh_engine_stopping(s->engine)) {
     tick(s);

@@ -1,7 +1,7 @@
 // A ledger in a database. The verbs of ledger.h are SQL that SQLite and PostgreSQL both take, and
-// stand in cursors.c, keys.c, leases.c, quarantine.c, queue.c, queue_state.c, runs.c, seal.c,
-// services.c. A ledger_driver brings them to its database: transactions, statements, and what holds
-// a lease.
+// stand in cursors.c, keys.c, leases.c, outbox.c, quarantine.c, queue.c, queue_state.c, runs.c,
+// seal.c, services.c. A ledger_driver brings them to its database: transactions, statements, and
+// what holds a lease.
 //
 // A verb takes the lock (LEDGER_LOCK), works with queries that end with their scope (LEDGER_QUERY),
 // and changes more than one thing only in a LEDGER_TRANSACTION. No lock and no statement is held
@@ -303,6 +303,16 @@ wh_status ledger_save_quarantine(ledger *l, const wh_quarantine_entry *entry, bo
 wh_status ledger_load_pending_quarantine(ledger *l, wh_str run, wh_arena *arena, bool *ret_found,
                                          wh_quarantine_entry *ret, wh_error *err);
 
+wh_status ledger_outbox_next(wh_ledger *l, wh_str target, wh_arena *arena, wh_outbox_item *ret,
+                             wh_error *err);
+wh_status ledger_outbox_done(wh_ledger *l, const wh_outbox_item *item, wh_error *err);
+wh_status ledger_outbox_fail(wh_ledger *l, const wh_outbox_item *item, uint32_t attempts,
+                             int64_t delay_us, wh_str error, bool *ret_dead, wh_error *err);
+wh_status ledger_outbox_revive(wh_ledger *l, wh_str target, wh_error *err);
+wh_status ledger_outbox(wh_ledger *l, wh_arena *arena, wh_outbox_box **ret, size_t *ret_count,
+                        wh_error *err);
+wh_status ledger_outbox_put(ledger *l, wh_str run, const wh_tell *tell,
+                            wh_error *err); // in a transaction
 // Where no worker tells another anything.
 wh_status ledger_listen_to_nobody(wh_ledger *l, int *ret_fd, wh_error *err);
 void ledger_heard_nothing(wh_ledger *l, wh_heard_visit visit, void *context);
@@ -322,7 +332,10 @@ void ledger_heard_nothing(wh_ledger *l, wh_heard_visit visit, void *context);
   .outcome = ledger_outcome, .retry = ledger_retry, .next_visible = ledger_next_visible,           \
   .quarantined = ledger_quarantined, .quarantine_put = ledger_quarantine_put,                      \
   .quarantine_drop = ledger_quarantine_drop, .stats = ledger_stats,                                \
-  .service_begin = ledger_service_begin, .service_tell = ledger_service_tell,                      \
-  .service_end = ledger_service_end, .services = ledger_services, .asked = ledger_asked,           \
-  .import_run = ledger_import_run, .set_cursor = ledger_set_cursor,                                \
-  .raise_order = ledger_raise_order, .raise_epoch = ledger_raise_epoch
+  .outbox_next = ledger_outbox_next, .outbox_done = ledger_outbox_done,                            \
+  .outbox_fail = ledger_outbox_fail, .outbox_revive = ledger_outbox_revive,                        \
+  .outbox = ledger_outbox, .service_begin = ledger_service_begin,                                  \
+  .service_tell = ledger_service_tell, .service_end = ledger_service_end,                          \
+  .services = ledger_services, .asked = ledger_asked, .import_run = ledger_import_run,             \
+  .set_cursor = ledger_set_cursor, .raise_order = ledger_raise_order,                              \
+  .raise_epoch = ledger_raise_epoch

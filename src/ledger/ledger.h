@@ -26,6 +26,7 @@ enum {
   WH_WINDOW_HASHES_MAX = 262144, // rows of an overlap that are remembered
   WH_KEY_BYTES_MAX = 4096,       // of one key that is kept
 };
+#define WH_OUTBOX_LEASE "@outbox" // no pipeline is called that
 // Larger ones are refused (WH_ERR_LIMIT), so that a manifest or mark that lies cannot use them up.
 #define WH_ORDER_MAX (INT64_MAX / 2)
 #define WH_EPOCH_MAX ((uint64_t)INT64_MAX / 2)
@@ -133,6 +134,35 @@ typedef struct wh_key_range {
   wh_str keys;       // empty where it was not asked for
 } wh_key_range;
 
+// What is to be done with a run that ended, when whoever it is for can be reached.
+typedef enum wh_outbox_kind {
+  WH_OUTBOX_MESSAGE,   // a topic or queue is told; the target is the connection's name
+  WH_OUTBOX_CATALOGUE, // the object's manifest becomes a row; the target is the table's address
+} wh_outbox_kind;
+typedef struct wh_tell {
+  wh_outbox_kind kind;
+  wh_str target;
+} wh_tell;
+
+// What waits in the outbox: one for each run and target, until it is delivered.
+typedef struct wh_outbox_item {
+  wh_str run; // what is told is read from it
+  wh_str target;
+  wh_outbox_kind kind;
+  uint32_t tries; // failures so far
+} wh_outbox_item;
+
+// All that waits for one target.
+typedef struct wh_outbox_box {
+  wh_str target;
+  wh_outbox_kind kind;
+  uint64_t waiting;  // not dead
+  uint64_t dead;     // not tried again by itself
+  int64_t oldest_us; // when the oldest entered, dead or not
+  int64_t next_us;   // when one is visible, by our clock; INT64_MAX: none waits
+  wh_str error;      // of a failure; empty: none yet
+} wh_outbox_box;
+
 // What a finished run changes, all in one transaction.
 typedef struct wh_finish {
   const wh_run *run;                     // state done, failed or stopped; receipt numbers
@@ -140,6 +170,8 @@ typedef struct wh_finish {
   uint64_t work;                         // queue entry that is done by it; 0: none
   const wh_quarantine_entry *quarantine; // NULL: nothing rejected
   const wh_schema *pin;                  // schema to pin for the pipeline's source; NULL: unchanged
+  const wh_tell *tells;                  // enter the outbox; not sealed: whoever finishes says them
+  size_t tell_count;
 } wh_finish;
 
 // A service (`wherry up`), as it tells others of itself.
@@ -288,6 +320,23 @@ typedef struct wh_ledger_type {
   wh_status (*quarantine_drop)(wh_ledger *l, wh_str run, wh_error *err);
 
   wh_status (*stats)(wh_ledger *l, wh_str pipeline, wh_ledger_stats *ret, wh_error *err);
+
+  // --- the outbox: what run_finish put in. Whoever delivers holds the lease WH_OUTBOX_LEASE, so
+  // that one does at a time; one who dies in between leaves it to be delivered again.
+  // The visible one of a target with the lowest run. WH_ERR_END: none.
+  wh_status (*outbox_next)(wh_ledger *l, wh_str target, wh_arena *arena, wh_outbox_item *ret,
+                           wh_error *err);
+  wh_status (*outbox_done)(wh_ledger *l, const wh_outbox_item *item, wh_error *err); // it goes
+  // Visible again after delay_us; dead when it has failed `attempts` times. attempts 0: the failure
+  // is nobody's fault, and does not count.
+  wh_status (*outbox_fail)(wh_ledger *l, const wh_outbox_item *item, uint32_t attempts,
+                           int64_t delay_us, wh_str error, bool *ret_dead, wh_error *err);
+  // All of a target are visible, dead ones for one more try.
+  wh_status (*outbox_revive)(wh_ledger *l, wh_str target, wh_error *err);
+  // By target, in the order of their bytes.
+  wh_status (*outbox)(wh_ledger *l, wh_arena *arena, wh_outbox_box **ret, size_t *ret_count,
+                      wh_error *err);
+
   // --- services. begin fills slot and own, for tell and end; WH_ERR_BUSY: WH_SERVICES_MAX run
   // already. Whether one lives is known by what it holds: in SQLite a lock that is gone with its
   // process, on a server a lease that nobody renews any more.

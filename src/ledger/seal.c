@@ -214,6 +214,8 @@ static wh_status finish(ledger *l, const wh_finish *f, wh_error *err) {
   if (f->cursor) WH_TRY(ledger_save_cursor(l, run->pipeline, (wh_str){0}, f->cursor, err));
   if (f->pin) WH_TRY(ledger_save_pin(l, run->pipeline, (wh_str){0}, f->pin, err));
   if (f->quarantine) WH_TRY(ledger_save_quarantine(l, f->quarantine, false, err));
+  for (size_t i = 0; i < f->tell_count; i++)
+    WH_TRY(ledger_outbox_put(l, run->id, &f->tells[i], err));
   return f->work ? ledger_finish_work(l, f->work, err) : WH_OK;
 }
 

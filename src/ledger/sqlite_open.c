@@ -9,7 +9,7 @@ enum {
 };
 
 static const wh_str *const migrations[] = {&wh_ledger_migration_1, &wh_ledger_migration_2,
-                                           &wh_ledger_migration_3};
+                                           &wh_ledger_migration_3, &wh_ledger_migration_4};
 static const sqlite_schema schema = {migrations, sizeof migrations / sizeof migrations[0]};
 
 void sqlite_close_database(sqlite_ledger *l) {

@@ -19,6 +19,7 @@ enum {
   STORY_ORDER_RAISED,
   STORY_FAILED_WORK,
   STORY_CURSOR_MOVED,
+  STORY_TOLD,
   STORY_END,
 };
 
@@ -44,6 +45,8 @@ static const int64_t STORY_FIRED_AT = 1795251600000000;
 
 static const wh_field STORY_FIELDS[] = {{WH_STR_INIT("a"), {.kind = WH_INT64}, true, WH_INTERNAL}};
 static const wh_schema STORY_SCHEMA = {1, STORY_FIELDS};
+static const wh_tell STORY_TELLS[] = {{WH_OUTBOX_MESSAGE, WH_STR_INIT("topic")},
+                                      {WH_OUTBOX_CATALOGUE, WH_STR_INIT("data:Objects")}};
 
 static inline wh_cursor story_cursor(wh_arena *arena, int64_t value) {
   uint64_t *hashes = WH_NEW_ARRAY(arena, STORY_HASHES, uint64_t);
@@ -91,7 +94,11 @@ static inline wh_finish story_finish(story *s, wh_run *run, wh_cursor *cursor,
   run->finished_us = run->started_us + 1;
   *cursor = story_cursor(s->arena, 100);
   *quarantine = (wh_quarantine_entry){run->id, S("p"), S("k1"), S("file"), 3, 1};
-  return (wh_finish){run, cursor, s->work, quarantine, &STORY_SCHEMA};
+  return (wh_finish){.run = run,
+                     .cursor = cursor,
+                     .work = s->work,
+                     .quarantine = quarantine,
+                     .pin = &STORY_SCHEMA};
 }
 
 static inline wh_status story_seal(story *s) {
@@ -111,6 +118,8 @@ static inline wh_status story_adopt(story *s) {
   if (run.state == WH_RUN_DONE) return WH_OK; // the call that failed had done it
   wh_finish finish;
   WH_TRY(s->l->type->run_sealed_finish(s->l, s->run.id, s->arena, &finish, s->err));
+  finish.tells = STORY_TELLS;
+  finish.tell_count = sizeof STORY_TELLS / sizeof *STORY_TELLS;
   return s->l->type->run_finish(s->l, &finish, s->err);
 }
 
@@ -142,6 +151,11 @@ static inline wh_status story_fail_work(story *s) {
   WH_TRY(status);
   bool dead;
   return s->l->type->fail(s->l, &s->lease, work.id, 1, true, 0, S("broken"), &dead, s->err);
+}
+
+static inline wh_status story_tell(story *s) {
+  wh_outbox_item item = {.run = s->run.id, .target = S("topic")}; // again is fine
+  return s->l->type->outbox_done(s->l, &item, s->err);
 }
 
 static inline wh_status story_step(story *s, int step) {
@@ -178,6 +192,8 @@ static inline wh_status story_step(story *s, int step) {
     cursor = story_cursor(s->arena, 200);
     if (!cursor.window) return wh_fail_memory(s->err);
     return t->set_cursor(s->l, S("p"), &cursor, s->err);
+  case STORY_TOLD:
+    return story_tell(s);
   default:
     return WH_OK;
   }
@@ -219,6 +235,13 @@ static inline void story_check_finish(story *s, bool finished) {
   uint64_t quarantined = 0;
   CHECK_OK(t->quarantined(s->l, S(""), s->arena, story_count, &quarantined, s->err));
   CHECK_EQ(quarantined, finished ? 3 : 0);
+  wh_outbox_box *boxes = NULL;
+  size_t box_count = 0;
+  CHECK_OK(t->outbox(s->l, s->arena, &boxes, &box_count, s->err));
+  if (s->done == STORY_TOLD - 1)
+    CHECK(box_count == 1 || box_count == 2);
+  else
+    CHECK_EQ(box_count, s->done >= STORY_TOLD ? 1 : finished ? 2 : 0);
   wh_ledger_stats stats = {0};
   CHECK_OK(t->stats(s->l, S("p"), &stats, s->err));
   uint64_t entries = stats.waiting + stats.dead;

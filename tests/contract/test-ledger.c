@@ -317,7 +317,11 @@ static bool seal_run(fixture *f, sealing *s) {
   s->finished.finished_us += 5;
   s->finished.cursor_to = S("b");
   s->quarantine = (wh_quarantine_entry){s->run->id, S("p"), S("lake:k"), S("p/x"), 2, 77};
-  s->finish = (wh_finish){&s->finished, &s->cursor, s->work.id, &s->quarantine, &SCHEMA};
+  s->finish = (wh_finish){.run = &s->finished,
+                          .cursor = &s->cursor,
+                          .work = s->work.id,
+                          .quarantine = &s->quarantine,
+                          .pin = &SCHEMA};
   return CHECK_OK(f->t->run_seal(f->l, s->run, &s->finish, &test_err));
 }
 

@@ -13,7 +13,8 @@
 static const char export[] =
     SHOP_CONNECTIONS "  out:\n    from: erp:t\n    read: { cursor: at }\n    columns: all\n    to: "
                      "lake:out/{run}.json\n"
-                     "  other:\n    from: erp:t\n    columns: all\n    to: lake:other/{run}.json\n";
+                     "  other:\n    from: erp:t\n    columns: all\n    to: lake:other/{run}.json\n"
+                     "catalog: website:Objects\n";
 
 #define BYTES "[{\"n\": 1}]"
 
@@ -98,10 +99,20 @@ static bool has_cursor(crash *k) {
   return cursor.found && cursor.last.as.i == 7;
 }
 
+// What is to be told of the run; 0 where nothing is.
+static uint64_t told(crash *k) {
+  wh_outbox_box *boxes = NULL;
+  size_t count = 0;
+  wh_ledger *l = k->s.c.ledger;
+  CHECK_OK(l->type->outbox(l, &k->arena, &boxes, &count, &test_err));
+  return count ? boxes[0].waiting : 0;
+}
+
 TEST(a_sealed_attempt_is_adopted) {
   crash k;
   REQUIRE(crash_init(&k, true));
   CHECK(!has_cursor(&k)); // not before it is published
+  CHECK_EQ(told(&k), 0);
   for (int again = 0; again < 2; again++) {
     CHECK_OK(recover(&k));
     wh_run run = state_of(&k);
@@ -112,6 +123,7 @@ TEST(a_sealed_attempt_is_adopted) {
     CHECK_EQ(shop_count_objects(&k.s, "lake", "out/"), 1);
     CHECK_EQ(shop_count_objects(&k.s, "lake", "_wherry/manifests/out/"), 1);
     CHECK_EQ(k.s.finished, 1); // told of once
+    CHECK_EQ(told(&k), 1);
   }
   crash_free(&k);
 }

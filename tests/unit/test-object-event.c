@@ -102,6 +102,31 @@ TEST(from_event_bridge) {
   end();
 }
 
+#define NOTICE(object) "{\"wherry\":1,\"id\":\"r-q\",\"status\":\"done\"" object "}"
+
+TEST(what_another_wherry_tells) {
+  CHECK_OK(parse(NOTICE(",\"object\":{\"address\":\"lake:a+b.json\",\"bucket\":\"lake\",\"key\":"
+                        "\"in/a+b c.json\",\"version\":\"v1\"}")));
+  check_one("in/a+b c.json"); // not encoded there
+  CHECK_STR(found.items[0].version, S("v1"));
+  end();
+  CHECK_OK(parse("{\"Type\":\"Notification\",\"TopicArn\":\"t\",\"Message\":\"{\\\"wherry\\\":1,"
+                 "\\\"object\\\":{\\\"bucket\\\":\\\"lake\\\",\\\"key\\\":\\\"a\\\"}}\"}"));
+  check_one("a");
+  end();
+  static const char *const nothing[] = {NOTICE(""), NOTICE(",\"table\":\"site:orders\""),
+                                        NOTICE(",\"object\":{\"address\":\"disk:a\"}"),
+                                        NOTICE(",\"object\":7")};
+  for (size_t i = 0; i < sizeof nothing / sizeof *nothing; i++) {
+    CHECK_OK(parse(nothing[i]));
+    CHECK(found.count == 0 && found.ignored == 1);
+    end();
+  }
+  CHECK_FAILS(parse("{\"wherry\":2,\"object\":{\"bucket\":\"b\",\"key\":\"k\"}}"), WH_ERR_DATA);
+  CHECK_ERROR_HAS("a newer wherry sent this message (version 2; this one knows 1)");
+  end();
+}
+
 TEST(what_is_no_event) {
   static const char *const texts[] = {
       "",

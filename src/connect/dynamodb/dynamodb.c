@@ -96,5 +96,6 @@ const wh_connector wh_connector_dynamodb = {
     .open = wh_dynamodb_open,
     .close = wh_dynamodb_close,
     .reach = reach,
+    .permits = wh_dynamodb_permits,
     .reserve_bytes = WH_DYNAMODB_LIBRARY_BYTES,
 };

@@ -1,15 +1,12 @@
 // The sqs connector: a queue of Amazon SQS, or of a server that speaks like it, in its JSON
-// protocol. It announces objects of S3 (connect/object_event.h).
+// protocol. It announces objects of S3 (connect/object_event.h), and is told of runs.
 //
 //   uploads:
 //     type: sqs
 //     queue: arn:aws:sqs:eu-west-1:123456789012:uploads
 //
-// Actions of the API that each verb uses, for policies on the queue:
-//   check --connect, depth  GetQueueAttributes; depth also on the queue for dead letters
-//   receive                 GetQueueAttributes, ReceiveMessage
-//   extend, fail            ChangeMessageVisibility
-//   done                    DeleteMessage
+// The actions of the API that are needed stand in wh_sqs_permits; `depth` also asks the queue for
+// dead letters for its attributes, where that is allowed.
 //
 // Threads: a handle belongs to one, but for `wake`.
 #pragma once
@@ -29,6 +26,8 @@ enum {
 // Ours.
 enum {
   WH_SQS_FAIL_SECONDS_MAX = 15 * 60, // a message is given back later than this by no means
+  WH_SQS_SEND_US = 10 * 1000000,    // of one attempt to send a message
+  WH_SQS_SEND_ATTEMPTS = 2,         // the outbox tries again, too
   WH_SQS_WAKE_US = 100000,           // how soon `wake` is seen
   WH_SQS_LIBRARY_BYTES = 2 << 20,    // TLS and jansson's trees, past the accountant
 };
@@ -48,6 +47,7 @@ typedef struct wh_sqs {
 
 extern const wh_connector wh_connector_sqs;
 extern const wh_queue_type wh_sqs_queue;
+extern const wh_notify_type wh_sqs_notify;
 
 // "{\"QueueUrl\":\"...\"": every request's body begins with it.
 void wh_sqs_begin(wh_str url, wh_buf *body);

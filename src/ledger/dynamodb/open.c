@@ -3,7 +3,8 @@
 #include "ledger/migrations.h"
 
 static const wh_str *const migrations[] = {&wh_ledger_leases_1, &wh_ledger_migration_1,
-                                           &wh_ledger_migration_2, &wh_ledger_migration_3};
+                                           &wh_ledger_migration_2, &wh_ledger_migration_3,
+                                           &wh_ledger_migration_4};
 static const sqlite_schema schema = {migrations, sizeof migrations / sizeof migrations[0]};
 
 static void dynamo_close(wh_ledger *base) {

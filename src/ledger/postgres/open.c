@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 // Migration i leads from version i to version i + 1.
-static const wh_str *const migrations[] = {&wh_ledger_postgres_1};
+static const wh_str *const migrations[] = {&wh_ledger_postgres_1, &wh_ledger_postgres_2};
 enum { PG_LEDGER_VERSION = sizeof migrations / sizeof migrations[0] };
 
 // --- sessions

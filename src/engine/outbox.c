@@ -1,0 +1,222 @@
+#include "engine/outbox.h"
+
+#include "engine/catalogue.h"
+#include "engine/notice.h"
+#include "engine/run.h"
+
+// The name in front of a member's table.
+static wh_str base_name(wh_str pipeline) {
+  return wh_str_sub(pipeline, 0, wh_str_find(pipeline, 0, ':'));
+}
+
+const wh_pipeline *wh_outbox_pipeline(const wh_config *config, wh_str name) {
+  return wh_config_pipeline(config, base_name(name));
+}
+
+// --- what is told --------------------------------------------------------------------------------
+
+static unsigned what_happened(const wh_run *run) {
+  if (run->state == WH_RUN_FAILED) return WH_NOTIFY_FAILED;
+  if (run->state != WH_RUN_DONE) return 0;
+  bool published = run->sealed.attempt.len > 0; // an object may hold no row
+  unsigned on = run->counts.written || published ? WH_NOTIFY_DONE : 0;
+  return run->counts.quarantined ? on | WH_NOTIFY_QUARANTINED : on;
+}
+
+void wh_outbox_tells(const wh_engine *engine, const wh_run *run, wh_tells *ret) {
+  *ret = (wh_tells){0};
+  const wh_pipeline *p = wh_outbox_pipeline(engine->config, run->pipeline);
+  unsigned on = what_happened(run);
+  for (size_t i = 0; p && i < p->notify_count; i++) {
+    if (!(p->notify[i].on & on)) continue;
+    ret->items[ret->count++] = (wh_tell){WH_OUTBOX_MESSAGE, p->notify[i].connection};
+  }
+  const wh_address *catalog = &engine->config->catalog;
+  if (catalog->node && run->state == WH_RUN_DONE && run->sealed.manifest.len)
+    ret->items[ret->count++] = (wh_tell){WH_OUTBOX_CATALOGUE, catalog->node->text};
+}
+
+// --- delivering ----------------------------------------------------------------------------------
+
+typedef struct delivery {
+  wh_engine *engine;
+  wh_arena *arena; // of the item in hand
+  int64_t until_ns;
+  wh_str *targets; // all that the configuration names
+  size_t target_count;
+  wh_catalogue *catalogue; // open; NULL: not yet
+  wh_delivered *ret;
+} delivery;
+
+static wh_status send_message(delivery *d, const wh_run *run, const wh_outbox_item *item,
+                              wh_error *err) {
+  wh_connection *c;
+  WH_TRY(wh_config_connect(d->engine->config, item->target, &c, err));
+  WH_CLEAN_BUF wh_buf body;
+  wh_buf_init(&body, d->engine->mem, 0);
+  wh_notice notice;
+  WH_TRY(wh_notice_make(d->engine, run, item->target, d->arena, &body, &notice, err));
+  return c->type->notify->send(c, &notice, err);
+}
+
+static wh_status put_in_catalogue(delivery *d, const wh_run *run, wh_error *err) {
+  if (!d->catalogue) WH_TRY(wh_catalogue_open(d->engine, &d->catalogue, err));
+  wh_status status = wh_catalogue_put(d->catalogue, run, d->arena, err);
+  if (status == WH_OK) return WH_OK;
+  wh_catalogue_close(d->catalogue);
+  d->catalogue = NULL;
+  return status;
+}
+
+static wh_status deliver_item(delivery *d, const wh_outbox_item *item, uint32_t *ret_attempts,
+                              wh_error *err) {
+  wh_ledger *ledger = d->engine->ledger;
+  wh_run run;
+  *ret_attempts = WH_OUTBOX_ATTEMPTS;
+  WH_TRY(ledger->type->run_get(ledger, item->run, d->arena, &run, err));
+  const wh_pipeline *p = wh_outbox_pipeline(d->engine->config, run.pipeline);
+  if (p) *ret_attempts = (uint32_t)p->attempts;
+  return item->kind == WH_OUTBOX_MESSAGE ? send_message(d, &run, item, err)
+                                         : put_in_catalogue(d, &run, err);
+}
+
+// No fault of what is delivered.
+static bool passes(wh_status status) {
+  return wh_will_pass(status) || status == WH_ERR_MEMORY;
+}
+
+static bool is_over(const delivery *d) {
+  wh_os *os = d->engine->os;
+  return wh_engine_stopping(d->engine) || os->type->monotonic_ns(os) >= d->until_ns;
+}
+
+static wh_status note_failure(delivery *d, const wh_outbox_item *item, uint32_t attempts,
+                              const wh_error *why, wh_error *err) {
+  wh_ledger *ledger = d->engine->ledger;
+  bool counts = !passes(why->status), dead;
+  if (counts) d->ret->failed++;
+  return ledger->type->outbox_fail(ledger, item, counts ? attempts : 0,
+                                   wh_retry_delay_us(item->tries + 1), wh_str_of(why->text), &dead,
+                                   err);
+}
+
+// Where nobody answers, the rest waits too.
+static wh_status deliver_to(delivery *d, wh_str target, wh_error *err) {
+  wh_ledger *ledger = d->engine->ledger;
+  for (int failures = 0; failures < WH_OUTBOX_IN_A_ROW && !is_over(d);) {
+    wh_arena_reset(d->arena);
+    wh_outbox_item item;
+    wh_status status = ledger->type->outbox_next(ledger, target, d->arena, &item, err);
+    if (status == WH_ERR_END) return WH_OK;
+    WH_TRY(status);
+    wh_error why = {0};
+    uint32_t attempts;
+    status = deliver_item(d, &item, &attempts, &why);
+    if (status == WH_ERR_CANCELLED) return WH_OK;
+    if (status == WH_OK) {
+      WH_TRY(ledger->type->outbox_done(ledger, &item, err));
+      d->ret->sent++;
+      failures = 0;
+      continue;
+    }
+    d->ret->paused = true;
+    WH_TRY(note_failure(d, &item, attempts, &why, err));
+    if (passes(status)) return WH_OK;
+    failures++;
+  }
+  return WH_OK;
+}
+
+// --- for whom ------------------------------------------------------------------------------------
+
+static bool is_listed(const wh_str *targets, size_t count, wh_str target) {
+  for (size_t i = 0; i < count; i++)
+    if (wh_str_eq(targets[i], target)) return true;
+  return false;
+}
+
+// All that the configuration names. What is for others is theirs who know them.
+static wh_status list_targets(const wh_config *config, wh_arena *arena, wh_str **ret,
+                              size_t *ret_count, wh_error *err) {
+  size_t max = 0, count = 0;
+  for (size_t i = 0; i < config->pipeline_count; i++)
+    max += config->pipelines[i].notify_count;
+  wh_str *targets = WH_NEW_ARRAY(arena, max + 1, wh_str);
+  if (!targets) return wh_fail_memory(err);
+  if (config->catalog.node) targets[count++] = config->catalog.node->text;
+  for (size_t i = 0; i < config->pipeline_count; i++) {
+    const wh_pipeline *p = &config->pipelines[i];
+    for (size_t j = 0; j < p->notify_count; j++)
+      if (!is_listed(targets, count, p->notify[j].connection))
+        targets[count++] = p->notify[j].connection;
+  }
+  *ret = targets;
+  *ret_count = count;
+  return WH_OK;
+}
+
+bool wh_engine_tells(const wh_engine *engine) {
+  if (engine->config->catalog.node) return true;
+  for (size_t i = 0; i < engine->config->pipeline_count; i++)
+    if (engine->config->pipelines[i].notify_count) return true;
+  return false;
+}
+
+// When something is visible again; *ret_any: something is there at all.
+static wh_status find_next(delivery *d, wh_arena *arena, bool *ret_any, wh_error *err) {
+  wh_ledger *ledger = d->engine->ledger;
+  wh_outbox_box *boxes;
+  size_t count;
+  *ret_any = false;
+  d->ret->next_us = INT64_MAX;
+  WH_TRY(ledger->type->outbox(ledger, arena, &boxes, &count, err));
+  for (size_t i = 0; i < count; i++) {
+    if (!is_listed(d->targets, d->target_count, boxes[i].target)) continue;
+    *ret_any = true;
+    if (boxes[i].next_us < d->ret->next_us) d->ret->next_us = boxes[i].next_us;
+  }
+  return WH_OK;
+}
+
+static wh_status deliver_all(delivery *d, bool revive, wh_arena *arena, wh_error *err) {
+  wh_ledger *ledger = d->engine->ledger;
+  for (size_t i = 0; i < d->target_count && !is_over(d); i++) {
+    if (revive) WH_TRY(ledger->type->outbox_revive(ledger, d->targets[i], err));
+    WH_TRY(deliver_to(d, d->targets[i], err));
+  }
+  bool any;
+  return find_next(d, arena, &any, err);
+}
+
+static wh_status deliver_alone(delivery *d, bool revive, wh_arena *arena, wh_error *err) {
+  wh_ledger *ledger = d->engine->ledger;
+  wh_lease lease;
+  wh_status status = ledger->type->acquire(ledger, WH_STR(WH_OUTBOX_LEASE), &lease, err);
+  if (status == WH_ERR_BUSY) {
+    d->ret->next_us = wh_now_us(d->engine->os) + WH_OUTBOX_AGAIN_US;
+    return WH_OK;
+  }
+  WH_TRY(status);
+  status = deliver_all(d, revive, arena, err);
+  wh_catalogue_close(d->catalogue);
+  ledger->type->release(ledger, &lease);
+  return status;
+}
+
+wh_status wh_engine_deliver(wh_engine *engine, bool revive, int64_t limit_us, wh_delivered *ret,
+                            wh_error *err) {
+  *ret = (wh_delivered){.next_us = INT64_MAX};
+  if (!wh_engine_tells(engine)) return WH_OK;
+  WH_CLEAN_ARENA wh_arena arena, item;
+  wh_arena_init(&arena, engine->mem);
+  wh_arena_init(&item, engine->mem);
+  delivery d = {.engine = engine,
+                .arena = &item,
+                .until_ns = engine->os->type->monotonic_ns(engine->os) + limit_us * 1000,
+                .ret = ret};
+  bool any;
+  WH_TRY(list_targets(engine->config, &arena, &d.targets, &d.target_count, err));
+  WH_TRY(find_next(&d, &arena, &any, err)); // most of the time there is nothing
+  if (!any || (!revive && ret->next_us > wh_now_us(engine->os))) return WH_OK;
+  return deliver_alone(&d, revive, &arena, err);
+}

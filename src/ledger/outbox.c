@@ -48,9 +48,8 @@ wh_status ledger_outbox_done(wh_ledger *base, const wh_outbox_item *item, wh_err
   return ledger_run(&q, err);
 }
 
-wh_status ledger_outbox_fail(wh_ledger *base, const wh_outbox_item *item, uint32_t attempts,
-                             int64_t delay_us, wh_str error, bool *ret_dead, wh_error *err) {
-  LEDGER_LOCK l = ledger_lock(base);
+static wh_status fail(ledger *l, const wh_outbox_item *item, uint32_t attempts, int64_t delay_us,
+                      wh_str error, bool *ret_dead, wh_error *err) {
   int64_t counts = attempts > 0;
   LEDGER_QUERY q;
   ledger_query_open(l,
@@ -70,6 +69,13 @@ wh_status ledger_outbox_fail(wh_ledger *base, const wh_outbox_item *item, uint32
   WH_TRY(ledger_run(&q, err));
   *ret_dead = dead;
   return WH_OK;
+}
+
+wh_status ledger_outbox_fail(wh_ledger *base, const wh_outbox_item *item, uint32_t attempts,
+                             int64_t delay_us, wh_str error, bool *ret_dead, wh_error *err) {
+  LEDGER_LOCK l = ledger_lock(base);
+  if (!l->driver->is_optimistic) return fail(l, item, attempts, delay_us, error, ret_dead, err);
+  return LEDGER_TRANSACTION(l, fail(l, item, attempts, delay_us, error, ret_dead, err), err);
 }
 
 wh_status ledger_outbox_revive(wh_ledger *base, wh_str target, wh_error *err) {

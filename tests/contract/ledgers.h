@@ -118,29 +118,50 @@ static wh_connection dynamodb_place; // of the test that is going on
 static int dynamodb_port;            // of a proxy before its server; 0: none
 static int64_t dynamodb_lease_us = LEDGER_TEST_LEASE_S * 1000000ll;
 
-// What the client keeps from one ledger to the next is not what a test measures. Its lines are one
-// process's.
+// What the client keeps from one ledger to the next is not what a test measures. A line belongs to
+// one process and leads to one port.
+enum { DYNAMODB_LINES_MAX = 4 };
+static struct {
+  wh_connection c;
+  wh_dynamodb_ledger_options options;
+  char url[64];
+  pid_t owner; // 0: free
+  int port;
+} dynamodb_lines[DYNAMODB_LINES_MAX];
+static wh_mem dynamodb_mem;
+
 static inline wh_connection *dynamodb_line(void) {
-  static wh_connection c;
-  static wh_mem mem;
-  static pid_t owner;
-  static int port;
-  static char url[64];
-  if (owner == getpid() && port == dynamodb_port && c.own) return &c;
-  if (owner == getpid() && c.own) c.type->close(&c);
-  static wh_dynamodb_ledger_options options;
-  options = (wh_dynamodb_ledger_options){0};
-  snprintf(url, sizeof url, "http://127.0.0.1:%d", dynamodb_port);
-  if (dynamodb_port) options.place.endpoint = wh_str_of(url);
-  c = dynamodb_place;
-  c.type = &wh_dynamodb_ledger_place;
-  c.options = &options;
-  c.mem = &mem;
-  c.own = NULL;
-  owner = getpid();
-  port = dynamodb_port;
-  CHECK_OK(c.type->open(&c, &test_err));
-  return &c;
+  int i = 0, unused = 0;
+  while (i < DYNAMODB_LINES_MAX &&
+         (dynamodb_lines[i].owner != getpid() || dynamodb_lines[i].port != dynamodb_port))
+    i++;
+  if (i < DYNAMODB_LINES_MAX) return &dynamodb_lines[i].c;
+  while (dynamodb_lines[unused].owner == getpid() && unused < DYNAMODB_LINES_MAX - 1)
+    unused++;
+  dynamodb_lines[unused].owner = getpid();
+  dynamodb_lines[unused].port = dynamodb_port;
+  wh_dynamodb_ledger_options *options = &dynamodb_lines[unused].options;
+  *options = (wh_dynamodb_ledger_options){0};
+  snprintf(dynamodb_lines[unused].url, sizeof dynamodb_lines[unused].url, "http://127.0.0.1:%d",
+           dynamodb_port);
+  if (dynamodb_port) options->place.endpoint = wh_str_of(dynamodb_lines[unused].url);
+  wh_connection *c = &dynamodb_lines[unused].c;
+  *c = dynamodb_place;
+  c->type = &wh_dynamodb_ledger_place;
+  c->options = options;
+  c->mem = &dynamodb_mem;
+  c->own = NULL;
+  CHECK_OK(c->type->open(c, &test_err));
+  return c;
+}
+
+// When no ledger uses them any more.
+static inline void close_dynamodb_lines(void) {
+  for (int i = 0; i < DYNAMODB_LINES_MAX; i++) {
+    wh_connection *c = &dynamodb_lines[i].c;
+    if (dynamodb_lines[i].owner == getpid()) c->type->close(c);
+    dynamodb_lines[i].owner = 0;
+  }
 }
 
 static inline const char *begin_dynamodb(void) {
@@ -151,8 +172,7 @@ static inline const char *begin_dynamodb(void) {
 }
 
 static inline void end_dynamodb(void) {
-  wh_connection *line = dynamodb_line();
-  line->type->close(line);
+  close_dynamodb_lines();
   test_dynamodb_close(&dynamodb_place);
 }
 

@@ -100,6 +100,7 @@ static void tell_disturbed(const char *server, uint64_t seed, double rate) {
     story_end(&s);
   }
   story_close(&s);
+  close_dynamodb_lines();
   sim_os_free(s.os);
   wh_arena_free(&own);
 }

@@ -113,9 +113,11 @@ static wh_status step_alone(ledger_query *q, bool *ret_row, wh_error *err) {
 }
 
 static wh_status step(ledger_query *q, bool *ret_row, wh_error *err) {
-  const dynamo_ledger *l = (const dynamo_ledger *)q->owner;
-  bool is_alone = sqlite3_get_autocommit(l->sql.db) && !q->started;
-  return is_alone ? step_alone(q, ret_row, err) : sqlite_driver.step(q, ret_row, err);
+  dynamo_ledger *l = (dynamo_ledger *)q->owner;
+  if (!sqlite3_get_autocommit(l->sql.db)) return sqlite_driver.step(q, ret_row, err);
+  if (!q->started) return step_alone(q, ret_row, err);
+  wh_status status = sqlite_driver.step(q, ret_row, err);
+  return status != WH_OK && l->has_fault ? settle(l, status, err) : status;
 }
 
 static void end_query(ledger_query *q) {

@@ -28,6 +28,16 @@ test-long: ## the large counts; takes hours
 	@ln -sf src/cli/wherry $(BUILD)/wherry
 	@tests/run $(BUILD) --long
 
+PROJECT ?=
+CONNECTORS ?= dynamodb s3 sqs
+.PHONY: lambda
+lambda: ## the zip of an AWS Lambda function: make lambda PROJECT=folder CONNECTORS="s3 postgres"
+	@scripts/install-deps build
+	@scripts/build $(BUILD) program
+	@meson configure $(BUILD) -Dlambda_connectors=$$(echo $(CONNECTORS) | tr ' ' ,)
+	@scripts/build $(BUILD) src/cli/bootstrap
+	@scripts/make-lambda $(BUILD) $(BUILD)/wherry-lambda.zip $(PROJECT)
+
 .PHONY: demo
 demo: ## the worked example, from an ERP to a lookup page, in a scratch folder
 	@scripts/install-deps build

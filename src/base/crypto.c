@@ -261,20 +261,13 @@ bool wh_base64_decode(wh_base64 kind, wh_str text, wh_buf *out) {
   return true;
 }
 
-static int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 bool wh_hex_decode(wh_str text, void *out, size_t len) {
   if (text.len != 2 * len) return false;
   uint8_t *bytes = out;
   for (size_t i = 0; i < text.len; i++)
-    if (hex_value(text.data[i]) < 0) return false;
+    if (wh_hex_digit(text.data[i]) < 0) return false;
   for (size_t i = 0; i < len; i++)
-    bytes[i] = (uint8_t)(hex_value(text.data[2 * i]) << 4 | hex_value(text.data[2 * i + 1]));
+    bytes[i] = (uint8_t)(wh_hex_digit(text.data[2 * i]) << 4 | wh_hex_digit(text.data[2 * i + 1]));
   return true;
 }
 

@@ -48,6 +48,13 @@ bool wh_str_to_i64(wh_str s, int64_t *ret);
 bool wh_str_to_f64(wh_str s, double *ret);
 bool wh_str_to_f32(wh_str s, float *ret);
 
+// The value of a hexadecimal digit in either case, or -1.
+static inline int wh_hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  c = (char)(c | 0x20);
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 // Length of the longest valid UTF-8 prefix (RFC 3629: no surrogates, no overlong forms).
 size_t wh_utf8_valid_prefix(wh_str s);
 static inline bool wh_utf8_valid(wh_str s) {

@@ -54,7 +54,8 @@ typedef struct wh_cli {
   wh_ledger *ledger;
   wh_engine engine; // after wh_cli_engine
   wh_exit refused;  // the exit status, after wh_cli_engine returned NULL
-  atomic_bool stop;
+  atomic_bool stop; // what is in hand
+  atomic_bool ends; // for good: somebody asked
   int wake_fd; // readable once somebody asked us to stop
 } wh_cli;
 

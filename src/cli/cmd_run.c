@@ -18,14 +18,10 @@ static wh_exit read_flags(wh_cli *cli, const wh_args *args, wh_run_options *opti
   }
   const char *since = wh_args_value(args, "--since");
   if (!since) return WH_EXIT_DONE;
-  wh_iso iso;
-  if (!wh_iso_parse(wh_str_of(since), &iso) || !iso.has_date) {
-    return wh_cli_usage(
-        cli, "--since needs a time like 2026-11-21 or 2026-11-21T08:00:00Z, not '%s'", since);
-  }
-  options->has_since = true;
-  options->since_us = wh_us_from_civil(&iso.civil) - (int64_t)iso.offset_s * 1000000;
-  return WH_EXIT_DONE;
+  options->has_since = wh_instant_parse(wh_str_of(since), &options->since_us);
+  if (options->has_since) return WH_EXIT_DONE;
+  return wh_cli_usage(cli, "--since needs a time like 2026-11-21 or 2026-11-21T08:00:00Z, not '%s'",
+                      since);
 }
 
 // The one pipeline with rejected rows; NULL: several or none.

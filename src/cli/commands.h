@@ -12,6 +12,7 @@ extern const wh_command wh_cmd_grants;
 extern const wh_command wh_cmd_plan;
 extern const wh_command wh_cmd_run;
 extern const wh_command wh_cmd_up;
+extern const wh_command wh_cmd_lambda;
 extern const wh_command wh_cmd_status;
 extern const wh_command wh_cmd_runs;
 extern const wh_command wh_cmd_quarantine;

@@ -14,8 +14,8 @@
 static wh_cli *the_cli; // for the signal handler
 
 static void on_stop_signal(int signal_number) {
-  (void)signal_number;
   int saved = errno;
+  if (signal_number != SIGALRM) atomic_store(&the_cli->ends, true);
   atomic_store(&the_cli->stop, true);
   uint64_t one = 1;
   ssize_t ignored = write(the_cli->wake_fd, &one, sizeof one);
@@ -29,6 +29,7 @@ static void catch_signals(wh_cli *cli) {
   struct sigaction action = {.sa_handler = on_stop_signal};
   sigaction(SIGTERM, &action, NULL);
   sigaction(SIGINT, &action, NULL);
+  sigaction(SIGALRM, &action, NULL); // of an invocation whose time is over (cmd_lambda.c)
   signal(SIGPIPE, SIG_IGN);
 }
 
@@ -132,6 +133,12 @@ static void use_common_flags(wh_cli *cli, const wh_args *args) {
   wh_log_setup(wh_args_has(args, "--verbose") ? WH_LOG_DEBUG : WH_LOG_WARN, cli->json, NULL, NULL);
 }
 
+// Under this name Lambda starts the program of a custom runtime, without arguments.
+static bool is_bootstrap(const char *program) {
+  const char *slash = strrchr(program, '/');
+  return strcmp(slash ? slash + 1 : program, "bootstrap") == 0;
+}
+
 static wh_exit run_command(wh_cli *cli, int argc, char **argv) {
   wh_args args = {0};
   const wh_command *command = NULL;
@@ -160,6 +167,7 @@ static wh_exit run_command(wh_cli *cli, int argc, char **argv) {
     args.words[0] = wh_str_of(command->name);
     args.count = 1;
   }
+  if (!help && !command && is_bootstrap(argv[0])) command = &wh_cmd_lambda;
   if (help || !command) command = find_command(WH_STR("help"));
   if (args.count < command->words_min || args.count > command->words_max) {
     return wh_cli_usage(cli, "usage: wherry %s %s", command->name, command->usage);

@@ -222,6 +222,7 @@ struct wh_config {
   const wh_node *root;
   int64_t memory_bytes; // default 64 MiB
   wh_str ledger_path;   // default FOLDER/.wherry/ledger.db; for one in SQLite
+  wh_str quarantine;    // store that keeps the rejected rows of pipelines that read it; empty: none
   bool log_json;
   wh_address catalog; // the table that keeps every manifest; without a node: none
   wh_pipeline *pipelines;

@@ -17,6 +17,7 @@ static const char *const log_choices[] = {"text", "json", NULL};
 typedef struct top_words {
   int64_t version;
   const wh_node *connections, *masks, *pipelines, *serve, *ledger;
+  wh_str quarantine;
   int64_t memory_bytes;
   wh_str catalog;
   int log;
@@ -64,6 +65,11 @@ const wh_option wh_top_options[] = {{.name = "version",
                                      .offset = offsetof(top_words, catalog),
                                      .help = "address of a table that gets a row for every object "
                                              "that is published: connection:table"},
+                                    {.name = "quarantine",
+                                     .type = WH_OPTION_TEXT,
+                                     .offset = offsetof(top_words, quarantine),
+                                     .help = "store that also keeps the rejected rows of the "
+                                             "pipelines that read it; else this machine does"},
                                     {.name = "log",
                                      .type = WH_OPTION_ENUM,
                                      .offset = offsetof(top_words, log),
@@ -192,6 +198,19 @@ static void check_memory(wh_loader *l, const wh_node *memory_node) {
                     (long long)((reserved + MIB - 1) / MIB), (long long)need);
 }
 
+// --- quarantine ----------------------------------------------------------------------------------
+
+static void load_quarantine(wh_loader *l, wh_str name) {
+  const wh_node *node = wh_node_get(l->config->root, "quarantine");
+  if (!name.len || !node) return;
+  const wh_connection_info *info = wh_load_connection(l, node, "quarantine", name);
+  if (info && info->type && !info->type->store)
+    wh_problems_error(&l->problems, node,
+                      "quarantine: %.*s holds no objects. Name a store, such as one of type s3",
+                      WH_SHOWN(name));
+  l->config->quarantine = name;
+}
+
 // --- the whole -----------------------------------------------------------------------------------
 
 static void load_top(wh_loader *l) {
@@ -210,6 +229,7 @@ static void load_top(wh_loader *l) {
   wh_load_references(l, root);
   wh_load_connections(l, top.connections);
   wh_load_ledger(l, top.ledger);
+  load_quarantine(l, top.quarantine);
   wh_load_masks(l, top.masks);
   wh_load_pipelines(l, top.pipelines);
   wh_load_catalog(l, wh_node_get(root, "catalog"));

@@ -62,22 +62,18 @@ static bool add_escaped(wh_buf *out, wh_str table) {
   return !out->failed;
 }
 
-static int hex_digit(char c) {
-  return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 wh_str wh_pipeline_member_table(wh_str escaped, wh_arena *arena) {
   char *text = wh_arena_alloc(arena, escaped.len + 1);
   if (!text) return (wh_str){0};
   size_t len = 0;
   for (size_t i = 0; i < escaped.len; i++) {
     bool is_code = escaped.data[i] == '%' && i + 2 < escaped.len &&
-                   hex_digit(escaped.data[i + 1]) >= 0 && hex_digit(escaped.data[i + 2]) >= 0;
+                   wh_hex_digit(escaped.data[i + 1]) >= 0 && wh_hex_digit(escaped.data[i + 2]) >= 0;
     if (!is_code) {
       text[len++] = escaped.data[i];
       continue;
     }
-    text[len++] = (char)(hex_digit(escaped.data[i + 1]) << 4 | hex_digit(escaped.data[i + 2]));
+    text[len++] = (char)(wh_hex_digit(escaped.data[i + 1]) << 4 | wh_hex_digit(escaped.data[i + 2]));
     i += 2;
   }
   return wh_str_n(text, len);

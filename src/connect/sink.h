@@ -36,12 +36,18 @@ typedef struct wh_target {
   int64_t tombstone_keep_us; // how long a deletion is remembered
 } wh_target;
 
+// The epoch of a worker that no ledger keeps apart from others. It takes the lease row, too, so
+// that transactions of one pipeline follow one another, but neither asks for its epoch nor raises
+// it: that several may load one object at once is told by its mark, which is then not where they
+// left it.
+enum { WH_EPOCH_NONE = 0 };
+
 typedef struct wh_load {
   wh_str pipeline;
   wh_str object; // identity: "lake:inbound/x.json@version"; the run's id when no object
   wh_str run;
-  int64_t order; // grows with every object of a producer
-  uint64_t epoch;
+  int64_t order;  // grows with every object of a producer
+  uint64_t epoch; // or WH_EPOCH_NONE
   int64_t now_us;
 } wh_load;
 
@@ -75,6 +81,9 @@ typedef wh_status (*wh_mark_visit)(void *context, wh_str object, const wh_mark *
 typedef struct wh_sink wh_sink;
 typedef struct wh_sink_type {
   bool exact; // false: at-least-once
+  // Rows of a batch at most; 0: as many as a table likes best. Fewer where each is a request, so
+  // that whoever is asked to stop can.
+  size_t batch_rows;
   wh_status (*open)(wh_connection *c, const wh_target *targets, size_t count, wh_sink **ret,
                     wh_error *err);
   // What prepare would do, for `plan`: DDL for what is missing, or the difference when an existing

@@ -82,8 +82,11 @@ wh_status wh_sql_take_lease(wh_sink *sink, wh_error *err) {
   wh_str epoch = wh_sql_i64_text(arena, (int64_t)sink->load.epoch);
   if (!id.data || !epoch.data) return wh_fail_memory(err);
   uint64_t rows;
-  WH_TRY(wh_sql_run_text(sink, "UPDATE %l SET epoch = ? WHERE id = ? AND epoch <= ?",
-                         (wh_str[]){epoch, id, epoch}, 3, &rows, err));
+  if (sink->load.epoch == WH_EPOCH_NONE)
+    WH_TRY(wh_sql_run_text(sink, "UPDATE %l SET epoch = epoch WHERE id = ?", &id, 1, &rows, err));
+  else
+    WH_TRY(wh_sql_run_text(sink, "UPDATE %l SET epoch = ? WHERE id = ? AND epoch <= ?",
+                           (wh_str[]){epoch, id, epoch}, 3, &rows, err));
   if (rows) return WH_OK;
   bool found;
   int64_t there;

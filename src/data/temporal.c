@@ -176,6 +176,13 @@ static bool take_zone(wh_str *text, wh_iso *iso) {
   return true;
 }
 
+bool wh_instant_parse(wh_str text, int64_t *ret_us) {
+  wh_iso iso;
+  if (!wh_iso_parse(text, &iso) || !iso.has_date) return false;
+  *ret_us = wh_us_from_civil(&iso.civil) - (int64_t)iso.offset_s * 1000000;
+  return true;
+}
+
 bool wh_iso_parse(wh_str text, wh_iso *ret) {
   wh_iso iso = {0};
   if (text.len < 5) return false;

@@ -29,6 +29,8 @@ typedef struct wh_iso {
   int digits;       // fraction digits written
 } wh_iso;
 bool wh_iso_parse(wh_str text, wh_iso *ret);
+// An instant, as people name one: 2026-11-21 or 2026-11-21T08:00:00Z; UTC where it has no zone.
+bool wh_instant_parse(wh_str text, int64_t *ret_us);
 // What was parsed as a value: units since midnight; units since 1970, the offset taken off (none:
 // as if UTC; no time: midnight). False when the unit would lose a fraction, or on overflow.
 bool wh_iso_to_time(const wh_iso *iso, wh_unit unit, int64_t *ret);

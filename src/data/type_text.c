@@ -135,13 +135,6 @@ static bool take_number(parser *p, uint64_t *ret) {
   return wh_str_to_u64(wh_str_sub(p->text, from, p->at), ret);
 }
 
-static int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 // One escape of a quoted name (those that wh_buf_add_json writes); p->at is behind the backslash.
 static bool take_escape(parser *p, char *ret) {
   static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
@@ -155,7 +148,7 @@ static bool take_escape(parser *p, char *ret) {
   if (p->text.len - p->at < 4) return false;
   unsigned value = 0;
   for (int i = 0; i < 4; i++) {
-    int digit = hex_digit(p->text.data[p->at++]);
+    int digit = wh_hex_digit(p->text.data[p->at++]);
     if (digit < 0) return false;
     value = value * 16 + (unsigned)digit;
   }

@@ -34,10 +34,10 @@ typedef struct message {
 
 struct wh_announced {
   wh_engine *engine;
-  wh_connection *connection;
   const wh_queue_type *type;
   wh_queue_handle *handle;
   wh_str queue;
+  bool is_any; // the caller's queue, for every pipeline
   const wh_pipeline *const *served;
   size_t served_count;
   message *messages;
@@ -151,6 +151,17 @@ static void tell_stranger(wh_announced *a, const wh_event *event) {
   wh_engine_notice(a->engine, a->served[0]->name, text);
 }
 
+bool wh_announced_reach(const wh_config *config, const wh_pipeline *p) {
+  if (p->when.kind != WH_WHEN_EVENT && p->when.kind != WH_WHEN_NEW) return false;
+  const wh_store_type *store = wh_config_find_connection(config, p->from.connection)->type->store;
+  return store && store->announced;
+}
+
+static bool listens(const wh_announced *a, const wh_pipeline *p) {
+  if (a->is_any) return wh_announced_reach(a->engine->config, p);
+  return p->when.kind == WH_WHEN_EVENT && wh_str_eq(p->when.queue, a->queue);
+}
+
 static wh_status add_event(wh_announced *a, message *m, const wh_event *event, wh_error *err) {
   if (event->problem.len) {
     wh_error why = {0};
@@ -164,7 +175,7 @@ static wh_status add_event(wh_announced *a, message *m, const wh_event *event, w
   const wh_config *config = a->engine->config;
   for (size_t i = 0; i < config->pipeline_count; i++) {
     const wh_pipeline *p = &config->pipelines[i];
-    if (p->when.kind != WH_WHEN_EVENT || !wh_str_eq(p->when.queue, a->queue)) continue;
+    if (!listens(a, p)) continue;
     wh_str key;
     bool is_its;
     WH_TRY(is_for(a, p, event, &key, &known, &is_its, err));
@@ -354,16 +365,36 @@ void wh_announced_wake(wh_announced *a) {
 
 // --- beginning and end ---------------------------------------------------------------------------
 
-wh_status wh_announced_open(wh_engine *engine, wh_str queue, const wh_pipeline *const *served,
-                            size_t count, wh_announced **ret, wh_error *err) {
+static wh_announced *make(wh_engine *engine, wh_str queue, const wh_pipeline *const *served,
+                          size_t count) {
   wh_announced *a = wh_mem_alloc_zero(engine->mem, sizeof *a);
-  if (!a) return wh_fail_memory(err);
+  if (!a) return NULL;
   *a = (wh_announced){.engine = engine, .queue = queue, .served = served, .served_count = count};
   wh_arena_init(&a->scratch, engine->mem);
-  wh_status status = wh_config_connect(engine->config, queue, &a->connection, err);
+  return a;
+}
+
+wh_status wh_announced_over(wh_engine *engine, const wh_queue_type *type, wh_queue_handle *handle,
+                            wh_str name, const wh_pipeline *const *served, size_t count,
+                            wh_announced **ret, wh_error *err) {
+  wh_announced *a = make(engine, name, served, count);
+  if (!a) return wh_fail_memory(err);
+  a->type = type;
+  a->handle = handle;
+  a->is_any = true;
+  *ret = a;
+  return WH_OK;
+}
+
+wh_status wh_announced_open(wh_engine *engine, wh_str queue, const wh_pipeline *const *served,
+                            size_t count, wh_announced **ret, wh_error *err) {
+  wh_announced *a = make(engine, queue, served, count);
+  if (!a) return wh_fail_memory(err);
+  wh_connection *c;
+  wh_status status = wh_config_connect(engine->config, queue, &c, err);
   if (status == WH_OK) {
-    a->type = a->connection->type->queue;
-    status = a->type->open(a->connection, (wh_str){0}, &a->handle, err);
+    a->type = c->type->queue;
+    status = a->type->open(c, (wh_str){0}, &a->handle, err);
   }
   if (status == WH_OK)
     *ret = a;
@@ -385,7 +416,7 @@ void wh_announced_close(wh_announced *a) {
     WH_IGNORE(a->type->extend(a->handle, a->messages[i].receipt, 0, &ignored));
     free_items(a, &a->messages[i]);
   }
-  if (a->handle) a->type->close(a->handle);
+  if (a->handle && !a->is_any) a->type->close(a->handle);
   wh_mem_free(a->engine->mem, a->messages, a->cap * sizeof *a->messages);
   wh_arena_free(&a->scratch);
   wh_mem_free(a->engine->mem, a, sizeof *a);

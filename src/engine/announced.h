@@ -9,6 +9,7 @@
 // Threads: one, but for wake.
 #pragma once
 
+#include "connect/queue.h"
 #include "engine/engine.h"
 
 enum {
@@ -27,6 +28,14 @@ typedef struct wh_announced wh_announced;
 // counts as ended.
 wh_status wh_announced_open(wh_engine *engine, wh_str queue, const wh_pipeline *const *served,
                             size_t count, wh_announced **ret, wh_error *err);
+// The same over a queue that the caller has opened, and closes after: what Lambda hands to a
+// function. It speaks to every pipeline that reads objects when they come, whatever queue it names
+// for that. `name`: in messages.
+wh_status wh_announced_over(wh_engine *engine, const wh_queue_type *type, wh_queue_handle *handle,
+                            wh_str name, const wh_pipeline *const *served, size_t count,
+                            wh_announced **ret, wh_error *err);
+// Whether announcements are for the pipeline: it waits for objects of a store that queues speak of.
+bool wh_announced_reach(const wh_config *config, const wh_pipeline *pipeline);
 // Waits at most wait_us for messages and puts what they announce into the ledger's queue; before
 // that, says of earlier messages what became of them. *ret_count: messages that came. `found` is
 // called for a served pipeline that has something to do now.

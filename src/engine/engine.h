@@ -38,8 +38,12 @@ typedef struct wh_engine {
   wh_ledger *ledger;
   const atomic_bool *stop; // set: finish the chunk in hand and leave the rest
   int wake_fd;             // readable once `stop` is set; -1: none
-  bool single_thread;      // stages do not overlap: for the simulation
-  size_t lanes;            // of an object that is read in parts, at most; 0: one a processor
+  // A function in a cloud, whose disk is gone with it: rejected rows need a store. And one whose
+  // ledger is on that disk: a target's marks alone say what is loaded, with no epoch (connect/
+  // sink.h), and whoever sent the event counts failures: an object that fails once is dead here.
+  bool scratch_disk, scratch_ledger;
+  bool single_thread; // stages do not overlap: for the simulation
+  size_t lanes;       // of an object that is read in parts, at most; 0: one a processor
   wh_watcher watcher;
 } wh_engine;
 

@@ -126,7 +126,8 @@ static void choose_batch(const wh_run_input *in, size_t *ret_rows, size_t *ret_b
   *ret_bytes = 0;
   if (*ret_rows || !to.len || wh_config_find_connection(config, to)->type->store) return;
   size_t share = (size_t)config->memory_bytes / SHARE_OF_MEMORY;
-  *ret_rows = ROWS;
+  size_t most = wh_config_find_connection(config, to)->type->sink->batch_rows;
+  *ret_rows = most ? most : ROWS;
   *ret_bytes = share < BYTES_MAX ? share : BYTES_MAX;
 }
 

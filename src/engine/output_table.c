@@ -84,10 +84,14 @@ static wh_status commit(wh_run_output *out, wh_mark *mark, wh_error *err) {
   return WH_OK;
 }
 
+// Where no ledger keeps workers apart another may load the same object: the mark tells.
 static wh_status table_checkpoint(wh_run_output *out, const wh_mark *mark, wh_error *err) {
   wh_mark copy = *mark;
   WH_TRY(commit(out, &copy, err));
-  return begin(out, err);
+  WH_TRY(begin(out, err));
+  if (!out->mark.done && out->mark.rows_done == mark->rows_done) return WH_OK;
+  return wh_fail(err, WH_ERR_STALE, "another worker loads %.*s, too; this one stops",
+                 WH_STR_ARG(out->load.object));
 }
 
 static wh_status table_complete(wh_run_output *out, wh_mark *mark, wh_finish *finish, wh_run *run,

@@ -180,32 +180,10 @@ static wh_status collect_entry(void *context, const wh_quarantine_entry *entry, 
   return WH_OK;
 }
 
-static wh_status remove_part(void *context, const wh_dir_entry *entry, wh_error *err) {
-  replay *r = context;
-  WH_CLEAN_ARENA wh_arena arena;
-  wh_arena_init(&arena, r->engine->mem);
-  char *folder = wh_reject_folder(r->engine, r->entries[0].file, &arena);
-  char *name = folder ? wh_arena_cstr(&arena, entry->name) : NULL;
-  char *path = name ? wh_path_join(&arena, folder, name) : NULL;
-  if (!path) return wh_fail_memory(err);
-  return r->engine->os->type->remove(r->engine->os, path, err);
-}
-
 // First the ledger forgets the entry, then its files go: a crash between leaves only files.
 static wh_status drop_entry(wh_engine *engine, const wh_quarantine_entry *entry, wh_error *err) {
   WH_TRY(engine->ledger->type->quarantine_drop(engine->ledger, entry->run, err));
-  WH_CLEAN_ARENA wh_arena arena;
-  wh_arena_init(&arena, engine->mem);
-  char *folder = wh_reject_folder(engine, entry->file, &arena);
-  if (!folder) return wh_fail_memory(err);
-  wh_quarantine_entry copy = *entry;
-  replay r = {.engine = engine, .entries = &copy};
-  wh_error inner = {0};
-  wh_status status = engine->os->type->list(engine->os, folder, remove_part, &r, &inner);
-  if (status == WH_ERR_NOT_FOUND) return WH_OK;
-  if (status == WH_OK) status = engine->os->type->remove(engine->os, folder, &inner);
-  if (status != WH_OK && err) *err = inner;
-  return status;
+  return wh_reject_folder_remove(engine, entry->file, err);
 }
 
 static wh_status open_unpacked(unpack *u, const wh_quarantine_entry *entry, const char **ret_path,
@@ -222,14 +200,14 @@ static wh_status open_unpacked(unpack *u, const wh_quarantine_entry *entry, cons
   WH_TRY(u->file->type->truncate(u->file, 0, err));
   WH_TRY(wh_reject_folder_lines(e, entry->file, unpack_line, u, err));
   WH_TRY(flush(u, err));
-  const char *kept = wh_reject_folder(e, entry->file, u->arena);
-  if (!kept) return wh_fail_memory(err);
+  wh_str kept = wh_reject_folder_text(e, entry->file, u->arena);
+  if (!kept.data) return wh_fail_memory(err);
   if (u->has_header && u->rows < entry->rows) {
     return wh_fail(err, WH_ERR_DATA,
                    "the quarantine of run %.*s is damaged: %llu of its %llu rows can be read. "
-                   "Nothing of it was sent. Look: %s",
+                   "Nothing of it was sent. Look: %.*s",
                    WH_STR_ARG(entry->run), (unsigned long long)u->rows,
-                   (unsigned long long)entry->rows, kept);
+                   (unsigned long long)entry->rows, WH_STR_ARG(kept));
   }
   if (u->has_header) return WH_OK;
   return wh_fail(err, WH_ERR_NOT_FOUND, "the rows of run %.*s are gone from the quarantine",

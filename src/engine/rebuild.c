@@ -139,16 +139,13 @@ static wh_status count_part(void *context, wh_str line, wh_error *err) {
   return WH_OK;
 }
 
-static wh_status import_rejects(void *context, const wh_dir_entry *folder, wh_error *err) {
+static wh_status import_rejects(void *context, wh_str folder, wh_str run, wh_error *err) {
   rebuilding *r = context;
-  if (folder->kind != WH_FILE_FOLDER) return WH_OK;
-  wh_quarantine_entry entry = {.run = wh_arena_str(r->arena, folder->name),
+  wh_quarantine_entry entry = {.run = run,
                                .pipeline = r->pipeline->name,
+                               .file = folder,
                                .time_us = wh_now_us(r->engine->os)};
-  entry.file =
-      wh_arena_printf(r->arena, "%.*s/%.*s", WH_STR_ARG(entry.pipeline), WH_STR_ARG(entry.run));
-  if (!entry.run.data || !entry.file.data) return wh_fail_memory(err);
-  WH_TRY(wh_reject_folder_lines(r->engine, entry.file, count_part, &entry, err));
+  WH_TRY(wh_reject_folder_lines(r->engine, folder, count_part, &entry, err));
   if (entry.rows == 0) return WH_OK;
   r->result->quarantines++;
   wh_ledger *ledger = r->engine->ledger;
@@ -156,13 +153,7 @@ static wh_status import_rejects(void *context, const wh_dir_entry *folder, wh_er
 }
 
 static wh_status rebuild_quarantine(rebuilding *r, wh_error *err) {
-  char *path = wh_reject_folder(r->engine, r->pipeline->name, r->arena);
-  if (!path) return wh_fail_memory(err);
-  wh_error inner = {0};
-  wh_status status = r->engine->os->type->list(r->engine->os, path, import_rejects, r, &inner);
-  if (status == WH_OK || status == WH_ERR_NOT_FOUND) return WH_OK;
-  if (err) *err = inner;
-  return status;
+  return wh_reject_folders(r->engine, r->pipeline, import_rejects, r, err);
 }
 
 static wh_status rebuild_pipeline(wh_engine *engine, const wh_pipeline *p, wh_arena *arena,

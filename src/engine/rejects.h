@@ -2,15 +2,16 @@
 // buffer of its slot; the consuming stage appends these buffers, in order, to the current part
 // file. A part is made durable before the chunk that it belongs to commits.
 //
-// Files: STATE/quarantine/PIPELINE/RUN/part-N.ndjson, N being the number of rows that earlier parts
-// cover, so that a restarted chunk writes the same part again. The first line is the header (the
-// schema of the rows, the object, its order), each other line one row:
+// Files: part-N.ndjson in the run's folder (engine/reject_parts.h), N being the number of rows that
+// earlier parts cover, so that a restarted chunk writes the same part again. The first line is the
+// header (the schema of the rows, the object, its order), each other line one row:
 //   {"rule":"in","column":"OrderStatus","reason":"...","row":4711,"line":4712,"at":12,"byte":665102,"data":{...}}
 // with "text" instead of "data" for what never became a row.
 #pragma once
 
 #include "base/buf.h"
 #include "data/reject.h"
+#include "engine/reject_parts.h"
 #include "engine/window.h"
 
 // Rejects of one batch, as lines. `rows` is the batch that was read: a row is quarantined as it was
@@ -46,13 +47,10 @@ void wh_reject_lines_free(wh_reject_lines *lines);
 
 typedef struct wh_reject_file {
   wh_engine *engine;
-  wh_str folder; // "PIPELINE/RUN", under STATE/quarantine
-  wh_buf header; // the first line
-  wh_file *file; // NULL: the current part has no rows
-  uint64_t part; // N of the current part
-  uint64_t at;   // bytes written to it
-  uint64_t rows; // of all parts
-  wh_arena *arena;
+  wh_str folder;        // see engine/reject_parts.h
+  wh_buf header;        // the first line
+  wh_reject_part *part; // NULL: the current one has no rows
+  uint64_t number;      // of the current one
 } wh_reject_file;
 
 // Nothing is created before the first row comes.
@@ -66,10 +64,3 @@ wh_status wh_reject_file_add(wh_reject_file *file, const wh_reject_lines *lines,
 // Makes the current part durable and begins the next one.
 wh_status wh_reject_file_next_part(wh_reject_file *file, uint64_t rows_done, wh_error *err);
 void wh_reject_file_close(wh_reject_file *file);
-// The path of the folder, in the arena.
-[[nodiscard]] char *wh_reject_folder(const wh_engine *engine, wh_str folder, wh_arena *arena);
-
-// Every line of every part, in order; each part begins with its header.
-typedef wh_status (*wh_reject_line_visit)(void *context, wh_str line, wh_error *err);
-wh_status wh_reject_folder_lines(wh_engine *engine, wh_str folder, wh_reject_line_visit visit,
-                                 void *context, wh_error *err);

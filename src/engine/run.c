@@ -222,7 +222,7 @@ static wh_status open_parts(transfer *t, wh_error *err) {
                           .object = t->in->is_rows ? t->run->id : t->in->identity,
                           .run = t->run->id,
                           .order = t->in->is_rows ? t->run->order : t->in->order,
-                          .epoch = t->request->lease->epoch,
+                          .epoch = e->scratch_ledger ? WH_EPOCH_NONE : t->request->lease->epoch,
                           .now_us = wh_now_us(e->os)};
   WH_TRY(t->out.verbs->open(&t->out, wh_flow_schema(t->flow), err));
   t->mark = t->out.mark;
@@ -237,10 +237,8 @@ static wh_status open_parts(transfer *t, wh_error *err) {
     t->in_parts = wh_flow_encode(t->flow, encoding);
   }
   wh_str folder = t->mark.rejects;
-  if (folder.len == 0) {
-    folder = wh_arena_printf(t->arena, "%.*s/%.*s", WH_STR_ARG(p->name), WH_STR_ARG(t->run->id));
-    if (!folder.data) return wh_fail_memory(err);
-  }
+  if (folder.len == 0) folder = wh_reject_folder_of(e, p, t->run->id, t->arena);
+  if (!folder.data) return wh_fail_memory(err);
   wh_str from = t->in->is_rows
                     ? wh_arena_printf(t->arena, "%.*s:%.*s", WH_STR_ARG(p->from.connection),
                                       WH_STR_ARG(p->from.thing))

@@ -66,7 +66,9 @@ static wh_status after_failure(wh_engine *engine, const wh_run_request *r, wh_st
   bool dead;
   wh_ledger *ledger = engine->ledger;
   // What passes is no fault of the object, which waits as long as it takes.
-  uint32_t attempts = wh_will_pass(status) ? UINT32_MAX : (uint32_t)r->pipeline->attempts;
+  uint32_t attempts = engine->scratch_ledger ? 1
+                      : wh_will_pass(status) ? UINT32_MAX
+                                             : (uint32_t)r->pipeline->attempts;
   return ledger->type->fail(ledger, r->lease, r->work->id, attempts, *r->ret_final,
                             wh_retry_delay_us(r->work->attempts), wh_str_of(why->text), &dead, err);
 }

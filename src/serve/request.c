@@ -43,13 +43,6 @@ bool wh_accepts_json(wh_str accept) {
 
 // --- forms ---------------------------------------------------------------------------------------
 
-static int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 // application/x-www-form-urlencoded (URL Standard, section 5), except that a '%' without two
 // digits behind it is an error here.
 static wh_status decode(wh_str text, wh_arena *arena, wh_str *ret, wh_error *err) {
@@ -61,8 +54,8 @@ static wh_status decode(wh_str text, wh_arena *arena, wh_str *ret, wh_error *err
     if (c == '+') {
       c = ' ';
     } else if (c == '%') {
-      int high = i + 2 < text.len ? hex_digit(text.data[i + 1]) : -1;
-      int low = i + 2 < text.len ? hex_digit(text.data[i + 2]) : -1;
+      int high = i + 2 < text.len ? wh_hex_digit(text.data[i + 1]) : -1;
+      int low = i + 2 < text.len ? wh_hex_digit(text.data[i + 2]) : -1;
       if (high < 0 || low < 0) return wh_fail(err, WH_ERR_DATA, "a %% without two digits");
       c = (char)(high << 4 | low);
       i += 2;

@@ -481,6 +481,30 @@ CONTRACT(sink_stops_a_worker_that_lost_its_lease) {
               "c|2026-11-21T08:00:00Z|4|c\n");
 }
 
+CONTRACT(sink_loads_without_an_epoch_beside_those_with_one) {
+  wh_target target = target_of(WH_WRITE_UPSERT);
+  wh_load load = load_of("one", 1);
+  wh_counts counts;
+  load.epoch = WH_EPOCH_NONE;
+  CHECK_OK(load_text(&target, &load, ROW("a", "08:00:00") "1|a", &counts));
+  load = load_of("two", 2);
+  load.epoch = 5;
+  CHECK_OK(load_text(&target, &load, ROW("b", "08:00:00") "2|b", &counts));
+  load = load_of("three", 3);
+  load.epoch = WH_EPOCH_NONE;
+  CHECK_OK(load_text(&target, &load, ROW("c", "08:00:00") "3|c", &counts));
+  load = load_of("four", 4);
+  load.epoch = 4; // what has no epoch has not lowered it
+  CHECK_FAILS(load_text(&target, &load, ROW("d", "08:00:00") "4|d", &counts), WH_ERR_STALE);
+  check_table("a|2026-11-21T08:00:00Z|1|a\nb|2026-11-21T08:00:00Z|2|b\n"
+              "c|2026-11-21T08:00:00Z|3|c\n");
+  wh_sink *sink = opened(&target);
+  load = load_of("one", 1);
+  load.epoch = WH_EPOCH_NONE;
+  CHECK(begun(sink, &load).done);
+  c.type->sink->close(sink);
+}
+
 CONTRACT_OF(sink_replace_goes_on_after_a_chunk, TEST_REPLACE) {
   const wh_sink_type *type = c.type->sink;
   wh_target target = target_of(WH_WRITE_REPLACE);

@@ -1,17 +1,11 @@
 #include "codec/json/text.h"
 
-static int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  c = (char)(c | 0x20);
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 // Four hex digits at p, or -1.
 static int32_t hex4(const char *p, const char *end) {
   if (end - p < 4) return -1;
   int32_t value = 0;
   for (int i = 0; i < 4; i++) {
-    int digit = hex_value(p[i]);
+    int digit = wh_hex_digit(p[i]);
     if (digit < 0) return -1;
     value = value << 4 | digit;
   }

@@ -19,16 +19,12 @@ bool pq_bloom_block_has(const uint8_t block[BLOCK_BYTES], uint64_t hash) {
   return true;
 }
 
-static int hex(char c) {
-  return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 // False: the text is no UUID, and no value of the column is like it.
 static bool uuid_bytes(wh_str text, uint8_t out[UUID_BYTES]) {
   size_t n = 0;
   for (size_t i = 0; i + 1 < text.len && n < UUID_BYTES; i++) {
     if (text.data[i] == '-') continue;
-    int high = hex(text.data[i]), low = hex(text.data[i + 1]);
+    int high = wh_hex_digit(text.data[i]), low = wh_hex_digit(text.data[i + 1]);
     if (high < 0 || low < 0) return false;
     out[n++] = (uint8_t)(high << 4 | low);
     i++;

@@ -54,14 +54,17 @@ wh_status wh_dynamodb_make_marks(wh_connection *c, wh_aws_client *client, wh_err
 
 // --- The lease and the mark ----------------------------------------------------------------------
 
-// Updates one of the pipeline's items under the condition that no higher epoch is on it. `body` has
-// its head and its SET; `answer` may be NULL.
+// Updates one of the pipeline's items; `body` has the condition: that no higher epoch is on it, or
+// (WH_EPOCH_NONE) that it is not done. `answer` may be NULL.
 static wh_status update(wh_connection *c, wh_aws_client *client, const wh_load *load,
                         const wh_buf *body, json_t **answer, wh_error *err) {
   WH_CLEAN_JSON json_t *own = NULL;
   wh_error inner = {0};
   wh_status status = wh_dynamodb_call(c, client, WH_DYNAMODB_ACTION("UpdateItem"), body, NULL,
                                       answer ? answer : &own, &inner);
+  if (status == WH_ERR_CHANGED && load->epoch == WH_EPOCH_NONE)
+    return wh_fail(err, WH_ERR_STALE, "%.*s: another worker has loaded %.*s meanwhile",
+                   WH_STR_ARG(c->name), WH_STR_ARG(load->object));
   if (status == WH_ERR_CHANGED)
     return wh_fail(err, WH_ERR_STALE,
                    "%.*s: another worker has taken over pipeline %.*s; this one stops",
@@ -70,19 +73,29 @@ static wh_status update(wh_connection *c, wh_aws_client *client, const wh_load *
   return status;
 }
 
-#define CONDITION                                                                                  \
-  ",\"ConditionExpression\":\"attribute_not_exists(#e) OR #e <= :e\",\"ReturnValues\":\"ALL_NEW\""
+// What stands behind SET first. WH_EPOCH_NONE leaves the epoch that is there.
+static const char *epoch_of(const wh_load *load) {
+  return load->epoch == WH_EPOCH_NONE ? "#e=if_not_exists(#e,:e)" : "#e=:e";
+}
+
+static void add_condition(wh_buf *body, const char *expression) {
+  wh_buf_printf(body, ",\"ConditionExpression\":\"%s\"", expression);
+}
+
+#define NO_HIGHER_EPOCH "attribute_not_exists(#e) OR #e <= :e"
 
 static void add_epoch(wh_buf *body, const wh_load *load) {
-  wh_buf_add_c(body, ",\"UpdateExpression\":\"SET #e=:e\"" CONDITION
-                     ",\"ExpressionAttributeNames\":{\"#e\":\"epoch\"},"
-                     "\"ExpressionAttributeValues\":{\":e\":{\"N\":\"");
+  wh_buf_printf(body, ",\"UpdateExpression\":\"SET %s\"", epoch_of(load));
+  if (load->epoch != WH_EPOCH_NONE) add_condition(body, NO_HIGHER_EPOCH);
+  wh_buf_add_c(body, ",\"ReturnValues\":\"ALL_NEW\",\"ExpressionAttributeNames\":{\"#e\":"
+                     "\"epoch\"},\"ExpressionAttributeValues\":{\":e\":{\"N\":\"");
   wh_buf_add_u64(body, load->epoch);
   wh_buf_add_c(body, "\"}}}");
 }
 
 wh_status wh_dynamodb_take_lease(wh_connection *c, wh_aws_client *client, const wh_load *load,
                                  wh_error *err) {
+  if (load->epoch == WH_EPOCH_NONE) return WH_OK; // each item has its own condition
   WH_CLEAN_BUF wh_buf body;
   wh_buf_init(&body, c->mem, 0);
   add_head(c, &body, load->pipeline, WH_STR("lease"));
@@ -128,13 +141,16 @@ wh_status wh_dynamodb_write_mark(wh_connection *c, wh_aws_client *client, const 
   mark_id(load->object, id);
   wh_mark_write(mark, load, numbers, texts);
   add_head(c, &body, load->pipeline, wh_str_of(id));
-  wh_buf_add_c(&body, ",\"UpdateExpression\":\"SET #e=:e,#o=:o");
+  wh_buf_printf(&body, ",\"UpdateExpression\":\"SET %s,#o=:o", epoch_of(load));
   for (int i = 0; i < WH_MARK_NUMBERS; i++)
     wh_buf_printf(&body, ",#%d=:%d", i, i);
   for (int i = 0; i < WH_MARK_TEXTS; i++)
     wh_buf_printf(&body, ",#t%d=:t%d", i, i);
-  wh_buf_add_c(&body,
-               "\"" CONDITION ",\"ExpressionAttributeNames\":{\"#e\":\"epoch\",\"#o\":\"object\"");
+  wh_buf_add_char(&body, '"');
+  // Without an epoch: whoever has ended the load (:e is 0) is not taken back.
+  add_condition(&body, load->epoch == WH_EPOCH_NONE ? "attribute_not_exists(#0) OR #0 = :e"
+                                                    : NO_HIGHER_EPOCH);
+  wh_buf_add_c(&body, ",\"ExpressionAttributeNames\":{\"#e\":\"epoch\",\"#o\":\"object\"");
   for (int i = 0; i < WH_MARK_NUMBERS; i++)
     wh_buf_printf(&body, ",\"#%d\":\"%s\"", i, number_names[i]);
   for (int i = 0; i < WH_MARK_TEXTS; i++)

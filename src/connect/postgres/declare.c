@@ -355,12 +355,6 @@ wh_pg_form wh_pg_write_form(uint32_t native) {
   return wh_pg_item_of(native) ? WH_PG_ARRAY : WH_PG_OTHER;
 }
 
-static int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  c |= 0x20;
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 // The canonical form; and not capitals or braces, which would come back as another text.
 bool wh_pg_parse_uuid(wh_str text, uint8_t out[16]) {
   if (text.len != 36) return false;
@@ -372,7 +366,7 @@ bool wh_pg_parse_uuid(wh_str text, uint8_t out[16]) {
     }
     if (text.data[i] >= 'A' && text.data[i] <= 'F') return false;
     if (text.data[i + 1] >= 'A' && text.data[i + 1] <= 'F') return false;
-    int high = hex_digit(text.data[i]), low = hex_digit(text.data[i + 1]);
+    int high = wh_hex_digit(text.data[i]), low = wh_hex_digit(text.data[i + 1]);
     if (high < 0 || low < 0) return false;
     out[at++] = (uint8_t)(high << 4 | low);
   }

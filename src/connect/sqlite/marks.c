@@ -60,6 +60,7 @@ wh_status wh_sqlite_make_bookkeeping(wh_sqlite_db *db, wh_error *err) {
 
 wh_status wh_sqlite_take_lease(wh_sink *sink, wh_error *err) {
   const wh_load *load = &sink->load;
+  if (load->epoch == WH_EPOCH_NONE) return WH_OK; // the transaction has the database alone
   WH_CLEAN_STMT sqlite3_stmt *stmt = NULL;
   WH_TRY(wh_sqlite_prepare_c(&sink->db,
                              "INSERT INTO _wherry_lease AS l (pipeline, epoch) VALUES (?1, ?2) ON "

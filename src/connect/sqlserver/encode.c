@@ -176,10 +176,6 @@ static bool add_utf16(wh_buf *out, wh_str text) {
   return true;
 }
 
-static uint8_t hex_digit(char c) {
-  return (uint8_t)(c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
-}
-
 // The first three parts are numbers with their lowest byte first.
 static void put_uuid(wh_str text, wh_mssql_cell *cell) {
   static const uint8_t places[16] = {3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15};
@@ -187,7 +183,7 @@ static void put_uuid(wh_str text, wh_mssql_cell *cell) {
   for (size_t i = 0; i < 16; i++) {
     if (text.data[at] == '-') at++;
     cell->as.uuid[places[i]] =
-        (uint8_t)(hex_digit(text.data[at]) << 4 | hex_digit(text.data[at + 1]));
+        (uint8_t)(wh_hex_digit(text.data[at]) << 4 | wh_hex_digit(text.data[at + 1]));
     at += 2;
   }
   cell->len = sizeof cell->as.uuid;

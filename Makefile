@@ -29,7 +29,7 @@ test-long: ## the large counts; takes hours
 	@tests/run $(BUILD) --long
 
 PROJECT ?=
-CONNECTORS ?= dynamodb s3 sqs
+CONNECTORS ?= dynamodb s3 sns sqs
 .PHONY: lambda
 lambda: ## the zip of an AWS Lambda function: make lambda PROJECT=folder CONNECTORS="s3 postgres"
 	@scripts/install-deps build

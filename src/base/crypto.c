@@ -108,11 +108,11 @@ void wh_hmac_of(wh_str secret, wh_str data, uint8_t out[WH_SHA256_BYTES]) {
 
 // --- AES-256-GCM ---------------------------------------------------------------------------------
 
-static bool encrypt(EVP_CIPHER_CTX *c, const uint8_t *key, const uint8_t *nonce, wh_str aad,
-                    wh_str plain, uint8_t *out) {
+static bool encrypt(EVP_CIPHER_CTX *c, const uint8_t *nonce, wh_str aad, wh_str plain,
+                    uint8_t *out) {
   int n = 0;
   uint8_t *tag = out + plain.len;
-  return EVP_EncryptInit_ex(c, EVP_aes_256_gcm(), NULL, key, nonce) == 1 &&
+  return EVP_EncryptInit_ex(c, NULL, NULL, NULL, nonce) == 1 &&
          (!aad.len ||
           EVP_EncryptUpdate(c, NULL, &n, (const uint8_t *)aad.data, (int)aad.len) == 1) &&
          (!plain.len ||
@@ -121,10 +121,10 @@ static bool encrypt(EVP_CIPHER_CTX *c, const uint8_t *key, const uint8_t *nonce,
          EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_GET_TAG, WH_SEAL_TAG_BYTES, tag) == 1;
 }
 
-static bool decrypt(EVP_CIPHER_CTX *c, const uint8_t *key, const uint8_t *nonce, wh_str aad,
-                    wh_str cipher, const uint8_t *tag, uint8_t *out) {
+static bool decrypt(EVP_CIPHER_CTX *c, const uint8_t *nonce, wh_str aad, wh_str cipher,
+                    const uint8_t *tag, uint8_t *out) {
   int n = 0;
-  return EVP_DecryptInit_ex(c, EVP_aes_256_gcm(), NULL, key, nonce) == 1 &&
+  return EVP_DecryptInit_ex(c, NULL, NULL, NULL, nonce) == 1 &&
          (!aad.len ||
           EVP_DecryptUpdate(c, NULL, &n, (const uint8_t *)aad.data, (int)aad.len) == 1) &&
          (!cipher.len ||
@@ -138,19 +138,56 @@ static wh_status check_sealable(wh_str aad, wh_str text, wh_error *err) {
   return wh_fail(err, WH_ERR_LIMIT, "%zu bytes are too many to seal at once", text.len);
 }
 
+static wh_status gcm_failed(wh_error *err) {
+  return wh_fail(err, WH_ERR_BUG, "AES-256-GCM: libcrypto refused");
+}
+
+wh_status wh_gcm_init(wh_gcm *gcm, const uint8_t key[WH_SEAL_KEY_BYTES], bool seals,
+                      wh_error *err) {
+  EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
+  if (!c) return wh_fail_memory(err);
+  *gcm = (wh_gcm){c, seals};
+  if (EVP_CipherInit_ex(c, EVP_aes_256_gcm(), NULL, key, NULL, seals) == 1) return WH_OK;
+  wh_gcm_free(gcm);
+  return gcm_failed(err);
+}
+
+wh_status wh_gcm_seal(wh_gcm *gcm, const uint8_t nonce[WH_SEAL_NONCE_BYTES], wh_str aad,
+                      wh_str plain, uint8_t *out, wh_error *err) {
+  WH_TRY(check_sealable(aad, plain, err));
+  return gcm->seals && encrypt(gcm->context, nonce, aad, plain, out) ? WH_OK : gcm_failed(err);
+}
+
+wh_status wh_gcm_unseal(wh_gcm *gcm, const uint8_t nonce[WH_SEAL_NONCE_BYTES], wh_str aad,
+                        wh_str sealed, uint8_t *out, wh_error *err) {
+  WH_TRY(check_sealable(aad, sealed, err));
+  if (gcm->seals || sealed.len < WH_SEAL_TAG_BYTES) return gcm_failed(err);
+  wh_str cipher = wh_str_sub(sealed, 0, sealed.len - WH_SEAL_TAG_BYTES);
+  const uint8_t *tag = (const uint8_t *)sealed.data + cipher.len;
+  if (decrypt(gcm->context, nonce, aad, cipher, tag, out)) return WH_OK;
+  wh_wipe(out, cipher.len); // what was not authenticated must not be used by mistake
+  return wh_fail(err, WH_ERR_DENIED, "the key is another one, or the sealed text was changed");
+}
+
+void wh_gcm_free(wh_gcm *gcm) {
+  if (!gcm) return;
+  EVP_CIPHER_CTX_free(gcm->context);
+  gcm->context = NULL;
+}
+
 wh_status wh_seal(wh_os *os, const uint8_t key[WH_SEAL_KEY_BYTES], wh_str aad, wh_str plain,
                   wh_buf *out, wh_error *err) {
   WH_TRY(check_sealable(aad, plain, err));
   uint8_t nonce[WH_SEAL_NONCE_BYTES];
   WH_TRY(os->type->random(os, nonce, sizeof nonce, err));
   if (!wh_buf_reserve(out, plain.len + WH_SEAL_OVERHEAD)) return wh_buf_check(out, err);
-  EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
-  if (!c) return wh_fail_memory(err);
+  wh_gcm gcm;
+  WH_TRY(wh_gcm_init(&gcm, key, true, err));
   uint8_t *at = (uint8_t *)out->data + out->len;
   memcpy(at, nonce, sizeof nonce);
-  bool ok = encrypt(c, key, nonce, aad, plain, at + sizeof nonce);
-  EVP_CIPHER_CTX_free(c);
-  if (!ok) return wh_fail(err, WH_ERR_BUG, "AES-256-GCM: libcrypto refused");
+  wh_status status = wh_gcm_seal(&gcm, nonce, aad, plain, at + sizeof nonce, err);
+  wh_gcm_free(&gcm);
+  WH_TRY(status);
   out->len += plain.len + WH_SEAL_OVERHEAD;
   out->data[out->len] = 0;
   return WH_OK;
@@ -158,25 +195,20 @@ wh_status wh_seal(wh_os *os, const uint8_t key[WH_SEAL_KEY_BYTES], wh_str aad, w
 
 wh_status wh_unseal(const uint8_t key[WH_SEAL_KEY_BYTES], wh_str aad, wh_str sealed, wh_buf *out,
                     wh_error *err) {
-  WH_TRY(check_sealable(aad, sealed, err));
   if (sealed.len < WH_SEAL_OVERHEAD) {
     return wh_fail(err, WH_ERR_DENIED, "the sealed text is cut off: %zu bytes are left",
                    sealed.len);
   }
-  const uint8_t *nonce = (const uint8_t *)sealed.data;
-  wh_str cipher = wh_str_sub(sealed, WH_SEAL_NONCE_BYTES, sealed.len - WH_SEAL_TAG_BYTES);
-  const uint8_t *tag = nonce + WH_SEAL_NONCE_BYTES + cipher.len;
-  if (!wh_buf_reserve(out, cipher.len)) return wh_buf_check(out, err);
-  EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
-  if (!c) return wh_fail_memory(err);
-  uint8_t *at = (uint8_t *)out->data + out->len;
-  bool ok = decrypt(c, key, nonce, aad, cipher, tag, at);
-  EVP_CIPHER_CTX_free(c);
-  if (!ok) {
-    wh_wipe(at, cipher.len); // what was not authenticated must not be used by mistake
-    return wh_fail(err, WH_ERR_DENIED, "the key is another one, or the sealed text was changed");
-  }
-  out->len += cipher.len;
+  WH_TRY(check_sealable(aad, sealed, err));
+  if (!wh_buf_reserve(out, sealed.len - WH_SEAL_OVERHEAD)) return wh_buf_check(out, err);
+  wh_gcm gcm;
+  WH_TRY(wh_gcm_init(&gcm, key, false, err));
+  wh_str behind = wh_str_sub(sealed, WH_SEAL_NONCE_BYTES, sealed.len);
+  wh_status status = wh_gcm_unseal(&gcm, (const uint8_t *)sealed.data, aad, behind,
+                                   (uint8_t *)out->data + out->len, err);
+  wh_gcm_free(&gcm);
+  WH_TRY(status);
+  out->len += sealed.len - WH_SEAL_OVERHEAD;
   out->data[out->len] = 0;
   return WH_OK;
 }

@@ -47,6 +47,21 @@ wh_status wh_seal(wh_os *os, const uint8_t key[WH_SEAL_KEY_BYTES], wh_str aad, w
 wh_status wh_unseal(const uint8_t key[WH_SEAL_KEY_BYTES], wh_str aad, wh_str sealed, wh_buf *out,
                     wh_error *err);
 
+// The same under nonces that the caller counts, for long texts in pieces: set up once, to seal or
+// to unseal. A key must never seal two texts under one nonce. Free it in any case; zeroed is fine.
+typedef struct wh_gcm {
+  void *context;
+  bool seals;
+} wh_gcm;
+wh_status wh_gcm_init(wh_gcm *gcm, const uint8_t key[WH_SEAL_KEY_BYTES], bool seals, wh_error *err);
+// `out` takes plain.len + WH_SEAL_TAG_BYTES: the ciphertext with the tag behind it.
+wh_status wh_gcm_seal(wh_gcm *gcm, const uint8_t nonce[WH_SEAL_NONCE_BYTES], wh_str aad,
+                      wh_str plain, uint8_t *out, wh_error *err);
+// `out` takes sealed.len - WH_SEAL_TAG_BYTES. WH_ERR_DENIED as wh_unseal, and then `out` is zeroed.
+wh_status wh_gcm_unseal(wh_gcm *gcm, const uint8_t nonce[WH_SEAL_NONCE_BYTES], wh_str aad,
+                        wh_str sealed, uint8_t *out, wh_error *err);
+void wh_gcm_free(wh_gcm *gcm); // forgets the key
+
 // Takes the same time wherever they differ; only their lengths may be learnt from it.
 bool wh_equal_in_constant_time(wh_str a, wh_str b);
 void wh_wipe(void *data, size_t len); // cannot be optimised away

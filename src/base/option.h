@@ -42,12 +42,13 @@ typedef struct wh_option {
   wh_option_type type;
   size_t offset;
   bool required;
-  bool secret;                // never shown; a value written literally draws a warning
-  const char *def;            // as it would be written; NULL: zero
-  const char *const *choices; // WH_OPTION_ENUM, and of a LIST's items; NULL-terminated
-  int64_t min, max;           // WH_OPTION_INT, SIZE, DURATION; both 0: no bounds; max < min: no max
-  const char *shape;          // WH_OPTION_NODE: how it looks, for the reference: "{ column: type }"
-  const char *help;           // one line, no full stop
+  bool secret;                        // never shown; a value written literally draws a warning
+  bool (*names_secret)(wh_str value); // one that only says where a secret is; NULL: none does
+  const char *def;                    // as it would be written; NULL: zero
+  const char *const *choices;         // WH_OPTION_ENUM, and of a LIST's items; NULL-terminated
+  int64_t min, max;  // WH_OPTION_INT, SIZE, DURATION; both 0: no bounds; max < min: no max
+  const char *shape; // WH_OPTION_NODE: how it looks, for the reference: "{ column: type }"
+  const char *help;  // one line, no full stop
 } wh_option;
 
 // What parsing needs from the outside. `resolve` turns "${...}" into its value and is called for

@@ -154,7 +154,7 @@ static wh_status open_ledger(wh_cli *cli, wh_config *config, wh_error *err) {
   wh_connection *c;
   int64_t lease_us;
   WH_TRY(wh_config_ledger(config, &c, &lease_us, err));
-  return wh_ledger_open_postgres(c, lease_us, &cli->ledger, err);
+  return wh_ledger_open_shared(c, lease_us, &cli->ledger, err);
 }
 
 wh_engine *wh_cli_engine(wh_cli *cli) {
@@ -174,5 +174,10 @@ wh_engine *wh_cli_engine(wh_cli *cli) {
                             .ledger = cli->ledger,
                             .stop = &cli->stop,
                             .wake_fd = cli->wake_fd};
+  if (wh_cli_log_open(cli, wh_log_enabled(WH_LOG_DEBUG) ? WH_LOG_DEBUG : WH_LOG_WARN, &err) !=
+      WH_OK) {
+    cli->refused = wh_cli_fail(cli, &err);
+    return NULL;
+  }
   return &cli->engine;
 }

@@ -6,7 +6,9 @@
 #pragma once
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "engine/engine.h"
+#include "net/aws_logs.h"
 
 #include <stdio.h>
 
@@ -52,10 +54,12 @@ typedef struct wh_cli {
   wh_arena arena; // for the command's own strings
   wh_config *config;
   wh_ledger *ledger;
-  wh_engine engine; // after wh_cli_engine
-  wh_exit refused;  // the exit status, after wh_cli_engine returned NULL
-  atomic_bool stop; // what is in hand
-  atomic_bool ends; // for good: somebody asked
+  wh_engine engine;   // after wh_cli_engine
+  wh_aws_logs *logs;  // where the log goes to CloudWatch; else NULL
+  wh_watcher watcher; // see wh_cli_watch
+  wh_exit refused;    // the exit status, after wh_cli_engine returned NULL
+  atomic_bool stop;   // what is in hand
+  atomic_bool ends;   // for good: somebody asked
   int wake_fd; // readable once somebody asked us to stop
 } wh_cli;
 
@@ -86,6 +90,13 @@ wh_status wh_cli_read_config(wh_cli *cli, wh_error *err);
 wh_config *wh_cli_config(wh_cli *cli);
 // The configuration, the ledger, and the engine over both. NULL: said why.
 wh_engine *wh_cli_engine(wh_cli *cli);
+// After wh_cli_engine: who is told of runs. Their numbers go to CloudWatch besides, where the log
+// goes there.
+void wh_cli_watch(wh_cli *cli, wh_watcher watcher);
+// Log lines of this level and above, in the form and to the place that the configuration says; it
+// is loaded. wh_cli_log_close sends what is left, before the end of the program.
+wh_status wh_cli_log_open(wh_cli *cli, wh_log_level least, wh_error *err);
+void wh_cli_log_close(wh_cli *cli);
 // After wh_cli_engine: the pipelines that are named from word `first` on, all when none is. One
 // that reads many tables has those of its tables that have run behind it.
 wh_status wh_cli_pipelines(wh_cli *cli, const wh_args *args, size_t first, const wh_pipeline ***ret,

@@ -35,11 +35,10 @@ static void print_reached(wh_cli *cli, wh_str name, bool ok, wh_str text) {
   if (!line.failed) wh_print_json(&line);
 }
 
-static bool reach(wh_cli *cli, wh_str name, const wh_connector *type, wh_connection *c,
-                  wh_status status, wh_error *err) {
+static bool reach(wh_cli *cli, wh_str name, wh_connection *c, wh_status status, wh_error *err) {
   WH_CLEAN_BUF wh_buf note;
   wh_buf_init(&note, &cli->mem, 0);
-  if (status == WH_OK && type->reach) status = type->reach(c, &note, err);
+  if (status == WH_OK && c->type->reach) status = c->type->reach(c, &note, err);
   bool ok = status == WH_OK;
   print_reached(cli, name, ok, ok ? wh_buf_str(&note) : wh_str_of(err->text));
   return ok;
@@ -49,7 +48,7 @@ static bool reach_connection(wh_cli *cli, const wh_connection_info *info) {
   wh_error err = {0};
   wh_connection *c = NULL;
   wh_status status = wh_config_connect(cli->config, info->name, &c, &err);
-  return reach(cli, info->name, info->type, c, status, &err);
+  return reach(cli, info->name, c, status, &err);
 }
 
 // Where it is on a server.
@@ -60,7 +59,7 @@ static bool reach_ledger(wh_cli *cli) {
   wh_connection *c = NULL;
   int64_t lease_us;
   wh_status status = wh_config_ledger(cli->config, &c, &lease_us, &err);
-  return reach(cli, WH_STR("ledger"), type, c, status, &err);
+  return reach(cli, WH_STR("ledger"), c, status, &err);
 }
 
 // Whether its table fits, where there is one already.

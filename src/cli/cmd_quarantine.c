@@ -197,7 +197,7 @@ static wh_exit list(wh_cli *cli, wh_str pipeline) {
 static wh_exit replay(wh_cli *cli, const wh_pipeline *p) {
   wh_progress_view view;
   wh_progress_init(&view, cli);
-  cli->engine.watcher = wh_progress_watcher(&view);
+  wh_cli_watch(cli, wh_progress_watcher(&view));
   wh_run_totals totals = {0};
   wh_error err = {0};
   uint64_t revived = 0;

@@ -68,7 +68,7 @@ static wh_exit run(wh_cli *cli, const wh_args *args) {
   if (!engine) return cli->refused;
   wh_progress_view view;
   wh_progress_init(&view, cli);
-  engine->watcher = wh_progress_watcher(&view);
+  wh_cli_watch(cli, wh_progress_watcher(&view));
   wh_run_totals totals = {0};
   wh_error err = {0};
   wh_status status = wh_engine_run(engine, args->words, args->count, &options, &totals, &err);

@@ -62,6 +62,55 @@ static wh_status keep(wh_cli *cli, const wh_keyring *ring, wh_str name, wh_str v
   return wh_parameter_set(&cloud, name, value, err);
 }
 
+static wh_exit tell_set(wh_cli *cli, wh_str name) {
+  const char *provider = wh_str_starts(name, "ssm:") ? "" : "secret:";
+  wh_say(cli, "Set %.*s. Use it as ${%s%.*s}.", WH_STR_ARG(name), provider, WH_STR_ARG(name));
+  return print_done(cli, name, "set");
+}
+
+// --- a random one --------------------------------------------------------------------------------
+
+enum { RANDOM_BYTES = 32 }; // what an encryption_key takes
+
+// A value that was made here is nowhere else: writing over it would lose what it encrypted.
+static wh_status check_absent(wh_cli *cli, const wh_keyring *ring, wh_str name, wh_error *err) {
+  wh_str at = name, value;
+  wh_error inner = {0};
+  wh_cloud_secrets cloud = wh_config_cloud_secrets(cli->config);
+  wh_status status = is_parameter(&at) ? wh_cloud_secret_get(&cloud, WH_KEEPER_SSM, at, &cli->arena,
+                                                             &value, &inner)
+                                       : wh_keyring_get(ring, at, &cli->arena, &value, &inner);
+  if (status == WH_ERR_NOT_FOUND) return WH_OK;
+  if (status != WH_OK) {
+    *err = inner;
+    return status;
+  }
+  wh_wipe((char *)(uintptr_t)value.data, value.len);
+  return wh_fail(err, WH_ERR_EXISTS,
+                 "there is a secret %.*s, and what it encrypted could not be read without it. "
+                 "Nothing was changed. Choose another name, or remove it first",
+                 WH_STR_ARG(name));
+}
+
+static wh_status make_random(wh_cli *cli, const wh_keyring *ring, wh_str name,
+                             char digits[2 * RANDOM_BYTES + 1], wh_error *err) {
+  uint8_t bytes[RANDOM_BYTES];
+  WH_TRY(check_absent(cli, ring, name, err));
+  WH_TRY(cli->os.base.type->random(&cli->os.base, bytes, sizeof bytes, err));
+  wh_hex_encode(bytes, sizeof bytes, digits);
+  wh_wipe(bytes, sizeof bytes);
+  return WH_OK;
+}
+
+static wh_exit set_random(wh_cli *cli, const wh_keyring *ring, wh_str name) {
+  char digits[2 * RANDOM_BYTES + 1];
+  wh_error err = {0};
+  wh_status status = make_random(cli, ring, name, digits, &err);
+  if (status == WH_OK) status = keep(cli, ring, name, wh_str_of(digits), &err);
+  wh_wipe(digits, sizeof digits);
+  return status == WH_OK ? tell_set(cli, name) : wh_cli_fail(cli, &err);
+}
+
 static wh_exit set(wh_cli *cli, const wh_keyring *ring, wh_str name) {
   char *data = wh_arena_alloc(&cli->arena, INPUT_MAX);
   if (!data) return wh_cli_usage(cli, "out of memory");
@@ -75,10 +124,7 @@ static wh_exit set(wh_cli *cli, const wh_keyring *ring, wh_str name) {
   wh_error err = {0};
   wh_status status = keep(cli, ring, name, value, &err);
   wh_wipe(data, INPUT_MAX);
-  if (status != WH_OK) return wh_cli_fail(cli, &err);
-  const char *provider = wh_str_starts(name, "ssm:") ? "" : "secret:";
-  wh_say(cli, "Set %.*s. Use it as ${%s%.*s}.", WH_STR_ARG(name), provider, WH_STR_ARG(name));
-  return print_done(cli, name, "set");
+  return status == WH_OK ? tell_set(cli, name) : wh_cli_fail(cli, &err);
 }
 
 static wh_exit list(wh_cli *cli, const wh_keyring *ring) {
@@ -116,6 +162,9 @@ static wh_exit secret(wh_cli *cli, const wh_args *args) {
   if (needs_name && !name.len) {
     return wh_cli_usage(cli, "say which: wherry secret %.*s NAME", WH_STR_ARG(verb));
   }
+  bool random = wh_args_has(args, "--random");
+  if (random && !wh_str_is(verb, "set"))
+    return wh_cli_usage(cli, "--random is for secret set: it makes the value");
   wh_error err = {0};
   wh_keyring ring;
   if (wh_cli_read_config(cli, &err) != WH_OK) return wh_cli_usage(cli, "%s", err.text);
@@ -123,8 +172,15 @@ static wh_exit secret(wh_cli *cli, const wh_args *args) {
     return wh_cli_fail(cli, &err);
   }
   if (wh_str_is(verb, "list")) return list(cli, &ring);
+  if (random) return set_random(cli, &ring, name);
   return wh_str_is(verb, "set") ? set(cli, &ring, name) : remove_one(cli, &ring, name);
 }
+
+static const wh_flag flags[] = {
+    {"--random", NULL,
+     "set: make the value, 32 random bytes for an encryption_key; never over another"},
+    {0},
+};
 
 const wh_command wh_cmd_secret = {
     .name = "secret",
@@ -136,6 +192,7 @@ const wh_command wh_cmd_secret = {
             "again. A NAME that begins with ssm:, such as ssm:/erp/password, is a parameter of AWS "
             "Systems Manager, of type SecureString.",
     .example = "wherry secret set erp-password < password.txt",
+    .flags = flags,
     .words_min = 1,
     .words_max = 2,
     .completes = "set|list|remove secret",

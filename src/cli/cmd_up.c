@@ -88,15 +88,16 @@ static wh_status check_names(const wh_cli *cli, const wh_args *args, wh_error *e
 static wh_exit up(wh_cli *cli, const wh_args *args) {
   wh_engine *engine = wh_cli_engine(cli);
   if (!engine) return cli->refused;
-  wh_log_setup(wh_args_has(args, "--verbose") ? WH_LOG_DEBUG : WH_LOG_INFO,
-               cli->json || cli->config->log_json, NULL, NULL);
   up_view view = {.cli = cli};
   pthread_mutex_init(&view.mutex, NULL);
-  engine->watcher =
-      (wh_watcher){.context = &view, .finished = on_finished, .notice = on_notice, .tick = on_tick};
+  wh_cli_watch(
+      cli, (wh_watcher){
+               .context = &view, .finished = on_finished, .notice = on_notice, .tick = on_tick});
   wh_error err = {0};
   wh_server *server = NULL;
-  wh_status status = check_names(cli, args, &err);
+  wh_log_level least = wh_args_has(args, "--verbose") ? WH_LOG_DEBUG : WH_LOG_INFO;
+  wh_status status = wh_cli_log_open(cli, least, &err);
+  if (status == WH_OK) status = check_names(cli, args, &err);
   if (status == WH_OK) status = start_pages(cli, &server, &err);
   if (status == WH_OK) status = wh_up_begin(&view.state, cli, server, &err);
   if (status == WH_OK) {

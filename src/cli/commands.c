@@ -2,8 +2,8 @@
 
 const wh_command *const wh_commands[] = {
     &wh_cmd_init,       &wh_cmd_discover, &wh_cmd_add,
-    &wh_cmd_check,      &wh_cmd_grants,   &wh_cmd_plan,
-    &wh_cmd_run,
+    &wh_cmd_check,      &wh_cmd_grants,   &wh_cmd_policy,
+    &wh_cmd_plan,       &wh_cmd_run,
 #ifndef WHERRY_LAMBDA // there Lambda listens
     &wh_cmd_up,
 #endif

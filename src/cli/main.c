@@ -209,6 +209,7 @@ int main(int argc, char **argv) {
   }
   catch_signals(&cli);
   wh_exit exit = run_command(&cli, argc, argv);
+  wh_cli_log_close(&cli);
   wh_ledger_close(cli.ledger);
   wh_config_free(cli.config);
   wh_arena_free(&cli.arena);

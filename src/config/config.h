@@ -155,6 +155,17 @@ wh_status wh_pipeline_member(const wh_pipeline *many, wh_str table, wh_arena *ar
 // The table from what stands behind "export:" in a member's name; without data: no memory.
 wh_str wh_pipeline_member_table(wh_str escaped, wh_arena *arena);
 
+// --- teams -------------------------------------------------------------------------------------
+
+// People who may read and write objects by themselves: `wherry policy --team` says what IAM has to
+// allow them.
+typedef struct wh_team {
+  wh_str name;
+  const wh_node *node;
+  wh_address *reads, *writes; // globs over objects
+  size_t read_count, write_count;
+} wh_team;
+
 // --- lookups -----------------------------------------------------------------------------------
 
 typedef struct wh_lookup_proof {
@@ -192,6 +203,17 @@ typedef struct wh_serve {
   size_t lookup_count;
 } wh_serve;
 
+// --- log ---------------------------------------------------------------------------------------
+
+typedef enum wh_log_kind { WH_LOG_TEXT, WH_LOG_JSON, WH_LOG_CLOUDWATCH } wh_log_kind;
+
+typedef struct wh_log_place {
+  int to;                           // wh_log_kind
+  wh_str group;                     // default "wherry"
+  wh_str stream;                    // empty: of this process, by host and number
+  wh_str region, endpoint, profile; // as connections have them
+} wh_log_place;
+
 // --- the whole ---------------------------------------------------------------------------------
 
 typedef struct wh_problem {
@@ -223,10 +245,12 @@ struct wh_config {
   int64_t memory_bytes; // default 64 MiB
   wh_str ledger_path;   // default FOLDER/.wherry/ledger.db; for one in SQLite
   wh_str quarantine;    // store that keeps the rejected rows of pipelines that read it; empty: none
-  bool log_json;
+  wh_log_place log;
   wh_address catalog; // the table that keeps every manifest; without a node: none
   wh_pipeline *pipelines;
   size_t pipeline_count;
+  wh_team *teams;
+  size_t team_count;
   wh_serve serve;
   wh_problem *problems; // errors first, each group in file order
   size_t problem_count;
@@ -244,6 +268,9 @@ wh_status wh_format_parse(wh_str yaml, bool reads, wh_str path, wh_arena *arena,
 wh_status wh_config_load(const wh_config_source *source, wh_config **ret, wh_error *err);
 void wh_config_free(wh_config *config);
 
+// "no team 'x'. Did you mean 'y'?" for the command line.
+wh_status wh_config_find_team(const wh_config *config, wh_str name, const wh_team **ret,
+                              wh_error *err);
 const wh_pipeline *wh_config_pipeline(const wh_config *config, wh_str name); // NULL: none
 // "no pipeline 'x'. Did you mean 'y'?" for the command line.
 wh_status wh_config_find_pipeline(const wh_config *config, wh_str name, const wh_pipeline **ret,
@@ -272,6 +299,15 @@ wh_status wh_config_ledger(wh_config *config, wh_connection **ret, int64_t *ret_
 // Makes the connection ready: parses its options, resolving the secrets in them. The same pointer
 // every time. Thread-safe. `cancel` etc. of the connection may be set by the caller once.
 wh_status wh_config_connect(wh_config *config, wh_str name, wh_connection **ret, wh_error *err);
+// The connection as its options say, not open and without its secrets: for what asks nobody.
+wh_status wh_config_describe(wh_config *config, wh_str name, const wh_connection **ret,
+                             wh_error *err);
+// Visits the secrets in AWS that the pipeline's references name; without a pipeline, those of the
+// lookup pages and the ledger. `name` is as wh_cloud_secret_get takes it.
+typedef wh_status (*wh_cloud_secret_visit)(void *context, wh_cloud_keeper keeper, wh_str name,
+                                           wh_error *err);
+wh_status wh_config_visit_cloud_secrets(const wh_config *config, const wh_pipeline *pipeline,
+                                        wh_cloud_secret_visit visit, void *context, wh_error *err);
 // The mask with its key resolved.
 wh_status wh_config_mask(wh_config *config, wh_str name, const wh_mask **ret, wh_error *err);
 // The pipeline's gate with masks resolved, ready for wh_gate_bind.
@@ -312,6 +348,9 @@ wh_status wh_template_expand(wh_str text, const wh_template_values *values, wh_a
                              wh_str *ret, wh_error *err);
 // A glob that matches everything the template can make (for `check`: would it trigger itself?).
 wh_status wh_template_glob(wh_str text, wh_arena *arena, wh_str *ret, wh_error *err);
+// The same with {pipeline} known.
+wh_status wh_template_glob_for(wh_str text, wh_str pipeline, wh_arena *arena, wh_str *ret,
+                               wh_error *err);
 
 // The JSON Schema (2020-12) of wherry.yaml, made from the option tables.
 bool wh_config_schema_json(wh_buf *out);

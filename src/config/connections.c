@@ -81,8 +81,9 @@ void wh_load_connector(wh_loader *l, const wh_connection_entry *entry, wh_str se
   if (!options) return;
   size_t before = l->problems.count;
   wh_load_options(l, type->options, node, entry->words, entry->owner, true, options);
+  bool can_be_judged = l->problems.count == before;
   wh_load_secrets(l, type->options, node, entry->owner, secret, true);
-  if (!type->check || l->problems.count > before || count_references(node) > 0) return;
+  if (!type->check || !can_be_judged || count_references(node) > 0) return;
   wh_error problem = {0};
   if (type->check(options, &problem) != WH_OK) {
     wh_problems_error(&l->problems, node, "%s: %s", entry->owner, problem.text);
@@ -150,8 +151,12 @@ const wh_connection_info *wh_config_find_connection(const wh_config *config, wh_
   return entry ? &entry->info : NULL;
 }
 
-wh_status wh_connection_make_ready(wh_config *config, wh_connection_entry *entry, wh_error *err) {
-  if (entry->ready) return WH_OK;
+typedef wh_status (*resolver)(void *context, const wh_node *scalar, wh_arena *arena, wh_str *ret,
+                              wh_error *err);
+
+// As its options say, and not open.
+static wh_status make(wh_config *config, const wh_connection_entry *entry, resolver resolve,
+                      wh_connection **ret, wh_error *err) {
   const wh_connector *type = entry->info.type;
   wh_arena *arena = &config->arena;
   wh_connection *c = WH_NEW(arena, wh_connection);
@@ -160,17 +165,11 @@ wh_status wh_connection_make_ready(wh_config *config, wh_connection_entry *entry
   wh_option_context context = {
       .arena = arena,
       .base_folder = config->folder,
-      .resolve = wh_reference_resolve,
+      .resolve = resolve,
       .resolve_context = config,
   };
   WH_TRY(wh_options_parse(type->options, entry->info.node, entry->words, entry->owner, &context,
                           options, err));
-  wh_status status = type->check ? type->check(options, err) : WH_OK;
-  if (status != WH_OK) {
-    wh_error_prefix(err, "%s:%u:%u: %s: ", entry->info.node->file, entry->info.node->line,
-                    entry->info.node->column, entry->owner);
-    return status;
-  }
   *c = (wh_connection){
       .name = entry->info.name,
       .type = type,
@@ -182,6 +181,21 @@ wh_status wh_connection_make_ready(wh_config *config, wh_connection_entry *entry
       .row_limit_bytes = (size_t)config->memory_bytes / WH_CONFIG_ROW_SHARE,
       .environment = {config->source.getenv, config->source.getenv_context},
   };
+  *ret = c;
+  return WH_OK;
+}
+
+wh_status wh_connection_make_ready(wh_config *config, wh_connection_entry *entry, wh_error *err) {
+  if (entry->ready) return WH_OK;
+  const wh_connector *type = entry->info.type;
+  wh_connection *c;
+  WH_TRY(make(config, entry, wh_reference_resolve, &c, err));
+  wh_status status = type->check ? type->check(c->options, err) : WH_OK;
+  if (status != WH_OK) {
+    wh_error_prefix(err, "%s:%u:%u: %s: ", entry->info.node->file, entry->info.node->line,
+                    entry->info.node->column, entry->owner);
+    return status;
+  }
   if (type->open) WH_TRY(type->open(c, err));
   entry->ready = c;
   return WH_OK;
@@ -192,15 +206,32 @@ void wh_connection_close(wh_connection_entry *entry) {
   entry->ready = NULL;
 }
 
+static wh_status find_usable(const wh_config *config, wh_str name, wh_connection_entry **ret,
+                             wh_error *err) {
+  *ret = find_entry(config, name);
+  if (!*ret) return wh_fail(err, WH_ERR_NOT_FOUND, "no connection '%.*s'", WH_SHOWN(name));
+  if ((*ret)->info.type) return WH_OK;
+  return wh_fail(err, WH_ERR_USAGE, "connection %.*s has no type that is known", WH_SHOWN(name));
+}
+
 wh_status wh_config_connect(wh_config *config, wh_str name, wh_connection **ret, wh_error *err) {
-  wh_connection_entry *entry = find_entry(config, name);
-  if (!entry) return wh_fail(err, WH_ERR_NOT_FOUND, "no connection '%.*s'", WH_SHOWN(name));
-  if (!entry->info.type) {
-    return wh_fail(err, WH_ERR_USAGE, "connection %.*s has no type that is known", WH_SHOWN(name));
-  }
+  wh_connection_entry *entry;
+  WH_TRY(find_usable(config, name, &entry, err));
   pthread_mutex_lock(&config->own->mutex);
   wh_status status = wh_connection_make_ready(config, entry, err);
   pthread_mutex_unlock(&config->own->mutex);
   if (status == WH_OK) *ret = entry->ready;
+  return status;
+}
+
+wh_status wh_config_describe(wh_config *config, wh_str name, const wh_connection **ret,
+                             wh_error *err) {
+  wh_connection_entry *entry;
+  WH_TRY(find_usable(config, name, &entry, err));
+  wh_connection *c = NULL;
+  pthread_mutex_lock(&config->own->mutex);
+  wh_status status = make(config, entry, wh_reference_resolve_shown, &c, err);
+  pthread_mutex_unlock(&config->own->mutex);
+  if (status == WH_OK) *ret = c;
   return status;
 }

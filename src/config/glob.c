@@ -30,14 +30,6 @@ static size_t char_len(wh_str s, size_t at) {
   return len;
 }
 
-static size_t class_end(wh_str s, size_t at) {
-  size_t i = at + 1;
-  if (i < s.len && s.data[i] == '!') i++;
-  for (size_t first = i; i < s.len && s.data[i] != '/'; i++)
-    if (s.data[i] == ']' && i > first) return i + 1;
-  return 0;
-}
-
 static token star_token(wh_str s, size_t at) {
   size_t end = at;
   while (end < s.len && s.data[end] == '*')
@@ -55,7 +47,7 @@ static token token_at(wh_str s, size_t at) {
   size_t end = 0;
   if (s.data[at] == '*') return star_token(s, at);
   if (s.data[at] == '?') return (token){TOKEN_ONE, wh_str_sub(s, at, at + 1)};
-  if (s.data[at] == '[') end = class_end(s, at);
+  if (s.data[at] == '[') end = wh_glob_class_end(s, at);
   if (end) return (token){TOKEN_CLASS, wh_str_sub(s, at, end)};
   return (token){TOKEN_CHAR, wh_str_sub(s, at, at + char_len(s, at))};
 }

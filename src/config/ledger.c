@@ -1,7 +1,9 @@
-// `ledger`: a file of SQLite, or a database server that workers share, as an address
+// `ledger`: a file of SQLite, or a place that workers share, as an address
 //   postgres://user:password@host:port/database
+//   dynamodb:table
 // or as a map with the words of a connection of that type.
 #include "config/private.h"
+#include "connect/dynamodb/ledger_place.h"
 
 typedef struct ledger_words {
   int type;
@@ -9,7 +11,7 @@ typedef struct ledger_words {
   int64_t lease_us;
 } ledger_words;
 
-static const char *const types[] = {"sqlite", "postgres", NULL};
+static const char *const types[] = {"sqlite", "postgres", "dynamodb", NULL};
 
 const wh_option wh_ledger_options[] = {
     {.name = "type",
@@ -25,11 +27,14 @@ const wh_option wh_ledger_options[] = {
     {.name = "lease",
      .type = WH_OPTION_DURATION,
      .offset = offsetof(ledger_words, lease_us),
-     .def = "30s",
      .min = 2 * 1000000, // workers notice a silent server within two thirds of it, in seconds
      .max = 3600ll * 1000000,
-     .help = "postgres: after so long a worker that says nothing has lost its work to the others"},
+     .help = "on a server: after so long a worker that says nothing has lost its work to the "
+             "others; 30s without it, 1m in DynamoDB"},
     {0}};
+
+// Of whoever renews it; what is stopped for longer, as a function between two events is, loses it.
+enum { POSTGRES_LEASE_US = 30 * 1000000, DYNAMODB_LEASE_US = 60 * 1000000 };
 
 // Words of the map that are the ledger's, whatever its type.
 static const char *const own_words[] = {"type", "lease", NULL};
@@ -88,11 +93,22 @@ static wh_str split(wh_str *rest, const char *characters) {
   return before;
 }
 
+static const char table_scheme[] = "dynamodb:";
+
 static wh_str scheme_of(wh_str text) {
-  static const char *const schemes[] = {"postgres://", "postgresql://"};
+  static const char *const schemes[] = {"postgres://", "postgresql://", table_scheme};
   for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++)
     if (wh_str_starts(text, schemes[i])) return wh_str_of(schemes[i]);
   return (wh_str){0};
+}
+
+// A table's name has no ':', so whatever follows is it.
+static const wh_node *map_of_table(wh_loader *l, const wh_node *node) {
+  address_map a = {.l = l, .from = node};
+  if (!start_map(&a)) return NULL;
+  add_word(&a, "type", WH_STR("dynamodb"));
+  add_word(&a, "table", wh_str_sub(node->text, sizeof table_scheme - 1, node->text.len));
+  return a.map;
 }
 
 // The address as a map of the connection's words; NULL, and told, when it is none.
@@ -100,10 +116,11 @@ static const wh_node *map_of_address(wh_loader *l, const wh_node *node) {
   wh_str scheme = scheme_of(node->text);
   if (!scheme.len) {
     wh_problems_error(&l->problems, node,
-                      "ledger: expected postgres://user@host:port/database, or a map such as "
-                      "{ path: ... }");
+                      "ledger: expected postgres://user@host:port/database, dynamodb:TABLE, or a "
+                      "map such as { path: ... }");
     return NULL;
   }
+  if (wh_str_is(scheme, table_scheme)) return map_of_table(l, node);
   wh_str rest = wh_str_sub(node->text, scheme.len, node->text.len);
   if (find_any(rest, 0, "?#%") < rest.len) {
     wh_problems_error(&l->problems, node,
@@ -132,14 +149,25 @@ static const wh_node *map_of_address(wh_loader *l, const wh_node *node) {
 bool wh_ledger_is_on_server(const wh_node *node) {
   if (node->kind == WH_NODE_SCALAR) return scheme_of(node->text).len > 0;
   const wh_node *type = wh_node_get(node, "type");
-  return type && type->kind == WH_NODE_SCALAR && wh_str_is(type->text, "postgres");
+  return type && type->kind == WH_NODE_SCALAR &&
+         (wh_str_is(type->text, "postgres") || wh_str_is(type->text, "dynamodb"));
+}
+
+const wh_connector *wh_ledger_connector(wh_str type) {
+#ifdef WHERRY_DYNAMODB
+  if (wh_str_is(type, "dynamodb")) return &wh_dynamodb_ledger_place;
+#endif
+  return wh_str_is(type, "postgres") ? wh_connector_by_name(type) : NULL;
 }
 
 static void load_server(wh_loader *l, const wh_node *node) {
   wh_connection_entry *entry = &l->own->ledger;
-  const wh_connector *type = wh_connector_by_name(WH_STR("postgres"));
+  wh_str name = wh_node_get(node, "type")->text;
+  bool is_dynamodb = wh_str_is(name, "dynamodb");
+  const wh_connector *type = wh_ledger_connector(name);
   if (!type) {
-    wh_problems_error(&l->problems, node, "ledger: this wherry was built without PostgreSQL");
+    wh_problems_error(&l->problems, node, "ledger: this wherry was built without %s",
+                      is_dynamodb ? "DynamoDB" : "PostgreSQL");
     return;
   }
   *entry = (wh_connection_entry){
@@ -151,7 +179,8 @@ static void load_server(wh_loader *l, const wh_node *node) {
   ledger_words ledger = {0};
   if (!wh_load_words(l, node, own_words, &words)) return;
   wh_load_options(l, wh_ledger_options, &words, NULL, "ledger", false, &ledger);
-  l->own->ledger_lease_us = ledger.lease_us;
+  int64_t usual_us = is_dynamodb ? DYNAMODB_LEASE_US : POSTGRES_LEASE_US;
+  l->own->ledger_lease_us = ledger.lease_us ? ledger.lease_us : usual_us;
   wh_load_connector(l, entry, WH_STR("ledger"));
 }
 

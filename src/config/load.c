@@ -2,6 +2,7 @@
 
 #include "config/overlay.h"
 #include "config/yaml.h"
+#include "net/aws_logs.h"
 
 #include <stdio.h>
 
@@ -12,15 +13,12 @@ enum {
   MEMORY_OWN_MIN_BYTES = 8 << 20, // that must be left when libraries have taken their reserves
 };
 
-static const char *const log_choices[] = {"text", "json", NULL};
-
 typedef struct top_words {
   int64_t version;
-  const wh_node *connections, *masks, *pipelines, *serve, *ledger;
+  const wh_node *connections, *masks, *pipelines, *teams, *serve, *ledger, *log;
   wh_str quarantine;
   int64_t memory_bytes;
   wh_str catalog;
-  int log;
 } top_words;
 
 const wh_option wh_top_options[] = {{.name = "version",
@@ -43,6 +41,11 @@ const wh_option wh_top_options[] = {{.name = "version",
                                      .offset = offsetof(top_words, pipelines),
                                      .shape = "{ name: { from: ..., columns: ..., to: ... } }",
                                      .help = "what crosses, from where to where"},
+                                    {.name = "teams",
+                                     .type = WH_OPTION_NODE,
+                                     .offset = offsetof(top_words, teams),
+                                     .shape = "{ name: { read: [...], write: [...] } }",
+                                     .help = "people who may use objects: see `wherry policy`"},
                                     {.name = "serve",
                                      .type = WH_OPTION_NODE,
                                      .offset = offsetof(top_words, serve),
@@ -58,24 +61,24 @@ const wh_option wh_top_options[] = {{.name = "version",
                                     {.name = "ledger",
                                      .type = WH_OPTION_NODE,
                                      .offset = offsetof(top_words, ledger),
-                                     .shape = "postgres://user@host:port/database, or { ... }",
+                                     .shape = "postgres://user@host:port/database, dynamodb:TABLE, "
+                                              "or { ... }",
                                      .help = "where Wherry keeps its own state"},
-                                    {.name = "catalog",
-                                     .type = WH_OPTION_TEXT,
-                                     .offset = offsetof(top_words, catalog),
-                                     .help = "address of a table that gets a row for every object "
-                                             "that is published: connection:table"},
                                     {.name = "quarantine",
                                      .type = WH_OPTION_TEXT,
                                      .offset = offsetof(top_words, quarantine),
                                      .help = "store that also keeps the rejected rows of the "
                                              "pipelines that read it; else this machine does"},
+                                    {.name = "catalog",
+                                     .type = WH_OPTION_TEXT,
+                                     .offset = offsetof(top_words, catalog),
+                                     .help = "address of a table that gets a row for every object "
+                                             "that is published: connection:table"},
                                     {.name = "log",
-                                     .type = WH_OPTION_ENUM,
+                                     .type = WH_OPTION_NODE,
                                      .offset = offsetof(top_words, log),
-                                     .choices = log_choices,
-                                     .def = "text",
-                                     .help = "form of the log lines"},
+                                     .shape = "text, json, cloudwatch, or { to: cloudwatch, ... }",
+                                     .help = "where log lines go, and in which form"},
                                     {0}};
 
 // --- for all sections ----------------------------------------------------------------------------
@@ -188,6 +191,7 @@ static void check_memory(wh_loader *l, const wh_node *memory_node) {
     if (!counted) reserved += (int64_t)type->reserve_bytes;
   }
   if (own->ledger.info.type) reserved += (int64_t)own->ledger.info.type->reserve_bytes;
+  if (l->config->log.to == WH_LOG_CLOUDWATCH) reserved += WH_AWS_LOGS_LIBRARY_BYTES;
   if (l->config->memory_bytes - reserved >= MEMORY_OWN_MIN_BYTES) return;
   enum { MIB = 1 << 20 };
   int64_t need = (reserved + MEMORY_OWN_MIN_BYTES + MIB - 1) / MIB;
@@ -225,13 +229,14 @@ static void load_top(wh_loader *l) {
                       (long long)top.version);
   }
   config->memory_bytes = top.memory_bytes;
-  config->log_json = top.log == 1;
+  wh_load_log(l, top.log);
   wh_load_references(l, root);
   wh_load_connections(l, top.connections);
   wh_load_ledger(l, top.ledger);
   load_quarantine(l, top.quarantine);
   wh_load_masks(l, top.masks);
   wh_load_pipelines(l, top.pipelines);
+  wh_load_teams(l, top.teams);
   wh_load_catalog(l, wh_node_get(root, "catalog"));
   wh_load_serve(l, top.serve);
   wh_load_ranges(l);

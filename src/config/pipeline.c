@@ -1,6 +1,5 @@
 #include "config/private.h"
 
-#include "config/template.h"
 #include "connect/range_split.h"
 
 enum { ATTEMPTS_MAX = 100, CHUNK_MAX = 100000000 };

@@ -91,8 +91,12 @@ void wh_connection_close(wh_connection_entry *entry); // one that is not ready i
 void wh_load_ledger(wh_loader *l, const wh_node *node);
 // Whether it is a ledger on a server, whose words take references.
 bool wh_ledger_is_on_server(const wh_node *node);
+// What knows the words of a ledger of that type; NULL: not in this build, or no server.
+const wh_connector *wh_ledger_connector(wh_str type);
 void wh_load_masks(wh_loader *l, const wh_node *node);
 void wh_load_pipelines(wh_loader *l, const wh_node *node);
+void wh_load_log(wh_loader *l, const wh_node *node);
+void wh_load_teams(wh_loader *l, const wh_node *node);
 void wh_load_serve(wh_loader *l, const wh_node *node);
 
 // "connection:thing"; the connection must be there. False when it is not usable.
@@ -138,6 +142,12 @@ void wh_load_references(wh_loader *l, const wh_node *root);
 // those that are not secret. What it suggests to call the secret is `name`, or `name-option`.
 void wh_load_secrets(wh_loader *l, const wh_option *table, const wh_node *map, const char *owner,
                      wh_str name, bool with_option);
+// The same without secrets, which stay empty: for what is only described.
+wh_status wh_reference_resolve_shown(void *context, const wh_node *scalar, wh_arena *arena,
+                                     wh_str *ret, wh_error *err);
+// Visits the secrets in AWS that the texts below a node name; NULL has none.
+wh_status wh_reference_visit_cloud(const wh_node *node, wh_cloud_secret_visit visit, void *context,
+                                   wh_error *err);
 // wh_option_context.resolve: `context` is the wh_config.
 wh_status wh_reference_resolve(void *context, const wh_node *scalar, wh_arena *arena, wh_str *ret,
                                wh_error *err);
@@ -154,6 +164,8 @@ extern const wh_option wh_when_options[];
 extern const wh_option wh_read_options[];
 extern const wh_option wh_write_options[];
 extern const wh_option wh_column_options[];
+extern const wh_option wh_team_options[];
+extern const wh_option wh_log_options[];
 extern const wh_option wh_notify_options[];
 extern const wh_option wh_serve_options[];
 extern const wh_option wh_tls_options[];

@@ -229,6 +229,19 @@ void wh_load_references(wh_loader *l, const wh_node *root) {
   if (serve) walk_shown_words(l, serve, serve_words);
 }
 
+static bool is_literal(const wh_option *option, const wh_node *node) {
+  if (node->kind != WH_NODE_SCALAR || wh_config_has_reference(node->text)) return false;
+  return !option->names_secret || !option->names_secret(node->text);
+}
+
+// The value, or the first item, that is a secret; NULL: none is.
+static const wh_node *find_literal(const wh_option *option, const wh_node *node) {
+  if (is_literal(option, node)) return node;
+  for (size_t i = 0; node->kind == WH_NODE_LIST && i < node->count; i++)
+    if (is_literal(option, node->items[i])) return node->items[i];
+  return NULL;
+}
+
 void wh_load_secrets(wh_loader *l, const wh_option *table, const wh_node *map, const char *owner,
                      wh_str name, bool with_option) {
   for (; table->name; table++) {
@@ -238,7 +251,8 @@ void wh_load_secrets(wh_loader *l, const wh_option *table, const wh_node *map, c
       refuse_secret(l, node, owner, table->name);
       continue;
     }
-    if (node->kind != WH_NODE_SCALAR || wh_config_has_reference(node->text)) continue;
+    node = find_literal(table, node);
+    if (!node) continue;
     const char *dash = with_option ? "-" : "", *option = with_option ? table->name : "";
     wh_problems_warn(&l->problems, node,
                      "%s: %s is written literally, where everybody who has the file can read it. "
@@ -352,6 +366,37 @@ wh_status wh_reference_resolve(void *context, const wh_node *scalar, wh_arena *a
   wh_buf_free(&out);
   if (status == WH_OK) *ret = copy;
   return status;
+}
+
+wh_status wh_reference_resolve_shown(void *context, const wh_node *scalar, wh_arena *arena,
+                                     wh_str *ret, wh_error *err) {
+  if (!names_secret(scalar->text)) return wh_reference_resolve(context, scalar, arena, ret, err);
+  *ret = WH_STR("");
+  return WH_OK;
+}
+
+static wh_status visit_cloud(const wh_node *scalar, wh_cloud_secret_visit visit, void *context,
+                             wh_error *err) {
+  piece p;
+  wh_str rest = scalar->text;
+  wh_status status;
+  while ((status = next_piece(scalar, &rest, &p, err)) == WH_OK) {
+    if (p.kind == PIECE_SSM) WH_TRY(visit(context, WH_KEEPER_SSM, p.text, err));
+    if (p.kind == PIECE_SECRETS_MANAGER)
+      WH_TRY(visit(context, WH_KEEPER_SECRETS_MANAGER, p.text, err));
+  }
+  return status == WH_ERR_END ? WH_OK : status;
+}
+
+wh_status wh_reference_visit_cloud(const wh_node *node, wh_cloud_secret_visit visit, void *context,
+                                   wh_error *err) {
+  if (!node) return WH_OK;
+  if (node->kind == WH_NODE_SCALAR) return visit_cloud(node, visit, context, err);
+  for (size_t i = 0; i < node->count; i++)
+    WH_TRY(wh_reference_visit_cloud(node->kind == WH_NODE_MAP ? node->entries[i].value
+                                                              : node->items[i],
+                                    visit, context, err));
+  return WH_OK;
 }
 
 wh_status wh_config_resolve(wh_config *config, const wh_node *scalar, wh_arena *arena, wh_str *ret,

@@ -20,10 +20,13 @@ static const shape shapes[] = {
     {wh_top_options, "connections", NAMED("connection")},
     {wh_top_options, "masks", NAMED("mask")},
     {wh_top_options, "pipelines", NAMED("pipeline")},
+    {wh_top_options, "teams", NAMED("team")},
+    {wh_top_options, "log",
+     "{\"anyOf\":[{\"enum\":[\"text\",\"json\",\"cloudwatch\"]}," REF("log") "]}"},
     {wh_top_options, "serve", REF("serve")},
     {wh_top_options, "ledger",
-     "{\"anyOf\":[{\"type\":\"string\",\"pattern\":\"^postgres(ql)?://\"}," REF("ledger") "," REF(
-         "ledger-postgres") "]}"},
+     "{\"anyOf\":[{\"type\":\"string\",\"pattern\":\"^(postgres(ql)?://|dynamodb:)\"}," REF(
+         "ledger") "," REF("ledger-postgres") "," REF("ledger-dynamodb") "]}"},
     {wh_mask_options, "partial", REF("partial")},
     {wh_pipeline_options, "when", "{\"anyOf\":[{\"const\":\"new\"}," REF("when") "]}"},
     {wh_pipeline_options, "read", REF("read")},
@@ -175,12 +178,12 @@ static void add_connections(wh_buf *out) {
   }
 }
 
-// In this build without the connector: what no map is.
-static void add_server_ledger(wh_buf *out) {
-  const wh_connector *postgres = wh_connector_by_name(WH_STR("postgres"));
-  wh_buf_add_c(out, ",\"ledger-postgres\":{");
-  if (postgres)
-    add_object(out, wh_ledger_options, postgres->options);
+// In a build without the connector: what no map is.
+static void add_server_ledger(wh_buf *out, const char *type) {
+  const wh_connector *connector = wh_ledger_connector(wh_str_of(type));
+  wh_buf_printf(out, ",\"ledger-%s\":{", type);
+  if (connector)
+    add_object(out, wh_ledger_options, connector->options);
   else
     wh_buf_add_c(out, "\"not\":{}");
   wh_buf_add_char(out, '}');
@@ -204,7 +207,8 @@ bool wh_config_schema_json(wh_buf *out) {
   add_object(out, wh_top_options, NULL);
   wh_buf_add_c(out, ",\"$defs\":{");
   add_connections(out);
-  add_server_ledger(out);
+  add_server_ledger(out, "postgres");
+  add_server_ledger(out, "dynamodb");
   add_steps(out);
   for (const wh_option_section *s = wh_option_sections; s->name; s++) {
     if (s->table == wh_top_options || s->table == wh_connection_options) continue;

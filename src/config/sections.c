@@ -11,6 +11,8 @@ const wh_option_section wh_option_sections[] = {
     {"read", "how a pipeline reads", wh_read_options},
     {"column", "a column that crosses", wh_column_options},
     {"write", "how a pipeline writes", wh_write_options},
+    {"log", "where log lines go, and in which form", wh_log_options},
+    {"team", "people who may read and write objects; see `wherry policy`", wh_team_options},
     {"notify", "who is told of a pipeline's runs", wh_notify_options},
     {"serve", "the lookup pages", wh_serve_options},
     {"tls", "HTTPS for them", wh_tls_options},

@@ -2,8 +2,6 @@
 // pipeline that each of them makes.
 #include "config/private.h"
 
-#include "config/template.h"
-
 enum { MEMBER_NAME_MAX = 200 }; // bytes; it names files
 
 // --- Patterns ------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-#include "config/template.h"
+#include "config/config.h"
 
 #include "base/buf.h"
 #include "connect/store.h"

@@ -3,7 +3,6 @@
 #include "config/private.h"
 
 #include "config/glob.h"
-#include "config/template.h"
 
 typedef struct graph {
   wh_loader *l;

@@ -1,5 +1,7 @@
 #include "connect/aws_place.h"
 
+#include "net/aws_profile.h"
+
 // The next part of an ARN; what is behind the last ':' is taken whole.
 static wh_str part(wh_str *rest, bool is_last) {
   wh_str piece = *rest;
@@ -17,10 +19,6 @@ static bool parse_arn(wh_str text, const char *service, wh_aws_name *ret) {
   ret->name = part(&rest, true);
   bool is_one = wh_str_find(ret->name, 0, ':') == ret->name.len;
   return is_arn && ret->region.len && ret->account.len && ret->name.len && is_one;
-}
-
-bool wh_aws_is_amazon(wh_str host) {
-  return wh_str_ends(host, ".amazonaws.com") || wh_str_ends(host, ".amazonaws.com.cn");
 }
 
 // "https://HOST/ACCOUNT/NAME", HOST being "SERVICE.REGION.amazonaws.com" or another server's.
@@ -96,4 +94,18 @@ wh_status wh_aws_place_call(wh_connection *c, wh_aws *aws, const wh_aws_request 
   wh_aws_give(client);
   if (status != WH_OK) wh_error_prefix(err, "%.*s: ", WH_STR_ARG(c->name));
   return status;
+}
+
+wh_status wh_aws_place_iam(const wh_connection *c, const wh_aws_place *place,
+                           const wh_aws_name *name, const char *service,
+                           const wh_iam_policy *policy, wh_iam_place *ret, wh_error *err) {
+  wh_iam_asked asked = {.os = c->os,
+                        .environment = c->environment,
+                        .service = service,
+                        .profile = place->profile,
+                        .region = place->region,
+                        .endpoint = place->endpoint};
+  if (name && !asked.region.len) asked.region = name->region;
+  if (name && !asked.endpoint.len) asked.endpoint = name->endpoint;
+  return wh_iam_find_place(policy, &asked, ret, err);
 }

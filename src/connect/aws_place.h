@@ -6,6 +6,7 @@
 #include "connect/connection.h"
 #include "connect/server.h"
 #include "net/aws.h"
+#include "net/iam.h"
 
 typedef struct wh_aws_place {
   wh_str region, endpoint, profile;
@@ -49,8 +50,6 @@ typedef struct wh_aws_name {
 wh_status wh_aws_name_parse(wh_str text, const char *service, bool takes_url, const char *example,
                             wh_aws_name *ret, wh_error *err);
 
-bool wh_aws_is_amazon(wh_str host); // "sqs.eu-west-1.amazonaws.com"
-
 // What a client for the connection's service is made with.
 wh_aws_options wh_aws_place_options(const wh_connection *c, const wh_aws_place *place,
                                     const char *service);
@@ -62,3 +61,8 @@ wh_status wh_aws_place_open(wh_connection *c, const wh_aws_place *place, const w
 // is in the arena. Errors begin with the connection's name.
 wh_status wh_aws_place_call(wh_connection *c, wh_aws *aws, const wh_aws_request *request,
                             wh_arena *arena, wh_str *ret_body, wh_error *err);
+
+// Where ARNs have the connection's service; `name` as in wh_aws_place_open. Reaches nothing.
+wh_status wh_aws_place_iam(const wh_connection *c, const wh_aws_place *place,
+                           const wh_aws_name *name, const char *service,
+                           const wh_iam_policy *policy, wh_iam_place *ret, wh_error *err);

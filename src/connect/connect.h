@@ -7,6 +7,7 @@
 #include "base/os.h"
 #include "connect/grants.h"
 #include "connect/notify.h"
+#include "connect/permits.h"
 #include "connect/queue.h"
 #include "connect/sink.h"
 #include "connect/source.h"
@@ -26,7 +27,8 @@ typedef struct wh_connector {
   // A problem in the options that the table cannot express; may be NULL.
   wh_status (*check)(const void *options, wh_error *err);
   // Makes what all verbs share (connection->own), without reaching the place; threads may then use
-  // it at once. NULL: nothing is shared.
+  // it at once. It may put another type around this one (connect/sealed_store.h): from then on the
+  // verbs are those of connection->type. NULL: nothing is shared.
   wh_status (*open)(wh_connection *connection, wh_error *err);
   void (*close)(wh_connection *connection); // after the last verb; where `open` succeeded
   // Reaches the place without moving data, for `check --connect`; says what was found in one line.
@@ -35,6 +37,10 @@ typedef struct wh_connector {
   // can, to see which tables there are. NULL: nothing has to be granted here.
   wh_status (*grants)(wh_connection *connection, const wh_grants_request *request, wh_arena *arena,
                       wh_grant_visit visit, void *context, wh_error *err);
+  // Adds what an IAM policy must allow for the use. The connection is not open, and nobody is
+  // asked. NULL: IAM knows nothing of the place.
+  wh_status (*permits)(const wh_connection *connection, const wh_use *use, wh_iam_policy *policy,
+                       wh_error *err);
   size_t reserve_bytes;      // memory that libraries behind it need
   bool reserve_is_accounted; // they take it through the accountant; otherwise past it
 } wh_connector;

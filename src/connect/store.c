@@ -113,9 +113,7 @@ static size_t any_parts_end(wh_str pattern, size_t at) {
   return end && begins && end < pattern.len && pattern.data[end] == '/' ? end + 1 : 0;
 }
 
-// The position behind the ']' of a class that opens at `at`, or 0 when it is never closed within
-// its part ('[' then stands for itself). A ']' right behind the opening is a member.
-static size_t class_end(wh_str pattern, size_t at) {
+size_t wh_glob_class_end(wh_str pattern, size_t at) {
   size_t i = at + 1;
   if (i < pattern.len && pattern.data[i] == '!') i++;
   for (size_t first = i; i < pattern.len && pattern.data[i] != '/'; i++) {
@@ -177,7 +175,7 @@ static void step_state(matcher *m, size_t state, uint32_t code) {
     if (code != '/') add_state(m, state + 1);
     return;
   case '[':
-    end = class_end(pattern, state);
+    end = wh_glob_class_end(pattern, state);
     if (end) {
       if (code != '/' && class_has(pattern, state, end, code)) add_state(m, end);
       return;

@@ -117,3 +117,6 @@ bool wh_glob_match(wh_str pattern, wh_str key);
 bool wh_glob_may_match_below(wh_str pattern, wh_str folder);
 // The part of a pattern before its first wildcard: what to list.
 wh_str wh_glob_prefix(wh_str pattern);
+// The position behind the ']' of a class that opens at `at`, or 0 when it is never closed within
+// its part ('[' then stands for itself). A ']' right behind the opening is a member.
+size_t wh_glob_class_end(wh_str pattern, size_t at);

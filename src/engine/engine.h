@@ -174,6 +174,17 @@ wh_status wh_engine_plan(wh_engine *engine, const wh_pipeline *pipeline, wh_aren
 wh_status wh_engine_grants(wh_config *config, wh_str connection, wh_str user, wh_arena *arena,
                            wh_grant_visit visit, void *context, wh_error *err);
 
+// What an IAM policy must allow for pipelines to run (connect/permits.h), or for a team to use its
+// objects. Asks nobody.
+typedef struct wh_policy_request {
+  const wh_pipeline *const *pipelines; // when there is no team; none: all, and the lookup pages
+  size_t count;
+  const wh_team *team;
+} wh_policy_request;
+// Adds to `policy`, which is then finished.
+wh_status wh_engine_policy(wh_config *config, const wh_policy_request *request,
+                           wh_iam_policy *policy, wh_error *err);
+
 // --- quarantine --------------------------------------------------------------------------------
 
 typedef struct wh_rejected_row {

@@ -1,5 +1,6 @@
 #include "engine/input.h"
 
+#include "connect/sealed_store.h"
 #include "data/deleted.h"
 #include "engine/checksum.h"
 #include "engine/deletes.h"
@@ -279,11 +280,23 @@ wh_status wh_input_open_rows(wh_engine *engine, const wh_pipeline *p, const wh_r
 
 // --- objects -----------------------------------------------------------------------------------
 
+// The bytes of an object, which the connection could decrypt if it had the key.
+static wh_status open_stream(wh_connection *c, wh_str key, wh_str version, wh_input **ret,
+                             wh_error *err) {
+  WH_TRY(c->type->store->open(c, key, version, ret, err));
+  if (wh_sealed_is(c) || !wh_sealed_looks_so(*ret)) return WH_OK;
+  wh_input_close(*ret);
+  *ret = NULL;
+  return wh_fail(err, WH_ERR_DENIED,
+                 "%.*s: %.*s: is encrypted, and the connection has no encryption_key",
+                 WH_STR_ARG(c->name), WH_STR_ARG(key));
+}
+
 // Reads a whole small object of a store.
 static wh_status read_object(wh_connection *c, wh_str key, size_t max, wh_arena *arena, wh_str *ret,
                              wh_error *err) {
   wh_input *in;
-  WH_TRY(c->type->store->open(c, key, (wh_str){0}, &in, err));
+  WH_TRY(open_stream(c, key, (wh_str){0}, &in, err));
   wh_status status = WH_OK;
   if (in->size > max) {
     status = wh_fail(err, WH_ERR_LIMIT, "%.*s has more than %zu bytes", WH_STR_ARG(key), max);
@@ -339,7 +352,7 @@ static wh_status open_reader(wh_run_input *in, wh_error *err) {
                    "raw: true",
                    WH_STR_ARG(in->object.key));
   }
-  WH_TRY(c->type->store->open(c, in->object.key, in->object.version, &in->stream, err));
+  WH_TRY(open_stream(c, in->object.key, in->object.version, &in->stream, err));
   wh_codec_context context = {.os = in->engine->os,
                               .mem = in->engine->mem,
                               .row_limit_bytes =

@@ -48,13 +48,16 @@ static wh_status verify_object(verification *v, const wh_run *run, wh_error *err
     status = wh_sha256_matches(in, run->sha256, v->engine->mem, &matches, &inner);
   }
   if (status == WH_OK && matches) return WH_OK;
-  if (status != WH_OK && status != WH_ERR_NOT_FOUND && status != WH_ERR_CHANGED) {
+  bool damaged = status == WH_ERR_DATA;
+  if (status != WH_OK && status != WH_ERR_NOT_FOUND && status != WH_ERR_CHANGED && !damaged) {
     if (err) *err = inner;
     return status;
   }
   v->result->objects_wrong++;
   tell(v, "%.*s: %s (run %.*s)", WH_STR_ARG(run->output),
-       status == WH_ERR_NOT_FOUND ? "is missing" : "has other bytes than its receipt says",
+       status == WH_ERR_NOT_FOUND ? "is missing"
+       : damaged                  ? inner.text
+                                  : "has other bytes than its receipt says",
        WH_STR_ARG(run->id));
   return WH_OK;
 }

@@ -45,6 +45,10 @@ typedef struct ledger_driver {
   // Whether the transaction that just failed did nothing and can be done again; with `once` also
   // not when nobody knows whether it committed.
   bool (*again)(ledger *l, bool once);
+  int tries; // of a transaction; 0: LEDGER_TRIES_MAX
+  // Others get in the way of whatever changes something, and are seen when it is committed: a
+  // statement that gives rows of what it changed needs a transaction around it, to be done again.
+  bool is_optimistic;
 
   // The next row; binds and runs the statement the first time. After the last, q->changes counts
   // the rows that were changed.
@@ -118,11 +122,11 @@ void ledger_unlock(ledger **l);
 #define LEDGER_TRANSACT_(l, work, once, err)                                                       \
   ({                                                                                               \
     wh_status transaction_;                                                                        \
-    int tries_ = 0;                                                                                \
+    int tries_ = 0, max_ = (l)->driver->tries ? (l)->driver->tries : LEDGER_TRIES_MAX;             \
     do {                                                                                           \
       transaction_ = (l)->driver->begin(l, err);                                                   \
       if (transaction_ == WH_OK) transaction_ = (l)->driver->end(l, (work), err);                  \
-    } while (transaction_ != WH_OK && ++tries_ < LEDGER_TRIES_MAX && (l)->driver->again(l, once)); \
+    } while (transaction_ != WH_OK && ++tries_ < max_ && (l)->driver->again(l, once));             \
     transaction_;                                                                                  \
   })
 
@@ -309,6 +313,9 @@ wh_status ledger_outbox(wh_ledger *l, wh_arena *arena, wh_outbox_box **ret, size
                         wh_error *err);
 wh_status ledger_outbox_put(ledger *l, wh_str run, const wh_tell *tell,
                             wh_error *err); // in a transaction
+// Where no worker tells another anything.
+wh_status ledger_listen_to_nobody(wh_ledger *l, int *ret_fd, wh_error *err);
+void ledger_heard_nothing(wh_ledger *l, wh_heard_visit visit, void *context);
 
 // For the table of a ledger type: all but its name, listening and closing.
 #define LEDGER_VERBS                                                                               \

@@ -214,7 +214,7 @@ typedef struct wh_ledger_type {
 
   // --- leases. acquire: WH_ERR_BUSY when another run of the pipeline is going on, in this process
   // or another. The epoch is higher than any before. It lasts until release, and not longer than
-  // the process: in SQLite a lock, in PostgreSQL a time that the ledger itself renews meanwhile. A
+  // the process: in SQLite a lock, on a server a time that the ledger itself renews meanwhile. A
   // process that was stopped for longer than that finds it gone: WH_ERR_STALE from every verb that
   // takes the lease, and from run_seal and run_finish. They change nothing then: the epoch is
   // looked at in the transaction that would have changed something, and nobody else can raise it
@@ -340,7 +340,7 @@ typedef struct wh_ledger_type {
 
   // --- services. begin fills slot and own, for tell and end; WH_ERR_BUSY: WH_SERVICES_MAX run
   // already. Whether one lives is known by what it holds: in SQLite a lock that is gone with its
-  // process, in PostgreSQL a lease that nobody renews any more.
+  // process, on a server a lease that nobody renews any more.
   wh_status (*service_begin)(wh_ledger *l, wh_service *service, wh_error *err);
   // What is true of it now, and what was asked since it last told, on `day` (since 1970, UTC).
   wh_status (*service_tell)(wh_ledger *l, const wh_service *service, int64_t day,
@@ -383,6 +383,12 @@ wh_status wh_ledger_open_sqlite(wh_os *os, wh_mem *mem, const char *path, const 
 wh_status wh_ledger_open_postgres(wh_connection *c, int64_t lease_us, wh_ledger **ret,
                                   wh_error *err);
 #define WH_LEDGER_SCHEMA "wherry"
+// Opens (and creates, and migrates) the ledger in a table of DynamoDB, for workers without a disk
+// of their own. `c`: of wh_dynamodb_ledger_place; it outlives the ledger. `lease_us` as above.
+wh_status wh_ledger_open_dynamodb(wh_connection *c, int64_t lease_us, wh_ledger **ret,
+                                  wh_error *err);
+// One of the two, by the connection's type.
+wh_status wh_ledger_open_shared(wh_connection *c, int64_t lease_us, wh_ledger **ret, wh_error *err);
 static inline void wh_ledger_close(wh_ledger *l) {
   if (l) l->type->close(l);
 }

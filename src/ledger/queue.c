@@ -127,9 +127,8 @@ static wh_status hide(ledger *l, uint64_t work, int64_t hidden_us, wh_error *err
 
 // Each statement is whole by itself: what is due shows whoever takes it, and the one that takes
 // locks the epoch that it looks at, without a journey more.
-wh_status ledger_receive(wh_ledger *base, const wh_lease *lease, int64_t hidden_us, wh_arena *arena,
+static wh_status receive(ledger *l, const wh_lease *lease, int64_t hidden_us, wh_arena *arena,
                          wh_work *ret, wh_error *err) {
-  LEDGER_LOCK l = ledger_lock(base);
   WH_TRY(show_due(l, lease->pipeline, err));
   LEDGER_QUERY q;
   ledger_query_open(l,
@@ -157,6 +156,14 @@ wh_status ledger_receive(wh_ledger *base, const wh_lease *lease, int64_t hidden_
   WH_TRY(ledger_run(&q, err));
   *ret = work;
   return WH_OK;
+}
+
+// Either statement may be lost without the other.
+wh_status ledger_receive(wh_ledger *base, const wh_lease *lease, int64_t hidden_us, wh_arena *arena,
+                         wh_work *ret, wh_error *err) {
+  LEDGER_LOCK l = ledger_lock(base);
+  if (!l->driver->is_optimistic) return receive(l, lease, hidden_us, arena, ret, err);
+  return LEDGER_TRANSACTION(l, receive(l, lease, hidden_us, arena, ret, err), err);
 }
 
 // In the transaction of what only the holder of the pipeline's lease may do.

@@ -25,7 +25,19 @@ typedef struct sqlite_ledger {
   sqlite3_stmt *rollback;
   sqlite_statement statements[LEDGER_STATEMENTS_MAX];
   size_t statement_count;
+  int64_t ahead_us; // what the ledger's clock is ahead of the machine's
 } sqlite_ledger;
+
+// The ledger's clock.
+static inline int64_t sqlite_now_us(const sqlite_ledger *l) {
+  return wh_now_us(l->base.os) + l->ahead_us;
+}
+
+// What a ledger's tables are made by: migration i leads from version i to version i + 1.
+typedef struct sqlite_schema {
+  const wh_str *const *migrations;
+  int version;
+} sqlite_schema;
 
 extern const ledger_driver sqlite_driver;
 
@@ -34,6 +46,11 @@ wh_status sqlite_fail(sqlite_ledger *l, int rc, wh_error *err);
 wh_status sqlite_exec(sqlite_ledger *l, const char *sql, wh_error *err);
 wh_status sqlite_begin(ledger *l, wh_error *err);
 wh_status sqlite_end(ledger *l, wh_status status, wh_error *err);
+// Makes the schema what this program knows. WH_ERR_REFUSED: it is something else's, or newer.
+wh_status sqlite_migrate(sqlite_ledger *l, const sqlite_schema *known, wh_error *err);
+// The clock for the SQL of the verbs, and what rolling back needs: after that verbs may come.
+wh_status sqlite_get_ready(sqlite_ledger *l, wh_error *err);
+void sqlite_close_database(sqlite_ledger *l); // half-built is fine
 
 // A locked file NAME.lock, gone with the process.
 wh_status sqlite_hold(ledger *l, ledger_lease *lease, wh_error *err);

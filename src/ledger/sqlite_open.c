@@ -8,36 +8,42 @@ enum {
   LEDGER_APPLICATION_ID = 0x57684c67, // PRAGMA application_id: this file is a ledger
 };
 
-// Migration i leads from version i to version i + 1.
 static const wh_str *const migrations[] = {&wh_ledger_migration_1, &wh_ledger_migration_2,
                                            &wh_ledger_migration_3, &wh_ledger_migration_4};
-enum { LEDGER_VERSION = sizeof migrations / sizeof migrations[0] };
+static const sqlite_schema schema = {migrations, sizeof migrations / sizeof migrations[0]};
+
+void sqlite_close_database(sqlite_ledger *l) {
+  for (size_t i = 0; i < l->statement_count; i++)
+    sqlite3_finalize(l->statements[i].stmt);
+  l->statement_count = 0;
+  sqlite3_finalize(l->rollback);
+  l->rollback = NULL;
+  sqlite3_close(l->db);
+  l->db = NULL;
+}
 
 static void ledger_close(wh_ledger *base) {
   sqlite_ledger *l = (sqlite_ledger *)base;
   ledger_free(&l->base);
-  for (size_t i = 0; i < l->statement_count; i++)
-    sqlite3_finalize(l->statements[i].stmt);
-  sqlite3_finalize(l->rollback);
-  sqlite3_close(l->db);
+  sqlite_close_database(l);
   wh_arena_free(&l->arena);
   wh_mem_free(l->base.mem, l, sizeof *l);
 }
 
-static wh_status listen_to_nobody(wh_ledger *base, int *ret_fd, wh_error *err) {
+wh_status ledger_listen_to_nobody(wh_ledger *base, int *ret_fd, wh_error *err) {
   (void)base, (void)err;
   *ret_fd = -1;
   return WH_OK;
 }
 
-static void heard_nothing(wh_ledger *base, wh_heard_visit visit, void *context) {
+void ledger_heard_nothing(wh_ledger *base, wh_heard_visit visit, void *context) {
   (void)base, (void)visit, (void)context;
 }
 
 static const wh_ledger_type sqlite_type = {
     .name = "sqlite",
-    .listen = listen_to_nobody,
-    .heard = heard_nothing,
+    .listen = ledger_listen_to_nobody,
+    .heard = ledger_heard_nothing,
     .close = ledger_close,
     LEDGER_VERBS,
 };
@@ -53,7 +59,8 @@ static wh_status read_number(sqlite_ledger *l, const char *sql, int64_t *ret, wh
 }
 
 // Leaves other programs' databases and newer ledgers alone, before anything is written.
-static wh_status check_ours(sqlite_ledger *l, int64_t *ret_version, wh_error *err) {
+static wh_status check_ours(sqlite_ledger *l, const sqlite_schema *known, int64_t *ret_version,
+                            wh_error *err) {
   int64_t version = 0, id = 0, tables = 0;
   WH_TRY(read_number(l, "PRAGMA user_version", &version, err));
   WH_TRY(read_number(l, "PRAGMA application_id", &id, err));
@@ -64,36 +71,40 @@ static wh_status check_ours(sqlite_ledger *l, int64_t *ret_version, wh_error *er
                    "under `ledger`",
                    l->base.path);
   }
-  if (version > LEDGER_VERSION) {
+  if (version > known->version) {
     return wh_fail(err, WH_ERR_REFUSED,
                    "%s: a newer wherry wrote this ledger (version %lld; this one knows %d). Use "
                    "that wherry, or give this one a ledger of its own",
-                   l->base.path, (long long)version, LEDGER_VERSION);
+                   l->base.path, (long long)version, known->version);
   }
   *ret_version = version;
   return WH_OK;
 }
 
-static wh_status migrate_one(sqlite_ledger *l, int64_t version, wh_error *err) {
+static wh_status migrate_one(sqlite_ledger *l, const sqlite_schema *known, int64_t version,
+                             wh_error *err) {
   char pragma[64];
-  WH_TRY(sqlite_exec(l, migrations[version]->data, err));
+  WH_TRY(sqlite_exec(l, known->migrations[version]->data, err));
   snprintf(pragma, sizeof pragma, "PRAGMA application_id=%d", LEDGER_APPLICATION_ID);
   WH_TRY(sqlite_exec(l, pragma, err));
   snprintf(pragma, sizeof pragma, "PRAGMA user_version=%lld", (long long)version + 1);
   return sqlite_exec(l, pragma, err);
 }
 
-static wh_status migrate(sqlite_ledger *l, wh_error *err) {
+// In a transaction: another process may have been faster.
+static wh_status migrate_all(sqlite_ledger *l, const sqlite_schema *known, wh_error *err) {
   int64_t version = 0;
-  WH_TRY(check_ours(l, &version, err));
-  while (version < LEDGER_VERSION) {
-    WH_TRY(sqlite_begin(&l->base, err));
-    // Another process may have been faster.
-    wh_status status = check_ours(l, &version, err);
-    if (status == WH_OK && version < LEDGER_VERSION) status = migrate_one(l, version++, err);
-    WH_TRY(sqlite_end(&l->base, status, err));
-  }
+  WH_TRY(check_ours(l, known, &version, err));
+  while (version < known->version)
+    WH_TRY(migrate_one(l, known, version++, err));
   return WH_OK;
+}
+
+wh_status sqlite_migrate(sqlite_ledger *l, const sqlite_schema *known, wh_error *err) {
+  int64_t version = 0;
+  WH_TRY(check_ours(l, known, &version, err));
+  if (version == known->version) return WH_OK;
+  return LEDGER_TRANSACTION(&l->base, migrate_all(l, known, err), err);
 }
 
 static wh_status use_write_ahead_log(sqlite_ledger *l, wh_error *err) {
@@ -121,23 +132,29 @@ static wh_status use_write_ahead_log(sqlite_ledger *l, wh_error *err) {
 
 static void now_us(sqlite3_context *context, int count, sqlite3_value **values) {
   (void)count, (void)values;
-  sqlite3_result_int64(context, wh_now_us(sqlite3_user_data(context)));
+  sqlite3_result_int64(context, sqlite_now_us(sqlite3_user_data(context)));
 }
 
 static void later_us(sqlite3_context *context, int count, sqlite3_value **values) {
   (void)count;
   int64_t sum;
-  if (__builtin_add_overflow(wh_now_us(sqlite3_user_data(context)), sqlite3_value_int64(values[0]),
-                             &sum))
+  if (__builtin_add_overflow(sqlite_now_us(sqlite3_user_data(context)),
+                             sqlite3_value_int64(values[0]), &sum))
     sum = INT64_MAX;
   sqlite3_result_int64(context, sum);
 }
 
 static wh_status add_clock(sqlite_ledger *l, wh_error *err) {
-  int rc = sqlite3_create_function(l->db, "now_us", 0, SQLITE_UTF8, l->base.os, now_us, NULL, NULL);
+  int rc = sqlite3_create_function(l->db, "now_us", 0, SQLITE_UTF8, l, now_us, NULL, NULL);
   if (rc == SQLITE_OK)
-    rc = sqlite3_create_function(l->db, "later_us", 1, SQLITE_UTF8, l->base.os, later_us, NULL,
-                                 NULL);
+    rc = sqlite3_create_function(l->db, "later_us", 1, SQLITE_UTF8, l, later_us, NULL, NULL);
+  return rc == SQLITE_OK ? WH_OK : sqlite_fail(l, rc, err);
+}
+
+wh_status sqlite_get_ready(sqlite_ledger *l, wh_error *err) {
+  WH_TRY(add_clock(l, err));
+  // Last, because statements from before a change of the schema are made again when they are used.
+  int rc = sqlite3_prepare_v2(l->db, "ROLLBACK", -1, &l->rollback, NULL);
   return rc == SQLITE_OK ? WH_OK : sqlite_fail(l, rc, err);
 }
 
@@ -146,7 +163,7 @@ static wh_status set_up(sqlite_ledger *l, wh_error *err) {
   if (rc == SQLITE_OK) rc = sqlite3_extended_result_codes(l->db, 1);
   if (rc != SQLITE_OK) return sqlite_fail(l, rc, err);
   int64_t version = 0;
-  WH_TRY(check_ours(l, &version, err));
+  WH_TRY(check_ours(l, &schema, &version, err));
   char pragmas[256];
   snprintf(pragmas, sizeof pragmas,
            "PRAGMA synchronous=FULL; PRAGMA cache_size=-%d; PRAGMA journal_size_limit=%d;"
@@ -154,11 +171,8 @@ static wh_status set_up(sqlite_ledger *l, wh_error *err) {
            SQLITE_LEDGER_CACHE_KIB, SQLITE_LEDGER_WAL_BYTES_KEPT);
   WH_TRY(sqlite_exec(l, pragmas, err));
   WH_TRY(use_write_ahead_log(l, err));
-  WH_TRY(migrate(l, err));
-  WH_TRY(add_clock(l, err));
-  // Last, because statements from before a change of the schema are made again when they are used.
-  rc = sqlite3_prepare_v2(l->db, "ROLLBACK", -1, &l->rollback, NULL);
-  return rc == SQLITE_OK ? WH_OK : sqlite_fail(l, rc, err);
+  WH_TRY(sqlite_migrate(l, &schema, err));
+  return sqlite_get_ready(l, err);
 }
 
 static wh_status open_database(sqlite_ledger *l, const char *path, const char *lock_folder,

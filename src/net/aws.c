@@ -62,6 +62,10 @@ wh_str wh_aws_region_of(const wh_aws *aws) {
   return aws->region;
 }
 
+int64_t wh_aws_skew_us(const wh_aws *aws) {
+  return atomic_load(&aws->skew_us);
+}
+
 wh_str wh_aws_endpoint_of(const wh_aws *aws) {
   return aws->endpoint;
 }

@@ -47,6 +47,8 @@ wh_status wh_aws_new(const wh_aws_options *options, wh_aws **ret, wh_error *err)
 void wh_aws_free(wh_aws *aws); // every client must have been given back; NULL is fine
 wh_str wh_aws_region_of(const wh_aws *aws);
 wh_str wh_aws_endpoint_of(const wh_aws *aws); // "https://s3.eu-west-1.amazonaws.com"
+// What the service's clock is ahead of ours, as far as a refusal has shown it; else 0.
+int64_t wh_aws_skew_us(const wh_aws *aws);
 
 wh_status wh_aws_take(wh_aws *aws, const atomic_bool *cancel, wh_aws_client **ret, wh_error *err);
 void wh_aws_give(wh_aws_client *client); // ends what is under way; NULL is fine

@@ -265,3 +265,7 @@ wh_status wh_aws_endpoint(const wh_environment *environment, const wh_aws_profil
   *ret = wh_arena_str(arena, url);
   return ret->data ? WH_OK : wh_fail_memory(err);
 }
+
+bool wh_aws_is_amazon(wh_str host) {
+  return wh_str_ends(host, ".amazonaws.com") || wh_str_ends(host, ".amazonaws.com.cn");
+}

@@ -41,3 +41,4 @@ wh_status wh_aws_region(const wh_environment *environment, const wh_aws_profiles
 wh_status wh_aws_endpoint(const wh_environment *environment, const wh_aws_profiles *profiles,
                           wh_str given, const char *service, wh_str region, wh_arena *arena,
                           wh_str *ret, wh_error *err);
+bool wh_aws_is_amazon(wh_str host); // "sqs.eu-west-1.amazonaws.com"

@@ -2,19 +2,28 @@
 // simulated system, whose clock it may move (pass_time); it may close and open the ledger again.
 #pragma once
 
+#include "connect/dynamodb/ledger_place.h"
 #include "connect/postgres/postgres.h"
 #include "ledger/ledger.h"
+#include "place_dynamodb.h"
 #include "place_postgres.h"
 #include "sim_os.h"
 #include "sim_vfs.h"
 #include "test.h"
 
+#include <unistd.h>
+
 typedef struct ledger_factory {
   const char *name;
   // `folder` is empty the first time and keeps the ledger from one opening to the next.
   wh_status (*open)(wh_os *os, wh_mem *mem, const char *folder, wh_ledger **ret, wh_error *err);
-  bool has_server; // its data, and its clock, are not the simulated system's
+  bool has_server;            // its data are not on the simulated system's disk
+  const char *(*begin)(void); // what its ledgers need; why this machine has none. NULL: nothing
+  void (*end)(void);
+  void (*set_clock)(wh_os *os); // a clock of its own, to the system's; NULL: it has none
 } ledger_factory;
+
+enum { LEDGER_TEST_LEASE_S = 3600 };
 
 static inline wh_status open_sqlite_ledger(wh_os *os, wh_mem *mem, const char *folder,
                                            wh_ledger **ret, wh_error *err) {
@@ -28,28 +37,13 @@ static inline wh_status open_sqlite_ledger(wh_os *os, wh_mem *mem, const char *f
   return status;
 }
 
-#ifdef WHERRY_POSTGRES
-static wh_connection ledger_place; // of the test that is going on
-static int ledger_port;            // a line to its server that is not the server's own; 0: none
-enum { LEDGER_TEST_LEASE_S = 3600 };
-
-static inline const char *begin_place(void) {
-  const char *reason;
-  test_postgres_open(&ledger_place, &reason);
-  return reason;
-}
-
-static inline void end_place(void) {
-  test_postgres_close(&ledger_place);
-}
-
-// Which schema is the folder's stands in a file of the folder.
-static inline wh_status find_schema(wh_os *os, const char *folder, char *ret, size_t cap,
-                                    wh_error *err) {
+// What a ledger on a server is called stands in a file of the folder that it is the ledger of.
+static inline wh_status find_name(wh_os *os, const char *folder, char *ret, size_t cap,
+                                  wh_error *err) {
   static unsigned number;
   wh_arena arena;
   wh_arena_init(&arena, &test_mem);
-  char *path = wh_path_join(&arena, folder, "schema");
+  char *path = wh_path_join(&arena, folder, "name");
   wh_str text = {0};
   wh_status status = path ? wh_os_read_file(os, path, cap, &arena, &text, err) : WH_ERR_MEMORY;
   if (status == WH_OK) {
@@ -61,6 +55,20 @@ static inline wh_status find_schema(wh_os *os, const char *folder, char *ret, si
   }
   wh_arena_free(&arena);
   return status;
+}
+
+#ifdef WHERRY_POSTGRES
+static wh_connection ledger_place; // of the test that is going on
+static int ledger_port;            // a line to its server that is not the server's own; 0: none
+
+static inline const char *begin_postgres(void) {
+  const char *reason;
+  test_postgres_open(&ledger_place, &reason);
+  return reason;
+}
+
+static inline void end_postgres(void) {
+  test_postgres_close(&ledger_place);
 }
 
 // Where the system is simulated, the server's clock stands still until the test moves it.
@@ -87,7 +95,7 @@ static inline void replace_clock(wh_os *os, const char *schema) {
 static inline wh_status open_postgres_ledger(wh_os *os, wh_mem *mem, const char *folder,
                                              wh_ledger **ret, wh_error *err) {
   char schema[64];
-  WH_TRY(find_schema(os, folder, schema, sizeof schema, err));
+  WH_TRY(find_name(os, folder, schema, sizeof schema, err));
   wh_connection c = ledger_place;
   wh_pg_options options = *(const wh_pg_options *)c.options;
   static char kept[64]; // by the ledger that is open
@@ -105,30 +113,85 @@ static inline wh_status open_postgres_ledger(wh_os *os, wh_mem *mem, const char 
 }
 #endif
 
+#ifdef WHERRY_DYNAMODB
+static wh_connection dynamodb_place; // of the test that is going on
+static int dynamodb_port;            // of a proxy before its server; 0: none
+static int64_t dynamodb_lease_us = LEDGER_TEST_LEASE_S * 1000000ll;
+
+// What the client keeps from one ledger to the next is not what a test measures. Its lines are one
+// process's.
+static inline wh_connection *dynamodb_line(void) {
+  static wh_connection c;
+  static wh_mem mem;
+  static pid_t owner;
+  static int port;
+  static char url[64];
+  if (owner == getpid() && port == dynamodb_port && c.own) return &c;
+  if (owner == getpid() && c.own) c.type->close(&c);
+  static wh_dynamodb_ledger_options options;
+  options = (wh_dynamodb_ledger_options){0};
+  snprintf(url, sizeof url, "http://127.0.0.1:%d", dynamodb_port);
+  if (dynamodb_port) options.place.endpoint = wh_str_of(url);
+  c = dynamodb_place;
+  c.type = &wh_dynamodb_ledger_place;
+  c.options = &options;
+  c.mem = &mem;
+  c.own = NULL;
+  owner = getpid();
+  port = dynamodb_port;
+  CHECK_OK(c.type->open(&c, &test_err));
+  return &c;
+}
+
+static inline const char *begin_dynamodb(void) {
+  const char *reason;
+  test_dynamodb_open(&dynamodb_place, &reason);
+  dynamodb_port = 0;
+  return reason;
+}
+
+static inline void end_dynamodb(void) {
+  wh_connection *line = dynamodb_line();
+  line->type->close(line);
+  test_dynamodb_close(&dynamodb_place);
+}
+
+static inline wh_status open_dynamodb_ledger(wh_os *os, wh_mem *mem, const char *folder,
+                                             wh_ledger **ret, wh_error *err) {
+  char name[64];
+  WH_TRY(find_name(os, folder, name, sizeof name, err));
+  wh_connection c = *dynamodb_line();
+  wh_dynamodb_ledger_options options = *(const wh_dynamodb_ledger_options *)c.options;
+  options.table = WH_STR("ledgers");
+  options.ledger = wh_str_of(name);
+  c.options = &options;
+  c.name = WH_STR("ledger");
+  c.os = os;
+  c.mem = mem;
+  return wh_ledger_open_dynamodb(&c, dynamodb_lease_us, ret, err);
+}
+#endif
+
 static const ledger_factory ledger_factories[] = {
-    {"sqlite", open_sqlite_ledger, false},
+    {"sqlite", open_sqlite_ledger, false, NULL, NULL, NULL},
 #ifdef WHERRY_POSTGRES
-    {"postgres", open_postgres_ledger, true},
+    {"postgres", open_postgres_ledger, true, begin_postgres, end_postgres, set_server_clock},
+#endif
+#ifdef WHERRY_DYNAMODB
+    {"dynamodb", open_dynamodb_ledger, true, begin_dynamodb, end_dynamodb, NULL},
 #endif
 };
 enum { LEDGER_FACTORIES = sizeof ledger_factories / sizeof *ledger_factories };
 
-// What the factory's ledgers need. False, and said so, when this machine has no such server.
+// False, and said so, when this machine has no such server.
 static inline bool begin_factory(const ledger_factory *factory) {
-#ifdef WHERRY_POSTGRES
-  const char *reason = factory->has_server ? begin_place() : NULL;
+  const char *reason = factory->begin ? factory->begin() : NULL;
   if (reason) test_note("%s: %s", factory->name, reason);
   return !reason;
-#else
-  return !factory->has_server;
-#endif
 }
 
 static inline void end_factory(const ledger_factory *factory) {
-#ifdef WHERRY_POSTGRES
-  if (factory->has_server) end_place();
-#endif
-  (void)factory;
+  if (factory->end) factory->end();
 }
 
 typedef struct fixture {
@@ -169,9 +232,7 @@ static inline void with_each_ledger(void (*test)(fixture *f)) {
 // On both clocks.
 static inline void pass_time(fixture *f, int64_t ns) {
   sim_os_advance(f->os, ns);
-#ifdef WHERRY_POSTGRES
-  if (f->factory->has_server) set_server_clock(f->os);
-#endif
+  if (f->factory->set_clock) f->factory->set_clock(f->os);
 }
 
 #define LEDGER_TEST(ident)                                                                         \

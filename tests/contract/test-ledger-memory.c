@@ -44,8 +44,9 @@ static bool refuse_from(const ledger_factory *factory, uint64_t seed, size_t n) 
 
 // A server takes its time for each telling of the story.
 static size_t stride(const ledger_factory *factory, size_t n) {
-  if (factory->has_server) return 1 + (size_t)test_random_below(7);
-  return n < 500 ? 1 : 1 + (size_t)test_random_below(9);
+  size_t most = n < 500 ? 1 : 9;
+  if (factory->has_server) most = n < 500 ? 7 : 60;
+  return 1 + (size_t)test_random_below(most);
 }
 
 TEST(every_allocation_may_be_refused) {

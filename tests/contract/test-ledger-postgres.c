@@ -17,7 +17,7 @@ static wh_os_real real;
 static wh_arena arena;
 
 static bool set_up(void) {
-  const char *reason = begin_place();
+  const char *reason = begin_postgres();
   if (reason) {
     test_skip(reason);
     return false;
@@ -29,7 +29,7 @@ static bool set_up(void) {
 static void tear_down(void) {
   wh_os_real_free(&real);
   wh_arena_free(&arena);
-  end_place();
+  end_postgres();
 }
 
 #define SHARED_TEST(ident)                                                                         \

@@ -26,6 +26,14 @@ static bool make_s3_versioning(store_place *place) {
   return store_place_s3(place, "moto", true);
 }
 
+static bool make_sealed(store_place *place) {
+  return store_place_sealed(place, true);
+}
+
+static bool make_kms(store_place *place) {
+  return store_place_kms(place, "moto", true);
+}
+
 static bool make_swift(store_place *place) {
   return store_place_s3(place, "swift", false);
 }
@@ -58,6 +66,12 @@ static void on(bool (*make)(store_place *), void (*check)(store_place *, wh_aren
   }                                                                                                \
   TEST(s3_versioning_##ident) {                                                                    \
     on(make_s3_versioning, check_##ident);                                                         \
+  }                                                                                                \
+  TEST(sealed_##ident) {                                                                           \
+    on(make_sealed, check_##ident);                                                                \
+  }                                                                                                \
+  TEST(kms_##ident) {                                                                              \
+    on(make_kms, check_##ident);                                                                   \
   }                                                                                                \
   TEST(swift_##ident) {                                                                            \
     on(make_swift, check_##ident);                                                                 \

@@ -50,6 +50,7 @@ class Server:
     """One process. A kind says how it is started, which services it has and who may use them."""
     ACCESS_KEY, SECRET_KEY = "AKIDWHERRYTEST", "a+secret/of=the/test"
     ENDPOINT = "AWS_ENDPOINT_URL"  # of all services; else AWS_ENDPOINT_URL_SERVICE
+    FAULTS = fault_proxy.SEEDED  # that it survives
 
     def __init__(self):
         self.folder = tap.folder()
@@ -130,10 +131,23 @@ class Server:
         if versions:
             s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
 
+    def make_key(self, alias):
+        """A new key of KMS; the alias, which it takes over where there is one, is its. The key's ARN."""
+        kms = self.client("kms")
+        key = kms.create_key()["KeyMetadata"]
+        if any(a["AliasName"] == alias for a in kms.list_aliases()["Aliases"]):
+            kms.delete_alias(AliasName=alias)
+        kms.create_alias(AliasName=alias, TargetKeyId=key["KeyId"])
+        return key["Arn"]
+
     def disturb(self, seed, rate):
         """A FaultProxy before the server, for the clients that are told of its port."""
-        self.proxy = fault_proxy.FaultProxy(self.port, seed=int(seed), rate=float(rate))
+        self.proxy = fault_proxy.FaultProxy(self.port, seed=int(seed), rate=float(rate), faults=self.FAULTS)
         return self.proxy.port
+
+    def spoil(self, kind, number, fault):
+        """What happens to the number-th request of a kind from here on, by the proxy of disturb()."""
+        self.proxy.at(kind, int(number), fault)
 
     def story(self):
         """What the proxy did, in one line."""
@@ -155,7 +169,10 @@ class Moto(Server):
       were written; a transaction's token is ignored; capacity is unlimited; no PartiQL here.
     - Policies: conditions (s3:prefix) are ignored. DynamoDB's actions
       are only allowed for Resource "*", and their denials have no code in the body: status 403. S3's and
-      SQS's resources are looked at.
+      SQS's resources are looked at, as regular expressions in which '*' alone is a wildcard of IAM's: a '?' in
+      one is an error (500). DeleteMessageBatch and the like are actions of their own. Who should be judged by
+      all of a policy comes through an iam_judge.Judge.
+    - KMS: a ciphertext of another key than KeyId says is AccessDeniedException, and not IncorrectKeyException.
     - SSM: a SecureString that is not decrypted is "kms:alias/aws/ssm:" and the plain text.
     """
 
@@ -236,6 +253,7 @@ class Dynalite(Server):
     - A request whose body is cut ends the server.
     """
     ENDPOINT = "AWS_ENDPOINT_URL_DYNAMODB"
+    FAULTS = [fault for fault in fault_proxy.SEEDED if fault != "cut-request"]
 
     def start(self):
         if not (INSTALLED / "installed").exists():

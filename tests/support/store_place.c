@@ -8,6 +8,8 @@
 
 enum { GET_MAX = 1 << 20 };
 
+const char store_key[] = "6b0e1f4c93a75d28e4f10c5a7b9362d8415fe09c7a2b6d3e8f1054c9b7a2e6d1";
+
 static void connect_place(store_place *place, wh_os *os, wh_str path, bool versioning) {
   place->local = (wh_local_options){.path = path, .versioning = versioning};
   place->store = wh_connector_local.store;
@@ -21,13 +23,29 @@ static void connect_place(store_place *place, wh_os *os, wh_str path, bool versi
   };
 }
 
-bool store_place_local(store_place *place, bool versioning) {
+static bool begin_local(store_place *place, bool versioning) {
   static char path[512];
   *place = (store_place){0};
   if (wh_os_real_init(&place->real, &test_mem, &test_err) != WH_OK) return false;
   snprintf(path, sizeof path, "%s/lake", test_folder());
   connect_place(place, &place->real.base, wh_str_of(path), versioning);
   return true;
+}
+
+static bool open_place(store_place *place) {
+  if (!CHECK_OK(place->connection.type->open(&place->connection, &test_err))) return false;
+  place->store = place->connection.type->store;
+  return true;
+}
+
+bool store_place_local(store_place *place, bool versioning) {
+  return begin_local(place, versioning) && open_place(place);
+}
+
+bool store_place_sealed(store_place *place, bool versioning) {
+  if (!begin_local(place, versioning)) return false;
+  place->local.encryption_key = wh_str_of(store_key);
+  return open_place(place);
 }
 
 void store_place_on(store_place *place, wh_os *os, bool versioning) {
@@ -48,7 +66,7 @@ static const char *aws_variable(void *context, const char *name) {
 }
 
 // A bucket for each test, since tests begin with an empty place.
-bool store_place_s3(store_place *place, const char *kind, bool versioning) {
+static bool begin_s3(store_place *place, const char *kind, bool versioning) {
   static unsigned number;
   static char bucket[32];
   char call[64];
@@ -79,9 +97,25 @@ bool store_place_s3(store_place *place, const char *kind, bool versioning) {
       .mem = &test_mem,
       .environment = {aws_variable, (void *)(uintptr_t)kind},
   };
-  return CHECK_OK(wh_connector_s3.open(&place->connection, &test_err));
+  return true;
+}
+
+bool store_place_s3(store_place *place, const char *kind, bool versioning) {
+  return begin_s3(place, kind, versioning) && open_place(place);
+}
+
+bool store_place_kms(store_place *place, const char *kind, bool versioning) {
+  if (!begin_s3(place, kind, versioning)) return false;
+  aws_server_do(kind, "make_key alias/lake");
+  place->s3.encryption = WH_S3_ENVELOPE;
+  place->s3.encryption_key = WH_STR("alias/lake");
+  return open_place(place);
 }
 #else
+bool store_place_kms(store_place *place, const char *kind, bool versioning) {
+  return store_place_s3(place, kind, versioning);
+}
+
 bool store_place_s3(store_place *place, const char *kind, bool versioning) {
   (void)kind, (void)versioning;
   *place = (store_place){.is_missing = true};
@@ -95,6 +129,14 @@ void store_place_free(store_place *place) {
   if (type && type->close) type->close(&place->connection);
   sim_os_free(place->simulated);
   if (place->connection.os == &place->real.base) wh_os_real_free(&place->real);
+}
+
+const char *store_path(const char *key) {
+  static char path[2][1024];
+  static int turn;
+  turn ^= 1;
+  snprintf(path[turn], sizeof path[turn], "%s/lake/%s", test_folder(), key);
+  return path[turn];
 }
 
 wh_status store_seal(store_place *place, const char *attempt, const void *data, size_t len,

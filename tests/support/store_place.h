@@ -19,20 +19,30 @@ typedef struct store_place {
   wh_os *simulated; // to be freed with the place
   const wh_store_type *store;
   bool versioning;
-  bool is_remote; // a request is a thousand times as dear as in a folder
+  bool is_remote;  // a request is a thousand times as dear as in a folder
   bool one_writer; // it cannot tell which of two came first
   bool is_missing; // there is none on this machine
 } store_place;
 
 // On the real system, in the test's folder.
 bool store_place_local(store_place *place, bool versioning);
+// The same with encrypted objects, with store_key.
+bool store_place_sealed(store_place *place, bool versioning);
+extern const char store_key[];
 // On another system, which stays the test's, under /lake.
 void store_place_on(store_place *place, wh_os *os, bool versioning);
 // On a simulated system of its own.
 bool store_place_simulated(store_place *place, bool versioning);
-// A new bucket of "moto" or "swift". False where there is none on this machine: the test is skipped.
+// A new bucket of "moto" or "swift". False where there is none on this machine: the test is
+// skipped.
 bool store_place_s3(store_place *place, const char *kind, bool versioning);
+// The same with encrypted objects, with a key of KMS.
+bool store_place_kms(store_place *place, const char *kind, bool versioning);
 void store_place_free(store_place *place);
+
+// The file of a key of store_place_local or store_place_sealed, as other programs see it; the last
+// two stay.
+const char *store_path(const char *key);
 
 // A whole object under an attempt of its own: created, written, sealed, published.
 wh_status store_put(store_place *place, const char *attempt, const char *key, const char *text,

@@ -29,21 +29,13 @@ static void end(void) {
   store_place_free(&place);
 }
 
-static const char *path_of(const char *key) {
-  static char path[2][1024];
-  static int turn;
-  turn ^= 1;
-  snprintf(path[turn], sizeof path[turn], "%s/lake/%s", test_folder(), key);
-  return path[turn];
-}
-
 static void put(const char *key) {
-  int fd = open(path_of(key), O_WRONLY | O_CREAT, 0644);
+  int fd = open(store_path(key), O_WRONLY | O_CREAT, 0644);
   if (CHECK(fd >= 0)) CHECK(write(fd, "x", 1) == 1 && close(fd) == 0);
 }
 
 static void make_folder(const char *key) {
-  CHECK(mkdir(path_of(key), 0755) == 0);
+  CHECK(mkdir(store_path(key), 0755) == 0);
 }
 
 // --- hearing -------------------------------------------------------------------------------------
@@ -153,12 +145,12 @@ TEST(files_moved_and_linked_in_are_heard) {
   put("other/a");
   put("other/b");
   HEARS(0, "");
-  CHECK(rename(path_of("other/a"), path_of("in/a")) == 0);
-  CHECK(link(path_of("other/b"), path_of("in/b")) == 0);
+  CHECK(rename(store_path("other/a"), store_path("in/a")) == 0);
+  CHECK(link(store_path("other/b"), store_path("in/b")) == 0);
   HEARS(2, "in/a;in/b;");
-  CHECK(symlink("b", path_of("in/link")) == 0);
-  CHECK(mkfifo(path_of("in/pipe"), 0644) == 0);
-  CHECK(unlink(path_of("in/a")) == 0);
+  CHECK(symlink("b", store_path("in/link")) == 0);
+  CHECK(mkfifo(store_path("in/pipe"), 0644) == 0);
+  CHECK(unlink(store_path("in/a")) == 0);
   HEARS(0, "");
   end();
 }
@@ -191,15 +183,15 @@ TEST(a_folder_moved_in_brings_its_files_and_one_moved_out_is_forgotten) {
   make_folder("stage/a/b");
   put("stage/a/b/x");
   HEARS(0, "");
-  CHECK(rename(path_of("stage/a"), path_of("in/a")) == 0);
+  CHECK(rename(store_path("stage/a"), store_path("in/a")) == 0);
   HEARS(1, "in/a/b/x;");
   put("in/a/b/y");
   HEARS(1, "in/a/b/y;");
-  CHECK(rename(path_of("in/a"), path_of("in/z")) == 0); // a new name: its files have new keys
+  CHECK(rename(store_path("in/a"), store_path("in/z")) == 0); // a new name: its files have new keys
   HEARS(2, "in/z/b/x;in/z/b/y;");
   put("in/z/b/v");
   HEARS(1, "in/z/b/v;");
-  CHECK(rename(path_of("in/z"), path_of("stage/z")) == 0);
+  CHECK(rename(store_path("in/z"), store_path("stage/z")) == 0);
   HEARS(0, "");
   put("stage/z/b/w");
   HEARS(0, "");
@@ -216,7 +208,7 @@ TEST(a_folder_that_goes_and_comes_again_is_watched_again) {
     make_folder("in/a");
     put("in/a/x");
     HEARS(1, "in/a/x;");
-    CHECK(unlink(path_of("in/a/x")) == 0 && rmdir(path_of("in/a")) == 0);
+    CHECK(unlink(store_path("in/a/x")) == 0 && rmdir(store_path("in/a")) == 0);
     HEARS(0, "");
   }
   end();
@@ -288,7 +280,7 @@ TEST(an_overflow_is_told_and_the_watch_goes_on) {
   for (size_t i = 0; i < files; i++) {
     char key[32];
     snprintf(key, sizeof key, "in/%zu", i);
-    int fd = open(path_of(key), O_WRONLY | O_CREAT, 0644);
+    int fd = open(store_path(key), O_WRONLY | O_CREAT, 0644);
     if (fd >= 0) close(fd);
   }
   make_folder("in/late"); // nobody hears of this one
@@ -310,7 +302,7 @@ TEST(a_folder_that_was_taken_away_is_told_and_comes_back) {
   REQUIRE(begin("**"));
   char away[600];
   snprintf(away, sizeof away, "%s/away", test_folder());
-  CHECK(rename(path_of(""), away) == 0);
+  CHECK(rename(store_path(""), away) == 0);
   wh_event event;
   size_t count = 0;
   wh_status status = wh_local_queue.receive(queue, &event, 1, SOON_US, &count, &lost, &test_err);
@@ -332,8 +324,8 @@ TEST(a_folder_that_was_taken_away_is_told_and_comes_back) {
 TEST(a_missing_folder_is_made) {
   REQUIRE(begin("in/*"));
   struct stat st;
-  CHECK(stat(path_of(""), &st) == 0 && S_ISDIR(st.st_mode));
-  CHECK(stat(path_of("in"), &st) != 0);
+  CHECK(stat(store_path(""), &st) == 0 && S_ISDIR(st.st_mode));
+  CHECK(stat(store_path("in"), &st) != 0);
   end();
 }
 
@@ -368,9 +360,9 @@ TEST(a_stopped_program_stops_waiting) {
 
 static wh_status open_and_hear(size_t *ret_heard, wh_error *err) {
   WH_TRY(wh_local_queue.open(c, WH_STR("**"), &queue, err));
-  rmdir(path_of("new/a"));
-  unlink(path_of("new/x"));
-  rmdir(path_of("new"));
+  rmdir(store_path("new/a"));
+  unlink(store_path("new/x"));
+  rmdir(store_path("new"));
   make_folder("new");
   make_folder("new/a");
   put("new/x");

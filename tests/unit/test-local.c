@@ -31,18 +31,9 @@ static void end(void) {
   store_place_free(&place);
 }
 
-// The file of a key, as other programs see it.
-static const char *path_of(const char *key) {
-  static char path[2][1024];
-  static int turn;
-  turn ^= 1;
-  snprintf(path[turn], sizeof path[turn], "%s/lake/%s", test_folder(), key);
-  return path[turn];
-}
-
 // Another program writes a file, in place when it is there.
 static bool foreign(const char *key, int flags, const char *text) {
-  int fd = open(path_of(key), O_WRONLY | O_CREAT | flags, 0644);
+  int fd = open(store_path(key), O_WRONLY | O_CREAT | flags, 0644);
   if (!CHECK(fd >= 0)) return false;
   bool ok = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
   close(fd);
@@ -50,7 +41,7 @@ static bool foreign(const char *key, int flags, const char *text) {
 }
 
 static bool make_folder(const char *key) {
-  return CHECK(mkdir(path_of(key), 0755) == 0);
+  return CHECK(mkdir(store_path(key), 0755) == 0);
 }
 
 static bool put(const char *attempt, const char *key, const char *text) {
@@ -118,7 +109,7 @@ TEST(reach_says_what_is_there) {
   wh_buf_init(&note, &test_mem, 0);
   CHECK_OK(wh_connector_local.reach(c, &note, &test_err));
   CHECK(strstr(note.data, "lake does not exist yet; the first write creates it"));
-  CHECK(access(path_of(""), F_OK) != 0); // and it only looked
+  CHECK(access(store_path(""), F_OK) != 0); // and it only looked
   wh_buf_clear(&note);
   put("a-0", "x", "x");
   CHECK_OK(wh_connector_local.reach(c, &note, &test_err));
@@ -152,7 +143,7 @@ TEST(a_foreign_file_is_an_object) {
   lists("", "in/x.csv;");
   holds("in/x.csv", "a,b\n");
   struct stat st;
-  REQUIRE(stat(path_of("in/x.csv"), &st) == 0);
+  REQUIRE(stat(store_path("in/x.csv"), &st) == 0);
   char want[128];
   snprintf(want, sizeof want, "%" PRIu64 "-4-%" PRId64, (uint64_t)st.st_ino,
            (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec);
@@ -191,7 +182,7 @@ TEST(another_version_than_the_one_asked_for_is_refused) {
   wh_input *in;
   CHECK_FAILS(open_key("x", version, &in), WH_ERR_CHANGED);
   CHECK_ERROR_HAS("lake: x: is no longer the version that was asked for");
-  CHECK(unlink(path_of("x")) == 0);
+  CHECK(unlink(store_path("x")) == 0);
   CHECK_FAILS(open_key("x", version, &in), WH_ERR_NOT_FOUND);
   end();
 }
@@ -212,7 +203,7 @@ TEST(an_earlier_version_that_somebody_wrote_to_is_refused) {
   REQUIRE(begin(true));
   put("a-0", "x", "one");
   wh_str one = store_version(&place, &arena, "x");
-  int fd = open(path_of("x"), O_WRONLY | O_APPEND);
+  int fd = open(store_path("x"), O_WRONLY | O_APPEND);
   REQUIRE(fd >= 0);
   CHECK_OK(store_put(&place, "b-0", "x", "two", true, &test_err));
   CHECK(write(fd, "!", 1) == 1);
@@ -231,8 +222,8 @@ TEST(symbolic_links_lead_nowhere) {
   char outside[600];
   snprintf(outside, sizeof outside, "%s/outside", test_folder());
   REQUIRE(mkdir(outside, 0755) == 0);
-  REQUIRE(symlink(outside, path_of("out")) == 0);
-  REQUIRE(symlink("in/x", path_of("link")) == 0);
+  REQUIRE(symlink(outside, store_path("out")) == 0);
+  REQUIRE(symlink("in/x", store_path("link")) == 0);
   lists("", "in/x;");
   wh_str keys;
   wh_input *in;
@@ -260,7 +251,7 @@ TEST(a_link_in_the_place_of_wherrys_folder_is_refused) {
   char outside[600];
   snprintf(outside, sizeof outside, "%s/outside", test_folder());
   REQUIRE(mkdir(outside, 0755) == 0);
-  REQUIRE(symlink(outside, path_of("_wherry")) == 0);
+  REQUIRE(symlink(outside, store_path("_wherry")) == 0);
   wh_str names;
   CHECK_FAILS(store_seal(&place, "a-0", "x", 1, &test_err), WH_ERR_REFUSED);
   CHECK_ERROR_HAS("lake: _wherry: is a symbolic link");
@@ -286,7 +277,7 @@ TEST(the_stores_own_folder_may_be_a_link) {
 
 TEST(a_pipe_does_not_hold_the_reader_up) {
   REQUIRE(begin(false));
-  REQUIRE(make_folder("") && mkfifo(path_of("pipe"), 0644) == 0);
+  REQUIRE(make_folder("") && mkfifo(store_path("pipe"), 0644) == 0);
   wh_input *in;
   lists("", "");
   CHECK_FAILS(open_key("pipe", WH_STR(""), &in), WH_ERR_REFUSED);
@@ -346,7 +337,7 @@ TEST(a_publish_that_was_interrupted_is_taken_up) {
   REQUIRE(begin(false));
   REQUIRE_OK(store_seal(&place, "a-0", "text", 4, &test_err));
   REQUIRE(make_folder("d"));
-  REQUIRE(link(path_of("_wherry/attempts/a-0"), path_of("d/x")) == 0);
+  REQUIRE(link(store_path("_wherry/attempts/a-0"), store_path("d/x")) == 0);
   wh_str version = store_version(&place, &arena, "d/x");
   CHECK_OK(publish("a-0", "d/x", false));
   CHECK_STR(store_version(&place, &arena, "d/x"), version);
@@ -361,17 +352,17 @@ TEST(a_second_link_from_an_interrupted_replace_is_no_attempt) {
   REQUIRE(begin(false));
   put("z-0", "x", "old");
   REQUIRE_OK(store_seal(&place, "a-0", "text", 4, &test_err));
-  REQUIRE(link(path_of("_wherry/attempts/a-0"), path_of("_wherry/attempts/a-0~")) == 0);
+  REQUIRE(link(store_path("_wherry/attempts/a-0"), store_path("_wherry/attempts/a-0~")) == 0);
   wh_str names;
   CHECK_OK(store_attempts(&place, &arena, &names, &test_err));
   CHECK_STR(names, WH_STR("a-0;"));
   CHECK_OK(publish("a-0", "x", true));
   holds("x", "text");
-  CHECK(access(path_of("_wherry/attempts/a-0~"), F_OK) != 0);
+  CHECK(access(store_path("_wherry/attempts/a-0~"), F_OK) != 0);
   REQUIRE_OK(store_seal(&place, "b-0", "text", 4, &test_err));
-  REQUIRE(link(path_of("_wherry/attempts/b-0"), path_of("_wherry/attempts/b-0~")) == 0);
+  REQUIRE(link(store_path("_wherry/attempts/b-0"), store_path("_wherry/attempts/b-0~")) == 0);
   CHECK_OK(place.store->discard(c, WH_STR("b-0"), &test_err));
-  CHECK(access(path_of("_wherry/attempts/b-0~"), F_OK) != 0);
+  CHECK(access(store_path("_wherry/attempts/b-0~"), F_OK) != 0);
   end();
 }
 
@@ -437,7 +428,7 @@ TEST(a_version_that_was_linked_back_by_hand_loses_nothing) {
   char *kept = NULL;
   REQUIRE_OK(wh_local_find_version(c, &arena, WH_STR("x"), one, &kept, &test_err));
   REQUIRE(kept != NULL);
-  REQUIRE(unlink(path_of("x")) == 0 && link(kept, path_of("x")) == 0);
+  REQUIRE(unlink(store_path("x")) == 0 && link(kept, store_path("x")) == 0);
   history_is("one,two!,one,");
   CHECK_OK(store_put(&place, "v-3", "x", "four", true, &test_err));
   history_is("four,one,two!,one,");
@@ -572,7 +563,7 @@ TEST(a_large_folder_is_listed_in_bounded_memory) {
   enum { FILES = 2 * WH_LOCAL_WALK_NAMES + 5000 };
   REQUIRE(begin(false));
   REQUIRE(make_folder("") && make_folder("in"));
-  int folder = open(path_of("in"), O_RDONLY | O_DIRECTORY);
+  int folder = open(store_path("in"), O_RDONLY | O_DIRECTORY);
   REQUIRE(folder >= 0);
   for (int i = 0; i < FILES; i++) {
     char name[32];

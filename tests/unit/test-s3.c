@@ -81,8 +81,17 @@ TEST(options_that_cannot_be_are_refused) {
   refuses((wh_s3_options){.bucket = WH_STR("-ab")}, "is no bucket's name");
   refuses((wh_s3_options){.bucket = WH_STR("lake"), .prefix = WH_STR("a//b")}, "prefix: ");
   refuses((wh_s3_options){.bucket = WH_STR("lake"), .encryption_key = WH_STR("k")},
-          "say encryption: kms");
+          "encryption_key is for encryption: kms");
   refuses((wh_s3_options){.bucket = WH_STR("lake"), .tags = {&tag, 1}}, "'team' is not NAME=VALUE");
+  wh_s3_options sealed = {.bucket = WH_STR("lake"), .encryption = WH_S3_ENVELOPE};
+  refuses(sealed, "encryption: envelope needs an encryption_key");
+  sealed.encryption_key = WH_STR("passphrase");
+  refuses(sealed, "encryption_key is not 32 bytes");
+  sealed.encryption_key = WH_STR("alias/lake");
+  sealed.encryption_keys_old = (wh_str_list){&tag, 1};
+  refuses(sealed, "encryption_keys_old has to be of the same kind");
+  sealed.encryption = WH_S3_ENCRYPT_KMS;
+  refuses(sealed, "encryption_keys_old is for encryption: envelope");
   wh_s3_options good = {.bucket = WH_STR("my.lake-1"), .prefix = WH_STR("a/b/")};
   CHECK_OK(wh_connector_s3.check(&good, &test_err));
 }

@@ -1,5 +1,5 @@
+#include "config/config.h"
 #include "config/glob.h"
-#include "config/template.h"
 #include "connect/store.h"
 #include "test.h"
 

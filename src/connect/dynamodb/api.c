@@ -40,6 +40,13 @@ wh_status wh_dynamodb_dump(const json_t *json, wh_buf *out, wh_error *err) {
 
 wh_status wh_dynamodb_call(wh_connection *c, wh_aws_client *client, wh_str action,
                            const wh_buf *body, bool *ret_missing, json_t **ret, wh_error *err) {
+  int attempts = 0;
+  return wh_dynamodb_call_counted(c, client, action, body, ret_missing, ret, &attempts, err);
+}
+
+wh_status wh_dynamodb_call_counted(wh_connection *c, wh_aws_client *client, wh_str action,
+                                   const wh_buf *body, bool *ret_missing, json_t **ret,
+                                   int *attempts, wh_error *err) {
   WH_TRY(wh_buf_check(body, err));
   wh_str text = wh_buf_str(body);
   WH_CLEAN_EXCHANGE wh_aws_exchange *x = NULL;
@@ -48,6 +55,7 @@ wh_status wh_dynamodb_call(wh_connection *c, wh_aws_client *client, wh_str actio
   *ret = NULL;
   WH_TRY(wh_dynamodb_start(client, action, &text, NULL, &x, err));
   WH_TRY(wh_aws_wait(client, x, -1, &done, err));
+  *attempts += x->attempts;
   if (ret_missing && wh_aws_is(x, "ResourceNotFoundException")) {
     *ret_missing = true;
     return WH_OK;

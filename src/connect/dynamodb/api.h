@@ -35,6 +35,10 @@ wh_status wh_dynamodb_dump(const json_t *json, wh_buf *out, wh_error *err);
 // table that is not there is no error.
 wh_status wh_dynamodb_call(wh_connection *c, wh_aws_client *client, wh_str action,
                            const wh_buf *body, bool *ret_missing, json_t **ret, wh_error *err);
+// The same; how often it was sent is added to *attempts.
+wh_status wh_dynamodb_call_counted(wh_connection *c, wh_aws_client *client, wh_str action,
+                                   const wh_buf *body, bool *ret_missing, json_t **ret,
+                                   int *attempts, wh_error *err);
 
 // The text that a JSON string is; empty where it is none.
 wh_str wh_dynamodb_text(const json_t *json);

@@ -1,8 +1,6 @@
 // What is known of tables' columns.
 #include "connect/dynamodb/marks.h"
 
-#define PIPELINE WH_STR("_wherry_table")
-
 static wh_status read_columns(const json_t *list, wh_arena *arena, wh_schema *ret, wh_error *err) {
   wh_field *fields = WH_NEW_ARRAY(arena, json_array_size(list), wh_field);
   size_t count = 0, i;
@@ -33,7 +31,7 @@ wh_status wh_dynamodb_known_columns(wh_connection *c, wh_aws_client *client, wh_
   wh_buf_add_c(&body, "{\"ConsistentRead\":true,\"TableName\":");
   wh_buf_add_json(&body, wh_dynamodb_options_of(c)->marks);
   wh_buf_add_c(&body, ",\"Key\":{\"pipeline\":{\"S\":");
-  wh_buf_add_json(&body, PIPELINE);
+  wh_buf_add_json(&body, WH_STR(WH_DYNAMODB_COLUMNS_KEY));
   wh_buf_add_c(&body, "},\"id\":{\"S\":");
   wh_buf_add_json(&body, table);
   wh_buf_add_c(&body, "}}}");
@@ -83,7 +81,7 @@ wh_status wh_dynamodb_note_columns(wh_connection *c, wh_aws_client *client, wh_s
   wh_buf_add_c(&body, "{\"TableName\":");
   wh_buf_add_json(&body, wh_dynamodb_options_of(c)->marks);
   wh_buf_add_c(&body, ",\"Item\":{\"pipeline\":{\"S\":");
-  wh_buf_add_json(&body, PIPELINE);
+  wh_buf_add_json(&body, WH_STR(WH_DYNAMODB_COLUMNS_KEY));
   wh_buf_add_c(&body, "},\"id\":{\"S\":");
   wh_buf_add_json(&body, table);
   wh_buf_add_c(&body, "},\"columns\":{\"L\":[");

@@ -59,7 +59,7 @@ static wh_status check(const void *given, wh_error *err) {
   return WH_OK;
 }
 
-static wh_status open_connection(wh_connection *c, wh_error *err) {
+wh_status wh_dynamodb_open(wh_connection *c, wh_error *err) {
   const wh_dynamodb_options *o = c->options;
   wh_aws *aws;
   WH_TRY(wh_aws_place_open(c, &o->place, NULL, "dynamodb", &aws, err));
@@ -67,7 +67,7 @@ static wh_status open_connection(wh_connection *c, wh_error *err) {
   return WH_OK;
 }
 
-static void close_connection(wh_connection *c) {
+void wh_dynamodb_close(wh_connection *c) {
   wh_aws_free(c->own);
   c->own = NULL;
 }
@@ -93,8 +93,9 @@ const wh_connector wh_connector_dynamodb = {
     .source = &wh_dynamodb_source,
     .sink = &wh_dynamodb_sink,
     .check = check,
-    .open = open_connection,
-    .close = close_connection,
+    .open = wh_dynamodb_open,
+    .close = wh_dynamodb_close,
     .reach = reach,
+    .permits = wh_dynamodb_permits,
     .reserve_bytes = WH_DYNAMODB_LIBRARY_BYTES,
 };

@@ -29,20 +29,8 @@
 //   pipeline P, id 32 hex digits    a mark: the first 16 bytes of SHA-256 of the object's identity
 //   pipeline "_wherry_table", id T  the columns of table T that Wherry wrote, and their types
 //
-// Actions of the API that each verb uses, for policies:
-//   check --connect      ListTables
-//   tables, discover     ListTables, DescribeTable, Scan; GetItem on the marks
-//   describe             DescribeTable, Scan; GetItem on the marks
-//   open                 Scan
-//   find                 DescribeTable, Scan, GetItem, Query; GetItem on the marks
-//   inspect              DescribeTable
-//   prepare              DescribeTable, CreateTable, UpdateTimeToLive (with `ttl`); on the marks
-//   also
-//                        GetItem, PutItem
-//   begin, mark          UpdateItem on the marks
-//   write, append        BatchWriteItem, PutItem
-//   write, upsert        UpdateItem, GetItem
-//   marks                Query on the marks
+// The actions of the API that are needed stand in permits.c; `check --connect`, which no policy is
+// made for, takes ListTables besides.
 #pragma once
 
 #include "connect/aws_place.h"
@@ -51,6 +39,11 @@
 extern const wh_connector wh_connector_dynamodb;
 extern const wh_source_type wh_dynamodb_source;
 extern const wh_sink_type wh_dynamodb_sink;
+wh_status wh_dynamodb_permits(const wh_connection *c, const wh_use *use, wh_iam_policy *policy,
+                              wh_error *err);
+// connection->own becomes a wh_aws. The options begin with a wh_dynamodb_options.
+wh_status wh_dynamodb_open(wh_connection *c, wh_error *err);
+void wh_dynamodb_close(wh_connection *c);
 
 typedef enum wh_dynamodb_nulls {
   WH_DYNAMODB_NULLS_WRITE,

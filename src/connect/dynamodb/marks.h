@@ -18,6 +18,9 @@ wh_status wh_dynamodb_write_mark(wh_connection *c, wh_aws_client *client, const 
 wh_status wh_dynamodb_marks(wh_connection *c, wh_str pipeline, wh_arena *arena, wh_mark_visit visit,
                             void *context, wh_error *err);
 
+// Under this partition key stand the columns of tables.
+#define WH_DYNAMODB_COLUMNS_KEY "_wherry_table"
+
 // The columns that Wherry wrote to a table; none where nothing is known, or may be known.
 wh_status wh_dynamodb_known_columns(wh_connection *c, wh_aws_client *client, wh_str table,
                                     wh_arena *arena, wh_schema *ret, wh_error *err);

@@ -1,5 +1,7 @@
 #include "connect/local/local.h"
 
+#include "connect/sealed_store.h"
+
 #include <errno.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -15,6 +17,9 @@ static const wh_option local_options[] = {
      .offset = offsetof(wh_local_options, versioning),
      .def = "false",
      .help = "keep what is replaced or removed as an earlier version"},
+    WH_SEALED_KEY_OPTIONS(
+        wh_local_options,
+        "encrypt what is written with this key of 32 bytes, and read nothing else"),
     {0},
 };
 
@@ -24,7 +29,20 @@ static wh_status local_check(const void *options, wh_error *err) {
   if (memchr(o->path.data, 0, o->path.len)) {
     return wh_fail(err, WH_ERR_USAGE, "path holds a NUL byte");
   }
-  return WH_OK;
+  return wh_sealed_keys_check(o->encryption_key, &o->encryption_keys_old, err);
+}
+
+// --- encryption ----------------------------------------------------------------------------------
+
+// A folder has no name that stays with it, so the objects' headers name no place.
+static wh_status local_open(wh_connection *c, wh_error *err) {
+  const wh_local_options *o = wh_local_options_of(c);
+  if (!o->encryption_key.len) return WH_OK;
+  wh_sealed_keys *keys = NULL;
+  wh_status status = wh_sealed_keys_new(c->mem, o->encryption_key, &o->encryption_keys_old,
+                                        (wh_str){0}, &keys, err);
+  if (status == WH_OK) status = wh_sealed_open(c, keys, err);
+  return wh_local_say(c, status, err);
 }
 
 // --- reach ---------------------------------------------------------------------------------------
@@ -95,5 +113,7 @@ const wh_connector wh_connector_local = {
     .store = &wh_local_store,
     .queue = &wh_local_queue,
     .check = local_check,
+    .open = local_open,
+    .close = wh_sealed_close,
     .reach = local_reach,
 };

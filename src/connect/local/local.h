@@ -37,6 +37,8 @@
 typedef struct wh_local_options {
   wh_str path;
   bool versioning;
+  wh_str encryption_key; // empty: objects are files as they are; else connect/sealed_store.h
+  wh_str_list encryption_keys_old;
 } wh_local_options;
 
 extern const wh_connector wh_connector_local;

@@ -12,13 +12,21 @@ static bool is_plain(wh_str text) {
   return true;
 }
 
+// What this store says of an object itself, and not whoever put it there.
+static bool is_own(wh_str field) {
+  static const char *const own[] = {WH_S3_META_ATTEMPT, WH_S3_META_MTIME, WH_S3_META_KEY,
+                                    WH_S3_META_CONTEXT};
+  for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+    if (wh_str_eq_nocase(field, wh_str_of(own[i]))) return true;
+  return false;
+}
+
 static wh_status add_metadata(wh_s3_request *r, wh_str name, wh_str value, wh_arena *arena,
                               wh_error *err) {
   if (!is_plain(name) || !is_plain(value)) return WH_OK;
   wh_str field = wh_arena_printf(arena, META_PREFIX "%.*s", WH_STR_ARG(name));
   if (!field.data) return wh_fail_memory(err);
-  if (strcasecmp(field.data, WH_S3_META_ATTEMPT) && strcasecmp(field.data, WH_S3_META_MTIME))
-    wh_s3_header(r, field.data, value);
+  if (!is_own(field)) wh_s3_header(r, field.data, value);
   return WH_OK;
 }
 
@@ -60,10 +68,8 @@ static wh_status copy_text(const wh_aws_exchange *x, const char *name, wh_arena 
 
 static bool next_metadata(const wh_aws_exchange *x, wh_http_cursor *at, wh_http_header *ret) {
   while (wh_aws_header_next(x, at, ret)) {
-    bool own = wh_str_eq_nocase(ret->name, WH_STR(WH_S3_META_ATTEMPT)) ||
-               wh_str_eq_nocase(ret->name, WH_STR(WH_S3_META_MTIME));
     wh_str start = wh_str_sub(ret->name, 0, strlen(META_PREFIX));
-    if (!own && wh_str_eq_nocase(start, WH_STR(META_PREFIX))) return true;
+    if (!is_own(ret->name) && wh_str_eq_nocase(start, WH_STR(META_PREFIX))) return true;
   }
   return false;
 }

@@ -288,7 +288,11 @@ static wh_status begun_attempt(void *context, const wh_s3_unfinished *u, wh_erro
     return show_attempt(l, &object, err);
   }
   if (u->begun_us > wh_now_us(l->s->c->os) - WH_S3_ABANDONED_US) return WH_OK;
-  return wh_s3_abort(l->s, u->key, u->id, err);
+  wh_error denied = {0}; // somebody else's, who did not let us
+  wh_status status = wh_s3_abort(l->s, u->key, u->id, &denied);
+  if (status == WH_ERR_DENIED) return WH_OK;
+  if (status != WH_OK && err) *err = denied;
+  return status;
 }
 
 wh_status wh_s3_attempts(wh_connection *c, wh_object_visit visit, void *context, wh_error *err) {

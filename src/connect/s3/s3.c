@@ -1,9 +1,11 @@
 #include "connect/s3/s3.h"
+#include "connect/s3/kms_keys.h"
 
+#include "net/aws_profile.h"
 #include "net/uri.h"
 
 static const char *const path_styles[] = {"auto", "true", "false", NULL};
-static const char *const encryptions[] = {"bucket", "s3", "kms", NULL};
+static const char *const encryptions[] = {"bucket", "s3", "kms", "envelope", NULL};
 static const char *const conditionals[] = {"require", "off", NULL};
 
 static const wh_option s3_options[] = {
@@ -28,11 +30,11 @@ static const wh_option s3_options[] = {
      .offset = offsetof(wh_s3_options, encryption),
      .def = "bucket",
      .choices = encryptions,
-     .help = "how S3 encrypts what is written: as the bucket says, with its own keys, or with KMS"},
-    {.name = "encryption_key",
-     .type = WH_OPTION_TEXT,
-     .offset = offsetof(wh_s3_options, encryption_key),
-     .help = "id or ARN of the key of KMS; without it the account's own for S3"},
+     .help = "how S3 encrypts what is written: as the bucket says, with its own keys, or with KMS; "
+             "envelope: this machine does, before it is sent"},
+    WH_SEALED_KEY_OPTIONS(
+        wh_s3_options, "id, ARN or alias of the key of KMS; without it the account's own for S3. "
+                       "For envelope also a key of 32 bytes"),
     {.name = "bucket_key",
      .type = WH_OPTION_BOOL,
      .offset = offsetof(wh_s3_options, bucket_key),
@@ -93,6 +95,36 @@ static wh_status check_tags(const wh_str_list *tags, wh_error *err) {
   return WH_OK;
 }
 
+static wh_status check_envelope(const wh_s3_options *o, wh_error *err) {
+  if (!o->encryption_key.len) {
+    return wh_fail(err, WH_ERR_USAGE,
+                   "encryption: envelope needs an " WH_SEALED_KEY
+                   ": a key of KMS, such as alias/lake, or one of 32 bytes, such as "
+                   "${secret:lake}");
+  }
+  const wh_str_list *old = &o->encryption_keys_old;
+  bool kms = wh_sealed_is_kms_key(o->encryption_key);
+  for (size_t i = 0; i < old->count; i++) {
+    if (wh_sealed_is_kms_key(old->items[i]) == kms) continue;
+    return wh_fail(err, WH_ERR_USAGE,
+                   WH_SEALED_OLD_KEYS
+                   " has to be of the same kind as " WH_SEALED_KEY
+                   ", all of KMS or all of 32 bytes. From one kind to the other objects are "
+                   "copied, with wherry copy");
+  }
+  return kms ? WH_OK : wh_sealed_keys_check(o->encryption_key, old, err);
+}
+
+static wh_status check_encryption(const wh_s3_options *o, wh_error *err) {
+  if (o->encryption == WH_S3_ENVELOPE) return check_envelope(o, err);
+  if (o->encryption_keys_old.count)
+    return wh_fail(err, WH_ERR_USAGE, WH_SEALED_OLD_KEYS " is for encryption: envelope");
+  if (!o->encryption_key.len || o->encryption == WH_S3_ENCRYPT_KMS) return WH_OK;
+  return wh_fail(err, WH_ERR_USAGE,
+                 WH_SEALED_KEY " is for encryption: kms, where S3 encrypts with that key, or "
+                               "encryption: envelope, where this machine does");
+}
+
 static wh_status s3_check(const void *options, wh_error *err) {
   const wh_s3_options *o = options;
   WH_TRY(check_bucket(o->bucket, err));
@@ -103,8 +135,7 @@ static wh_status s3_check(const void *options, wh_error *err) {
   }
   if (prefix.len > PREFIX_BYTES_MAX)
     return wh_fail(err, WH_ERR_USAGE, "prefix has more than %d bytes", (int)PREFIX_BYTES_MAX);
-  if (o->encryption_key.len && o->encryption != WH_S3_ENCRYPT_KMS)
-    return wh_fail(err, WH_ERR_USAGE, "encryption_key is one of KMS: say encryption: kms");
+  WH_TRY(check_encryption(o, err));
   return check_tags(&o->tags, err);
 }
 
@@ -176,21 +207,34 @@ static void free_own(wh_s3 *s3) {
   wh_mem_free(s3->arena.mem, s3, sizeof *s3);
 }
 
+static wh_status seal(wh_connection *c, wh_error *err) {
+  const wh_s3_options *o = wh_s3_options_of(c);
+  wh_s3 *s3 = wh_s3_of(c);
+  if (o->encryption != WH_S3_ENVELOPE) return WH_OK;
+  if (wh_sealed_is_kms_key(o->encryption_key))
+    WH_TRY(wh_kms_keys_new(c, &o->place, o->encryption_key, &o->encryption_keys_old, o->bucket,
+                           &s3->keys, err));
+  else
+    WH_TRY(wh_sealed_keys_new(c->mem, o->encryption_key, &o->encryption_keys_old, o->bucket,
+                              &s3->keys, err));
+  return wh_sealed_open(c, s3->keys, err);
+}
+
+static void s3_close(wh_connection *c) {
+  wh_sealed_close(c);
+  if (c->own) free_own(c->own);
+  c->own = NULL;
+}
+
 static wh_status s3_open(wh_connection *c, wh_error *err) {
   wh_s3 *s3 = wh_mem_alloc_zero(c->mem, sizeof *s3);
   if (!s3) return wh_s3_say(c, wh_fail_memory(err), err);
   wh_arena_init(&s3->arena, c->mem);
   wh_status status = fill(s3, c, err);
-  if (status != WH_OK)
-    free_own(s3);
-  else
-    c->own = s3;
+  c->own = s3;
+  if (status == WH_OK) status = seal(c, err);
+  if (status != WH_OK) s3_close(c);
   return wh_s3_say(c, status, err);
-}
-
-static void s3_close(wh_connection *c) {
-  if (c->own) free_own(c->own);
-  c->own = NULL;
 }
 
 // --- reach ---------------------------------------------------------------------------------------
@@ -266,6 +310,7 @@ const wh_connector wh_connector_s3 = {
     .open = s3_open,
     .close = s3_close,
     .reach = s3_reach,
+    .permits = wh_s3_permits,
     .reserve_bytes = WH_S3_RESERVE_BYTES,
     .reserve_is_accounted = true,
 };

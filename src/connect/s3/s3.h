@@ -18,17 +18,20 @@
 #include "base/arena.h"
 #include "connect/aws_place.h"
 #include "connect/connect.h"
+#include "connect/sealed_store.h"
 #include "net/aws.h"
 #include "net/xml.h"
 
 typedef struct wh_s3_options {
   wh_str bucket, prefix;
-  int path_style;        // wh_s3_path_style
-  int encryption;        // wh_s3_encryption
-  wh_str encryption_key; // of KMS; empty: the account's own for S3
-  bool bucket_key;       // fewer requests to KMS
-  wh_str storage_class;  // empty: the bucket's
-  wh_str_list tags;      // "name=value"
+  int path_style; // wh_s3_path_style
+  int encryption; // wh_s3_encryption
+  wh_str
+      encryption_key; // of KMS; empty: the account's own for S3. For ENVELOPE also one of 32 bytes
+  wh_str_list encryption_keys_old; // ENVELOPE
+  bool bucket_key;                 // fewer requests to KMS
+  wh_str storage_class;            // empty: the bucket's
+  wh_str_list tags;                // "name=value"
   bool requester_pays;
   int conditional_writes; // wh_s3_conditional
   wh_aws_place place;
@@ -39,16 +42,22 @@ typedef enum wh_s3_encryption {
   WH_S3_ENCRYPT_BUCKET, // as the bucket says
   WH_S3_ENCRYPT_S3,     // SSE-S3
   WH_S3_ENCRYPT_KMS,    // SSE-KMS
+  WH_S3_ENVELOPE,       // before it leaves the machine: connect/sealed_store.h
 } wh_s3_encryption;
 typedef enum wh_s3_conditional { WH_S3_REQUIRE, WH_S3_OFF } wh_s3_conditional;
 
 extern const wh_connector wh_connector_s3;
 extern const wh_store_type wh_s3_store;
+wh_status wh_s3_permits(const wh_connection *c, const wh_use *use, wh_iam_policy *policy,
+                        wh_error *err);
 
-#define WH_S3_ATTEMPTS         WH_OWN_PREFIX "attempts/"
-#define WH_S3_PROBE            WH_OWN_PREFIX "conditional"
-#define WH_S3_META_ATTEMPT     "x-amz-meta-wherry-attempt"
-#define WH_S3_META_MTIME       "x-amz-meta-mtime"
+#define WH_S3_ATTEMPTS     WH_OWN_PREFIX "attempts/"
+#define WH_S3_PROBE        WH_OWN_PREFIX "conditional"
+#define WH_S3_META_ATTEMPT "x-amz-meta-wherry-attempt"
+#define WH_S3_META_MTIME   "x-amz-meta-mtime"
+// Of an encrypted object, for people and other programs; its header has both.
+#define WH_S3_META_KEY         "x-amz-meta-wherry-key"
+#define WH_S3_META_CONTEXT     "x-amz-meta-wherry-context"
 #define WH_S3_ABANDONED_US     INT64_C(86400000000)
 #define WH_S3_COPY_BYTES       INT64_C(268435456)  // a part that S3 copies
 #define WH_S3_COPY_WHOLE_BYTES INT64_C(5368709120) // that CopyObject takes
@@ -72,8 +81,9 @@ enum {
 typedef struct wh_s3 {
   wh_arena arena;
   wh_aws *aws;
-  wh_str prefix;  // of keys in the bucket: empty, or ending in '/'
-  wh_str tagging; // as x-amz-tagging says it
+  wh_str prefix;        // of keys in the bucket: empty, or ending in '/'
+  wh_str tagging;       // as x-amz-tagging says it
+  wh_sealed_keys *keys; // that objects are encrypted with here; of the sealed store around this one
   bool path_style;
   bool is_amazon; // the endpoint is AWS's own
   size_t part_bytes, range_bytes;

@@ -1,15 +1,29 @@
 // What is written, and whether it may be: nothing is replaced that nobody said should be.
+#include "connect/s3/kms_keys.h"
 #include "connect/s3/s3.h"
 
 void wh_s3_encryption_headers(const wh_connection *c, wh_s3_request *r) {
   const wh_s3_options *o = wh_s3_options_of(c);
-  if (o->encryption == WH_S3_ENCRYPT_BUCKET) return;
+  if (o->encryption == WH_S3_ENCRYPT_BUCKET || o->encryption == WH_S3_ENVELOPE) return;
   bool kms = o->encryption == WH_S3_ENCRYPT_KMS;
   wh_s3_header(r, "x-amz-server-side-encryption", kms ? WH_STR("aws:kms") : WH_STR("AES256"));
   if (!kms) return;
   wh_s3_header(r, "x-amz-server-side-encryption-aws-kms-key-id", o->encryption_key);
   if (o->bucket_key)
     wh_s3_header(r, "x-amz-server-side-encryption-bucket-key-enabled", WH_STR("true"));
+}
+
+// Of what this machine encrypted.
+static wh_status add_key_metadata(const wh_connection *c, wh_s3_request *r, wh_arena *arena,
+                                  wh_error *err) {
+  const wh_sealed_keys *keys = wh_s3_of(c)->keys;
+  if (!keys) return WH_OK;
+  wh_str context =
+      wh_arena_printf(arena, WH_KMS_CONTEXT "=%.*s", WH_STR_ARG(wh_s3_options_of(c)->bucket));
+  if (!context.data) return wh_fail_memory(err);
+  wh_s3_header(r, WH_S3_META_KEY, keys->key_id);
+  wh_s3_header(r, WH_S3_META_CONTEXT, context);
+  return WH_OK;
 }
 
 wh_status wh_s3_target_headers(const wh_connection *c, wh_s3_request *r, const wh_s3_target *target,
@@ -21,6 +35,7 @@ wh_status wh_s3_target_headers(const wh_connection *c, wh_s3_request *r, const w
   if (target->is_attempt) return WH_OK;
   wh_s3_header(r, "x-amz-storage-class", o->storage_class);
   wh_s3_header(r, "x-amz-tagging", wh_s3_of(c)->tagging);
+  WH_TRY(add_key_metadata(c, r, arena, err));
   return target->attributes ? wh_s3_attribute_headers(r, target->attributes, arena, err) : WH_OK;
 }
 

@@ -74,6 +74,22 @@ void wh_sqs_begin(wh_str url, wh_buf *body) {
   wh_buf_add_json(body, url);
 }
 
+// To receive takes the attributes, too: how long a message is hidden.
+static wh_status sqs_permits(const wh_connection *c, const wh_use *use, wh_iam_policy *policy,
+                             wh_error *err) {
+  static const char *const receive[] = {"sqs:ChangeMessageVisibility", "sqs:DeleteMessage",
+                                        "sqs:GetQueueAttributes", "sqs:ReceiveMessage", NULL};
+  const wh_sqs_options *o = c->options;
+  wh_iam_permit permit = {.place = c->name, .what = "Receive", .actions = receive};
+  wh_aws_name name;
+  wh_iam_place place;
+  if (use->kind != WH_USE_EVENTS) return WH_OK;
+  WH_TRY(parse_name(o, &name, err));
+  WH_TRY(wh_aws_place_iam(c, &o->place, &name, "sqs", policy, &place, err));
+  WH_TRY(wh_iam_arn(policy, &place, name.account, name.name, &permit.resource, err));
+  return wh_iam_allow(policy, &permit, err);
+}
+
 // --- the connector -------------------------------------------------------------------------------
 
 const wh_connector wh_connector_sqs = {
@@ -87,5 +103,6 @@ const wh_connector wh_connector_sqs = {
     .open = sqs_open,
     .close = sqs_close,
     .reach = sqs_reach,
+    .permits = sqs_permits,
     .reserve_bytes = WH_SQS_LIBRARY_BYTES,
 };

@@ -5,12 +5,8 @@
 //     type: sqs
 //     queue: arn:aws:sqs:eu-west-1:123456789012:uploads
 //
-// Actions of the API that each verb uses, for policies on the queue:
-//   check --connect, depth  GetQueueAttributes; depth also on the queue for dead letters
-//   receive                 GetQueueAttributes, ReceiveMessage
-//   extend, fail            ChangeMessageVisibility
-//   done                    DeleteMessage
-//   send                    SendMessage
+// The actions of the API that are needed stand in wh_sqs_permits; `depth` also asks the queue for
+// dead letters for its attributes, where that is allowed.
 //
 // Threads: a handle belongs to one, but for `wake`.
 #pragma once

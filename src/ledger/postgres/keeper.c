@@ -11,68 +11,23 @@
 // --- holding
 // ---------------------------------------------------------------------------------------
 
-static wh_status fail_held(ledger *l, wh_str name, wh_error *err) {
-  WH_CLEAN_ARENA wh_arena arena;
-  wh_arena_init(&arena, l->mem);
-  LEDGER_QUERY q;
-  ledger_query_open(l, "SELECT holder FROM lease WHERE name = ?", &q);
-  ledger_bind_text(&q, name);
-  bool row = false;
-  WH_TRY(ledger_step(&q, &row, err));
-  wh_str holder = row ? ledger_read_text(&q, &arena) : (wh_str){0};
-  return ledger_fail_held(name, holder, err);
+static wh_str name_of(const ledger_lease *lease) {
+  return wh_str_n(lease->name, lease->len);
 }
 
-// What is marked with our token though we do not hold it: a transaction whose end was not heard of.
 wh_status pg_hold(ledger *base, ledger_lease *lease, wh_error *err) {
   pg_ledger *l = (pg_ledger *)base;
-  wh_str name = wh_str_n(lease->name, lease->len);
   WH_TRY(pg_keeper_start(l, err));
   l->has_held = true;
-  LEDGER_QUERY q;
-  ledger_query_open(base,
-                    "INSERT INTO lease (name, token, holder, until_us) VALUES (?,?,?,later_us(?))"
-                    " ON CONFLICT (name) DO UPDATE SET token = excluded.token,"
-                    " holder = excluded.holder, until_us = excluded.until_us"
-                    " WHERE lease.until_us <= now_us() OR lease.token = excluded.token",
-                    &q);
-  ledger_bind_text(&q, name);
-  ledger_bind_text(&q, wh_str_of(l->token));
-  ledger_bind_text(&q, l->holder);
-  ledger_bind_i64(&q, l->lease_us);
-  WH_TRY(ledger_run(&q, err));
-  return q.changes ? WH_OK : fail_held(base, name, err);
+  return lease_row_hold(base, &l->holder, name_of(lease), err);
 }
 
-// A lease that is over and that nobody else took is still ours: nothing happened meanwhile.
 wh_status pg_renew(ledger *base, const ledger_lease *lease, wh_error *err) {
-  pg_ledger *l = (pg_ledger *)base;
-  wh_str name = wh_str_n(lease->name, lease->len);
-  LEDGER_QUERY q;
-  ledger_query_open(base, "UPDATE lease SET until_us = later_us(?) WHERE name = ? AND token = ?",
-                    &q);
-  ledger_bind_i64(&q, l->lease_us);
-  ledger_bind_text(&q, name);
-  ledger_bind_text(&q, wh_str_of(l->token));
-  WH_TRY(ledger_run(&q, err));
-  return q.changes ? WH_OK : ledger_fail_stale(name, err);
+  return lease_row_renew(base, &((pg_ledger *)base)->holder, name_of(lease), err);
 }
 
-// Should it fail, the time runs out.
 void pg_give_back(ledger *base, ledger_lease *lease) {
-  pg_ledger *l = (pg_ledger *)base;
-  LEDGER_QUERY q;
-  ledger_query_open(base, "DELETE FROM lease WHERE name = ? AND token = ?", &q);
-  ledger_bind_text(&q, wh_str_n(lease->name, lease->len));
-  ledger_bind_text(&q, wh_str_of(l->token));
-  WH_IGNORE(ledger_run(&q, NULL));
-}
-
-wh_status pg_is_held(ledger *base, wh_str name, bool *ret, wh_error *err) {
-  LEDGER_QUERY q;
-  ledger_query_open(base, "SELECT 1 FROM lease WHERE name = ? AND until_us > now_us()", &q);
-  ledger_bind_text(&q, name);
-  return ledger_step(&q, ret, err);
+  lease_row_give_back(base, &((pg_ledger *)base)->holder, name_of(lease));
 }
 
 // --- renewing
@@ -103,12 +58,12 @@ static wh_status renew_held(pg_ledger *l, wh_error *err) {
   if (!names.len) return WH_OK;
   WH_TRY(wh_buf_check(&names, err));
   char lease[24];
-  snprintf(lease, sizeof lease, "%lld", (long long)l->lease_us);
+  snprintf(lease, sizeof lease, "%lld", (long long)l->holder.lease_us);
   return wh_pg_run(l->keeper.session,
                    WH_STR("UPDATE lease SET until_us = later_us($1) WHERE token = $2 AND name IN"
                           " (SELECT pg_catalog.json_array_elements_text($3))"),
-                   (wh_str[]){wh_str_of(lease), wh_str_of(l->token), wh_buf_str(&names)}, 3, NULL,
-                   err);
+                   (wh_str[]){wh_str_of(lease), wh_str_of(l->holder.token), wh_buf_str(&names)}, 3,
+                   NULL, err);
 }
 
 // --- listening
@@ -168,7 +123,7 @@ static wh_status keep_up(pg_ledger *l, keeping *now, wh_error *err) {
     WH_TRY(pg_ledger_connect(l, &k->connection, &k->session, err));
   if (is_due) {
     WH_TRY(renew_held(l, err));
-    now->renew_ms = now_ms() + l->lease_us / 1000 / PG_LEDGER_RENEWALS;
+    now->renew_ms = now_ms() + l->holder.lease_us / 1000 / PG_LEDGER_RENEWALS;
   }
   if (wants_ears) {
     WH_TRY(start_listening(l, err));
@@ -193,7 +148,7 @@ static void *keep(void *context) {
   pg_ledger *l = context;
   pg_keeper *k = &l->keeper;
   // The first lease was just taken.
-  keeping now = {.renew_ms = now_ms() + l->lease_us / 1000 / PG_LEDGER_RENEWALS};
+  keeping now = {.renew_ms = now_ms() + l->holder.lease_us / 1000 / PG_LEDGER_RENEWALS};
   while (!atomic_load(&k->stopping)) {
     // What it fails of is tried again; a lease that is lost for it is seen by its epoch.
     if (keep_up(l, &now, NULL) == WH_OK) {

@@ -9,7 +9,7 @@
 
 // Migration i leads from version i to version i + 1.
 static const wh_str *const migrations[] = {&wh_ledger_postgres_1, &wh_ledger_postgres_2};
-enum { PG_LEDGER_VERSION = sizeof migrations / sizeof migrations[0], HOST_NAME_MAX_BYTES = 256 };
+enum { PG_LEDGER_VERSION = sizeof migrations / sizeof migrations[0] };
 
 // --- sessions
 // --------------------------------------------------------------------------------------
@@ -46,7 +46,7 @@ static wh_status configure(wh_pg_session *s, int silence_ms, wh_error *err) {
 
 wh_status pg_ledger_connect(const pg_ledger *l, wh_connection *c, wh_pg_session **ret,
                             wh_error *err) {
-  int silence_ms = silence_of(l->lease_us);
+  int silence_ms = silence_of(l->holder.lease_us);
   WH_CLEAN_PG_SESSION wh_pg_session *s = NULL;
   WH_TRY(wh_pg_open(c, WH_SQL_WRITE, &s, err));
   const char *encoding = PQparameterStatus(s->conn, "server_encoding");
@@ -191,24 +191,14 @@ static const wh_ledger_type pg_type = {
     LEDGER_VERBS,
 };
 
-static wh_status name_worker(pg_ledger *l, wh_error *err) {
-  WH_TRY(wh_ulid_new(l->base.os, l->token, err));
-  char host[HOST_NAME_MAX_BYTES];
-  if (gethostname(host, sizeof host) != 0) host[0] = 0;
-  host[sizeof host - 1] = 0;
-  l->holder = wh_arena_printf(&l->arena, "on %s, process %lld", host[0] ? host : "another machine",
-                              (long long)getpid());
-  return l->holder.data ? WH_OK : wh_fail_memory(err);
-}
-
-static wh_status open_ledger(pg_ledger *l, wh_connection *c, wh_error *err) {
+static wh_status open_ledger(pg_ledger *l, wh_connection *c, int64_t lease_us, wh_error *err) {
   l->base.path = wh_arena_cstr(&l->arena, c->name);
   if (!l->base.path) return wh_fail_memory(err);
   l->connection = *c;
   l->options = *wh_pg_options_of(c);
   if (!l->options.schema.len) l->options.schema = WH_STR(WH_LEDGER_SCHEMA);
   l->connection.options = &l->options;
-  WH_TRY(name_worker(l, err));
+  WH_TRY(ledger_holder_init(&l->holder, l->base.os, lease_us, &l->arena, err));
   WH_TRY(pg_keeper_init(l, err));
   WH_TRY(pg_ledger_connect(l, &l->connection, &l->session, err));
   atomic_store(&l->keeper.own_pid, PQbackendPID(l->session->conn));
@@ -221,11 +211,10 @@ wh_status wh_ledger_open_postgres(wh_connection *c, int64_t lease_us, wh_ledger 
   if (!l) return wh_fail_memory(err);
   l->base.base.type = &pg_type;
   l->base.mem = c->mem;
-  l->lease_us = lease_us;
   wh_arena_init(&l->arena, c->mem);
   wh_arena_init(&l->scratch, c->mem);
   wh_status status = ledger_init(&l->base, &pg_driver, c->os, c->mem, err);
-  if (status == WH_OK) status = open_ledger(l, c, err);
+  if (status == WH_OK) status = open_ledger(l, c, lease_us, err);
   if (status != WH_OK) {
     pg_close(&l->base.base);
     return status;

@@ -13,9 +13,8 @@
 #pragma once
 
 #include "base/buf.h"
-#include "base/ulid.h"
 #include "connect/postgres/session.h"
-#include "ledger/database.h"
+#include "ledger/lease_rows.h"
 
 enum {
   PG_LEDGER_PATIENCE_US = 15 * 1000000, // how long a verb waits for a server that went away
@@ -49,9 +48,7 @@ typedef struct pg_ledger {
   wh_arena arena; // the texts
   wh_connection connection;
   wh_pg_options options;
-  int64_t lease_us;
-  char token[WH_ULID_CHARS + 1];               // of this opening: what it holds is marked with it
-  wh_str holder;                               // "on HOST, process 123"
+  ledger_holder holder;
   wh_pg_session *session;                      // NULL: lost
   const char *prepared[LEDGER_STATEMENTS_MAX]; // in this session, each as "w" and its number
   size_t prepared_count;
@@ -90,7 +87,6 @@ wh_str pg_text_unescape(wh_str text, wh_arena *arena);
 wh_status pg_hold(ledger *l, ledger_lease *lease, wh_error *err);
 wh_status pg_renew(ledger *l, const ledger_lease *lease, wh_error *err);
 void pg_give_back(ledger *l, ledger_lease *lease);
-wh_status pg_is_held(ledger *l, wh_str name, bool *ret, wh_error *err);
 
 wh_status pg_lock_queue(ledger *l, wh_str pipeline, wh_error *err);
 wh_status pg_put_block(ledger *l, wh_str pipeline, const wh_put *puts, size_t count,

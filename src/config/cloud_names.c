@@ -1,0 +1,55 @@
+// Which secrets in AWS a pipeline needs: those that the words of its connections, masks and query
+// refer to.
+#include "config/private.h"
+
+typedef struct naming {
+  const wh_config *config;
+  wh_cloud_secret_visit visit;
+  void *context;
+} naming;
+
+static wh_status name_connection(const naming *n, wh_str name, wh_error *err) {
+  const wh_connection_info *info = wh_config_find_connection(n->config, name);
+  return wh_reference_visit_cloud(info ? info->node : NULL, n->visit, n->context, err);
+}
+
+// Wherever columns, or those of a table, say `mask: NAME`.
+static wh_status name_masks(const naming *n, const wh_node *node, wh_error *err) {
+  if (!node || node->kind == WH_NODE_SCALAR) return WH_OK;
+  const wh_node *mask = wh_node_get(node, "mask");
+  if (mask && mask->kind == WH_NODE_SCALAR) {
+    const wh_mask_entry *entry = wh_mask_entry_find(n->config, mask->text);
+    WH_TRY(wh_reference_visit_cloud(entry ? entry->node : NULL, n->visit, n->context, err));
+  }
+  for (size_t i = 0; i < node->count; i++)
+    WH_TRY(name_masks(n, node->kind == WH_NODE_MAP ? node->entries[i].value : node->items[i], err));
+  return WH_OK;
+}
+
+static wh_status name_lookups(const naming *n, wh_error *err) {
+  const wh_serve *serve = &n->config->serve;
+  for (size_t i = 0; i < serve->lookup_count; i++) {
+    const wh_lookup *l = &serve->lookups[i];
+    WH_TRY(name_connection(n, l->from.connection, err));
+    for (size_t j = 0; j < l->proof_count; j++) {
+      const wh_mask_entry *entry = wh_mask_entry_find(n->config, l->proofs[j].mask_name);
+      WH_TRY(wh_reference_visit_cloud(entry ? entry->node : NULL, n->visit, n->context, err));
+    }
+  }
+  WH_TRY(
+      wh_reference_visit_cloud(wh_node_get(n->config->root, "serve"), n->visit, n->context, err));
+  return wh_reference_visit_cloud(wh_node_get(n->config->root, "ledger"), n->visit, n->context,
+                                  err);
+}
+
+wh_status wh_config_visit_cloud_secrets(const wh_config *config, const wh_pipeline *p,
+                                        wh_cloud_secret_visit visit, void *context, wh_error *err) {
+  naming n = {.config = config, .visit = visit, .context = context};
+  if (!p) return name_lookups(&n, err);
+  WH_TRY(name_connection(&n, p->from.connection, err));
+  WH_TRY(name_connection(&n, p->to.connection, err));
+  if (p->when.queue.len) WH_TRY(name_connection(&n, p->when.queue, err));
+  WH_TRY(name_masks(&n, wh_node_get(p->node, "columns"), err));
+  const wh_node *query = wh_node_get(wh_node_get(p->node, "read"), "query");
+  return wh_reference_visit_cloud(query, visit, context, err);
+}

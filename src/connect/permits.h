@@ -1,0 +1,24 @@
+// What pipelines and teams do at a connection, and so have to be allowed by an IAM policy.
+#pragma once
+
+#include "connect/sink.h"
+#include "net/iam.h"
+
+typedef enum wh_use_kind {
+  WH_USE_READ_ROWS,     // of a table, or of those that a pattern with '*' matches
+  WH_USE_FIND_ROWS,     // of a table, by key
+  WH_USE_LOAD_ROWS,     // into a table
+  WH_USE_READ_OBJECTS,  // that a glob matches
+  WH_USE_WRITE_OBJECTS, // that a glob matches, and what publishing them takes
+  WH_USE_TEAM_READS,    // by people, with any tool: objects that a glob matches
+  WH_USE_TEAM_WRITES,
+  WH_USE_EVENTS, // of a queue
+} wh_use_kind;
+
+typedef struct wh_use {
+  wh_use_kind kind;
+  wh_str who;         // the pipeline, as marks are kept for it
+  wh_str thing;       // table or glob; of a queue, nothing
+  bool by_name;       // READ_OBJECTS: their names are known, and nothing is listed
+  wh_write_mode mode; // LOAD_ROWS
+} wh_use;

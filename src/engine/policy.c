@@ -1,0 +1,211 @@
+// What an IAM policy must allow: each connector says it of its own places, and the secrets that the
+// configuration refers to are added here.
+#include "engine/engine.h"
+#include "ledger/manifest.h"
+
+typedef struct asking {
+  wh_config *config;
+  wh_iam_policy *policy;
+} asking;
+
+static wh_status add_use(const asking *a, wh_str connection, const wh_use *use, wh_error *err) {
+  const wh_connection *c;
+  const wh_connection_info *info = wh_config_find_connection(a->config, connection);
+  if (!info || !info->type || !info->type->permits) return WH_OK;
+  WH_TRY(wh_config_describe(a->config, connection, &c, err));
+  wh_status status = c->type->permits(c, use, a->policy, err);
+  if (status != WH_OK) wh_error_prefix(err, "connection %.*s: ", WH_STR_ARG(connection));
+  return status;
+}
+
+// --- pipelines -----------------------------------------------------------------------------------
+
+// Objects, and the manifests that say what they are.
+static wh_status add_objects(const asking *a, wh_str connection, wh_use use, wh_error *err) {
+  WH_TRY(add_use(a, connection, &use, err));
+  use.thing = wh_manifest_key(use.thing, a->policy->arena);
+  use.by_name = true;
+  return use.thing.data ? add_use(a, connection, &use, err) : wh_fail_memory(err);
+}
+
+static wh_status add_tables(const asking *a, const wh_pipeline *p, wh_error *err) {
+  wh_use use = {.kind = WH_USE_READ_ROWS, .who = p->name, .thing = p->from.thing};
+  if (p->table_count == 0) return add_use(a, p->from.connection, &use, err);
+  for (size_t i = 0; i < p->table_count; i++) {
+    use.thing = p->tables[i].table;
+    WH_TRY(add_use(a, p->from.connection, &use, err));
+  }
+  return WH_OK;
+}
+
+static bool holds_objects(const asking *a, wh_str connection) {
+  return wh_config_find_connection(a->config, connection)->type->store != NULL;
+}
+
+static wh_status add_from(const asking *a, const wh_pipeline *p, wh_error *err) {
+  if (!holds_objects(a, p->from.connection)) return add_tables(a, p, err);
+  wh_use use = {.kind = WH_USE_READ_OBJECTS, .who = p->name, .thing = p->from.thing};
+  return add_objects(a, p->from.connection, use, err);
+}
+
+static wh_status add_to(const asking *a, const wh_pipeline *p, wh_error *err) {
+  wh_use use = {.who = p->name};
+  if (!holds_objects(a, p->to.connection)) {
+    use.kind = WH_USE_LOAD_ROWS;
+    use.thing = p->to.thing;
+    use.mode = p->write.mode;
+    return add_use(a, p->to.connection, &use, err);
+  }
+  use.kind = WH_USE_WRITE_OBJECTS;
+  // A member's name is its own.
+  wh_str name = p->many ? (wh_str){0} : p->name;
+  WH_TRY(wh_template_glob_for(p->to.thing, name, a->policy->arena, &use.thing, err));
+  return add_objects(a, p->to.connection, use, err);
+}
+
+// --- secrets -------------------------------------------------------------------------------------
+
+typedef struct keeper {
+  const char *service, *action, *what; // what: of the secret's statement
+  const char *decrypts, *context;      // of the statement about its key; the key's context
+} keeper;
+static const keeper keepers[] = {
+    [WH_KEEPER_SSM] = {"ssm", "ssm:GetParameter", "ReadParameters", "DecryptParameters",
+                       "kms:EncryptionContext:PARAMETER_ARN"},
+    [WH_KEEPER_SECRETS_MANAGER] = {"secretsmanager", "secretsmanager:GetSecretValue", "ReadSecrets",
+                                   "DecryptSecrets", "kms:EncryptionContext:SecretARN"},
+};
+
+// "parameter/erp/password", or "secret:erp" with the six characters that AWS puts behind it.
+static wh_str resource_of(wh_arena *arena, wh_cloud_keeper which, wh_str name) {
+  if (which == WH_KEEPER_SECRETS_MANAGER)
+    return wh_arena_printf(arena, "secret:%.*s-??????", (int)wh_str_find(name, 0, '#'), name.data);
+  size_t version = wh_str_find(name, 0, ':'); // or a label
+  return wh_arena_printf(arena, "parameter%s%.*s", wh_str_starts(name, "/") ? "" : "/",
+                         (int)version, name.data);
+}
+
+// Whoever may use the service may use the account's own key for it; any other has to allow this.
+static wh_status allow_key(const asking *a, const keeper *k, wh_iam_place place, wh_str secret,
+                           wh_error *err) {
+  static const char *const decrypt[] = {"kms:Decrypt", NULL};
+  wh_arena *arena = a->policy->arena;
+  wh_str through =
+      wh_arena_printf(arena, "%s.%.*s.amazonaws.com", k->service, WH_STR_ARG(place.region));
+  if (!through.data) return wh_fail_memory(err);
+  wh_iam_permit permit = {
+      .what = k->decrypts,
+      .actions = decrypt,
+      .tests = {{"StringLike", k->context, secret}, {"StringLike", "kms:ViaService", through}}};
+  place.service = "kms";
+  WH_TRY(wh_iam_arn(a->policy, &place, (wh_str){0}, WH_STR("key/*"), &permit.resource, err));
+  return wh_iam_allow(a->policy, &permit, err);
+}
+
+static wh_status add_secret(void *context, wh_cloud_keeper which, wh_str name, wh_error *err) {
+  const asking *a = context;
+  const keeper *k = &keepers[which];
+  wh_cloud_secrets where = wh_config_cloud_secrets(a->config);
+  wh_iam_asked asked = {.os = where.os, .environment = where.environment, .service = k->service};
+  wh_iam_place place;
+  WH_TRY(wh_iam_find_place(a->policy, &asked, &place, err));
+  const char *const actions[] = {k->action, NULL};
+  wh_iam_permit permit = {.what = k->what, .actions = actions};
+  if (wh_str_starts(name, "arn:")) {
+    permit.resource = wh_str_sub(name, 0, wh_str_find(name, 0, '#'));
+  } else {
+    wh_str resource = resource_of(a->policy->arena, which, name);
+    if (!resource.data) return wh_fail_memory(err);
+    WH_TRY(wh_iam_arn(a->policy, &place, (wh_str){0}, resource, &permit.resource, err));
+  }
+  WH_TRY(wh_iam_allow(a->policy, &permit, err));
+  return allow_key(a, k, place, permit.resource, err);
+}
+
+// --- the log -------------------------------------------------------------------------------------
+
+static wh_status add_log(const asking *a, wh_error *err) {
+  static const char *const make_group[] = {"logs:CreateLogGroup", NULL};
+  static const char *const make_stream[] = {"logs:CreateLogStream", NULL};
+  static const char *const put[] = {"logs:PutLogEvents", NULL};
+  const wh_log_place *log = &a->config->log;
+  if (log->to != WH_LOG_CLOUDWATCH) return WH_OK;
+  wh_cloud_secrets where = wh_config_cloud_secrets(a->config);
+  wh_iam_asked asked = {.os = where.os,
+                        .environment = where.environment,
+                        .service = "logs",
+                        .profile = log->profile,
+                        .region = log->region,
+                        .endpoint = log->endpoint};
+  wh_arena *arena = a->policy->arena;
+  wh_iam_place place;
+  WH_TRY(wh_iam_find_place(a->policy, &asked, &place, err));
+  wh_iam_permit group = {.what = "LogGroup", .actions = make_group};
+  wh_iam_permit stream = {.what = "LogStream", .actions = make_stream};
+  wh_str name = wh_arena_printf(arena, "log-group:%.*s", WH_STR_ARG(log->group));
+  wh_str path = wh_arena_printf(arena, "log-group:%.*s:log-stream:%.*s", WH_STR_ARG(log->group),
+                                WH_STR_ARG(log->stream.len ? log->stream : WH_STR("*")));
+  if (!name.data || !path.data) return wh_fail_memory(err);
+  WH_TRY(wh_iam_arn(a->policy, &place, (wh_str){0}, name, &group.resource, err));
+  WH_TRY(wh_iam_arn(a->policy, &place, (wh_str){0}, path, &stream.resource, err));
+  WH_TRY(wh_iam_allow(a->policy, &group, err));
+  WH_TRY(wh_iam_allow(a->policy, &stream, err));
+  stream.what = "Log";
+  stream.actions = put;
+  WH_TRY(wh_iam_allow(a->policy, &stream, err));
+  stream.what = "LogStream"; // which IAM judges by the group
+  stream.actions = make_stream;
+  stream.resource = group.resource;
+  return wh_iam_allow(a->policy, &stream, err);
+}
+
+// --- the whole -----------------------------------------------------------------------------------
+
+static wh_status add_pipeline(asking *a, const wh_pipeline *p, wh_error *err) {
+  WH_TRY(add_from(a, p, err));
+  WH_TRY(add_to(a, p, err));
+  wh_use events = {.kind = WH_USE_EVENTS, .who = p->name};
+  if (p->when.queue.len) WH_TRY(add_use(a, p->when.queue, &events, err));
+  return wh_config_visit_cloud_secrets(a->config, p, add_secret, a, err);
+}
+
+static wh_status add_everything(asking *a, wh_error *err) {
+  const wh_config *config = a->config;
+  for (size_t i = 0; i < config->pipeline_count; i++)
+    WH_TRY(add_pipeline(a, &config->pipelines[i], err));
+  for (size_t i = 0; i < config->serve.lookup_count; i++) {
+    const wh_lookup *l = &config->serve.lookups[i];
+    wh_use use = {.kind = WH_USE_FIND_ROWS, .who = l->name, .thing = l->from.thing};
+    WH_TRY(add_use(a, l->from.connection, &use, err));
+  }
+  return wh_config_visit_cloud_secrets(config, NULL, add_secret, a, err);
+}
+
+static wh_status add_team(const asking *a, const wh_team *team, wh_error *err) {
+  for (size_t i = 0; i < team->read_count + team->write_count; i++) {
+    bool reads = i < team->read_count;
+    const wh_address *address = reads ? &team->reads[i] : &team->writes[i - team->read_count];
+    wh_use use = {.kind = reads ? WH_USE_TEAM_READS : WH_USE_TEAM_WRITES,
+                  .who = team->name,
+                  .thing = address->thing};
+    const wh_connector *type = wh_config_find_connection(a->config, address->connection)->type;
+    if (!type->permits)
+      WH_TRY(wh_iam_note(a->policy, err, "IAM knows nothing of %.*s, which is of type %s",
+                         WH_STR_ARG(address->connection), type->name));
+    WH_TRY(add_use(a, address->connection, &use, err));
+  }
+  return WH_OK;
+}
+
+wh_status wh_engine_policy(wh_config *config, const wh_policy_request *request,
+                           wh_iam_policy *policy, wh_error *err) {
+  asking a = {.config = config, .policy = policy};
+  if (request->team)
+    WH_TRY(add_team(&a, request->team, err));
+  else if (request->count == 0)
+    WH_TRY(add_everything(&a, err));
+  for (size_t i = 0; !request->team && i < request->count; i++)
+    WH_TRY(add_pipeline(&a, request->pipelines[i], err));
+  if (!request->team) WH_TRY(add_log(&a, err));
+  return wh_iam_finish(policy, err);
+}

@@ -1,0 +1,375 @@
+#!/usr/bin/env python3
+"""`wherry policy`: a user who has exactly what it prints runs the pipeline, and is denied everything else."""
+import aws
+
+aws.require()
+
+import json  # noqa: E402
+import urllib.error  # noqa: E402
+import urllib.request  # noqa: E402
+
+import botocore.exceptions  # noqa: E402
+import iam_judge  # noqa: E402
+import tap  # noqa: E402
+from project import Project  # noqa: E402
+
+ACCOUNT = iam_judge.ACCOUNT
+PLACES = """\
+version: 1
+connections:
+  files: { type: local, path: files }
+  lake: { type: s3, bucket: acme-lake, prefix: prod, region: eu-west-1, tags: [owner=data] }
+  uploads: { type: sqs, queue: "arn:aws:sqs:eu-west-1:123456789012:uploads" }
+  staff: { type: dynamodb, region: eu-west-1 }
+"""
+PIPELINES = {"publish": """\
+    from: files:*.json
+    when: new
+    columns: all
+    to: lake:inbound/hr/{year}/staff-{run}.json
+""", "employees": """\
+    when: { event: uploads }
+    from: lake:inbound/hr/**/*.json
+    columns: { emp_id: emp_id, name: name }
+    to: staff:Employees
+    write: { mode: upsert, key: emp_id }
+""", "history": """\
+    when: new
+    from: lake:inbound/hr/**/*.json
+    columns: { emp_id: emp_id, name: name }
+    to: staff:History
+""", "back": """\
+    from: staff:Employees
+    columns: { emp_id: emp_id, name: name }
+    to: lake:back/employees-{run}.json
+"""}
+TEAMS = """\
+teams:
+  finance:
+    read: ["lake:mart/finance/**"]
+    write: ["lake:mart/finance/in/**"]
+"""
+OTHERS = ["mart/hr/pay.csv", "mart/finance2/x.csv", "mart/Finance/x.csv", "Mart/finance/x.csv", "mart/finance"]
+IN_BATCHES = ["sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
+started = []
+
+
+def server():
+    """One for all, with what the pipelines need to be there."""
+    if not started:
+        started.append(aws.Moto())
+        started[0].make_bucket("acme-lake")
+    return started[0]
+
+
+def fresh():
+    """As if nothing had happened yet."""
+    s = server()
+    s.admit()
+    s.reset()
+    s.make_bucket("acme-lake")
+    sqs = s.client("sqs")
+    queue = sqs.create_queue(QueueName="uploads")["QueueUrl"]
+    s.client("s3").put_bucket_notification_configuration(Bucket="acme-lake", NotificationConfiguration={
+        "QueueConfigurations": [{"QueueArn": f"arn:aws:sqs:eu-west-1:{ACCOUNT}:uploads", "Events": ["s3:ObjectCreated:*"]}]})
+    return s, queue
+
+
+def project_of(*names):
+    pipelines = "".join(f"  {name}:\n{PIPELINES[name]}" for name in names)
+    return Project(config=f"{PLACES}pipelines:\n{pipelines}{TEAMS}")
+
+
+def policy(project, *args, env=None):
+    return json.loads(project.wherry("policy", "--account", ACCOUNT, "--json", *args, env=env or server().env()).out)
+
+
+def for_moto(document):
+    """What moto can enforce of it: see aws.Moto."""
+    document = json.loads(json.dumps(document))
+    for s in document["Statement"]:
+        s.pop("Condition", None)
+        if s["Action"][0].startswith("dynamodb:"):
+            s["Resource"] = ["*"]
+        s["Resource"] = [r.replace("?", "*") for r in s["Resource"]]
+        s["Action"] += [f"{action}Batch" for action in s["Action"] if action in IN_BATCHES]
+    return document
+
+
+class User:
+    """Who has the policy: moto enforces what it can of it, the judge before it everything."""
+
+    def __init__(self, s, document):
+        self.keys = s.user("user", for_moto(document))
+        self.judge = iam_judge.Judge(s.port, document)
+        self.env = s.env(keys=self.keys, url=self.judge.url)
+        self.server = s
+        s.enforce()
+
+    def client(self, service):
+        return self.server.client(service, keys=self.keys, url=self.judge.url)
+
+    def status(self, service, call, **words):
+        try:
+            return getattr(self.client(service), call)(**words)["ResponseMetadata"]["HTTPStatusCode"]
+        except botocore.exceptions.ClientError as refused:
+            return refused.response["ResponseMetadata"]["HTTPStatusCode"]
+
+    def check_denied(self, service, call, **words):
+        assert self.status(service, call, **words) in (400, 403), f"{call} {words} is allowed"
+        assert self.judge.denied, "it was not the policy that denied it"
+
+
+def run_as(user, project, *args):
+    result = project.wherry("run", *args, env=user.env)
+    denied = [one for one in user.judge.denied if one != ("dynamodb:ListTables", "*")]  # for a hint, where it may
+    assert not denied, f"{denied}\n{result}"
+    return user
+
+
+def check_all_used(user, document, but=()):
+    """Nothing is allowed that was not needed, but what a run without trouble does not need."""
+    actions = {action for s in document["Statement"] for action in s["Action"]}
+    tap.equal(sorted(actions - user.judge.used), sorted(but))
+
+
+def make_table(name):
+    server().client("dynamodb").create_table(
+        TableName=name, BillingMode="PAY_PER_REQUEST", KeySchema=[{"AttributeName": "emp_id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "emp_id", "AttributeType": "N"}])
+
+
+def write_staff(project, count=3):
+    (project.folder / "files").mkdir(exist_ok=True)
+    (project.folder / "files/staff.json").write_text(json.dumps(
+        [{"emp_id": n, "name": f"n{n}", "iban": "secret"} for n in range(count)]))
+
+
+def test_local_to_s3():
+    """Files are published by a user who may write there alone"""
+    s, _ = fresh()
+    p = project_of("publish")
+    write_staff(p)
+    document = policy(p, "publish")
+    user = run_as(User(s, document), p, "publish")
+    check_all_used(user, document, but=["s3:AbortMultipartUpload", "s3:DeleteObjectVersion", "s3:GetObjectVersion"])
+    for key in ("prod/inbound/sales/2026/staff-x.json", "inbound/hr/2026/staff-x.json", "prod/inbound/hr/2026/other.json",
+                "prod/inbound/hr/2026/staff-x.csv", "PROD/inbound/hr/2026/staff-x.json"):
+        user.check_denied("s3", "put_object", Bucket="acme-lake", Key=key, Body=b"x")
+    user.check_denied("s3", "delete_object", Bucket="acme-lake", Key="prod/inbound/hr/2026/staff-x.json")
+    user.check_denied("s3", "list_objects_v2", Bucket="acme-lake")
+    user.check_denied("s3", "list_objects_v2", Bucket="acme-lake", Prefix="prod/inbound/")
+    user.check_denied("dynamodb", "scan", TableName="Employees")
+    s.admit()
+    found = [o["Key"] for o in s.client("s3").list_objects_v2(Bucket="acme-lake")["Contents"]]
+    tap.equal(len([k for k in found if k.startswith("prod/inbound/hr/")]), 1)
+
+
+def test_large_objects():
+    """Objects in parts, and such that are read in ranges, of a bucket that keeps versions"""
+    s, _ = fresh()
+    s.client("s3").put_bucket_versioning(Bucket="acme-lake", VersioningConfiguration={"Status": "Enabled"})
+    p = project_of("publish")
+    write_staff(p, 400000)
+    document = policy(p, "publish")
+    user = run_as(User(s, document), p, "publish")
+    check_all_used(user, document, but=["s3:AbortMultipartUpload", "s3:DeleteObject"])
+
+
+def test_s3_to_dynamodb_by_events():
+    """Objects that a queue announces are loaded by a user who may touch that queue, prefix and table alone"""
+    s, queue = fresh()
+    p = project_of("employees")
+    document = policy(p, "employees")
+    user = User(s, document)
+    for name in "ab":
+        s.admit()
+        s.client("s3").put_object(Bucket="acme-lake", Key=f"prod/inbound/hr/2026/{name}.json",
+                                  Body=json.dumps([{"emp_id": 1, "name": name}, {"emp_id": 2, "name": "b"}]).encode())
+        s.enforce()
+        run_as(user, p, "employees")
+    check_all_used(user, document, but=["s3:GetObjectVersion", "sqs:ChangeMessageVisibility"])
+    key = {"emp_id": {"N": "1"}}
+    user.check_denied("dynamodb", "put_item", TableName="Other", Item=key)
+    user.check_denied("dynamodb", "update_item", TableName="Salaries", Key=key)
+    user.check_denied("dynamodb", "delete_table", TableName="Employees")
+    user.check_denied("dynamodb", "delete_item", TableName="Employees", Key=key)
+    user.check_denied("dynamodb", "scan", TableName="History")
+    user.check_denied("dynamodb", "update_item", TableName="_wherry_marks",
+                      Key={"pipeline": {"S": "history"}, "id": {"S": "lease"}})
+    user.check_denied("s3", "get_object", Bucket="acme-lake", Key="prod/inbound/sales/a.json")
+    user.check_denied("s3", "put_object", Bucket="acme-lake", Key="prod/inbound/hr/2026/a.json", Body=b"x")
+    user.check_denied("sqs", "send_message", QueueUrl=queue, MessageBody="x")
+    user.check_denied("sqs", "purge_queue", QueueUrl=queue)
+    s.admit()
+    tap.equal(s.client("dynamodb").scan(TableName="Employees")["Count"], 2)
+    found = s.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages"])
+    tap.equal(found["Attributes"]["ApproximateNumberOfMessages"], "0")
+
+
+def test_append_to_dynamodb():
+    s, _ = fresh()
+    p = project_of("history")
+    make_table("History")
+    s.client("s3").put_object(Bucket="acme-lake", Key="prod/inbound/hr/b.json", Body=b'[{"emp_id":1,"name":"a"}]')
+    run_as(User(s, policy(p, "history")), p, "history")
+    s.admit()
+    tap.equal(s.client("dynamodb").scan(TableName="History")["Count"], 1)
+
+
+def test_dynamodb_to_s3():
+    """A table is exported by a user who may read it alone"""
+    s, _ = fresh()
+    p = project_of("back")
+    make_table("Employees")
+    s.client("dynamodb").put_item(TableName="Employees", Item={"emp_id": {"N": "1"}, "name": {"S": "a"}})
+    document = policy(p, "back")
+    user = run_as(User(s, document), p, "back")
+    check_all_used(user, document, but=["s3:AbortMultipartUpload", "s3:DeleteObjectVersion", "s3:GetObjectVersion"])
+    user.check_denied("dynamodb", "scan", TableName="History")
+    user.check_denied("dynamodb", "put_item", TableName="Employees", Item={"emp_id": {"N": "1"}})
+    user.check_denied("dynamodb", "get_item", TableName="_wherry_marks",
+                      Key={"pipeline": {"S": "employees"}, "id": {"S": "lease"}})
+    user.check_denied("s3", "get_object", Bucket="acme-lake", Key="prod/inbound/hr/2026/a.json")
+
+
+def test_all_together():
+    """The policy of all pipelines runs each, and is the same whoever asks in whatever order"""
+    s, _ = fresh()
+    p = project_of(*PIPELINES)
+    write_staff(p)
+    make_table("History")
+    document = policy(p)
+    tap.equal(policy(p, "back", "history", "employees", "publish"), document)
+    sids = [statement["Sid"] for statement in document["Statement"]]
+    tap.equal(sids, sorted(set(sids)))
+    assert all(sid.isalnum() for sid in sids), sids
+    assert "*" not in [r for statement in document["Statement"] for r in statement["Resource"]]
+    run_as(User(s, document), p, "publish")
+    s.admit()
+    tap.equal(s.client("dynamodb").scan(TableName="Employees")["Count"], 3)
+
+
+def spelled(key):
+    """A key as it is, and as a client might write it to get past a comparison."""
+    quoted = urllib.request.quote(key)
+    yield quoted
+    yield quoted.replace("/", "%2F")
+    yield "".join(f"%{b:02X}" for b in key.encode())
+    for trick in ("finance/../hr", "finance/%2E%2E/hr", "finance//../hr", "finance/./../hr", "finance/..%2Fhr",
+                  "finance/%252e%252e/hr", "/finance/hr", "finance%00/../hr", "finance\\..\\hr".replace("\\", "%5C")):
+        yield quoted.replace("mart/hr", f"mart/{trick}")
+
+
+def fetch(user, path):
+    """What a GET of exactly this path, signed as it is, brings; None: nothing."""
+    import botocore.auth
+    import botocore.awsrequest
+    import botocore.credentials
+    url = f"{user.judge.url}/acme-lake/{path}"
+    request = botocore.awsrequest.AWSRequest("GET", url, headers={"x-amz-content-sha256": "UNSIGNED-PAYLOAD"})
+    botocore.auth.S3SigV4Auth(botocore.credentials.Credentials(*user.keys), "s3", aws.REGION).add_auth(request)
+    try:
+        return urllib.request.urlopen(urllib.request.Request(url, headers=dict(request.headers)), timeout=60).read()
+    except urllib.error.HTTPError:
+        return None
+
+
+def test_teams():
+    """A team reaches its own prefixes and no other, however a key is written"""
+    s, _ = fresh()
+    p = project_of("back")
+    s3 = s.client("s3")
+    s3.put_object(Bucket="acme-lake", Key="prod/mart/finance/a/b.csv", Body=b"own")
+    for key in OTHERS:
+        s3.put_object(Bucket="acme-lake", Key=f"prod/{key}", Body=b"foreign")
+    s3.put_object(Bucket="acme-lake", Key="mart/finance/x.csv", Body=b"foreign")
+    user = User(s, policy(p, "--team", "finance"))
+    tap.equal(fetch(user, "prod/mart/finance/a/b.csv"), b"own")
+    tap.equal(fetch(user, "prod/mart/finance%2Fa%2Fb.csv"), b"own")
+    for key in [*[f"prod/{key}" for key in OTHERS], "mart/finance/x.csv"]:
+        for path in spelled(key):
+            assert fetch(user, path) != b"foreign", f"{path} is read"
+    tap.equal(user.status("s3", "put_object", Bucket="acme-lake", Key="prod/mart/finance/in/x", Body=b"x"), 200)
+    user.check_denied("s3", "put_object", Bucket="acme-lake", Key="prod/mart/finance/a/b.csv", Body=b"x")
+    user.check_denied("s3", "put_object", Bucket="acme-lake", Key="prod/mart/hr/x", Body=b"x")
+    user.check_denied("s3", "delete_object", Bucket="acme-lake", Key="prod/mart/finance/a/b.csv")
+    tap.equal(user.status("s3", "list_objects_v2", Bucket="acme-lake", Prefix="prod/mart/finance/"), 200)
+    for prefix in ("", "prod/", "prod/mart/", "prod/mart/finance", "prod/mart/hr/", "prod/Mart/finance/", "prod//mart/finance/"):
+        user.check_denied("s3", "list_objects_v2", Bucket="acme-lake", Prefix=prefix)
+
+
+def test_documents():
+    """Documents to the letter: one pipeline, a team, keys and secrets; without credentials"""
+    p = Project(config="""\
+version: 1
+connections:
+  erp: { type: postgres, host: erp, database: erp, user: w, password: "${ssm:/erp/password:3}" }
+  lake: { type: s3, bucket: bbb, prefix: "a*b", region: eu-west-1, encryption: kms, encryption_key: 1234-5678 }
+masks:
+  proof: { hmac: "${secretsmanager:proof#key}" }
+  unused: { hmac: "${secretsmanager:unused}" }
+pipelines:
+  export:
+    from: erp:orders
+    columns: { Number: number, Post: { from: post, mask: proof } }
+    to: lake:out/{pipeline}-{run}.json
+  other:
+    from: lake:in/$x/**
+    columns: all
+    to: erp:t
+teams:
+  all: { read: "lake:mart/*/x?.csv" }
+""")
+    env = {"AWS_REGION": "eu-west-1"}
+    statements = {s["Sid"]: s for s in policy(p, "export", env=env)["Statement"]}
+    tap.equal(statements["ReadSecrets"]["Resource"], [f"arn:aws:secretsmanager:eu-west-1:{ACCOUNT}:secret:proof-??????"])
+    tap.equal(statements["ReadParameters"]["Resource"], [f"arn:aws:ssm:eu-west-1:{ACCOUNT}:parameter/erp/password"])
+    tap.equal(statements["DecryptParameters"], {
+        "Sid": "DecryptParameters", "Effect": "Allow", "Action": ["kms:Decrypt"],
+        "Resource": [f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/*"],
+        "Condition": {"StringLike": {
+            "kms:EncryptionContext:PARAMETER_ARN": statements["ReadParameters"]["Resource"],
+            "kms:ViaService": ["ssm.eu-west-1.amazonaws.com"]}}})
+    tap.equal(statements["LakeEncryptionKey"], {
+        "Sid": "LakeEncryptionKey", "Effect": "Allow", "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+        "Resource": [f"arn:aws:kms:eu-west-1:{ACCOUNT}:key/1234-5678"],
+        "Condition": {"StringLike": {"kms:ViaService": ["s3.eu-west-1.amazonaws.com"]}}})
+    tap.equal(statements["LakeWriteObjects"]["Resource"], ["arn:aws:s3:::bbb/a${*}b/_wherry/manifests/out/export-*.json.json",
+                                                           "arn:aws:s3:::bbb/a${*}b/out/export-*.json"])
+    other = {s["Sid"]: s for s in policy(p, "other", env=env)["Statement"]}
+    tap.equal(other["LakeReadObjects"]["Resource"], ["arn:aws:s3:::bbb/a${*}b/_wherry/manifests/in/${$}x/*.json",
+                                                     "arn:aws:s3:::bbb/a${*}b/in/${$}x/*"])
+    assert "LakeWriteObjects" not in other and "ReadSecrets" not in other
+    team = p.wherry("policy", "--team", "all", env=env)
+    tap.equal([s["Resource"] for s in json.loads(team.out)["Statement"]],
+              [["arn:aws:kms:eu-west-1:*:key/1234-5678"], ["arn:aws:s3:::bbb"], ["arn:aws:s3:::bbb/a${*}b/mart/*/x?.csv"]])
+    tap.contains(team.err, "no account is given, so '*' stands for any. Say --account 123456789012.")
+    tap.contains(team.err, "lake:mart/*/x?.csv is finer than IAM, whose wildcards cross '/' and know no classes: "
+                           "the policy allows mart/*/x?.csv, and to list what begins with 'mart/'.")
+    tap.equal(p.wherry("policy", "--team", "all", "--json", env=env).err, "")
+
+
+def test_what_is_refused():
+    """Patterns that mean nothing, or something else than they seem to, and words that are wrong"""
+    def said(teams):
+        return Project(config=f"{PLACES}teams: {teams}\n").wherry("policy", code=2).err
+    for pattern, why in (("mart/finance/../hr/**", "'.' and '..' are no parts of keys"), ("mart//hr", "no empty parts"),
+                         ("mart/finance/", "do not begin or end with '/'"), ("mart/{run}", "names in braces are for `to`")):
+        tap.contains(said(f'{{ t: {{ read: ["lake:{pattern}"] }} }}'), why)
+    tap.contains(said("{ t: { read: lake } }"), "say which objects of lake, such as lake:mart/finance/**")
+    tap.contains(said("{ t: { read: \"staff:x\" } }"), "a dynamodb is no object store")
+    tap.contains(said("{ t: { read: \"lak:x\" } }"), "no connection 'lak'. Did you mean 'lake'?")
+    tap.contains(said("{ t: { reed: \"lake:x\" } }"), "Did you mean 'read'?")
+    tap.contains(said("{ t: }"), "team t: say what it may do")
+    p = project_of("back")
+    tap.contains(p.wherry("policy", "--team", "finanse", code=2).err, "no team 'finanse'. Did you mean 'finance'?")
+    tap.contains(p.wherry("policy", "bak", code=2).err, "Did you mean 'back'?")
+    tap.contains(p.wherry("policy", "--account", "12", code=2).err, "--account takes the 12 digits")
+    tap.contains(p.wherry("policy", "--team", "finance", "back", code=2).err, "exclude each other")
+    none = Project().wherry("policy")
+    tap.equal(json.loads(none.out), {"Version": "2012-10-17", "Statement": []})
+    tap.contains(none.err, "Nothing here is AWS's")
+
+
+tap.run()

@@ -116,10 +116,10 @@ typedef struct wh_delivered {
 // Whether the configuration tells anybody of anything, or has a catalogue.
 bool wh_engine_tells(const wh_engine *engine);
 // Delivers what waits in the ledger's outbox for those whom the configuration names, for at most
-// about limit_us. `revive`: also what is given up, and what waits for a retry. Who delivers
+// about limit_us. `hurry`: also what waits for a retry, and what is given up. Who delivers
 // elsewhere meanwhile is left alone (WH_OK). What fails stays, and is told by the ledger's
 // `outbox`.
-wh_status wh_engine_deliver(wh_engine *engine, bool revive, int64_t limit_us, wh_delivered *ret,
+wh_status wh_engine_deliver(wh_engine *engine, bool hurry, int64_t limit_us, wh_delivered *ret,
                             wh_error *err);
 
 typedef struct wh_catalog_plan {

@@ -45,6 +45,7 @@ typedef struct delivery {
   wh_str *targets; // all that the configuration names
   size_t target_count;
   wh_catalogue *catalogue; // open; NULL: not yet
+  bool hurry;              // also what waits for a retry, and what is given up
   wh_delivered *ret;
 } delivery;
 
@@ -90,41 +91,61 @@ static bool is_over(const delivery *d) {
   return wh_engine_stopping(d->engine) || os->type->monotonic_ns(os) >= d->until_ns;
 }
 
+// *ret_dead: nothing waits for it any more.
 static wh_status note_failure(delivery *d, const wh_outbox_item *item, uint32_t attempts,
-                              const wh_error *why, wh_error *err) {
+                              const wh_error *why, bool *ret_dead, wh_error *err) {
   wh_ledger *ledger = d->engine->ledger;
-  bool counts = !passes(why->status), dead;
+  bool counts = !passes(why->status);
+  d->ret->paused = true;
   if (counts) d->ret->failed++;
   return ledger->type->outbox_fail(ledger, item, counts ? attempts : 0,
-                                   wh_retry_delay_us(item->tries + 1), wh_str_of(why->text), &dead,
-                                   err);
+                                   wh_retry_delay_us(item->tries + 1), wh_str_of(why->text),
+                                   ret_dead, err);
 }
 
-// Where nobody answers, the rest waits too.
-static wh_status deliver_to(delivery *d, wh_str target, wh_error *err) {
+// The next of a target. *ret_goes_on: those behind it may be tried now.
+static wh_status deliver_next(delivery *d, wh_str target, bool *ret_goes_on, wh_error *err) {
   wh_ledger *ledger = d->engine->ledger;
-  for (int failures = 0; failures < WH_OUTBOX_IN_A_ROW && !is_over(d);) {
-    wh_arena_reset(d->arena);
-    wh_outbox_item item;
-    wh_status status = ledger->type->outbox_next(ledger, target, d->arena, &item, err);
-    if (status == WH_ERR_END) return WH_OK;
-    WH_TRY(status);
-    wh_error why = {0};
-    uint32_t attempts;
-    status = deliver_item(d, &item, &attempts, &why);
-    if (status == WH_ERR_CANCELLED) return WH_OK;
-    if (status == WH_OK) {
-      WH_TRY(ledger->type->outbox_done(ledger, &item, err));
-      d->ret->sent++;
-      failures = 0;
-      continue;
-    }
-    d->ret->paused = true;
-    WH_TRY(note_failure(d, &item, attempts, &why, err));
-    if (passes(status)) return WH_OK;
-    failures++;
+  *ret_goes_on = false;
+  wh_arena_reset(d->arena);
+  wh_outbox_item item;
+  wh_status status = ledger->type->outbox_next(ledger, target, d->hurry, d->arena, &item, err);
+  if (status == WH_ERR_END) return WH_OK;
+  WH_TRY(status);
+  wh_error why = {0};
+  uint32_t attempts;
+  status = deliver_item(d, &item, &attempts, &why);
+  if (status == WH_ERR_CANCELLED) return WH_OK;
+  if (status != WH_OK) return note_failure(d, &item, attempts, &why, ret_goes_on, err);
+  WH_TRY(ledger->type->outbox_done(ledger, &item, err));
+  d->ret->sent++;
+  *ret_goes_on = true;
+  return WH_OK;
+}
+
+// What is given up is taken up when everything else is delivered, and one by one, as long as it
+// goes well: nothing waits for what nobody has mended.
+static wh_status take_up_again(delivery *d, wh_str target, wh_error *err) {
+  wh_ledger *ledger = d->engine->ledger;
+  uint64_t failed = d->ret->failed;
+  bool any = true, goes_on = true;
+  while (any && goes_on && d->ret->failed == failed && !is_over(d)) {
+    WH_TRY(ledger->type->outbox_revive(ledger, target, &any, err));
+    if (any) WH_TRY(deliver_next(d, target, &goes_on, err));
   }
   return WH_OK;
+}
+
+static wh_status deliver_to(delivery *d, wh_str target, wh_error *err) {
+  uint64_t sent, failed = d->ret->failed;
+  bool goes_on = true, is_paused = d->ret->paused;
+  while (goes_on && d->ret->failed - failed < WH_OUTBOX_IN_A_ROW && !is_over(d)) {
+    sent = d->ret->sent;
+    WH_TRY(deliver_next(d, target, &goes_on, err));
+    if (d->ret->sent > sent) failed = d->ret->failed;
+  }
+  bool all_is_well = d->ret->paused == is_paused;
+  return d->hurry && all_is_well ? take_up_again(d, target, err) : WH_OK;
 }
 
 // --- for whom ------------------------------------------------------------------------------------
@@ -178,17 +199,14 @@ static wh_status find_next(delivery *d, wh_arena *arena, bool *ret_any, wh_error
   return WH_OK;
 }
 
-static wh_status deliver_all(delivery *d, bool revive, wh_arena *arena, wh_error *err) {
-  wh_ledger *ledger = d->engine->ledger;
-  for (size_t i = 0; i < d->target_count && !is_over(d); i++) {
-    if (revive) WH_TRY(ledger->type->outbox_revive(ledger, d->targets[i], err));
+static wh_status deliver_all(delivery *d, wh_arena *arena, wh_error *err) {
+  for (size_t i = 0; i < d->target_count && !is_over(d); i++)
     WH_TRY(deliver_to(d, d->targets[i], err));
-  }
   bool any;
   return find_next(d, arena, &any, err);
 }
 
-static wh_status deliver_alone(delivery *d, bool revive, wh_arena *arena, wh_error *err) {
+static wh_status deliver_alone(delivery *d, wh_arena *arena, wh_error *err) {
   wh_ledger *ledger = d->engine->ledger;
   wh_lease lease;
   wh_status status = ledger->type->acquire(ledger, WH_STR(WH_OUTBOX_LEASE), &lease, err);
@@ -197,13 +215,13 @@ static wh_status deliver_alone(delivery *d, bool revive, wh_arena *arena, wh_err
     return WH_OK;
   }
   WH_TRY(status);
-  status = deliver_all(d, revive, arena, err);
+  status = deliver_all(d, arena, err);
   wh_catalogue_close(d->catalogue);
   ledger->type->release(ledger, &lease);
   return status;
 }
 
-wh_status wh_engine_deliver(wh_engine *engine, bool revive, int64_t limit_us, wh_delivered *ret,
+wh_status wh_engine_deliver(wh_engine *engine, bool hurry, int64_t limit_us, wh_delivered *ret,
                             wh_error *err) {
   *ret = (wh_delivered){.next_us = INT64_MAX};
   if (!wh_engine_tells(engine)) return WH_OK;
@@ -213,10 +231,11 @@ wh_status wh_engine_deliver(wh_engine *engine, bool revive, int64_t limit_us, wh
   delivery d = {.engine = engine,
                 .arena = &item,
                 .until_ns = engine->os->type->monotonic_ns(engine->os) + limit_us * 1000,
+                .hurry = hurry,
                 .ret = ret};
   bool any;
   WH_TRY(list_targets(engine->config, &arena, &d.targets, &d.target_count, err));
   WH_TRY(find_next(&d, &arena, &any, err)); // most of the time there is nothing
-  if (!any || (!revive && ret->next_us > wh_now_us(engine->os))) return WH_OK;
-  return deliver_alone(&d, revive, &arena, err);
+  if (!any || (!hurry && ret->next_us > wh_now_us(engine->os))) return WH_OK;
+  return deliver_alone(&d, &arena, err);
 }

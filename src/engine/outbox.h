@@ -7,7 +7,7 @@
 
 enum {
   WH_TELLS_MAX = WH_NOTIFY_MAX + 1,
-  WH_OUTBOX_IN_A_ROW = 3,           // failures, after which a target is left alone for now
+  WH_OUTBOX_IN_A_ROW = 3,           // given up, after which a target is left alone for now
   WH_OUTBOX_ATTEMPTS = 5,           // of a pipeline that is gone from the configuration
   WH_OUTBOX_AGAIN_US = 2 * 1000000, // somebody else delivers now
 };

@@ -1,8 +1,11 @@
 #include "lambda/handle.h"
 
+#include "base/log.h"
 #include "engine/announced.h"
 #include "engine/run.h"
 #include "lambda/batch.h"
+
+enum { TELL_US = 5 * 1000000 };
 
 typedef struct handling {
   wh_engine *engine;
@@ -38,10 +41,12 @@ static void on_notice(void *context, wh_str pipeline, const char *text) {
 // --- one pipeline --------------------------------------------------------------------------------
 
 bool wh_lambda_needs_ledger(const wh_config *config, const wh_pipeline *p) {
-  if (p->read.cursor.len || p->read.deletes) return true;
+  if (p->read.cursor.len || p->read.deletes || p->notify_count) return true;
   bool from_store = wh_config_find_connection(config, p->from.connection)->type->store != NULL;
   bool to_store = wh_config_find_connection(config, p->to.connection)->type->store != NULL;
-  return from_store && to_store; // a second delivery would publish it again
+  // A second delivery would publish it again; and the catalogue has to be told of what is
+  // published.
+  return to_store && (from_store || config->catalog.node);
 }
 
 static wh_status run(handling *h, const wh_pipeline *p, const wh_run_options *options,
@@ -184,6 +189,14 @@ static wh_status handle_calls(handling *h, wh_buf *out, wh_error *err) {
   return all ? WH_OK : first_failure(h, err);
 }
 
+// What could not be told stays in the ledger, for the next invocation.
+static void tell(wh_engine *engine) {
+  wh_delivered d;
+  wh_error why = {0};
+  if (wh_engine_deliver(engine, false, TELL_US, &d, &why) != WH_OK)
+    wh_log_error(WH_LOG_WARN, "notify", &why);
+}
+
 wh_status wh_lambda_handle(wh_engine *engine, wh_str text, wh_buf *ret_json, wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, engine->mem);
@@ -194,5 +207,6 @@ wh_status wh_lambda_handle(wh_engine *engine, wh_str text, wh_buf *ret_json, wh_
   wh_status status = event.kind == WH_LAMBDA_MESSAGES ? handle_messages(&h, ret_json, err)
                                                       : handle_calls(&h, ret_json, err);
   engine->watcher = h.outer;
+  tell(engine);
   return status == WH_OK ? wh_buf_check(ret_json, err) : status;
 }

@@ -303,12 +303,12 @@ wh_status ledger_save_quarantine(ledger *l, const wh_quarantine_entry *entry, bo
 wh_status ledger_load_pending_quarantine(ledger *l, wh_str run, wh_arena *arena, bool *ret_found,
                                          wh_quarantine_entry *ret, wh_error *err);
 
-wh_status ledger_outbox_next(wh_ledger *l, wh_str target, wh_arena *arena, wh_outbox_item *ret,
-                             wh_error *err);
+wh_status ledger_outbox_next(wh_ledger *l, wh_str target, bool hurry, wh_arena *arena,
+                             wh_outbox_item *ret, wh_error *err);
 wh_status ledger_outbox_done(wh_ledger *l, const wh_outbox_item *item, wh_error *err);
 wh_status ledger_outbox_fail(wh_ledger *l, const wh_outbox_item *item, uint32_t attempts,
                              int64_t delay_us, wh_str error, bool *ret_dead, wh_error *err);
-wh_status ledger_outbox_revive(wh_ledger *l, wh_str target, wh_error *err);
+wh_status ledger_outbox_revive(wh_ledger *l, wh_str target, bool *ret_any, wh_error *err);
 wh_status ledger_outbox(wh_ledger *l, wh_arena *arena, wh_outbox_box **ret, size_t *ret_count,
                         wh_error *err);
 wh_status ledger_outbox_put(ledger *l, wh_str run, const wh_tell *tell,

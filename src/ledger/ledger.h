@@ -159,7 +159,7 @@ typedef struct wh_outbox_box {
   uint64_t waiting;  // not dead
   uint64_t dead;     // not tried again by itself
   int64_t oldest_us; // when the oldest entered, dead or not
-  int64_t next_us;   // when one is visible, by our clock; INT64_MAX: none waits
+  int64_t next_us;   // when the next is visible, by our clock; INT64_MAX: none waits
   wh_str error;      // of a failure; empty: none yet
 } wh_outbox_box;
 
@@ -323,16 +323,17 @@ typedef struct wh_ledger_type {
 
   // --- the outbox: what run_finish put in. Whoever delivers holds the lease WH_OUTBOX_LEASE, so
   // that one does at a time; one who dies in between leaves it to be delivered again.
-  // The visible one of a target with the lowest run. WH_ERR_END: none.
-  wh_status (*outbox_next)(wh_ledger *l, wh_str target, wh_arena *arena, wh_outbox_item *ret,
-                           wh_error *err);
+  // The one of a target with the lowest run that is not dead; those behind it wait for it, so that
+  // they stay in order. WH_ERR_END: there is none, or, without `hurry`, it is not visible yet.
+  wh_status (*outbox_next)(wh_ledger *l, wh_str target, bool hurry, wh_arena *arena,
+                           wh_outbox_item *ret, wh_error *err);
   wh_status (*outbox_done)(wh_ledger *l, const wh_outbox_item *item, wh_error *err); // it goes
   // Visible again after delay_us; dead when it has failed `attempts` times. attempts 0: the failure
   // is nobody's fault, and does not count.
   wh_status (*outbox_fail)(wh_ledger *l, const wh_outbox_item *item, uint32_t attempts,
                            int64_t delay_us, wh_str error, bool *ret_dead, wh_error *err);
-  // All of a target are visible, dead ones for one more try.
-  wh_status (*outbox_revive)(wh_ledger *l, wh_str target, wh_error *err);
+  // The dead one of a target that was not tried for longest is visible, for one more try.
+  wh_status (*outbox_revive)(wh_ledger *l, wh_str target, bool *ret_any, wh_error *err);
   // By target, in the order of their bytes.
   wh_status (*outbox)(wh_ledger *l, wh_arena *arena, wh_outbox_box **ret, size_t *ret_count,
                       wh_error *err);

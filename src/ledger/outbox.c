@@ -14,13 +14,13 @@ wh_status ledger_outbox_put(ledger *l, wh_str run, const wh_tell *tell, wh_error
   return ledger_run(&q, err);
 }
 
-wh_status ledger_outbox_next(wh_ledger *base, wh_str target, wh_arena *arena, wh_outbox_item *ret,
-                             wh_error *err) {
+wh_status ledger_outbox_next(wh_ledger *base, wh_str target, bool hurry, wh_arena *arena,
+                             wh_outbox_item *ret, wh_error *err) {
   LEDGER_LOCK l = ledger_lock(base);
   LEDGER_QUERY q;
   ledger_query_open(l,
-                    "SELECT run, target, kind, tries FROM outbox WHERE target = ? AND dead = 0"
-                    " AND visible_us <= now_us() ORDER BY run LIMIT 1",
+                    "SELECT run, target, kind, tries, visible_us - now_us() FROM outbox"
+                    " WHERE target = ? AND dead = 0 ORDER BY run LIMIT 1",
                     &q);
   ledger_bind_text(&q, target);
   bool row;
@@ -30,7 +30,9 @@ wh_status ledger_outbox_next(wh_ledger *base, wh_str target, wh_arena *arena, wh
   item.target = ledger_read_text(&q, arena);
   item.kind = (wh_outbox_kind)ledger_read_i64(&q);
   item.tries = (uint32_t)ledger_read_u64(&q);
+  int64_t in_us = ledger_read_i64(&q);
   WH_TRY(ledger_read_end(&q, err));
+  if (in_us > 0 && !hurry) return WH_ERR_END;
   *ret = item;
   return WH_OK;
 }
@@ -78,12 +80,19 @@ wh_status ledger_outbox_fail(wh_ledger *base, const wh_outbox_item *item, uint32
   return LEDGER_TRANSACTION(l, fail(l, item, attempts, delay_us, error, ret_dead, err), err);
 }
 
-wh_status ledger_outbox_revive(wh_ledger *base, wh_str target, wh_error *err) {
+wh_status ledger_outbox_revive(wh_ledger *base, wh_str target, bool *ret_any, wh_error *err) {
   LEDGER_LOCK l = ledger_lock(base);
   LEDGER_QUERY q;
-  ledger_query_open(l, "UPDATE outbox SET dead = 0, visible_us = 0 WHERE target = ?", &q);
+  ledger_query_open(l,
+                    "UPDATE outbox SET dead = 0, visible_us = 0 WHERE target = ? AND run = (SELECT"
+                    " e.run FROM outbox AS e WHERE e.target = ? AND e.dead = 1"
+                    " ORDER BY e.visible_us, e.run LIMIT 1)",
+                    &q);
   ledger_bind_text(&q, target);
-  return ledger_run(&q, err);
+  ledger_bind_text(&q, target);
+  WH_TRY(ledger_run(&q, err));
+  *ret_any = q.changes > 0;
+  return WH_OK;
 }
 
 // --- looking -------------------------------------------------------------------------------------
@@ -125,7 +134,8 @@ wh_status ledger_outbox(wh_ledger *base, wh_arena *arena, wh_outbox_box **ret, s
     ledger_query_open(l,
                       "SELECT o.target, min(o.kind), count(*) FILTER (WHERE o.dead = 0),"
                       " count(*) FILTER (WHERE o.dead = 1), min(o.put_us),"
-                      " min(o.visible_us) FILTER (WHERE o.dead = 0) - now_us(),"
+                      " (SELECT n.visible_us - now_us() FROM outbox AS n WHERE"
+                      " n.target = o.target AND n.dead = 0 ORDER BY n.run LIMIT 1),"
                       " coalesce((SELECT e.error FROM outbox AS e WHERE e.target = o.target"
                       " AND e.error <> '' ORDER BY e.visible_us DESC, e.run DESC LIMIT 1), '')"
                       " FROM outbox AS o GROUP BY o.target ORDER BY o.target",

@@ -18,13 +18,13 @@ static wh_run *end_run(fixture *f, wh_run_state state, const wh_tell *tells, siz
 
 static wh_outbox_item next(fixture *f, const char *target) {
   wh_outbox_item item = {0};
-  CHECK_OK(f->t->outbox_next(f->l, S(target), &f->arena, &item, &test_err));
+  CHECK_OK(f->t->outbox_next(f->l, S(target), false, &f->arena, &item, &test_err));
   return item;
 }
 
 static bool is_none(fixture *f, const char *target) {
   wh_outbox_item item = {0};
-  return f->t->outbox_next(f->l, S(target), &f->arena, &item, &test_err) == WH_ERR_END;
+  return f->t->outbox_next(f->l, S(target), false, &f->arena, &item, &test_err) == WH_ERR_END;
 }
 
 static size_t boxes(fixture *f, wh_outbox_box **ret) {
@@ -91,7 +91,11 @@ LEDGER_TEST(a_failure_waits_and_counts_only_where_it_is_definite) {
   CHECK_EQ(box[0].next_us, INT64_MAX);
   CHECK_STR(box[0].error, S("denied again"));
   // Whoever mended it asks for one more try.
-  CHECK_OK(f->t->outbox_revive(f->l, S("topic"), &test_err));
+  bool any = false;
+  CHECK_OK(f->t->outbox_revive(f->l, S("topic"), &any, &test_err));
+  CHECK(any);
+  CHECK_OK(f->t->outbox_revive(f->l, S("topic"), &any, &test_err));
+  CHECK(!any);
   item = next(f, "topic");
   CHECK_OK(f->t->outbox_fail(f->l, &item, 2, 0, S("and again"), &dead, &test_err));
   CHECK(dead);
@@ -100,6 +104,35 @@ LEDGER_TEST(a_failure_waits_and_counts_only_where_it_is_definite) {
   CHECK_OK(f->t->outbox_fail(f->l, &item, 2, 0, S("late"), &dead, &test_err));
   CHECK(!dead);
   CHECK_EQ(boxes(f, &box), 0);
+}
+
+LEDGER_TEST(those_behind_wait_until_the_first_is_dead) {
+  begin(f);
+  wh_run *runs[3];
+  for (int i = 0; i < 3; i++) {
+    REQUIRE((runs[i] = end_run(f, WH_RUN_DONE, BOTH, 1)));
+    pass_time(f, SECOND_NS);
+  }
+  bool dead, any;
+  wh_outbox_item item = next(f, "topic");
+  CHECK_OK(f->t->outbox_fail(f->l, &item, 2, 60 * SECOND_US, S("denied"), &dead, &test_err));
+  CHECK(is_none(f, "topic"));
+  CHECK_OK(f->t->outbox_next(f->l, S("topic"), true, &f->arena, &item, &test_err)); // in a hurry
+  CHECK_STR(item.run, runs[0]->id);
+  CHECK_OK(f->t->outbox_fail(f->l, &item, 2, 60 * SECOND_US, S("denied"), &dead, &test_err));
+  CHECK(dead);
+  item = next(f, "topic");
+  CHECK_STR(item.run, runs[1]->id);
+  pass_time(f, SECOND_NS);
+  CHECK_OK(f->t->outbox_fail(f->l, &item, 1, 60 * SECOND_US, S("denied"), &dead, &test_err));
+  CHECK(dead);
+  CHECK_STR(next(f, "topic").run, runs[2]->id);
+  // One at a time, the one that was not tried for longest.
+  CHECK_OK(f->t->outbox_revive(f->l, S("topic"), &any, &test_err));
+  CHECK_STR(next(f, "topic").run, runs[0]->id);
+  wh_outbox_box *box = NULL;
+  REQUIRE(boxes(f, &box) == 1);
+  CHECK(box[0].waiting == 2 && box[0].dead == 1);
 }
 
 LEDGER_TEST(boxes_say_what_waits_for_whom) {
@@ -123,7 +156,7 @@ LEDGER_TEST(boxes_say_what_waits_for_whom) {
   CHECK_EQ(box[1].dead, 0);
   CHECK_STR(box[1].error, S("no answer"));
   CHECK(box[1].oldest_us > 0 && box[1].oldest_us <= box[0].oldest_us + SECOND_US);
-  CHECK(box[1].next_us <= wh_now_us(f->os)); // the second is visible
+  CHECK(box[1].next_us > wh_now_us(f->os) + 50 * SECOND_US); // the others wait for the first
   char name[16];
   for (int i = 0; i < 40; i++) { // more than are read at first
     snprintf(name, sizeof name, "t%02d", i);

@@ -108,6 +108,36 @@ TEST(a_table_that_refuses_is_given_up_and_taken_up_again) {
   end(&s, &arena);
 }
 
+// Objects whose manifests are gone cannot be written; the others do not wait for them.
+TEST(what_cannot_be_mended_keeps_nothing_else) {
+  shop s;
+  wh_arena arena;
+  REQUIRE(begin(&s, &arena));
+  enum { GONE = 5 };
+  for (int i = 0; i < GONE; i++) {
+    CHECK_OK(shop_run(&s, "out", NULL));
+    wh_connection *lake;
+    CHECK_OK(wh_config_connect(s.c.config, WH_STR("lake"), &lake, &test_err));
+    wh_str key = wh_arena_printf(&arena, "_wherry/manifests/out/%s.json.json", s.last.id);
+    CHECK_OK(lake->type->store->remove(lake, key, &test_err));
+  }
+  CHECK_OK(shop_run(&s, "out", NULL));
+  uint64_t sent = 0;
+  int passes = 0;
+  while (!sent && passes < 100) {
+    sent = deliver(&s, true).sent;
+    passes++;
+  }
+  CHECK_EQ(sent, 1);
+  CHECK_EQ(box_of(&s, &arena).dead, GONE);
+  CHECK_STR(wh_str_sub(box_of(&s, &arena).error, 0, 9), WH_STR("lake:out/"));
+  CHECK_OK(shop_run(&s, "out", NULL));
+  wh_delivered d = deliver(&s, true);
+  CHECK(d.sent == 1 && d.failed == 1); // and one of the others was tried
+  CHECK_EQ(box_of(&s, &arena).dead, GONE);
+  end(&s, &arena);
+}
+
 TEST(who_delivers_elsewhere_is_left_alone) {
   shop s;
   wh_arena arena;

@@ -69,6 +69,7 @@ bench-aws: all ## objects and DynamoDB, beside the AWS command line, rclone and 
 	@scripts/install-deps bench
 	@scripts/install-aws-peers
 	@.aws-peers/bin/python bench/aws.py $(BUILD)
+	@.aws-peers/bin/python bench/events.py $(BUILD)
 
 .PHONY: bench-workers
 bench-workers: all ## one, two and four workers on one ledger, and its queue beside pgbench

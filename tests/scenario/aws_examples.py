@@ -2,6 +2,7 @@
 """The worked examples order-status and employees as their wherry.prod.yaml has them: S3, SNS, SQS, DynamoDB,
 Systems Manager and CloudWatch (moto), and PostgreSQL; as functions of Lambda, too; and many times over a line
 that loses, delays, repeats and refuses requests. What is there in the end is what a careful hand would have put."""
+import concurrent.futures
 import datetime
 import json
 import random
@@ -12,6 +13,7 @@ import aws
 
 aws.require()
 
+import fault_proxy  # noqa: E402
 import lambda_api  # noqa: E402
 import servers  # noqa: E402
 import tap  # noqa: E402
@@ -20,11 +22,13 @@ from project import Project  # noqa: E402
 ROUNDS = 1000 if tap.LONG else 30
 RATE = 0.05  # of requests that something happens to
 TRIES_MAX = 40
+AT_ONCE = 6  # most of a round is waiting
 ACCOUNT = "123456789012"
 started = {}
 
 
 def moto():
+    """One for all; made before anything goes on side by side."""
     if "moto" not in started:
         started["moto"] = aws.Moto()
     return started["moto"]
@@ -34,6 +38,24 @@ def postgres():
     if "postgres" not in started:
         started["postgres"] = servers.Postgres()
     return started["postgres"]
+
+
+class Line:
+    """To moto, disturbed or not."""
+
+    def __init__(self, seed, proxied):
+        self.proxy = fault_proxy.FaultProxy(moto().port, seed=seed, rate=RATE) if proxied else None
+        self.env = moto().env(url=self.proxy.url if proxied else None)
+
+    def story(self):
+        return self.proxy.story()[-3000:] if self.proxy else ""
+
+
+def in_rounds(play):
+    seeds = [(int(tap.SEED) + n) % 10**9 for n in range(ROUNDS)]
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+        for done in [pool.submit(play, seed) for seed in seeds]:
+            done.result()
 
 
 def example(name, **replaced):
@@ -94,8 +116,8 @@ class OrderStatus:
         for p in (self.office, self.site):
             path = p.folder / "wherry.yaml"
             path.write_text(path.read_text().replace("website:orders", f"website:{self.table}"))
-        url = f"http://127.0.0.1:{self.server.disturb(seed, RATE)}" if proxied else None
-        self.env = {**self.server.env(url=url), "WEBSITE_HOST": db.host}
+        self.line = Line(seed, proxied)
+        self.env = {**self.line.env, "WEBSITE_HOST": db.host}
         self.truth, self.minute = {}, 0
         self.office.sql("erp", ORDERS)
 
@@ -116,7 +138,7 @@ class OrderStatus:
 
     def check(self):
         rows = postgres().rows(f'SELECT "OrderNumber", "OrderStatus", to_char("UpdatedAt", \'YYYY-MM-DD HH24:MI:SS\') FROM {self.table}')
-        tap.equal(sorted(rows), sorted((n, *what) for n, what in self.truth.items()), self.server.story() if hasattr(self.server, "proxy") else "")
+        tap.equal(sorted(rows), sorted((n, *what) for n, what in self.truth.items()), self.line.story())
 
 
 def test_order_status():
@@ -133,16 +155,19 @@ def test_order_status():
     tap.equal((left["ApproximateNumberOfMessages"], left["ApproximateNumberOfMessagesNotVisible"]), ("0", "0"))
 
 
+def play_order_status(seed):
+    p = OrderStatus(seed, proxied=True)
+    for _ in range(2):
+        p.change()
+        until_done(p.office, p.env, p.line.story, "run", "export-orders")
+        until_done(p.site, p.env, p.line.story, "run", "import-orders")
+    p.check()
+    postgres().sql(f"DROP TABLE {p.table}")
+
+
 def test_order_status_over_a_bad_line():
-    for n in range(ROUNDS):
-        seed = (int(tap.SEED) + n) % 10**9
-        p = OrderStatus(seed, proxied=True)
-        for _ in range(2):
-            p.change()
-            until_done(p.office, p.env, p.server.story, "run", "export-orders")
-            until_done(p.site, p.env, p.server.story, "run", "import-orders")
-        p.check()
-        postgres().sql(f"DROP TABLE {p.table}")
+    moto(), postgres()
+    in_rounds(play_order_status)
 
 
 # --- employees -----------------------------------------------------------------------------------
@@ -171,8 +196,8 @@ class Employees:
         self.table = f"Employees-{seed}"
         path = self.project.folder / "wherry.yaml"
         path.write_text(path.read_text().replace("staff:Employees", f"staff:{self.table}"))
-        url = f"http://127.0.0.1:{self.server.disturb(seed, RATE)}" if proxied else None
-        self.env, self.truth = self.server.env(url=url), {}
+        self.line = Line(seed, proxied)
+        self.env, self.truth = self.line.env, {}
 
     def upload(self, name, minute, count=20):
         rows = [record(n, minute, self.dice) for n in self.dice.sample(range(60), count)]
@@ -184,7 +209,7 @@ class Employees:
     def check(self):
         pages = self.server.client("dynamodb").get_paginator("scan").paginate(TableName=self.table)
         there = {int(item["emp_id"]["N"]): item for page in pages for item in page["Items"]}
-        tap.equal(sorted(there), sorted(self.truth), self.server.story() if hasattr(self.server, "proxy") else "")
+        tap.equal(sorted(there), sorted(self.truth), self.line.story())
         for n, row in self.truth.items():
             tap.equal(sorted(there[n]), ["_wherry_order", "department", "emp_id", "hourly_rate", "name", "updated_at"])
             tap.equal((there[n]["name"]["S"], there[n]["department"]["S"]), (row["name"], row["department"].strip()))
@@ -221,14 +246,18 @@ def test_employees_as_a_function():
     tap.equal(f.stop(), 0)
 
 
+def play_employees(seed):
+    p = Employees(seed, proxied=True)
+    for minute in (1, 3, 2):
+        p.upload(f"{minute}", minute)
+        until_done(p.project, p.env, p.line.story, "run")
+    p.check()
+    p.server.client("dynamodb").delete_table(TableName=p.table)
+
+
 def test_employees_over_a_bad_line():
-    for n in range(ROUNDS):
-        p = Employees((int(tap.SEED) + n) % 10**9, proxied=True)
-        for minute in (1, 3, 2):
-            p.upload(f"{minute}", minute)
-            until_done(p.project, p.env, p.server.story, "run")
-        p.check()
-        p.server.client("dynamodb").delete_table(TableName=p.table)
+    moto()
+    in_rounds(play_employees)
 
 
 def test_employees_begins_on_a_laptop():

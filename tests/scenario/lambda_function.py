@@ -107,7 +107,7 @@ def test_the_zip_is_small_and_complete():
     tap.note(subprocess.check_output([tap.ROOT / "scripts/make-lambda", tap.BUILD, again,
                                       tap.ROOT / "examples/order-status"], text=True).strip())
     with zipfile.ZipFile(ZIP) as first, zipfile.ZipFile(again) as second:
-        tap.equal(second.namelist(), first.namelist() + ["wherry.yaml"])
+        tap.equal(second.namelist(), first.namelist() + ["wherry.prod.yaml", "wherry.yaml"])
         tap.equal(second.read("bootstrap"), first.read("bootstrap"))
         tap.equal(first.getinfo("bootstrap").external_attr >> 16, 0o100755)
 

@@ -43,6 +43,9 @@ typedef struct wh_queue_type {
   // Gives it back: at once the first time, then after a delay that grows with its deliveries.
   // After how many it becomes a dead letter is the queue's affair.
   wh_status (*fail)(wh_queue_handle *q, uint64_t receipt, wh_error *err);
+  // Sends what done, fail and extend gathered, for whoever will not receive soon. NULL: they gather
+  // nothing.
+  wh_status (*flush)(wh_queue_handle *q, wh_error *err);
   int (*fd)(wh_queue_handle *q); // readable when receive has something; -1: must be polled
   // From any thread: a receive that waits, or the next, returns soon. NULL where there is an fd.
   void (*wake)(wh_queue_handle *q);

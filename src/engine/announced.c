@@ -278,6 +278,12 @@ static bool has_failed(const message *m) {
   return m->unreadable;
 }
 
+static wh_status extend(wh_announced *a, message *m, wh_error *err) {
+  if (now_ns(a) < m->extend_ns) return WH_OK;
+  m->extend_ns = now_ns(a) + m->hidden_us / 2 * NS_PER_US;
+  return a->type->extend(a->handle, m->receipt, m->hidden_us, err);
+}
+
 // Ends the message, extends it, or leaves it be; *ret_ended: it is the queue's again.
 static wh_status settle(wh_announced *a, message *m, bool *ret_ended, wh_error *err) {
   for (item *i = m->items; i; i = i->next)
@@ -285,9 +291,7 @@ static wh_status settle(wh_announced *a, message *m, bool *ret_ended, wh_error *
   *ret_ended = !is_open(m);
   if (*ret_ended)
     return (has_failed(m) ? a->type->fail : a->type->done)(a->handle, m->receipt, err);
-  if (now_ns(a) < m->extend_ns) return WH_OK;
-  m->extend_ns = now_ns(a) + m->hidden_us / 2 * NS_PER_US;
-  return a->type->extend(a->handle, m->receipt, m->hidden_us, err);
+  return extend(a, m, err);
 }
 
 // What the queue does not take comes again by itself: that is told and not more.
@@ -343,6 +347,11 @@ static wh_status receive(wh_announced *a, int64_t wait_us, size_t *ret_count, wh
   return first;
 }
 
+static void flush(wh_announced *a) {
+  wh_error why = {0};
+  if (a->type->flush && a->type->flush(a->handle, &why) != WH_OK) log_warning(a, &why);
+}
+
 wh_status wh_announced_take(wh_announced *a, int64_t wait_us,
                             void (*found)(void *context, const wh_pipeline *pipeline),
                             void *context, size_t *ret_count, wh_error *err) {
@@ -351,12 +360,23 @@ wh_status wh_announced_take(wh_announced *a, int64_t wait_us,
   *ret_count = 0;
   settle_all(a);
   if (a->count >= WH_ANNOUNCED_MESSAGES_MAX) {
+    flush(a);
     a->engine->os->type->sleep_ns(a->engine->os, (int64_t)FULL_WAIT_US * NS_PER_US);
     return WH_OK;
   }
   WH_TRY(receive(a, until_us(a, wait_us), ret_count, err));
   if (*ret_count) settle_all(a);
   return WH_OK;
+}
+
+void wh_announced_keep(wh_announced *a) {
+  bool any = false;
+  for (size_t i = 0; i < a->count; i++) {
+    wh_error why = {0};
+    any = any || now_ns(a) >= a->messages[i].extend_ns;
+    if (extend(a, &a->messages[i], &why) != WH_OK) log_warning(a, &why);
+  }
+  if (any) flush(a);
 }
 
 void wh_announced_wake(wh_announced *a) {

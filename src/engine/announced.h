@@ -42,6 +42,9 @@ bool wh_announced_reach(const wh_config *config, const wh_pipeline *pipeline);
 wh_status wh_announced_take(wh_announced *a, int64_t wait_us,
                             void (*found)(void *context, const wh_pipeline *pipeline),
                             void *context, size_t *ret_count, wh_error *err);
+// Keeps hidden what was taken and not ended, where it is time to. For whoever runs pipelines on the
+// thread that takes.
+void wh_announced_keep(wh_announced *a);
 void wh_announced_wake(wh_announced *a); // take returns soon, or looks for outcomes again
 // Says the last, and gives back what has no outcome yet. NULL is fine.
 void wh_announced_close(wh_announced *a);

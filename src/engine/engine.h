@@ -31,6 +31,13 @@ typedef struct wh_watcher {
   void (*tick)(void *context);
 } wh_watcher;
 
+// Something that has to be said again and again while work goes on. Called after each batch, from
+// the thread that runs the pipeline.
+typedef struct wh_keep_alive {
+  void (*say)(void *context); // NULL: nothing
+  void *context;
+} wh_keep_alive;
+
 typedef struct wh_engine {
   wh_os *os;
   wh_mem *mem;
@@ -45,6 +52,7 @@ typedef struct wh_engine {
   bool single_thread; // stages do not overlap: for the simulation
   size_t lanes;       // of an object that is read in parts, at most; 0: one a processor
   wh_watcher watcher;
+  wh_keep_alive keep_alive;
 } wh_engine;
 
 enum {

@@ -48,6 +48,8 @@ static void show_progress(transfer *t, bool at_end) {
 
 // Keeps the lease and the work's invisibility alive while work goes on.
 static wh_status keep_alive(transfer *t, wh_error *err) {
+  const wh_keep_alive *others = &t->engine->keep_alive;
+  if (others->say) others->say(others->context);
   int64_t now = t->engine->os->type->monotonic_ns(t->engine->os) / 1000;
   if (now - t->last_alive_us < KEEP_ALIVE_US) return WH_OK;
   t->last_alive_us = now;

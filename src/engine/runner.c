@@ -348,6 +348,10 @@ static void note_found(void *context, const wh_pipeline *p) {
   *(bool *)context = true;
 }
 
+static void keep(void *context) {
+  wh_announced_keep(context);
+}
+
 static wh_status drain(wh_engine *engine, const wh_pipeline *p, wh_announced *a,
                        const wh_run_options *options, wh_run_totals *totals, wh_error *err) {
   size_t count;
@@ -365,7 +369,9 @@ static wh_status run_announced(wh_engine *engine, const wh_pipeline *p,
                                wh_error *err) {
   wh_announced *a;
   WH_TRY(wh_announced_open(engine, p->when.queue, &p, 1, &a, err));
+  engine->keep_alive = (wh_keep_alive){keep, a};
   wh_status status = drain(engine, p, a, options, totals, err);
+  engine->keep_alive = (wh_keep_alive){0};
   wh_announced_close(a);
   return status;
 }

@@ -8,6 +8,7 @@ import json
 import random
 import sqlite3
 import subprocess
+import threading
 
 import aws
 
@@ -24,7 +25,7 @@ RATE = 0.05  # of requests that something happens to
 TRIES_MAX = 40
 AT_ONCE = 6  # most of a round is waiting
 ACCOUNT = "123456789012"
-started = {}
+started, one_at_a_time = {}, threading.Lock()
 
 
 def moto():
@@ -105,17 +106,15 @@ class OrderStatus:
         self.queue = sqs.create_queue(QueueName=self.name, Attributes={"VisibilityTimeout": "2"})["QueueUrl"]
         queue_arn = f"arn:aws:sqs:{aws.REGION}:{ACCOUNT}:{self.name}"
         sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)
-        db = postgres()
-        self.table = "orders_" + str(seed)
+        db, self.database = postgres(), f"orders_{seed}"  # with marks of its own
+        with one_at_a_time:
+            db.sql(f"CREATE DATABASE {self.database} TEMPLATE template0", database="postgres")
         ssm.put_parameter(Name="/order-status/website-password", Value=db.PASSWORD, Type="SecureString", Overwrite=True)
         ssm.put_parameter(Name="/order-status/postcode-proof", Value="5e" * 32, Type="SecureString", Overwrite=True)
-        replaced = {"acme-orders": self.name, "database: website": f"database: {db.database}\n    port: {db.port}\n    tls: off",
+        replaced = {"acme-orders": self.name, "database: website": f"database: {self.database}\n    port: {db.port}\n    tls: off",
                     f"arn:aws:sns:eu-west-1:{ACCOUNT}:orders-published": topic,
                     f"arn:aws:sqs:eu-west-1:{ACCOUNT}:orders-arrivals": queue_arn}
         self.office, self.site = (example("order-status", **replaced) for _ in range(2))
-        for p in (self.office, self.site):
-            path = p.folder / "wherry.yaml"
-            path.write_text(path.read_text().replace("website:orders", f"website:{self.table}"))
         self.line = Line(seed, proxied)
         self.env = {**self.line.env, "WEBSITE_HOST": db.host}
         self.truth, self.minute = {}, 0
@@ -137,7 +136,9 @@ class OrderStatus:
         db.close()
 
     def check(self):
-        rows = postgres().rows(f'SELECT "OrderNumber", "OrderStatus", to_char("UpdatedAt", \'YYYY-MM-DD HH24:MI:SS\') FROM {self.table}')
+        rows = [tuple(line.split("|")) for line in postgres().sql(
+            'SELECT "OrderNumber", "OrderStatus", to_char("UpdatedAt", \'YYYY-MM-DD HH24:MI:SS\') FROM orders',
+            database=self.database).splitlines()]
         tap.equal(sorted(rows), sorted((n, *what) for n, what in self.truth.items()), self.line.story())
 
 
@@ -148,7 +149,8 @@ def test_order_status():
         go(p.office, p.env, "run", "export-orders")
         go(p.site, p.env, "run", "import-orders")
         p.check()
-    columns = {c for c, in postgres().rows(f"SELECT column_name FROM information_schema.columns WHERE table_name = '{p.table}'")}
+    columns = set(postgres().sql("SELECT column_name FROM information_schema.columns WHERE table_name = 'orders'",
+                                 database=p.database).split())
     tap.equal(columns, {"OrderNumber", "OrderStatus", "OrderDate", "PostcodeProof", "UpdatedAt", "_wherry_order"})
     go(p.site, p.env, "verify", "import-orders")
     left = p.server.client("sqs").get_queue_attributes(QueueUrl=p.queue, AttributeNames=["All"])["Attributes"]
@@ -162,7 +164,7 @@ def play_order_status(seed):
         until_done(p.office, p.env, p.line.story, "run", "export-orders")
         until_done(p.site, p.env, p.line.story, "run", "import-orders")
     p.check()
-    postgres().sql(f"DROP TABLE {p.table}")
+    postgres().sql(f"DROP DATABASE {p.database}", database="postgres")
 
 
 def test_order_status_over_a_bad_line():
@@ -192,7 +194,7 @@ class Employees:
             {"QueueArn": self.queue_arn, "Events": ["s3:ObjectCreated:*"]}]})
         self.group = f"/wherry/{self.name}"
         self.project = example("employees", **{
-            "acme-employees": self.name, "/wherry/employees": self.group, f"arn:aws:sqs:eu-west-1:{ACCOUNT}:employees": self.queue_arn})
+            "acme-employees": self.name, "type: dynamodb": f"type: dynamodb\n    marks: marks-{seed}", "/wherry/employees": self.group, f"arn:aws:sqs:eu-west-1:{ACCOUNT}:employees": self.queue_arn})
         self.table = f"Employees-{seed}"
         path = self.project.folder / "wherry.yaml"
         path.write_text(path.read_text().replace("staff:Employees", f"staff:{self.table}"))

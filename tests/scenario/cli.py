@@ -116,7 +116,7 @@ def test_mistakes_name_what_was_meant():
                        (("secret", "show", "x"), "secret takes set, list or remove"),
                        (("ledger", "burn"), "ledger takes rebuild"),
                        (("init", "order-stauts"), "no template 'order-stauts'. Did you mean 'order-status'?"),
-                       (("init", "xyzzy"), "There are: order-status, empty"),
+                       (("init", "xyzzy"), "There are: order-status, employees, empty"),
                        (("init", "-c", "x"), "-c and --env have no meaning"),
                        (("--jsn", "run"), "no flag '--jsn'")]:
         done = wherry("/", *args, code=2)
@@ -262,7 +262,7 @@ def check_offers(shell):
                         ("wherry quarantine ", ["drop", "list", "replay", "show"]),
                         ("wherry quarantine show i", ["import-orders"]),
                         ("wherry secret remove ", ["proof-key"]),
-                        ("wherry init ", ["empty", "order-status"]),
+                        ("wherry init ", ["employees", "empty", "order-status"]),
                         ("wherry run --fu", ["--full"])]:
         if words is not None:
             tap.equal(offered(shell, folder, line), words, line)

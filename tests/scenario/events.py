@@ -146,6 +146,26 @@ def check_uploads_arrive(place):
     tap.equal(place.numbers(place.dead), (0, 0))
 
 
+def test_a_message_stays_hidden_while_its_object_is_loaded():
+    # `wherry run` has one thread for both, and the load takes longer than the queue hides a message.
+    p = Place(hidden=3)
+    p.project.config(CONFIG.format(bucket=p.bucket, queue=p.name, more="").replace(
+        "    attempts: 1\n", "    attempts: 1\n    batch: 50\n").replace("type: sqlite, path: site.db", "type: dynamodb"))
+    p.put("elsewhere/large.json", [thing(n) for n in range(1200)])
+    process = p.project.start("run", env=p.server.env())
+    wait_for("the listing", lambda: f"GET /{p.bucket}?list-type=2" in p.server.log)
+    p.s3.copy_object(Bucket=p.bucket, Key="in/large.json", CopySource={"Bucket": p.bucket, "Key": "elsewhere/large.json"})
+    p.tell("in/large.json")
+    wait_for("the message's receipt", lambda: p.numbers(p.queue)[0] == 0)
+    while process.poll() is None:
+        tap.equal(p.sqs.receive_message(QueueUrl=p.queue, VisibilityTimeout=0).get("Messages", []), [])
+        time.sleep(0.1)
+    said = process.stdout.read().decode()
+    tap.equal(process.returncode, 0, said)
+    tap.contains(said, "1,200 rows -> site:things")
+    assert p.is_empty()
+
+
 def test_s3_announces_to_the_queue():
     check_uploads_arrive(Place(subscribe=by_s3))
 

@@ -244,6 +244,10 @@ static wh_status sqs_receive(wh_queue_handle *handle, wh_event *events, size_t m
   return WH_OK;
 }
 
+static wh_status sqs_flush(wh_queue_handle *handle, wh_error *err) {
+  return wh_sqs_flush(&of(handle)->changes, err);
+}
+
 static wh_status sqs_extend(wh_queue_handle *handle, uint64_t receipt, int64_t hidden_us,
                             wh_error *err) {
   sqs_queue *q = of(handle);
@@ -328,6 +332,7 @@ const wh_queue_type wh_sqs_queue = {
     .open = sqs_open,
     .receive = sqs_receive,
     .extend = sqs_extend,
+    .flush = sqs_flush,
     .done = sqs_done,
     .fail = sqs_fail,
     .fd = sqs_fd,

@@ -99,6 +99,11 @@ static bool sealed_announced(wh_connection *c, wh_str bucket, wh_str key, wh_str
   return inner.type->store->announced(&inner, bucket, key, ret_key);
 }
 
+static wh_str sealed_located(wh_connection *c, wh_str key, wh_arena *arena, wh_str *ret_bucket) {
+  wh_connection inner = wh_sealed_inner(c);
+  return inner.type->store->located(&inner, key, arena, ret_bucket);
+}
+
 static wh_status sealed_reach(wh_connection *c, wh_buf *ret_note, wh_error *err) {
   wh_connection inner = wh_sealed_inner(c);
   WH_TRY(inner.type->reach(&inner, ret_note, err));
@@ -126,6 +131,7 @@ static wh_store_type store_around(const wh_store_type *inner) {
       .versions = sealed_versions,
       .restore = sealed_restore,
       .announced = inner->announced ? sealed_announced : NULL,
+      .located = inner->located ? sealed_located : NULL,
   };
 }
 

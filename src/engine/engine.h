@@ -95,6 +95,10 @@ wh_status wh_engine_run_pipeline(wh_engine *engine, const wh_pipeline *pipeline,
                                  const wh_run_options *options, wh_run_totals *totals,
                                  wh_error *err);
 
+// The same with whatever the pipeline's store has by now that is not known yet.
+wh_status wh_engine_run_now(wh_engine *engine, const wh_pipeline *pipeline,
+                            const wh_run_options *options, wh_run_totals *totals, wh_error *err);
+
 // `wherry run`: the named pipelines (all when none), then whatever that makes due, until nothing is
 // left or `stop` is set.
 wh_status wh_engine_run(wh_engine *engine, const wh_str *names, size_t count,

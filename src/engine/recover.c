@@ -83,7 +83,7 @@ static wh_status read_mark_alone(wh_engine *engine, wh_connection *c, const wh_l
                   .object = run->id,
                   .run = run->id,
                   .order = run->order,
-                  .epoch = lease->epoch,
+                  .epoch = engine->scratch_ledger ? WH_EPOCH_NONE : lease->epoch,
                   .now_us = wh_now_us(engine->os)};
   wh_sink *sink;
   WH_TRY(type->open(c, NULL, 0, &sink, err));

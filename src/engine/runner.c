@@ -376,12 +376,17 @@ static wh_status run_announced(wh_engine *engine, const wh_pipeline *p,
   return status;
 }
 
-static wh_status run_named(wh_engine *engine, const wh_pipeline *p, const wh_run_options *options,
-                           wh_run_totals *totals, wh_error *err) {
+wh_status wh_engine_run_now(wh_engine *engine, const wh_pipeline *p, const wh_run_options *options,
+                            wh_run_totals *totals, wh_error *err) {
   bool objects;
   WH_TRY(reads_objects(engine, p, &objects, err));
   if (objects) WH_TRY(scan_until_still(engine, p, err));
-  WH_TRY(wh_engine_run_pipeline(engine, p, options, totals, err));
+  return wh_engine_run_pipeline(engine, p, options, totals, err);
+}
+
+static wh_status run_named(wh_engine *engine, const wh_pipeline *p, const wh_run_options *options,
+                           wh_run_totals *totals, wh_error *err) {
+  WH_TRY(wh_engine_run_now(engine, p, options, totals, err));
   return p->when.kind == WH_WHEN_EVENT ? run_announced(engine, p, options, totals, err) : WH_OK;
 }
 

@@ -49,15 +49,44 @@ bool wh_lambda_needs_ledger(const wh_config *config, const wh_pipeline *p) {
   return to_store && (from_store || config->catalog.node);
 }
 
-static wh_status run(handling *h, const wh_pipeline *p, const wh_run_options *options,
-                     wh_error *err) {
+// By its schedule: until it is due nothing new is looked for.
+static wh_status run_when_due(handling *h, const wh_pipeline *p, const wh_run_options *options,
+                              wh_error *err) {
   wh_engine *e = h->engine;
-  if (e->scratch_ledger && wh_lambda_needs_ledger(e->config, p))
-    return wh_fail(err, WH_ERR_REFUSED,
-                   "%.*s has to remember what it did, and this function's disk keeps nothing. Give "
-                   "it a ledger that lasts, such as ledger: dynamodb:TABLE",
-                   WH_STR_ARG(p->name));
-  return wh_engine_run_pipeline(e, p, options, &h->totals, err);
+  int64_t due_us;
+  WH_TRY(wh_engine_next_due(e, p, &due_us, err));
+  return due_us <= wh_now_us(e->os) ? wh_engine_run_now(e, p, options, &h->totals, err)
+                                    : wh_engine_run_pipeline(e, p, options, &h->totals, err);
+}
+
+static bool needs_schedule(const handling *h, const wh_pipeline *p) {
+  bool is_timed = p->when.kind == WH_WHEN_EVERY || p->when.kind == WH_WHEN_CRON;
+  return is_timed && h->event->kind == WH_LAMBDA_SCHEDULE;
+}
+
+static wh_status check_ledger(const handling *h, const wh_pipeline *p, wh_error *err) {
+  const wh_engine *e = h->engine;
+  bool needs = wh_lambda_needs_ledger(e->config, p) || needs_schedule(h, p);
+  if (!e->scratch_ledger || !needs) return WH_OK;
+  return wh_fail(err, WH_ERR_REFUSED,
+                 "%.*s has to remember what it did, and this function's disk keeps nothing. Give "
+                 "it a ledger that lasts, such as ledger: dynamodb:TABLE",
+                 WH_STR_ARG(p->name));
+}
+
+// What fails of one pipeline is remembered, and keeps no other from running. On a schedule somebody
+// else may be at it.
+static void run(handling *h, const wh_pipeline *p, const wh_run_options *options) {
+  wh_engine *e = h->engine;
+  wh_error why = {0};
+  wh_status status = check_ledger(h, p, &why);
+  if (status == WH_OK && h->event->kind == WH_LAMBDA_MESSAGES)
+    status = wh_engine_run_pipeline(e, p, options, &h->totals, &why);
+  else if (status == WH_OK && options->scheduled)
+    status = run_when_due(h, p, options, &why);
+  else if (status == WH_OK)
+    status = wh_engine_run_now(e, p, options, &h->totals, &why);
+  if (status != WH_OK && !(status == WH_ERR_BUSY && options->scheduled)) remember(h, &why);
 }
 
 // --- messages ------------------------------------------------------------------------------------
@@ -82,14 +111,13 @@ static void note_found(void *context, const wh_pipeline *p) {
     h->is_found[i] = h->is_found[i] || h->served[i] == p;
 }
 
-// Each pipeline that something came for. One that fails keeps no other from running.
+// Each pipeline that something came for.
 static void run_found(handling *h) {
   static const wh_run_options options = {.hurry = true};
   for (size_t i = 0; i < h->served_count && !wh_engine_stopping(h->engine); i++) {
-    wh_error why = {0};
     if (!h->is_found[i]) continue;
     h->is_found[i] = false;
-    if (run(h, h->served[i], &options, &why) != WH_OK) remember(h, &why);
+    run(h, h->served[i], &options);
   }
 }
 
@@ -166,26 +194,28 @@ static wh_status handle_run(handling *h, wh_error *err) {
   for (size_t i = 0; i < h->event->pipeline_count && !wh_engine_stopping(h->engine); i++) {
     const wh_pipeline *p;
     WH_TRY(wh_config_find_any(h->engine->config, h->event->pipelines[i], h->arena, &p, err));
-    WH_TRY(run(h, p, &h->event->options, err));
+    run(h, p, &h->event->options);
   }
   return WH_OK;
 }
 
-static wh_status handle_schedule(handling *h, wh_error *err) {
+static void handle_schedule(handling *h) {
   static const wh_run_options options = {.scheduled = true};
   const wh_config *config = h->engine->config;
   for (size_t i = 0; i < config->pipeline_count && !wh_engine_stopping(h->engine); i++) {
     const wh_pipeline *p = &config->pipelines[i];
-    if (p->when.kind != WH_WHEN_EVERY && p->when.kind != WH_WHEN_CRON) continue;
-    WH_TRY(run(h, p, &options, err));
+    if (p->when.kind == WH_WHEN_EVERY || p->when.kind == WH_WHEN_CRON) run(h, p, &options);
   }
-  return WH_OK;
 }
 
 static wh_status handle_calls(handling *h, wh_buf *out, wh_error *err) {
-  WH_TRY(h->event->kind == WH_LAMBDA_RUN ? handle_run(h, err) : handle_schedule(h, err));
+  if (h->event->kind == WH_LAMBDA_RUN)
+    WH_TRY(handle_run(h, err));
+  else
+    handle_schedule(h);
   write_totals(h, out);
-  bool all = !h->totals.failed && !h->totals.stopped && !wh_engine_stopping(h->engine);
+  bool all = h->first.status == WH_OK && !h->totals.failed && !h->totals.stopped &&
+             !wh_engine_stopping(h->engine);
   return all ? WH_OK : first_failure(h, err);
 }
 

@@ -117,6 +117,19 @@ STORE_TEST(what_was_published_is_read_back) {
   CHECK_STR(got, WH_STR("hello, lake"));
 }
 
+// Where an object is to others, and back.
+STORE_TEST(what_is_announced_is_where_it_is_located) {
+  const wh_store_type *store = place->store;
+  CHECK_EQ(store->announced != NULL, store->located != NULL);
+  if (!store->located) return;
+  wh_str bucket = {0}, key = {0};
+  wh_str there = store->located(&place->connection, WH_STR("inbound/x y.json"), arena, &bucket);
+  CHECK(bucket.len && wh_str_ends(there, "inbound/x y.json"));
+  CHECK(store->announced(&place->connection, bucket, there, &key));
+  CHECK_STR(key, WH_STR("inbound/x y.json"));
+  CHECK(!store->announced(&place->connection, WH_STR("another"), there, &key));
+}
+
 STORE_TEST(nothing_is_visible_before_publish) {
   wh_str keys;
   wh_upload *upload;

@@ -209,20 +209,36 @@ def test_rejected_rows_without_a_place_stop_the_load():
     tap.equal(p.function.invoke(s3(p.bucket, "in/y.json"))[0], "response")
 
 
-def test_calls_and_schedules():
+def test_calls():
     p = Place()
     p.project.sql("site", "CREATE TABLE people(emp_id INTEGER, name TEXT)")
     p.project.sql("site", "INSERT INTO people VALUES (?, 'x')", [(7,), (8,), (9,)])
     tap.equal(p.function.invoke({"pipeline": "again", "limit": 1})[1]["runs"], 1)
     tap.equal(p.table("Ids"), [(7, None)])
-    tap.equal(p.function.invoke({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}})[1]["runs"], 1)
-    tap.equal(p.table("Ids"), [(7, None), (8, None), (9, None)])
+    p.put("in/listed.json", {"emp_id": 1, "name": "nobody told of it"})
+    tap.equal(p.function.invoke({"pipelines": ["copy", "load"]}), ("response", {"runs": 1, "failed": 0, "rows_quarantined": 0}))
+    tap.equal(p.table(), [(1, "nobody told of it")])
     for event, said in (({"pipeline": "agian"}, "Did you mean 'again'?"), ({"pipeline": "again", "fast": True}, '"fast"'),
                         ({"pipelines": []}, "a list of names"), (b"[1]", "no JSON object"), ({}, "no event of an object"),
                         ({"pipeline": "again", "since": "today"}, "2026-11-21T08:00:00Z")):
         kind, why = p.function.invoke(event)
         tap.equal(kind, "error")
         assert said in why["errorMessage"], (event, why)
+
+
+def test_schedules_need_a_ledger_that_lasts():
+    tick = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
+    kind, why = Place().function.invoke(tick)
+    tap.equal(kind, "error")
+    assert "again has to remember" in why["errorMessage"], why
+    p = Place(top="ledger: dynamodb:Ticks")
+    p.project.sql("site", "CREATE TABLE people(emp_id INTEGER, name TEXT)")
+    p.project.sql("site", "INSERT INTO people VALUES (7, 'x')")
+    tap.equal([p.function.invoke(tick)[1]["runs"] for _ in range(2)], [1, 0])
+    tap.equal(p.table("Ids"), [(7, None)])
+    p.function.kill()
+    again = Function(p.project.folder, p.server.env())
+    tap.equal(again.invoke(tick)[1]["runs"], 0)  # an hour has not passed
 
 
 def test_what_must_be_remembered_needs_a_ledger():

@@ -80,8 +80,7 @@ static wh_status find_patterns(const permits *p, const wh_use *use, bool tells, 
 // --- keys of KMS ---------------------------------------------------------------------------------
 
 // "id", "alias/name", or the ARN of either.
-static wh_status key_permit(const permits *p, wh_iam_permit *ret, wh_error *err) {
-  wh_str key = p->o->encryption_key;
+static wh_status key_permit(const permits *p, wh_str key, wh_iam_permit *ret, wh_error *err) {
   size_t colon = key.len;
   while (colon > 0 && key.data[colon - 1] != ':')
     colon--;
@@ -122,8 +121,17 @@ static wh_status allow_key(const permits *p, bool writes, wh_error *err) {
       is_envelope
           ? (wh_iam_test){"StringEquals", "kms:EncryptionContext:" WH_KMS_CONTEXT, p->o->bucket}
           : (wh_iam_test){"StringLike", "kms:ViaService", through};
-  WH_TRY(key_permit(p, &permit, err));
-  return wh_iam_allow(p->policy, &permit, err);
+  wh_iam_permit old = permit; // of keys that objects were written with before
+  WH_TRY(key_permit(p, p->o->encryption_key, &permit, err));
+  WH_TRY(wh_iam_allow(p->policy, &permit, err));
+  for (size_t i = 0; is_envelope && i < p->o->encryption_keys_old.count; i++) {
+    permit = old;
+    permit.what = "DecryptionKey";
+    permit.actions = decrypt;
+    WH_TRY(key_permit(p, p->o->encryption_keys_old.items[i], &permit, err));
+    WH_TRY(wh_iam_allow(p->policy, &permit, err));
+  }
+  return WH_OK;
 }
 
 // --- what is done --------------------------------------------------------------------------------

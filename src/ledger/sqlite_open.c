@@ -6,6 +6,7 @@
 
 enum {
   LEDGER_APPLICATION_ID = 0x57684c67, // PRAGMA application_id: this file is a ledger
+  AGAIN_MS = 10,                      // where SQLite does not wait itself
 };
 
 static const wh_str *const migrations[] = {&wh_ledger_migration_1, &wh_ledger_migration_2,
@@ -48,12 +49,20 @@ static const wh_ledger_type sqlite_type = {
     LEDGER_VERBS,
 };
 
-// One number that a statement gives, outside the cache.
-static wh_status read_number(sqlite_ledger *l, const char *sql, int64_t *ret, wh_error *err) {
+// What the file says of itself. One statement, because another process may be making the ledger.
+static wh_status read_header(sqlite_ledger *l, int64_t *ret_version, int64_t *ret_id,
+                             int64_t *ret_tables, wh_error *err) {
+  static const char sql[] = "SELECT (SELECT user_version FROM pragma_user_version),"
+                            " (SELECT application_id FROM pragma_application_id),"
+                            " (SELECT count(*) FROM sqlite_master)";
   sqlite3_stmt *stmt = NULL;
   int rc = sqlite3_prepare_v2(l->db, sql, -1, &stmt, NULL);
   if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
-  if (rc == SQLITE_ROW) *ret = sqlite3_column_int64(stmt, 0);
+  if (rc == SQLITE_ROW) {
+    *ret_version = sqlite3_column_int64(stmt, 0);
+    *ret_id = sqlite3_column_int64(stmt, 1);
+    *ret_tables = sqlite3_column_int64(stmt, 2);
+  }
   sqlite3_finalize(stmt);
   return rc == SQLITE_ROW ? WH_OK : sqlite_fail(l, rc, err);
 }
@@ -62,9 +71,7 @@ static wh_status read_number(sqlite_ledger *l, const char *sql, int64_t *ret, wh
 static wh_status check_ours(sqlite_ledger *l, const sqlite_schema *known, int64_t *ret_version,
                             wh_error *err) {
   int64_t version = 0, id = 0, tables = 0;
-  WH_TRY(read_number(l, "PRAGMA user_version", &version, err));
-  WH_TRY(read_number(l, "PRAGMA application_id", &id, err));
-  WH_TRY(read_number(l, "SELECT count(*) FROM sqlite_master", &tables, err));
+  WH_TRY(read_header(l, &version, &id, &tables, err));
   if (id != LEDGER_APPLICATION_ID && (id != 0 || version != 0 || tables != 0)) {
     return wh_fail(err, WH_ERR_REFUSED,
                    "%s: this is a database of something else, not a ledger. Give another path "
@@ -107,7 +114,7 @@ wh_status sqlite_migrate(sqlite_ledger *l, const sqlite_schema *known, wh_error 
   return LEDGER_TRANSACTION(&l->base, migrate_all(l, known, err), err);
 }
 
-static wh_status use_write_ahead_log(sqlite_ledger *l, wh_error *err) {
+static wh_status try_write_ahead_log(sqlite_ledger *l, wh_error *err) {
   sqlite3_stmt *stmt = NULL;
   int rc = sqlite3_prepare_v2(l->db, "PRAGMA journal_mode=WAL", -1, &stmt, NULL);
   if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
@@ -124,6 +131,16 @@ static wh_status use_write_ahead_log(sqlite_ledger *l, wh_error *err) {
                      l->base.path);
   }
   sqlite3_finalize(stmt);
+  return status;
+}
+
+// Two that do this at once would wait for each other: SQLite tells one of them without waiting.
+static wh_status use_write_ahead_log(sqlite_ledger *l, wh_error *err) {
+  wh_status status = try_write_ahead_log(l, err);
+  for (int64_t ms = 0; status == WH_ERR_BUSY && ms < SQLITE_LEDGER_BUSY_MS; ms += AGAIN_MS) {
+    l->base.os->type->sleep_ns(l->base.os, AGAIN_MS * 1000000LL);
+    status = try_write_ahead_log(l, err);
+  }
   return status;
 }
 

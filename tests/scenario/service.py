@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import sqlite3
 import time
@@ -131,6 +132,15 @@ def test_two_processes_share_a_project():
         for up in ups:
             stop(up)
     p.check_equal()
+
+
+def test_many_open_a_new_ledger_at_once():
+    p = Project()
+    for _ in range(40):
+        shutil.rmtree(p.folder / ".wherry", ignore_errors=True)
+        for process in [p.start("status") for _ in range(5)]:
+            output = process.communicate(timeout=60)[0].decode()
+            tap.equal(process.returncode, 0, output)
 
 
 def test_kill_minus_nine_and_again():

@@ -65,7 +65,9 @@ wh_status wh_sqlite_sink_inspect(wh_sink *sink, wh_buf *ret_text, bool *ret_exis
 static wh_status choose_journal(wh_sqlite_db *db, wh_error *err) {
   int64_t pages;
   WH_TRY(wh_sqlite_get_i64(db, "SELECT page_count FROM pragma_page_count", 0, &pages, err));
-  return pages == 0 ? wh_sqlite_run_c(db, "PRAGMA journal_mode = WAL", err) : WH_OK;
+  if (pages) return WH_OK;
+  wh_status status = wh_sqlite_run_c(db, "PRAGMA journal_mode = WAL", err);
+  return status == WH_ERR_BUSY ? WH_OK : status; // another run makes it just now
 }
 
 static wh_status make_tables(wh_sink *sink, wh_error *err) {

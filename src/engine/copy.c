@@ -3,10 +3,9 @@
 #include "engine/copy.h"
 
 #include "base/queue.h"
+#include "base/thread.h"
 #include "engine/copy_object.h"
 #include "ledger/manifest.h"
-
-#include <signal.h>
 
 enum { PROGRESS_US = 100000 };
 
@@ -239,14 +238,9 @@ static size_t start_lanes(copying *c, pthread_t *threads) {
   if (wanted > WH_COPY_LANES_MAX) wanted = WH_COPY_LANES_MAX;
   if (c->is_one) wanted = 1;
   c->small_bytes = wh_engine_memory_limit(c->engine->config) / SMALL_SHARE / wanted;
-  // Signals are the main thread's.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
   size_t count = 0;
-  while (count < wanted && pthread_create(&threads[count], NULL, run_lane, c) == 0)
+  while (count < wanted && wh_thread_start(&threads[count], run_lane, c, NULL) == WH_OK)
     count++;
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
   return count;
 }
 

@@ -1,10 +1,7 @@
 #include "engine/pump.h"
 
 #include "base/log.h"
-
-#include <pthread.h>
-#include <signal.h>
-#include <time.h>
+#include "base/thread.h"
 
 enum {
   PASS_US = 60 * 1000000, // after so long the lease is given back once
@@ -36,11 +33,7 @@ static int64_t deliver(wh_pump *p) {
 static void wait(wh_pump *p, int64_t until_us) {
   int64_t left_us = until_us - wh_now_us(p->engine->os);
   if (left_us <= 0) return;
-  struct timespec until;
-  clock_gettime(CLOCK_MONOTONIC, &until);
-  int64_t ns = until.tv_nsec + left_us % 1000000 * 1000;
-  until.tv_sec += left_us / 1000000 + ns / 1000000000;
-  until.tv_nsec = ns % 1000000000;
+  struct timespec until = wh_cond_until(left_us);
   pthread_cond_timedwait(&p->changed, &p->mutex, &until);
 }
 
@@ -58,15 +51,6 @@ static void *loop(void *context) {
   return NULL;
 }
 
-static void init(wh_pump *p) {
-  pthread_condattr_t attributes;
-  pthread_condattr_init(&attributes);
-  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-  pthread_cond_init(&p->changed, &attributes);
-  pthread_condattr_destroy(&attributes);
-  pthread_mutex_init(&p->mutex, NULL);
-}
-
 static void free_pump(wh_pump *p) {
   pthread_cond_destroy(&p->changed);
   pthread_mutex_destroy(&p->mutex);
@@ -79,18 +63,14 @@ wh_status wh_pump_start(wh_engine *engine, wh_pump **ret, wh_error *err) {
   wh_pump *p = wh_mem_alloc_zero(engine->mem, sizeof *p);
   if (!p) return wh_fail_memory(err);
   p->engine = engine;
-  init(p);
-  sigset_t all, before; // signals are the main thread's
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  int error = pthread_create(&p->thread, NULL, loop, p);
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  if (!error) {
+  WH_IGNORE(wh_cond_init(&p->changed, NULL));
+  pthread_mutex_init(&p->mutex, NULL);
+  wh_status status = wh_thread_start(&p->thread, loop, p, err);
+  if (status == WH_OK)
     *ret = p;
-    return WH_OK;
-  }
-  free_pump(p);
-  return wh_fail(err, wh_status_from_errno(error), "cannot start a thread");
+  else
+    free_pump(p);
+  return status;
 }
 
 static void signal_pump(wh_pump *p, bool stop) {

@@ -5,11 +5,10 @@
 #include "engine/run.h"
 
 #include "base/log.h"
+#include "base/thread.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -390,22 +389,13 @@ static void tick(service *s) {
 }
 
 static wh_status start_workers(service *s, wh_error *err) {
-  // Signals are the main thread's: it is the one that waits.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  int error = 0;
-  while (s->thread_count < WORKERS && !error) {
-    error = pthread_create(&s->threads[s->thread_count], NULL, work_loop, s);
-    if (!error) s->thread_count++;
-  }
-  while (s->listening < s->receiver_count && !error) {
+  for (; s->thread_count < WORKERS; s->thread_count++)
+    WH_TRY(wh_thread_start(&s->threads[s->thread_count], work_loop, s, err));
+  for (; s->listening < s->receiver_count; s->listening++) {
     receiver *r = &s->receivers[s->listening];
-    error = pthread_create(&r->thread, NULL, listen_loop, r);
-    if (!error) s->listening++;
+    WH_TRY(wh_thread_start(&r->thread, listen_loop, r, err));
   }
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  return error ? wh_fail(err, wh_status_from_errno(error), "cannot start a thread") : WH_OK;
+  return WH_OK;
 }
 
 static void stop_workers(service *s) {

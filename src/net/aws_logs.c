@@ -3,14 +3,15 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/json_doc.h"
+#include "base/thread.h"
 #include "net/aws.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <time.h>
 
 enum {
   NS_PER_MS = 1000000,
+  US_PER_MS = 1000,
   SEND_US = 5 * 1000000, // of one attempt
   SEND_ATTEMPTS = 2,
   AGAIN_MS_MIN = 1000, // after a failure
@@ -270,14 +271,7 @@ static bool send_some(wh_aws_logs *l) {
 
 // With the mutex; a wake-up ends it early.
 static void wait_ms(wh_aws_logs *l, int64_t ms) {
-  struct timespec until;
-  clock_gettime(CLOCK_MONOTONIC, &until);
-  until.tv_sec += ms / 1000;
-  until.tv_nsec += ms % 1000 * NS_PER_MS;
-  if (until.tv_nsec >= 1000 * NS_PER_MS) {
-    until.tv_sec++;
-    until.tv_nsec -= 1000 * NS_PER_MS;
-  }
+  struct timespec until = wh_cond_until(ms * US_PER_MS);
   pthread_cond_timedwait(&l->woken, &l->mutex, &until);
 }
 
@@ -327,11 +321,7 @@ wh_status wh_aws_logs_open(const wh_aws_logs_options *options, wh_aws_logs **ret
   wh_arena_init(&l->arena, l->mem);
   wh_buf_init(&l->body, l->mem, 0);
   pthread_mutex_init(&l->mutex, NULL);
-  pthread_condattr_t clock;
-  pthread_condattr_init(&clock);
-  pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-  pthread_cond_init(&l->woken, &clock);
-  pthread_condattr_destroy(&clock);
+  WH_IGNORE(wh_cond_init(&l->woken, NULL));
   wh_status status = keep_options(l, options, err);
   if (status == WH_OK)
     *ret = l;
@@ -344,7 +334,7 @@ void wh_aws_logs_add(wh_aws_logs *l, wh_str line) {
   line.len = wh_utf8_cut(line, WH_AWS_LOGS_EVENT_BYTES_MAX - WH_AWS_LOGS_EVENT_OVERHEAD);
   if (line.len == 0) return; // which the service does not take
   pthread_mutex_lock(&l->mutex);
-  if (!l->has_thread) l->has_thread = pthread_create(&l->thread, NULL, send_all, l) == 0;
+  if (!l->has_thread) l->has_thread = wh_thread_start(&l->thread, send_all, l, NULL) == WH_OK;
   bool was_empty = l->count == 0;
   if (!add(l, line)) l->dropped++;
   if ((was_empty || is_much(l)) && !l->failing) pthread_cond_signal(&l->woken);

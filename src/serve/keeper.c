@@ -8,12 +8,11 @@
 #include "serve/server.h"
 
 #include "base/log.h"
+#include "base/thread.h"
 
-#include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { TICK_SECONDS = 1 };
+enum { TICK_SECONDS = 1, US_PER_S = 1000000 };
 #define RETIRED_MAX_NS (2LL * WH_SERVE_REQUEST_SECONDS * 1000000000)
 
 static void end_retired(wh_server *s, bool at_once) {
@@ -62,9 +61,7 @@ static void look_at_certificate(wh_server *s) {
 
 // Waits a tick; false when the server stops. *ret_refresh: somebody asked to look now.
 static bool wait_tick(wh_server *s, bool *ret_refresh) {
-  struct timespec until;
-  clock_gettime(CLOCK_MONOTONIC, &until);
-  until.tv_sec += TICK_SECONDS;
+  struct timespec until = wh_cond_until(TICK_SECONDS * US_PER_S);
   pthread_mutex_lock(&s->mutex);
   int error = 0;
   while (!s->stopping && !s->refresh && !error)
@@ -91,14 +88,10 @@ static void *keep(void *context) {
 }
 
 wh_status wh_keeper_start(wh_server *s, wh_error *err) {
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  int error = pthread_create(&s->keeper, NULL, keep, s);
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  if (error) return wh_fail(err, wh_status_from_errno(error), "serve: cannot start a thread");
-  s->has_keeper = true;
-  return WH_OK;
+  wh_status status = wh_thread_start(&s->keeper, keep, s, err);
+  s->has_keeper = status == WH_OK;
+  if (!s->has_keeper) wh_error_prefix(err, "serve: ");
+  return status;
 }
 
 void wh_keeper_stop(wh_server *s) {

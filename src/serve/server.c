@@ -1,10 +1,10 @@
 #include "serve/server.h"
 
 #include "base/log.h"
+#include "base/thread.h"
 #include "serve/listen.h"
 #include "serve/page.h"
 
-#include <time.h>
 #include <unistd.h>
 
 #define STOP_STEP_NS (10LL * 1000000)
@@ -88,11 +88,7 @@ static wh_status make_policy(wh_server *s, wh_error *err) {
 }
 
 static void init_waiting(wh_server *s) {
-  pthread_condattr_t attributes;
-  pthread_condattr_init(&attributes);
-  pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-  pthread_cond_init(&s->wake, &attributes);
-  pthread_condattr_destroy(&attributes);
+  WH_IGNORE(wh_cond_init(&s->wake, NULL));
   pthread_mutex_init(&s->mutex, NULL);
   s->has_mutex = true;
 }

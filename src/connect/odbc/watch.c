@@ -1,11 +1,9 @@
 // A call of ODBC returns when the driver likes. SQLCancel may come from another thread (ODBC,
 // "Canceling Functions Executing on Another Thread"): this one.
+#include "base/thread.h"
 #include "connect/odbc/session.h"
 
-#include <pthread.h>
-#include <time.h>
-
-enum { LOOK_NS = 20000000 };
+enum { LOOK_US = 20000 };
 
 struct wh_odbc_watch {
   pthread_t thread;
@@ -46,8 +44,7 @@ static void *watch(void *context) {
       idle = 0;
       continue;
     }
-    int64_t at = now_ns() + LOOK_NS;
-    struct timespec until = {.tv_sec = at / 1000000000, .tv_nsec = at % 1000000000};
+    struct timespec until = wh_cond_until(LOOK_US);
     pthread_cond_timedwait(&w->changed, &w->mutex, &until);
   }
   pthread_mutex_unlock(&w->mutex);
@@ -57,12 +54,8 @@ static void *watch(void *context) {
 wh_status wh_odbc_watch_start(wh_odbc_session *s, wh_error *err) {
   wh_odbc_watch *w = wh_mem_alloc_zero(s->connection->mem, sizeof *w);
   if (!w) return wh_fail_memory(err);
-  pthread_condattr_t clock;
-  pthread_condattr_init(&clock);
-  pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
   pthread_mutex_init(&w->mutex, NULL);
-  pthread_cond_init(&w->changed, &clock);
-  pthread_condattr_destroy(&clock);
+  WH_IGNORE(wh_cond_init(&w->changed, NULL));
   w->cancel = s->connection->cancel;
   if (pthread_create(&w->thread, NULL, watch, w) == 0) {
     s->watch = w;

@@ -1,8 +1,6 @@
 // What a worker holds: rows with a time (lease_rows.h), and the thread that pushes it ahead.
+#include "base/thread.h"
 #include "ledger/dynamodb/dynamodb.h"
-
-#include <signal.h>
-#include <time.h>
 
 static wh_str name_of(const ledger_lease *lease) {
   return wh_str_n(lease->name, lease->len);
@@ -30,13 +28,7 @@ static void renew_all(dynamo_ledger *l) {
 // False: it is to stop.
 static bool sleep_until_due(dynamo_ledger *l) {
   dynamo_keeper *k = &l->keeper;
-  struct timespec due;
-  int64_t pause_us = l->holder.lease_us / DYNAMO_RENEWALS;
-  clock_gettime(CLOCK_MONOTONIC, &due);
-  due.tv_sec += pause_us / 1000000;
-  due.tv_nsec += pause_us % 1000000 * 1000;
-  due.tv_sec += due.tv_nsec / 1000000000;
-  due.tv_nsec %= 1000000000;
+  struct timespec due = wh_cond_until(l->holder.lease_us / DYNAMO_RENEWALS);
   pthread_mutex_lock(&k->mutex);
   int rc = 0;
   while (!k->stopping && rc == 0)
@@ -55,12 +47,7 @@ static void *keep(void *context) {
 
 wh_status dynamo_keeper_init(dynamo_ledger *l, wh_error *err) {
   dynamo_keeper *k = &l->keeper;
-  pthread_condattr_t monotonic;
-  if (pthread_condattr_init(&monotonic) != 0) return wh_fail_memory(err);
-  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-  bool good = pthread_cond_init(&k->wake, &monotonic) == 0;
-  pthread_condattr_destroy(&monotonic);
-  if (!good) return wh_fail_memory(err);
+  WH_TRY(wh_cond_init(&k->wake, err));
   k->has_mutex = pthread_mutex_init(&k->mutex, NULL) == 0;
   if (k->has_mutex) return WH_OK;
   pthread_cond_destroy(&k->wake);
@@ -70,12 +57,7 @@ wh_status dynamo_keeper_init(dynamo_ledger *l, wh_error *err) {
 static wh_status start(dynamo_ledger *l, wh_error *err) {
   dynamo_keeper *k = &l->keeper;
   if (k->runs) return WH_OK;
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  int error = pthread_create(&k->thread, NULL, keep, l);
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  if (error) return wh_fail(err, wh_status_from_errno(error), "cannot start a thread");
+  WH_TRY(wh_thread_start(&k->thread, keep, l, err));
   k->runs = true;
   return WH_OK;
 }

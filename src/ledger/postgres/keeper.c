@@ -1,9 +1,9 @@
 // What a worker holds, and the thread that renews it: a row with a time, by the server's clock,
 // after which it is free. The same thread listens to what other workers tell.
+#include "base/thread.h"
 #include "ledger/postgres/postgres.h"
 
 #include <poll.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -177,12 +177,7 @@ wh_status pg_keeper_init(pg_ledger *l, wh_error *err) {
 wh_status pg_keeper_start(pg_ledger *l, wh_error *err) {
   pg_keeper *k = &l->keeper;
   if (k->runs) return WH_OK;
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  int error = pthread_create(&k->thread, NULL, keep, l);
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  if (error) return wh_fail(err, wh_status_from_errno(error), "cannot start a thread");
+  WH_TRY(wh_thread_start(&k->thread, keep, l, err));
   k->runs = true;
   return WH_OK;
 }

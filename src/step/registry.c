@@ -2,8 +2,8 @@
 #include "step/steps.h"
 
 const wh_step_type *const wh_step_types[] = {
-    &wh_step_trim,    &wh_step_map,    &wh_step_cast, &wh_step_null_if,
-    &wh_step_default, &wh_step_dedupe, NULL,
+    &wh_step_trim,    &wh_step_normalize, &wh_step_map,    &wh_step_cast,
+    &wh_step_null_if, &wh_step_default,   &wh_step_dedupe, NULL,
 };
 
 const wh_step_type *wh_step_by_name(wh_str name) {

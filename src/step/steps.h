@@ -4,6 +4,7 @@
 #include "step/step.h"
 
 extern const wh_step_type wh_step_trim;
+extern const wh_step_type wh_step_normalize;
 extern const wh_step_type wh_step_map;
 extern const wh_step_type wh_step_cast;
 extern const wh_step_type wh_step_null_if;

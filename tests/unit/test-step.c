@@ -79,8 +79,8 @@ TEST(steps_are_found_by_name) {
   check_refused("trimm: [status]", ORDERS,
                 "test.yaml:1:1: steps has no word 'trimm'. Did you mean 'trim'?");
   check_refused("sort: [status]", ORDERS,
-                "test.yaml:1:1: steps has no word 'sort'; its words are: trim, map, cast, null_if, "
-                "default, dedupe");
+                "test.yaml:1:1: steps has no word 'sort'; its words are: trim, normalize, map, "
+                "cast, null_if, default, dedupe");
   check_refused("trim", ORDERS,
                 "test.yaml:1:1: expected one step as a map with one word, such as trim: [status]; "
                 "found a single value");
@@ -532,4 +532,92 @@ TEST(steps_without_memory) {
   starve("default: { a: zero }", "a: string?", "x\n~\n~\ny\n");
   starve("dedupe: { key: a }", "a: string, b: int64", "x|1\ny|2\nx|3\nz|4\nx|5\n");
   starve("dedupe: { key: a, keep: last }", "a: string, b: int64", "x|1\ny|2\nx|3\nz|4\nx|5\n");
+}
+
+// --- normalize -----------------------------------------------------------------------------------
+
+TEST(normalize_writes_white_space_and_case) {
+  check_step("normalize: { a: whitespace, b: [whitespace, lower], c: upper }",
+             "a: string?, b: string?, c: string",
+             "  x \t y  |\xC2\xA0 \xC3\x84 B\xE2\x80\x83"
+             "C |stra\xC3\x9F"
+             "e\n~|~|\nplain|plain|P\n",
+             (expected){.rows = "x y|\xC3\xA4 b c|STRA\xC3\x9F"
+                                "E\n~|~|\nplain|plain|P\n"});
+}
+
+TEST(normalize_composes) {
+  // Latin, a Hangul syllable of three, a Kelvin sign, marks in the wrong order.
+  check_step("normalize: { a: nfc }", "a: string?",
+             "e\xCC\x81\n\xE1\x84\x92\xE1\x85\xA1\xE1\x86\xAB\n\xE2\x84\xAA\nq\xCC\x87\xCC\xA3\n~"
+             "\nplain\n",
+             (expected){.rows = "\xC3\xA9\n\xED\x95\x9C\nK\nq\xCC\xA3\xCC\x87\n~\nplain\n"});
+}
+
+TEST(normalize_writes_email_addresses) {
+  check_step(
+      "normalize: { a: email }", "a: string?",
+      " Ann.B+x@Example.COM \no'n@xn--bcher-kva.example\nj\xC3\xBC@B\xC3\x9C"
+      "CHER.example\n~\n"
+      "ann\n@example.com\nann@\nann@localhost\na b@example.com\na..b@example.com\n.a@example.com\n"
+      "a@b@example.com\na@-b.com\na@b..com\na@b.com.\n\n\"a b\"@example.com\n",
+      (expected){.rows = "Ann.B+x@example.com\no'n@xn--bcher-kva.example\n"
+                         "j\xC3\xBC@b\xC3\xBC"
+                         "cher.example\n~\n",
+                 .rejects = "normalize a row 5: 'ann' is no email address\n"
+                            "normalize a row 6: '@example.com' is no email address\n"
+                            "normalize a row 7: 'ann@' is no email address\n"
+                            "normalize a row 8: 'ann@localhost' is no email address\n"
+                            "normalize a row 9: 'a b@example.com' is no email address\n"
+                            "normalize a row 10: 'a..b@example.com' is no email address\n"
+                            "normalize a row 11: '.a@example.com' is no email address\n"
+                            "normalize a row 12: 'a@b@example.com' is no email address\n"
+                            "normalize a row 13: 'a@-b.com' is no email address\n"
+                            "normalize a row 14: 'a@b..com' is no email address\n"
+                            "normalize a row 15: 'a@b.com.' is no email address\n"
+                            "normalize a row 16: '\"a b\"@example.com' is no email address\n"});
+}
+
+TEST(normalize_writes_telephone_numbers) {
+  check_step("normalize: { a: phone +44 }", "a: string?",
+             "020 7946 0958\n+44 (0)20 7946-0958\n0044 20.7946.0958\n(020)\xC2\xA0"
+             "79460958\n+1 415/555 2671\n~\n",
+             (expected){.rows = "+442079460958\n+442079460958\n+442079460958\n+442079460958\n"
+                                "+14155552671\n~\n"});
+  check_step(
+      "normalize: { a: phone +1, b: phone +39, c: phone +36 }", "a: string, b: string, c: string",
+      "1 415 555 2671|06 6982|06 1 268 3300\n415-555-2671|+39 06 6982|+36 1 268 3300\n",
+      (expected){.rows =
+                     "+14155552671|+39066982|+3612683300\n+14155552671|+39066982|+3612683300\n"});
+  check_step(
+      "normalize: { a: phone }", "a: string",
+      "020 7946 0958\n+0 20 7946 0958\n+44 20 7946 0958 x12\n"
+      "+1 23\n+1234567890123456\n12+3456789\n\n",
+      (expected){
+          .rows = "",
+          .rejects =
+              "normalize a row 1: '020 7946 0958' names no country, and normalize does not either\n"
+              "normalize a row 2: '+0 20 7946 0958' is no telephone number\n"
+              "normalize a row 3: '+44 20 7946 0958 x12' is no telephone number\n"
+              "normalize a row 4: '+1 23' is no telephone number\n"
+              "normalize a row 5: '+1234567890123456' is no telephone number\n"
+              "normalize a row 6: '12+3456789' is no telephone number\n"});
+}
+
+TEST(normalize_refuses) {
+  check_refused("normalize: { quantity: lower }", "quantity: int64",
+                "test.yaml:1:14: normalize: column 'quantity' is int64; only text has these forms");
+  check_refused("normalize: { a: lowr }", "a: string",
+                "test.yaml:1:17: normalize has no word 'lowr'. Did you mean 'lower'?");
+  check_refused("normalize: { a: lower b }", "a: string",
+                "test.yaml:1:17: normalize: 'lower b' is no form. A telephone number's may name "
+                "the country of numbers that do not: phone +44");
+  check_refused("normalize: { a: phone 44 }", "a: string",
+                "test.yaml:1:17: normalize: 'phone 44' is no form. A telephone number's may name "
+                "the country of numbers that do not: phone +44");
+  check_refused("normalize: { a: phone +12345 }", "a: string",
+                "test.yaml:1:17: normalize: 'phone +12345' is no form. A telephone number's may "
+                "name the country of numbers that do not: phone +44");
+  check_refused("normalize: [a]", "a: string",
+                "test.yaml:1:12: normalize: expected a map of columns, found a list");
 }

@@ -20,7 +20,9 @@ enum {
   WH_SQS_BATCH = 10,                     // messages received, or changes made, by one request
   WH_SQS_POLL_SECONDS_MAX = 20,          // that a question waits for messages
   WH_SQS_HIDDEN_SECONDS_MAX = 12 * 3600, // since it was received
-  WH_SQS_ANSWER_BYTES_MAX = 24 << 20,    // ten messages of 1 MiB, with every quote escaped
+  // What a message takes of an answer: 1 MiB, with every quote escaped, and what is said of it.
+  WH_SQS_MESSAGE_BYTES_MAX = 5 << 19,
+  WH_SQS_ANSWER_BYTES_MAX = WH_SQS_BATCH * WH_SQS_MESSAGE_BYTES_MAX,
 };
 
 // Ours.

@@ -361,6 +361,40 @@ DYNAMODB(rejects_what_the_server_refuses) {
   CHECK_ERROR_HAS("attribute 's' is text there: int64 would come");
 }
 
+// Somebody makes the table anew while it is written to: that is no row's fault.
+DYNAMODB(a_table_with_another_key_is_no_rows_fault) {
+  const wh_sink_type *type = c.type->sink;
+  for (int mode = WH_WRITE_APPEND; mode <= WH_WRITE_UPSERT; mode++) {
+    wh_sink *sink;
+    wh_mark mark;
+    wh_batch batch;
+    wh_counts counts = {0};
+    test_dynamodb_sql(&c, "DROP TABLE IF EXISTS orders");
+    make_table('S', 0);
+    wh_target target = target_of("k string!; n int64", (wh_write_mode)mode);
+    wh_load one = {.pipeline = WH_STR("import"),
+                   .object = wh_arena_printf(&arena, "o-%d", mode),
+                   .run = WH_STR("r"),
+                   .order = 1,
+                   .epoch = 1,
+                   .now_us = NOW_US};
+    REQUIRE_OK(type->open(&c, &target, 1, &sink, &test_err));
+    CHECK_OK(type->prepare(sink, &test_err));
+    CHECK_OK(type->begin(sink, &one, &arena, &mark, &test_err));
+    test_dynamodb_sql(&c, "DROP TABLE IF EXISTS orders");
+    make_table('N', 0);
+    CHECK_OK(wh_batch_init(&batch, &test_mem, &schema, &test_err));
+    rows_add(&batch, "a|1\nb|2");
+    CHECK(type->write(sink, 0, &batch, &rejects.base, &counts, &test_err) != WH_OK);
+    CHECK_ERROR_HAS("place: ");
+    CHECK_ERROR_HAS("key");
+    check_rejects("");
+    CHECK_EQ(counts.quarantined, 0);
+    wh_batch_free(&batch);
+    type->close(sink);
+  }
+}
+
 static wh_status try_open(const wh_target *target) {
   wh_sink *sink = NULL;
   wh_status status = c.type->sink->open(&c, target, 1, &sink, &test_err);

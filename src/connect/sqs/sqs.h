@@ -28,8 +28,8 @@ enum {
 // Ours.
 enum {
   WH_SQS_FAIL_SECONDS_MAX = 15 * 60, // a message is given back later than this by no means
-  WH_SQS_SEND_US = 10 * 1000000,    // of one attempt to send a message
-  WH_SQS_SEND_ATTEMPTS = 2,         // the outbox tries again, too
+  WH_SQS_SEND_US = 10 * 1000000,     // of one attempt to send a message
+  WH_SQS_SEND_ATTEMPTS = 2,          // the outbox tries again, too
   WH_SQS_WAKE_US = 100000,           // how soon `wake` is seen
   WH_SQS_LIBRARY_BYTES = 2 << 20,    // TLS and jansson's trees, past the accountant
 };

@@ -59,12 +59,16 @@ static void set_alarm(int64_t us) {
   setitimer(ITIMER_REAL, &timer, NULL);
 }
 
-static void begin_time(const wh_cli *cli, const wh_invocation *invocation) {
-  if (!invocation->deadline_us) return;
-  int64_t left = invocation->deadline_us - wh_now_us((wh_os *)&cli->os.base), margin = left / 10;
+// When the time for work will be over; 0: never.
+static int64_t begin_time(wh_cli *cli, const wh_invocation *invocation) {
+  if (!invocation->deadline_us) return 0;
+  int64_t now = wh_now_us(&cli->os.base);
+  int64_t left = invocation->deadline_us - now, margin = left / 10;
   if (margin < MARGIN_MIN_US) margin = MARGIN_MIN_US;
   if (margin > MARGIN_MAX_US) margin = MARGIN_MAX_US;
-  set_alarm(left > 2 * margin ? left - margin : left > 1 ? left / 2 : 1);
+  int64_t work = left > 2 * margin ? left - margin : left > 1 ? left / 2 : 1;
+  set_alarm(work);
+  return now + work;
 }
 
 static void end_time(wh_cli *cli) {
@@ -82,8 +86,8 @@ static wh_status work(wh_cli *cli, wh_progress_view *view, const wh_invocation *
                       wh_buf *answer, wh_error *err) {
   wh_engine *engine = open_engine(cli, view, err);
   if (!engine) return err->status;
-  begin_time(cli, invocation);
-  wh_status status = wh_lambda_handle(engine, invocation->event, answer, err);
+  int64_t end_us = begin_time(cli, invocation);
+  wh_status status = wh_lambda_handle(engine, invocation->event, end_us, answer, err);
   end_time(cli);
   return status;
 }

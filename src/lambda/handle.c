@@ -5,7 +5,13 @@
 #include "engine/run.h"
 #include "lambda/batch.h"
 
-enum { TELL_US = 5 * 1000000 };
+enum {
+  TELL_US = 5 * 1000000,
+  TELL_WAIT_US = 10 * 1000000,     // in all, for what is due that soon
+  TELL_PAUSE_US = 200000,          // at least, between two tries
+  BUSY_PAUSE_US = 250000,          // until a pipeline that runs elsewhere is asked for again
+  BUSY_WAIT_US_MAX = 60 * 1000000, // in all, of an invocation that does not say when it ends
+};
 
 typedef struct handling {
   wh_engine *engine;
@@ -15,7 +21,8 @@ typedef struct handling {
   bool *is_found;             // of each: something has come
   size_t served_count;
   wh_run_totals totals;
-  wh_error first; // what failed first, in words
+  int64_t busy_until_us; // that a pipeline which runs elsewhere is waited for
+  wh_error first;        // what failed first, in words
   wh_watcher outer;
 } handling;
 
@@ -74,18 +81,42 @@ static wh_status check_ledger(const handling *h, const wh_pipeline *p, wh_error 
                  WH_STR_ARG(p->name));
 }
 
+static wh_status run_once(handling *h, const wh_pipeline *p, const wh_run_options *options,
+                          wh_error *err) {
+  wh_engine *e = h->engine;
+  if (h->event->kind == WH_LAMBDA_MESSAGES)
+    return wh_engine_run_pipeline(e, p, options, &h->totals, err);
+  if (options->scheduled) return run_when_due(h, p, options, err);
+  return wh_engine_run_now(e, p, options, &h->totals, err);
+}
+
+static void sleep_until(const wh_engine *e, int64_t until_us) {
+  for (int64_t left; !wh_engine_stopping(e) && (left = until_us - wh_now_us(e->os)) > 0;)
+    e->os->type->sleep_ns(e->os, left * 1000);
+}
+
+// Another function may be at the same pipeline, with a ledger that both have. What is given back
+// for that would count as a failure with the sender, whose patience ends in a dead letter; so the
+// other one is waited for. Of many tables one may be busy: the others would be read again and
+// again.
+static wh_status run_when_free(handling *h, const wh_pipeline *p, const wh_run_options *options,
+                               wh_error *err) {
+  const wh_engine *e = h->engine;
+  for (;;) {
+    wh_status status = run_once(h, p, options, err);
+    int64_t again_us = wh_now_us(e->os) + BUSY_PAUSE_US;
+    bool waits = status == WH_ERR_BUSY && !options->scheduled && !p->many;
+    if (!waits || again_us > h->busy_until_us || wh_engine_stopping(e)) return status;
+    sleep_until(e, again_us);
+  }
+}
+
 // What fails of one pipeline is remembered, and keeps no other from running. On a schedule somebody
 // else may be at it.
 static void run(handling *h, const wh_pipeline *p, const wh_run_options *options) {
-  wh_engine *e = h->engine;
   wh_error why = {0};
   wh_status status = check_ledger(h, p, &why);
-  if (status == WH_OK && h->event->kind == WH_LAMBDA_MESSAGES)
-    status = wh_engine_run_pipeline(e, p, options, &h->totals, &why);
-  else if (status == WH_OK && options->scheduled)
-    status = run_when_due(h, p, options, &why);
-  else if (status == WH_OK)
-    status = wh_engine_run_now(e, p, options, &h->totals, &why);
+  if (status == WH_OK) status = run_when_free(h, p, options, &why);
   if (status != WH_OK && !(status == WH_ERR_BUSY && options->scheduled)) remember(h, &why);
 }
 
@@ -219,20 +250,42 @@ static wh_status handle_calls(handling *h, wh_buf *out, wh_error *err) {
   return all ? WH_OK : first_failure(h, err);
 }
 
-// What could not be told stays in the ledger, for the next invocation.
+// What another function is telling now, or what failed once, is due again within seconds, and
+// nobody knows when the next invocation comes. What cannot be told by then stays in the ledger for
+// that.
 static void tell(wh_engine *engine) {
-  wh_delivered d;
-  wh_error why = {0};
-  if (wh_engine_deliver(engine, false, TELL_US, &d, &why) != WH_OK)
-    wh_log_error(WH_LOG_WARN, "notify", &why);
+  int64_t until_us = wh_now_us(engine->os) + TELL_WAIT_US;
+  for (;;) {
+    wh_delivered d;
+    wh_error why = {0};
+    if (wh_engine_deliver(engine, false, TELL_US, &d, &why) != WH_OK) {
+      wh_log_error(WH_LOG_WARN, "notify", &why);
+      return;
+    }
+    int64_t next_us = wh_now_us(engine->os) + TELL_PAUSE_US;
+    if (d.next_us > next_us) next_us = d.next_us;
+    if (next_us > until_us || wh_engine_stopping(engine)) return;
+    sleep_until(engine, next_us);
+  }
 }
 
-wh_status wh_lambda_handle(wh_engine *engine, wh_str text, wh_buf *ret_json, wh_error *err) {
+// Half of the time that is left: the other half is for the work.
+static int64_t busy_until(const wh_engine *engine, int64_t end_us) {
+  int64_t now = wh_now_us(engine->os);
+  return end_us ? now + (end_us - now) / 2 : now + BUSY_WAIT_US_MAX;
+}
+
+wh_status wh_lambda_handle(wh_engine *engine, wh_str text, int64_t end_us, wh_buf *ret_json,
+                           wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, engine->mem);
   wh_lambda_event event;
   WH_TRY(wh_lambda_event_parse(text, &arena, &event, err));
-  handling h = {.engine = engine, .arena = &arena, .event = &event, .outer = engine->watcher};
+  handling h = {.engine = engine,
+                .arena = &arena,
+                .event = &event,
+                .busy_until_us = busy_until(engine, end_us),
+                .outer = engine->watcher};
   engine->watcher = (wh_watcher){.context = &h, .finished = on_finished, .notice = on_notice};
   wh_status status = event.kind == WH_LAMBDA_MESSAGES ? handle_messages(&h, ret_json, err)
                                                       : handle_calls(&h, ret_json, err);

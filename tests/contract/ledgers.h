@@ -21,6 +21,7 @@ typedef struct ledger_factory {
   const char *(*begin)(void); // what its ledgers need; why this machine has none. NULL: nothing
   void (*end)(void);
   void (*set_clock)(wh_os *os); // a clock of its own, to the system's; NULL: it has none
+  bool is_second; // another server for a ledger that has one: large counts leave it to test-long
 } ledger_factory;
 
 enum { LEDGER_TEST_LEASE_S = 3600 };
@@ -171,6 +172,13 @@ static inline const char *begin_dynamodb(void) {
   return reason;
 }
 
+static inline const char *begin_dynamodb_local(void) {
+  const char *reason;
+  test_dynamodb_open_local(&dynamodb_place, &reason);
+  dynamodb_port = 0;
+  return reason;
+}
+
 static inline void end_dynamodb(void) {
   close_dynamodb_lines();
   test_dynamodb_close(&dynamodb_place);
@@ -193,12 +201,13 @@ static inline wh_status open_dynamodb_ledger(wh_os *os, wh_mem *mem, const char 
 #endif
 
 static const ledger_factory ledger_factories[] = {
-    {"sqlite", open_sqlite_ledger, false, NULL, NULL, NULL},
+    {"sqlite", open_sqlite_ledger, false, NULL, NULL, NULL, false},
 #ifdef WHERRY_POSTGRES
-    {"postgres", open_postgres_ledger, true, begin_postgres, end_postgres, set_server_clock},
+    {"postgres", open_postgres_ledger, true, begin_postgres, end_postgres, set_server_clock, false},
 #endif
 #ifdef WHERRY_DYNAMODB
-    {"dynamodb", open_dynamodb_ledger, true, begin_dynamodb, end_dynamodb, NULL},
+    {"dynamodb", open_dynamodb_ledger, true, begin_dynamodb, end_dynamodb, NULL, false},
+    {"dynamodb local", open_dynamodb_ledger, true, begin_dynamodb_local, end_dynamodb, NULL, true},
 #endif
 };
 enum { LEDGER_FACTORIES = sizeof ledger_factories / sizeof *ledger_factories };

@@ -1,6 +1,6 @@
 // What the dynamodb connector promises beyond the contract: types, what DynamoDB does not take,
-// items of other programs, keys of two parts, reading. Against dynalite, the strict judge of
-// DynamoDB's rules, and moto for what that does not know.
+// items of other programs, keys of two parts, reading. Against dynalite and DynamoDB Local, the
+// strict judges of DynamoDB's rules, and moto for what dynalite does not know.
 #ifdef WHERRY_DYNAMODB
 #include "aws_server.h"
 #include "connect/dynamodb/dynamodb.h"
@@ -21,9 +21,12 @@ static rows_rejects rejects;
 static wh_schema schema;
 static wh_str key[2];
 
-static bool set_up(bool at_moto) {
+static const char *server; // that the test is against
+
+static bool set_up(const char *name) {
   const char *reason = NULL;
-  (at_moto ? test_dynamodb_open_moto : test_dynamodb_open)(&c, &reason);
+  server = name;
+  test_dynamodb_open_at(name, &c, &reason);
   if (reason) {
     test_skip(reason);
     return false;
@@ -44,11 +47,17 @@ static void tear_down(void) {
   test_dynamodb_close(&c);
 }
 
-#define DYNAMODB(ident) DYNAMODB_AT(ident, false)
-#define DYNAMODB_AT(ident, at_moto)                                                                \
+#define DYNAMODB(ident)      DYNAMODB_AT(ident, "dynalite")
+#define DYNAMODB_MOTO(ident) DYNAMODB_AT(ident, "moto")
+#define DYNAMODB_AT(ident, name)                                                                   \
   static void dynamodb_##ident(void);                                                              \
   TEST(dynamodb_##ident) {                                                                         \
-    if (!set_up(at_moto)) return;                                                                  \
+    if (!set_up(name)) return;                                                                     \
+    dynamodb_##ident();                                                                            \
+    tear_down();                                                                                   \
+  }                                                                                                \
+  TEST(dynamodb_local_##ident) {                                                                   \
+    if (!set_up("dynamodb-local")) return;                                                         \
     dynamodb_##ident();                                                                            \
     tear_down();                                                                                   \
   }                                                                                                \
@@ -285,7 +294,7 @@ DYNAMODB(nulls_can_be_left_out) {
   check_table("a|~|~\nb|~|y\n");
 }
 
-DYNAMODB_AT(ttl, true) {
+DYNAMODB_MOTO(ttl) {
   options.ttl = WH_STR("expires");
   wh_target target = target_of("k string!; expires timestamp[us,UTC]", WH_WRITE_UPSERT);
   check_load(&target, 1, "a|2026-11-21T08:55:00.9Z\nb|~\nc|1969-12-31T23:59:59.5Z",
@@ -350,6 +359,40 @@ DYNAMODB(rejects_what_the_server_refuses) {
   wh_counts counts;
   CHECK_FAILS(load(&target, 2, "a|1", &counts), WH_ERR_REFUSED);
   CHECK_ERROR_HAS("attribute 's' is text there: int64 would come");
+}
+
+// Somebody makes the table anew while it is written to: that is no row's fault.
+DYNAMODB(a_table_with_another_key_is_no_rows_fault) {
+  const wh_sink_type *type = c.type->sink;
+  for (int mode = WH_WRITE_APPEND; mode <= WH_WRITE_UPSERT; mode++) {
+    wh_sink *sink;
+    wh_mark mark;
+    wh_batch batch;
+    wh_counts counts = {0};
+    test_dynamodb_sql(&c, "DROP TABLE IF EXISTS orders");
+    make_table('S', 0);
+    wh_target target = target_of("k string!; n int64", (wh_write_mode)mode);
+    wh_load one = {.pipeline = WH_STR("import"),
+                   .object = wh_arena_printf(&arena, "o-%d", mode),
+                   .run = WH_STR("r"),
+                   .order = 1,
+                   .epoch = 1,
+                   .now_us = NOW_US};
+    REQUIRE_OK(type->open(&c, &target, 1, &sink, &test_err));
+    CHECK_OK(type->prepare(sink, &test_err));
+    CHECK_OK(type->begin(sink, &one, &arena, &mark, &test_err));
+    test_dynamodb_sql(&c, "DROP TABLE IF EXISTS orders");
+    make_table('N', 0);
+    CHECK_OK(wh_batch_init(&batch, &test_mem, &schema, &test_err));
+    rows_add(&batch, "a|1\nb|2");
+    CHECK(type->write(sink, 0, &batch, &rejects.base, &counts, &test_err) != WH_OK);
+    CHECK_ERROR_HAS("place: ");
+    CHECK_ERROR_HAS("key");
+    check_rejects("");
+    CHECK_EQ(counts.quarantined, 0);
+    wh_batch_free(&batch);
+    type->close(sink);
+  }
 }
 
 static wh_status try_open(const wh_target *target) {
@@ -647,18 +690,18 @@ static const char *proxied;
 
 static const char *get_proxied(void *context, const char *name) {
   (void)context;
-  if (strcmp(name, "AWS_ENDPOINT_URL") == 0) return proxied;
-  return aws_server_value("moto", name);
+  if (wh_str_starts(wh_str_of(name), "AWS_ENDPOINT_URL")) return proxied;
+  return aws_server_value(server, name);
 }
 
 // Answers are lost, cut, late and refused. Whatever fails is done again, until it is done.
-DYNAMODB_AT(loads_through_a_bad_line, true) {
+DYNAMODB_MOTO(loads_through_a_bad_line) {
   static char url[64];
   int rounds = test_is_long() ? 50 : 2;
   for (int round = 0; round < rounds; round++) {
     char call[64];
     snprintf(call, sizeof call, "disturb %d 0.1", (int)test_random_below(1000000));
-    snprintf(url, sizeof url, "http://127.0.0.1:%s", aws_server_do("moto", call));
+    snprintf(url, sizeof url, "http://127.0.0.1:%s", aws_server_do(server, call));
     proxied = url;
     wh_connection bad = c;
     bad.environment = (wh_environment){.get = get_proxied};
@@ -680,7 +723,7 @@ DYNAMODB_AT(loads_through_a_bad_line, true) {
     for (int turn = 0; turn < 20 && status != WH_OK; turn++)
       if ((status = load(&target, 1, rows.data, &counts)) != WH_OK) last = test_err;
     c = good;
-    if (!CHECK_EQ(status, WH_OK)) test_note("%s: %s", last.text, aws_server_do("moto", "story"));
+    if (!CHECK_EQ(status, WH_OK)) test_note("%s: %s", last.text, aws_server_do(server, "story"));
     CHECK_EQ(counts.read, counts.written + counts.unchanged + counts.superseded);
     check_table(want.data);
     bad.type->close(&bad);

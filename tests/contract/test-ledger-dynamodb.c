@@ -17,8 +17,13 @@ static wh_os_real real;
 static wh_arena arena;
 static const ledger_factory factory = {.name = "dynamodb", .open = open_dynamodb_ledger};
 
-static bool set_up(void) {
-  const char *reason = begin_dynamodb();
+static const char *server; // that the test is against
+
+static bool set_up(const char *name) {
+  const char *reason;
+  server = name;
+  dynamodb_port = 0;
+  test_dynamodb_open_at(name, &dynamodb_place, &reason);
   if (reason) {
     test_skip(reason);
     return false;
@@ -37,7 +42,12 @@ static void tear_down(void) {
 #define TABLE_TEST(ident)                                                                          \
   static void table_##ident(void);                                                                 \
   TEST(ident) {                                                                                    \
-    if (!set_up()) return;                                                                         \
+    if (!set_up("dynalite")) return;                                                               \
+    table_##ident();                                                                               \
+    tear_down();                                                                                   \
+  }                                                                                                \
+  TEST(local_##ident) {                                                                            \
+    if (!set_up("dynamodb-local")) return;                                                         \
     table_##ident();                                                                               \
     tear_down();                                                                                   \
   }                                                                                                \
@@ -50,7 +60,7 @@ static wh_status join(wh_ledger **ret) {
 }
 
 // From now on through a line on which `rate` of the requests fail, as the seed says.
-static void disturb(const char *server, uint64_t seed, double rate) {
+static void disturb(uint64_t seed, double rate) {
   char call[64];
   snprintf(call, sizeof call, "disturb %u %.3f", (unsigned)(seed % 1000000), rate);
   dynamodb_port = (int)strtol(aws_server_do(server, call), NULL, 10);
@@ -81,12 +91,12 @@ static int64_t count_items(void) {
 
 // --- lines that fail -----------------------------------------------------------------------------
 
-static void tell_disturbed(const char *server, uint64_t seed, double rate) {
+static void tell_disturbed(uint64_t seed, double rate) {
   wh_arena own;
   wh_arena_init(&own, &test_mem);
   story s = {.mem = &test_mem, .factory = &factory, .err = &test_err, .arena = &own};
   s.os = sim_os_new(&test_mem, seed);
-  disturb(server, seed, rate);
+  disturb(seed, rate);
   wh_status status = story_open(&s);
   if (status == WH_OK) status = story_go_on(&s);
   if (!CHECK_EQ(status, WH_OK)) {
@@ -108,23 +118,21 @@ static void tell_disturbed(const char *server, uint64_t seed, double rate) {
 TABLE_TEST(what_was_acknowledged_lasts_whatever_happens_to_requests) {
   int seeds = test_is_long() ? 300 : 6;
   for (int i = 0; i < seeds; i++)
-    tell_disturbed("dynalite", test_random(), i % 2 ? 0.1 : 0.4);
+    tell_disturbed(test_random(), i % 2 ? 0.1 : 0.4);
 }
 
 // It lives through requests that end in the middle, too.
 TEST(another_server_keeps_it_as_well) {
-  const char *reason;
-  test_dynamodb_open_moto(&dynamodb_place, &reason);
-  if (reason) SKIP(reason);
+  if (!set_up("moto")) return;
   for (int i = 0; i < 3; i++)
-    tell_disturbed("moto", test_random(), 0.15 * i);
-  end_dynamodb();
+    tell_disturbed(test_random(), 0.15 * i);
+  tear_down();
 }
 
 // An answer that is lost, again and again, until somebody else has gone on.
 TABLE_TEST(a_lost_answer_is_known_by_its_commit) {
   wh_ledger *a, *b;
-  disturb("dynalite", 1, 0);
+  disturb(1, 0);
   REQUIRE_OK(join(&a));
   int port = dynamodb_port;
   dynamodb_port = 0;
@@ -136,7 +144,7 @@ TABLE_TEST(a_lost_answer_is_known_by_its_commit) {
     bool is_new = false;
     char key[16];
     snprintf(key, sizeof key, "%d", i);
-    aws_server_do("dynalite", i % 2 ? "spoil PutItem 1 cut-answer" : "spoil PutItem 1 repeat");
+    aws_server_do(server, i % 2 ? "spoil PutItem 1 cut-answer" : "spoil PutItem 1 repeat");
     CHECK_OK(a->type->put(a, S("p"), S(key), S("1"), i, &is_new, &test_err));
     CHECK(is_new); // it is not told twice, nor done twice
     wh_run run;
@@ -199,7 +207,7 @@ TABLE_TEST(workers_in_turn_are_as_one) {
   WH_CLEAN_BUF wh_buf shared, alone;
   wh_buf_init(&shared, &test_mem, 0);
   wh_buf_init(&alone, &test_mem, 0);
-  disturb("dynalite", test_random(), 0.1);
+  disturb(test_random(), 0.1);
   for (int i = 0; i < WORKERS; i++)
     REQUIRE_OK(join(&workers[i]));
   REQUIRE_OK(open_sqlite_ledger(&real.base, &test_mem, test_folder(), &one, &test_err));

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """The worked examples order-status and employees as their wherry.prod.yaml has them: S3, SNS, SQS, DynamoDB,
-Systems Manager and CloudWatch (moto), and PostgreSQL; as functions of Lambda, too; and many times over a line
-that loses, delays, repeats and refuses requests. What is there in the end is what a careful hand would have put."""
+Systems Manager and CloudWatch (moto), and PostgreSQL or SQL Server (the TDS peer); as functions of Lambda, too; and
+many times over a line that loses, delays, repeats and refuses requests. What is there in the end is what a careful hand
+would have put."""
 import concurrent.futures
 import datetime
 import json
 import random
+import shutil
 import sqlite3
 import subprocess
 import threading
@@ -18,9 +20,11 @@ import fault_proxy  # noqa: E402
 import lambda_api  # noqa: E402
 import servers  # noqa: E402
 import tap  # noqa: E402
+import tds_peer  # noqa: E402
 from project import Project  # noqa: E402
 
 ROUNDS = 1000 if tap.LONG else 30
+ROUNDS_OF_A_SECOND_DATABASE = 1000 if tap.LONG else 8
 RATE = 0.05  # of requests that something happens to
 TRIES_MAX = 40
 AT_ONCE = 6  # most of a round is waiting
@@ -37,8 +41,14 @@ def moto():
 
 def postgres():
     if "postgres" not in started:
-        started["postgres"] = servers.Postgres()
+        started["postgres"] = Postgres()
     return started["postgres"]
+
+
+def sql_server():
+    if "sql server" not in started:
+        started["sql server"] = SqlServer()
+    return started["sql server"]
 
 
 class Line:
@@ -52,8 +62,8 @@ class Line:
         return self.proxy.story()[-3000:] if self.proxy else ""
 
 
-def in_rounds(play):
-    seeds = [(int(tap.SEED) + n) % 10**9 for n in range(ROUNDS)]
+def in_rounds(play, rounds=ROUNDS):
+    seeds = [(int(tap.SEED) + n) % 10**9 for n in range(rounds)]
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         for done in [pool.submit(play, seed) for seed in seeds]:
             done.result()
@@ -94,29 +104,86 @@ ORDERS = ("CREATE TABLE sales_order(id INTEGER PRIMARY KEY, order_number TEXT, c
 WORDS = {1: "Open", 2: "Back ordered", 3: "Shipped", 4: "Cancelled"}
 
 
+class Postgres:
+    """The website's database as the example has it."""
+    short = "pg"
+
+    def __init__(self):
+        self.server = servers.Postgres()
+        self.host, self.password = self.server.host, self.server.PASSWORD
+
+    def make(self, database):
+        with one_at_a_time:
+            self.server.sql(f"CREATE DATABASE {database} TEMPLATE template0", database="postgres")
+
+    def words(self, database):
+        return {"database: website": f"database: {database}\n    port: {self.server.port}\n    tls: off"}
+
+    def orders(self, database):
+        return [tuple(line.split("|")) for line in self.server.sql(
+            'SELECT "OrderNumber", "OrderStatus", to_char("UpdatedAt", \'YYYY-MM-DD HH24:MI:SS\') FROM orders',
+            database=database).splitlines()]
+
+    def columns(self, database):
+        return set(self.server.sql("SELECT column_name FROM information_schema.columns WHERE table_name = 'orders'",
+                                   database=database).split())
+
+    def drop(self, database):
+        self.server.sql(f"DROP DATABASE {database}", database="postgres")
+
+
+class SqlServer:
+    """What examples/order-status/README.md says of SQL Server."""
+    short, host = "tds", "127.0.0.1"
+
+    def __init__(self):
+        if not shutil.which("tsql"):
+            raise tap.Skip("freetds-bin is not installed")
+        self.server = tds_peer.TdsPeer()
+        self.password = self.server.PASSWORD
+
+    def make(self, database):
+        """It makes them as they are asked for."""
+
+    def words(self, database):
+        return {"type: postgres": "type: sqlserver", "user: wherry": "user: sa",
+                "database: website": f"database: {database}\n    port: {self.server.port}\n    tls: off"}
+
+    def orders(self, database):
+        rows = self.server.tsql("SELECT OrderNumber, OrderStatus, CONVERT(nvarchar(30), UpdatedAt, 126) FROM orders", database)
+        return [(number, word, at[:19].replace("T", " ")) for number, word, at in rows]
+
+    def columns(self, database):
+        return {name for name, in self.server.tsql("SELECT COLUMN_NAME FROM INFORMATION_SCHEMA.COLUMNS WHERE TABLE_NAME = 'orders'",
+                                                   database)}
+
+    def drop(self, database):
+        """It goes with the peer."""
+
+
 class OrderStatus:
     """An office that exports, and a website's side that loads what it is told of."""
 
-    def __init__(self, seed, proxied=False):
-        self.server, self.dice = moto(), random.Random(f"orders {seed}")
-        self.name = f"orders-{seed}"
+    def __init__(self, seed, proxied=False, db=None):
+        self.server, self.dice, self.db = moto(), random.Random(f"orders {seed}"), db or postgres()
+        self.name = f"orders-{self.db.short}-{seed}"
         self.server.make_bucket(self.name)
         sns, sqs, ssm = (self.server.client(s) for s in ("sns", "sqs", "ssm"))
         topic = sns.create_topic(Name=self.name)["TopicArn"]
         self.queue = sqs.create_queue(QueueName=self.name, Attributes={"VisibilityTimeout": "2"})["QueueUrl"]
         queue_arn = f"arn:aws:sqs:{aws.REGION}:{ACCOUNT}:{self.name}"
         sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)
-        db, self.database = postgres(), f"orders_{seed}"  # with marks of its own
-        with one_at_a_time:
-            db.sql(f"CREATE DATABASE {self.database} TEMPLATE template0", database="postgres")
-        ssm.put_parameter(Name="/order-status/website-password", Value=db.PASSWORD, Type="SecureString", Overwrite=True)
+        self.database = f"orders_{seed}"  # with marks of its own
+        self.db.make(self.database)
+        password = f"/order-status/{self.db.short}/website-password"
+        ssm.put_parameter(Name=password, Value=self.db.password, Type="SecureString", Overwrite=True)
         ssm.put_parameter(Name="/order-status/postcode-proof", Value="5e" * 32, Type="SecureString", Overwrite=True)
-        replaced = {"acme-orders": self.name, "database: website": f"database: {self.database}\n    port: {db.port}\n    tls: off",
+        replaced = {"acme-orders": self.name, **self.db.words(self.database), "/order-status/website-password": password,
                     f"arn:aws:sns:eu-west-1:{ACCOUNT}:orders-published": topic,
                     f"arn:aws:sqs:eu-west-1:{ACCOUNT}:orders-arrivals": queue_arn}
         self.office, self.site = (example("order-status", **replaced) for _ in range(2))
         self.line = Line(seed, proxied)
-        self.env = {**self.line.env, "WEBSITE_HOST": db.host}
+        self.env = {**self.line.env, "WEBSITE_HOST": self.db.host}
         self.truth, self.minute = {}, 0
         self.office.sql("erp", ORDERS)
 
@@ -136,40 +203,48 @@ class OrderStatus:
         db.close()
 
     def check(self):
-        rows = [tuple(line.split("|")) for line in postgres().sql(
-            'SELECT "OrderNumber", "OrderStatus", to_char("UpdatedAt", \'YYYY-MM-DD HH24:MI:SS\') FROM orders',
-            database=self.database).splitlines()]
-        tap.equal(sorted(rows), sorted((n, *what) for n, what in self.truth.items()), self.line.story())
+        tap.equal(sorted(self.db.orders(self.database)), sorted((n, *what) for n, what in self.truth.items()), self.line.story())
 
 
-def test_order_status():
-    p = OrderStatus("plain")
+def go_through(p):
     for _ in range(3):
         p.change()
         go(p.office, p.env, "run", "export-orders")
         go(p.site, p.env, "run", "import-orders")
         p.check()
-    columns = set(postgres().sql("SELECT column_name FROM information_schema.columns WHERE table_name = 'orders'",
-                                 database=p.database).split())
-    tap.equal(columns, {"OrderNumber", "OrderStatus", "OrderDate", "PostcodeProof", "UpdatedAt", "_wherry_order"})
+    tap.equal(p.db.columns(p.database), {"OrderNumber", "OrderStatus", "OrderDate", "PostcodeProof", "UpdatedAt", "_wherry_order"})
     go(p.site, p.env, "verify", "import-orders")
     left = p.server.client("sqs").get_queue_attributes(QueueUrl=p.queue, AttributeNames=["All"])["Attributes"]
     tap.equal((left["ApproximateNumberOfMessages"], left["ApproximateNumberOfMessagesNotVisible"]), ("0", "0"))
 
 
-def play_order_status(seed):
-    p = OrderStatus(seed, proxied=True)
+def test_order_status():
+    go_through(OrderStatus("plain"))
+
+
+def test_order_status_in_sql_server():
+    go_through(OrderStatus("plain", db=sql_server()))
+
+
+def play_order_status(seed, db=None):
+    p = OrderStatus(seed, proxied=True, db=db)
     for _ in range(2):
         p.change()
         until_done(p.office, p.env, p.line.story, "run", "export-orders")
         until_done(p.site, p.env, p.line.story, "run", "import-orders")
     p.check()
-    postgres().sql(f"DROP DATABASE {p.database}", database="postgres")
+    p.db.drop(p.database)
 
 
 def test_order_status_over_a_bad_line():
     moto(), postgres()
     in_rounds(play_order_status)
+
+
+def test_order_status_in_sql_server_over_a_bad_line():
+    moto()
+    db = sql_server()
+    in_rounds(lambda seed: play_order_status(seed, db), ROUNDS_OF_A_SECOND_DATABASE)
 
 
 # --- employees -----------------------------------------------------------------------------------

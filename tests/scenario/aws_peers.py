@@ -22,7 +22,7 @@ def server_of(kind):
     """One of a kind for all tests here."""
     if kind not in started:
         started[kind] = aws.KINDS[kind]()
-        if kind != "dynalite":
+        if kind not in ("dynalite", "dynamodb-local"):
             started[kind].make_bucket(BUCKET, versions=True)
         else:
             started[kind].client("dynamodb").create_table(TableName="items", **TABLE)
@@ -123,20 +123,43 @@ def test_swift_objects():
     assert complete(s3, "m", IfNoneMatch="*") != 200
 
 
-def test_swift_judges():
-    """Swift looks at keys, and at the hash of the body on its way"""
-    server = server_of("swift")
+def check_judge(kind, flipped):
+    server = server_of(kind)
     tap.equal(put(server.client("s3", keys=(server.ACCESS_KEY, "other"))), "SignatureDoesNotMatch")
     proxy = server.disturb(0, 0)
     server.proxy.at("PUT", 1, "flip-request")
     s3 = server.client("s3", url=f"http://127.0.0.1:{proxy}", request_checksum_calculation="when_required",
                        s3={"addressing_style": "path", "payload_signing_enabled": True})
-    tap.equal([put(s3, "flipped"), put(s3, "whole")], ["BadDigest", 200])
+    tap.equal([put(s3, "flipped"), put(s3, "whole")], [flipped, 200])
 
 
-def test_dynalite_items():
-    """dynalite judges conditions, numbers, sizes and batches"""
-    db = server_of("dynalite").client("dynamodb")
+def test_swift_judges():
+    """Swift looks at keys, and at the hash of the body on its way"""
+    check_judge("swift", "BadDigest")
+
+
+def test_versitygw_objects():
+    """versitygw has versions and conditions, and verifies checksums"""
+    s3 = server_of("versity").client("s3")
+    keep_two_versions(s3)
+    tap.equal([put(s3, IfNoneMatch="*"), put(s3, IfNoneMatch="*"), put(s3, IfMatch=OTHER_ETAG)],
+              [200, "PreconditionFailed", "PreconditionFailed"])
+    tap.equal([complete(s3, "m"), complete(s3, "m", IfNoneMatch="*"), complete(s3, "m", IfMatch=OTHER_ETAG)],
+              [200, "PreconditionFailed", "PreconditionFailed"])
+    tap.equal(put(s3, "wrong", ChecksumCRC32C="AAAAAQ=="), "BadDigest")
+    # What stands beside it as unlike S3, and tests go round.
+    s3.delete_object(Bucket=BUCKET, Key="v")
+    tap.equal([put(s3, "v", IfNoneMatch="*"), put(s3, "k/below"), put(s3, "none", IfMatch=OTHER_ETAG)],
+              ["PreconditionFailed", "ObjectParentIsFile", "NoSuchKey"])
+
+
+def test_versitygw_judges():
+    """versitygw looks at keys, and at the hash of the body on its way"""
+    check_judge("versity", "XAmzContentSHA256Mismatch")
+
+
+def check_items(kind):
+    db = server_of(kind).client("dynamodb")
 
     def put_item(**words):
         return status(db.put_item, TableName="items", **words)
@@ -149,6 +172,28 @@ def test_dynalite_items():
               [wrong, wrong])
     many = [{"PutRequest": {"Item": {"id": {"N": str(i)}}}} for i in range(26)]
     tap.equal([status(db.batch_write_item, RequestItems={"items": many[:n]}) for n in (25, 26)], [200, wrong])
+    return db
+
+
+def test_dynalite_items():
+    """dynalite judges conditions, numbers, sizes and batches"""
+    check_items("dynalite")
+
+
+def test_dynamodb_local_items():
+    """DynamoDB Local judges the same, and knows transactions, TTL and the item that a condition failed on"""
+    db = check_items("dynamodb-local")
+    tap.equal(status(db.update_time_to_live, TableName="items", TimeToLiveSpecification={
+        "Enabled": True, "AttributeName": "expires"}), 200)
+    refused = {"Put": {"TableName": "items", "Item": {"id": {"N": "7"}}, "ConditionExpression": "attribute_not_exists(id)"}}
+    tap.equal(status(db.transact_write_items, TransactItems=[refused]), "TransactionCanceledException")
+    try:
+        db.put_item(TableName="items", Item={"id": {"N": "7"}}, ConditionExpression="attribute_not_exists(id)",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD")
+    except db.exceptions.ConditionalCheckFailedException as failed:
+        tap.equal(failed.response["Item"], {"id": {"N": "7"}})
+    else:
+        raise AssertionError("the condition held")
 
 
 tap.run()

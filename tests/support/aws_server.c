@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { KINDS = 3, VALUES_MAX = 8, LINE_MAX_BYTES = 4096 };
+enum { KINDS = 5, VALUES_MAX = 8, LINE_MAX_BYTES = 4096 };
 
 typedef struct server {
   const char *kind;
@@ -20,7 +20,11 @@ typedef struct server {
   char reason[256]; // why it cannot be had
 } server;
 
-static server servers[KINDS] = {{.kind = "moto"}, {.kind = "swift"}, {.kind = "dynalite"}};
+static server servers[KINDS] = {{.kind = "moto"},
+                                {.kind = "swift"},
+                                {.kind = "versity"},
+                                {.kind = "dynalite"},
+                                {.kind = "dynamodb-local"}};
 static pid_t owner;
 
 static server *find(const char *kind) {

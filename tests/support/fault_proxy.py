@@ -310,3 +310,17 @@ class FaultProxy:
         # An answer of no said length ends with the line.
         return request.first()[0] == "HEAD" or answer.first()[1] in ("204", "304") or \
             bool(answer.header("content-length") or answer.header("transfer-encoding"))
+
+
+class Gate(FaultProxy):
+    """Passes everything on, but keeps the first request of a kind until it is opened."""
+
+    def __init__(self, server_port, kind):
+        self.kind, self.reached, self.opened = kind, threading.Event(), threading.Event()
+        super().__init__(server_port)
+
+    def _answer(self, request, fault, rng):
+        if kind_of(request) == self.kind and not self.reached.is_set():
+            self.reached.set()
+            self.opened.wait(TIMEOUT_SECONDS)
+        return super()._answer(request, fault, rng)

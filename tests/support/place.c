@@ -392,6 +392,16 @@ static const test_place dynamodb_moto_place = {
     .lacks = DYNAMODB_LACKS | TEST_MANY_TURNS,
     .is_slow = true,
 };
+
+static const test_place dynamodb_local_place = {
+    .name = "dynamodb at DynamoDB Local",
+    .open = test_dynamodb_open_local,
+    .close = test_dynamodb_close,
+    .sql = test_dynamodb_sql,
+    .words = dynamodb_words,
+    .lacks = DYNAMODB_LACKS | TEST_MANY_TURNS,
+    .is_slow = true,
+};
 #endif
 
 const test_place *const test_places[] = {
@@ -399,6 +409,7 @@ const test_place *const test_places[] = {
 #ifdef WHERRY_DYNAMODB
     &dynamodb_place,
     &dynamodb_moto_place,
+    &dynamodb_local_place,
 #endif
 #ifdef WHERRY_MYSQL
     &mysql_place,

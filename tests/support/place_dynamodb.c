@@ -39,7 +39,7 @@ static void drop_all(wh_connection *c, const char *only) {
   }
 }
 
-static void open_at(wh_connection *c, const char *server, const char **reason) {
+void test_dynamodb_open_at(const char *server, wh_connection *c, const char **reason) {
   kind = server;
   *reason = aws_server_start(server);
   if (*reason) return;
@@ -59,11 +59,15 @@ static void open_at(wh_connection *c, const char *server, const char **reason) {
 }
 
 void test_dynamodb_open(wh_connection *c, const char **reason) {
-  open_at(c, "dynalite", reason);
+  test_dynamodb_open_at("dynalite", c, reason);
 }
 
 void test_dynamodb_open_moto(wh_connection *c, const char **reason) {
-  open_at(c, "moto", reason);
+  test_dynamodb_open_at("moto", c, reason);
+}
+
+void test_dynamodb_open_local(wh_connection *c, const char **reason) {
+  test_dynamodb_open_at("dynamodb-local", c, reason);
 }
 
 void test_dynamodb_close(wh_connection *c) {

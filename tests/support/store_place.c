@@ -87,6 +87,7 @@ static bool begin_s3(store_place *place, const char *kind, bool versioning) {
     place->s3.conditional_writes = WH_S3_OFF;
     place->one_writer = true;
   }
+  place->odd_versions = versioning && strcmp(kind, "versity") == 0;
   place->store = wh_connector_s3.store;
   place->versioning = versioning;
   place->connection = (wh_connection){

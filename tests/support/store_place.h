@@ -21,6 +21,9 @@ typedef struct store_place {
   bool versioning;
   bool is_remote;  // a request is a thousand times as dear as in a folder
   bool one_writer; // it cannot tell which of two came first
+  // Its earlier versions have the time when they ceased to be the present one, and a removed object
+  // is still there for If-None-Match.
+  bool odd_versions;
   bool is_missing; // there is none on this machine
 } store_place;
 
@@ -33,8 +36,8 @@ extern const char store_key[];
 void store_place_on(store_place *place, wh_os *os, bool versioning);
 // On a simulated system of its own.
 bool store_place_simulated(store_place *place, bool versioning);
-// A new bucket of "moto" or "swift". False where there is none on this machine: the test is
-// skipped.
+// A new bucket of "moto", "swift" or "versity". False where there is none on this machine: the test
+// is skipped.
 bool store_place_s3(store_place *place, const char *kind, bool versioning);
 // The same with encrypted objects, with a key of KMS.
 bool store_place_kms(store_place *place, const char *kind, bool versioning);

@@ -143,10 +143,30 @@ void wh_dynamodb_row_add_item(const wh_dynamodb_writing *w, const wh_dynamodb_ro
   wh_buf_printf(out, "\"" WH_ORDER_COLUMN "\":{\"N\":\"%lld\"}}", (long long)w->sink->load.order);
 }
 
+// What DynamoDB says of every row alike: the key is not the table's any more, or the request itself
+// is wrong. Of an index's key it says "Index Key", and that is the row's fault: it may be NULL.
+static bool is_of_the_table(const char *message) {
+  static const char *const said[] = {
+      "The provided key element does not match the schema",
+      "One or more parameter values were invalid: Type mismatch for key",
+      "One or more parameter values were invalid: Missing the key ",
+      "One or more parameter values were invalid: Cannot update attribute ",
+      "One of the required keys was not given a value",
+      "Invalid UpdateExpression",
+      "Invalid ConditionExpression",
+      "Invalid table/index name",
+      "Value provided in ExpressionAttribute",
+      "The number of conditions on the keys is invalid",
+  };
+  for (size_t i = 0; i < sizeof said / sizeof *said; i++)
+    if (strncmp(message, said[i], strlen(said[i])) == 0) return true;
+  return false;
+}
+
 wh_status wh_dynamodb_row_refused(wh_dynamodb_writing *w, size_t row, const wh_aws_exchange *x,
                                   bool *ret_refused, wh_error *err) {
-  *ret_refused = wh_aws_is(x, "ValidationException") ||
-                 wh_aws_is(x, "ItemCollectionSizeLimitExceededException");
+  bool is_invalid = wh_aws_is(x, "ValidationException") && !is_of_the_table(x->message);
+  *ret_refused = is_invalid || wh_aws_is(x, "ItemCollectionSizeLimitExceededException");
   if (!*ret_refused) return WH_OK;
   return reject(w, row, "constraint", (wh_str){0}, wh_str_of(x->message), err);
 }

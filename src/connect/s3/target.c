@@ -109,8 +109,11 @@ wh_status wh_s3_settle(wh_s3_session *s, const wh_s3_target *target, wh_status s
     return status == WH_OK || is_ours ? WH_OK : taken(target, err);
   }
   if (there != WH_ERR_NOT_FOUND || status == WH_OK) return there;
-  wh_status lost =
-      wh_fail(err, WH_ERR_UNAVAILABLE, "%.*s: writing it was interrupted", WH_STR_ARG(target->key));
+  // One that was removed just now, or a server that counts what was removed.
+  const char *what = status == WH_ERR_CHANGED
+                         ? "the server says that the name is taken, and has no such object"
+                         : "writing it was interrupted";
+  wh_status lost = wh_fail(err, WH_ERR_UNAVAILABLE, "%.*s: %s", WH_STR_ARG(target->key), what);
   if (err) err->retry = true;
   return lost;
 }

@@ -1,5 +1,10 @@
 // The queue as events of objects. A question for messages (a long poll) stays under way while the
 // caller says what became of earlier ones, so that one thread and one client do for both.
+//
+// An answer takes at most what a row may take of `memory`, or one message. It begins with as many
+// messages as fit even when each is as large as they get; events are small, so that soon ten are
+// asked for. Where that was too much, what the answer had comes again when it is not hidden any
+// more, and it begins anew.
 #include "connect/object_event.h"
 #include "connect/sqs/sqs.h"
 
@@ -19,6 +24,7 @@ typedef struct sqs_queue {
   wh_buf body;           // of the poll
   wh_str body_piece;
   int64_t hidden_seconds; // 0: not asked yet
+  size_t ask;             // messages at once; 0: not known yet
   message *messages;
   size_t message_count, message_cap;
   uint64_t last_receipt;
@@ -135,13 +141,40 @@ static wh_status read_message(sqs_queue *q, const json_t *json, wh_error *err) {
     deliveries = 0;
   if (!handle.len) return wh_fail(err, WH_ERR_IO, "the answer has a message without a handle");
   WH_TRY(keep_message(q, handle, (uint32_t)deliveries, err));
-  return add_events(q, body, err);
+  uint64_t receipt = q->last_receipt;
+  size_t before = q->pending_count;
+  wh_status status = add_events(q, body, err);
+  if (status == WH_OK) return WH_OK;
+  // Not some of its events: what is to be done when all have an outcome would never be. It comes
+  // again when it is not hidden any more.
+  message *m = find(q, receipt);
+  if (m) drop(q, m);
+  q->pending_count = before;
+  return status;
+}
+
+// How many messages fit for sure.
+static size_t sure_count(const sqs_queue *q) {
+  size_t count = q->c->row_limit_bytes / WH_SQS_MESSAGE_BYTES_MAX;
+  if (q->c->row_limit_bytes == 0 || count > WH_SQS_BATCH) return WH_SQS_BATCH;
+  return count ? count : 1;
+}
+
+static size_t answer_bytes_max(const sqs_queue *q) {
+  return sure_count(q) * WH_SQS_MESSAGE_BYTES_MAX;
+}
+
+// Twice as many as took less than a quarter of the room take less than half of it.
+static void adapt(sqs_queue *q, size_t messages, size_t bytes) {
+  if (messages == q->ask && bytes < answer_bytes_max(q) / 4) q->ask *= 2;
+  if (q->ask > WH_SQS_BATCH) q->ask = WH_SQS_BATCH;
 }
 
 static wh_status read_answer(sqs_queue *q, wh_str text, wh_error *err) {
   WH_CLEAN_JSON json_t *json = NULL;
   WH_TRY(wh_json_load(text, WH_SQS_ANSWER_BYTES_MAX, "the answer", &json, err));
   const json_t *messages = json_object_get(json, "Messages");
+  adapt(q, json_array_size(messages), text.len);
   for (size_t i = 0; i < json_array_size(messages); i++)
     WH_TRY(read_message(q, json_array_get(messages, i), err));
   return WH_OK;
@@ -168,18 +201,19 @@ static int64_t poll_seconds(int64_t wait_us) {
 
 static wh_status start_poll(sqs_queue *q, int64_t wait_us, wh_error *err) {
   const wh_sqs *s = q->c->own;
+  if (!q->ask) q->ask = sure_count(q);
   wh_buf_clear(&q->body);
   wh_sqs_begin(s->url, &q->body);
   wh_buf_printf(&q->body,
-                ",\"MaxNumberOfMessages\":%d,\"WaitTimeSeconds\":%lld,\"VisibilityTimeout\":%lld,"
+                ",\"MaxNumberOfMessages\":%zu,\"WaitTimeSeconds\":%lld,\"VisibilityTimeout\":%lld,"
                 "\"AttributeNames\":[\"ApproximateReceiveCount\"]}",
-                WH_SQS_BATCH, (long long)poll_seconds(wait_us), (long long)q->hidden_seconds);
+                q->ask, (long long)poll_seconds(wait_us), (long long)q->hidden_seconds);
   WH_TRY(wh_buf_check(&q->body, err));
   q->body_piece = wh_buf_str(&q->body);
   wh_http_header headers[WH_AWS_JSON_HEADERS];
   wh_aws_request request =
       wh_aws_json(WH_STR("AmazonSQS.ReceiveMessage"), "1.0", headers, &q->body_piece);
-  request.body_bytes_max = WH_SQS_ANSWER_BYTES_MAX;
+  request.body_bytes_max = answer_bytes_max(q);
   return wh_aws_start(q->client, &request, &q->poll, err);
 }
 
@@ -210,7 +244,11 @@ static wh_status poll(sqs_queue *q, int64_t wait_us, wh_error *err) {
   wh_aws_exchange *x = q->poll;
   q->poll = NULL;
   wh_status status = x->status;
-  if (status == WH_OK)
+  bool asked_too_much = status == WH_ERR_LIMIT && q->ask > sure_count(q);
+  if (asked_too_much) q->ask = 0;
+  if (asked_too_much)
+    status = WH_OK;
+  else if (status == WH_OK)
     status = read_answer(q, x->body, err);
   else if (err)
     *err = x->error;

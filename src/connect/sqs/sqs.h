@@ -20,14 +20,16 @@ enum {
   WH_SQS_BATCH = 10,                     // messages received, or changes made, by one request
   WH_SQS_POLL_SECONDS_MAX = 20,          // that a question waits for messages
   WH_SQS_HIDDEN_SECONDS_MAX = 12 * 3600, // since it was received
-  WH_SQS_ANSWER_BYTES_MAX = 24 << 20,    // ten messages of 1 MiB, with every quote escaped
+  // What a message takes of an answer: 1 MiB, with every quote escaped, and what is said of it.
+  WH_SQS_MESSAGE_BYTES_MAX = 5 << 19,
+  WH_SQS_ANSWER_BYTES_MAX = WH_SQS_BATCH * WH_SQS_MESSAGE_BYTES_MAX,
 };
 
 // Ours.
 enum {
   WH_SQS_FAIL_SECONDS_MAX = 15 * 60, // a message is given back later than this by no means
-  WH_SQS_SEND_US = 10 * 1000000,    // of one attempt to send a message
-  WH_SQS_SEND_ATTEMPTS = 2,         // the outbox tries again, too
+  WH_SQS_SEND_US = 10 * 1000000,     // of one attempt to send a message
+  WH_SQS_SEND_ATTEMPTS = 2,          // the outbox tries again, too
   WH_SQS_WAKE_US = 100000,           // how soon `wake` is seen
   WH_SQS_LIBRARY_BYTES = 2 << 20,    // TLS and jansson's trees, past the accountant
 };

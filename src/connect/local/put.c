@@ -21,6 +21,12 @@ static wh_status put_write(wh_output *out, const void *data, size_t len, wh_erro
   return WH_OK;
 }
 
+static wh_status put_write_part(wh_upload *base, uint64_t offset, const void *data, size_t len,
+                                wh_error *err) {
+  local_put *p = (local_put *)base;
+  return p->attempt->write_part(p->attempt, offset, data, len, err);
+}
+
 static wh_status put_seal(wh_upload *base, wh_error *err) {
   local_put *p = (local_put *)base;
   WH_TRY(p->attempt->seal(p->attempt, err));
@@ -53,7 +59,7 @@ wh_status wh_local_put(wh_connection *c, wh_str key, const wh_put_options *optio
   WH_TRY(check_writable(c, key, err));
   local_put *p = wh_mem_alloc_zero(c->mem, sizeof *p + key.len);
   if (!p) return wh_local_say(c, wh_fail_memory(err), err);
-  p->base = (wh_upload){{0, put_write}, put_seal, put_close};
+  p->base = (wh_upload){{0, put_write}, put_seal, put_close, put_write_part, 0};
   p->c = c;
   p->replace = options->replace;
   p->key_len = key.len;

@@ -1,10 +1,15 @@
 // Attempts: what is being written, and what is sealed and waits to be published.
 #include "connect/local/local.h"
 
+#include <pthread.h>
+
 typedef struct local_upload {
   wh_upload base;
   wh_connection *c;
   wh_file *file;
+  // Held by who writes a part: systems let one thread write to a file at a time, and the others
+  // would use up a processor while they wait for it there.
+  pthread_mutex_t writing;
   bool sealed;
   size_t path_len;
   char path[];
@@ -30,6 +35,15 @@ static wh_status upload_write(wh_output *out, const void *data, size_t len, wh_e
   return wh_local_say(u->c, status, err);
 }
 
+static wh_status upload_write_part(wh_upload *base, uint64_t offset, const void *data, size_t len,
+                                   wh_error *err) {
+  local_upload *u = (local_upload *)base;
+  pthread_mutex_lock(&u->writing);
+  wh_status status = u->file->type->write_at(u->file, offset, data, len, err);
+  pthread_mutex_unlock(&u->writing);
+  return wh_local_say(u->c, status, err);
+}
+
 static wh_status upload_seal(wh_upload *base, wh_error *err) {
   local_upload *u = (local_upload *)base;
   if (u->sealed) return WH_OK;
@@ -43,6 +57,7 @@ static void upload_close(wh_upload *base) {
   if (!base) return;
   local_upload *u = (local_upload *)base;
   wh_file_close(u->file);
+  pthread_mutex_destroy(&u->writing);
   // When this fails, or the machine stops first, attempts() shows what was left behind.
   if (!u->sealed && u->file) WH_IGNORE(u->c->os->type->remove(u->c->os, u->path, NULL));
   wh_mem_free(u->c->mem, u, sizeof *u + u->path_len + 1);
@@ -69,8 +84,9 @@ wh_status wh_local_create(wh_connection *c, wh_str attempt, wh_upload **ret, wh_
   size_t len = strlen(path);
   local_upload *u = wh_mem_alloc_zero(c->mem, sizeof *u + len + 1);
   if (!u) return wh_local_say(c, wh_fail_memory(err), err);
-  u->base = (wh_upload){{0, upload_write}, upload_seal, upload_close};
+  u->base = (wh_upload){{0, upload_write}, upload_seal, upload_close, upload_write_part, 0};
   u->c = c;
+  pthread_mutex_init(&u->writing, NULL);
   u->path_len = len;
   memcpy(u->path, path, len);
   int flags = WH_OPEN_WRITE | WH_OPEN_CREATE | WH_OPEN_EXCLUSIVE;

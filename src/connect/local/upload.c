@@ -10,6 +10,7 @@ typedef struct local_upload {
   // Held by who writes a part: systems let one thread write to a file at a time, and the others
   // would use up a processor while they wait for it there.
   pthread_mutex_t writing;
+  bool is_brief; // nobody looks for it after a crash: its name need not last
   bool sealed;
   size_t path_len;
   char path[];
@@ -48,7 +49,7 @@ static wh_status upload_seal(wh_upload *base, wh_error *err) {
   local_upload *u = (local_upload *)base;
   if (u->sealed) return WH_OK;
   wh_status status = u->file->type->sync(u->file, err);
-  if (status == WH_OK) status = wh_local_sync_folders(u->c, u->path, err);
+  if (status == WH_OK && !u->is_brief) status = wh_local_sync_folders(u->c, u->path, err);
   u->sealed = status == WH_OK;
   return wh_local_say(u->c, status, err);
 }
@@ -64,8 +65,10 @@ static void upload_close(wh_upload *base) {
 }
 
 // As the connection's folder may be new, or may lead elsewhere since we last looked.
-static wh_status make_attempts_folder(wh_connection *c, const char *path, wh_error *err) {
+static wh_status make_attempts_folder(wh_connection *c, const char *path, bool is_brief,
+                                      wh_error *err) {
   WH_TRY(wh_local_make_folders(c, path, err));
+  if (is_brief) return WH_OK; // its name is nobody else's
   wh_file_info info;
   wh_status status = wh_local_look(c, path, &info, err);
   if (status == WH_ERR_NOT_FOUND) return WH_OK;
@@ -74,18 +77,20 @@ static wh_status make_attempts_folder(wh_connection *c, const char *path, wh_err
                  wh_path_name(wh_str_of(path)).data);
 }
 
-wh_status wh_local_create(wh_connection *c, wh_str attempt, wh_upload **ret, wh_error *err) {
+static wh_status create(wh_connection *c, wh_str attempt, bool is_brief, wh_upload **ret,
+                        wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, c->mem);
   char *path = NULL;
   wh_status status = wh_local_attempt_path(c, &arena, attempt, &path, err);
-  if (status == WH_OK) status = make_attempts_folder(c, path, err);
+  if (status == WH_OK) status = make_attempts_folder(c, path, is_brief, err);
   if (status != WH_OK) return wh_local_say(c, status, err);
   size_t len = strlen(path);
   local_upload *u = wh_mem_alloc_zero(c->mem, sizeof *u + len + 1);
   if (!u) return wh_local_say(c, wh_fail_memory(err), err);
   u->base = (wh_upload){{0, upload_write}, upload_seal, upload_close, upload_write_part, 0};
   u->c = c;
+  u->is_brief = is_brief;
   pthread_mutex_init(&u->writing, NULL);
   u->path_len = len;
   memcpy(u->path, path, len);
@@ -96,6 +101,14 @@ wh_status wh_local_create(wh_connection *c, wh_str attempt, wh_upload **ret, wh_
   else
     *ret = &u->base;
   return wh_local_say(c, status, err);
+}
+
+wh_status wh_local_create(wh_connection *c, wh_str attempt, wh_upload **ret, wh_error *err) {
+  return create(c, attempt, false, ret, err);
+}
+
+wh_status wh_local_create_brief(wh_connection *c, wh_str attempt, wh_upload **ret, wh_error *err) {
+  return create(c, attempt, true, ret, err);
 }
 
 // --- what is left behind -------------------------------------------------------------------------

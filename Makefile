@@ -68,10 +68,11 @@ bench-databases: all ## databases in and out, beside their own tools
 	@python3 bench/databases.py $(BUILD)
 
 .PHONY: bench-aws
-bench-aws: all ## objects and DynamoDB, beside the AWS command line, rclone and boto3
+bench-aws: all ## objects and DynamoDB, beside the AWS command line, rclone, s5cmd and boto3
 	@scripts/build $(BUILD)
 	@scripts/install-deps bench
 	@scripts/install-aws-peers
+	@scripts/install-bench-peers || echo "Without s5cmd there is nothing beside it." >&2
 	@.aws-peers/bin/python bench/aws.py $(BUILD)
 	@.aws-peers/bin/python bench/events.py $(BUILD)
 

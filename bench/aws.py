@@ -31,6 +31,7 @@ import urllib.request
 SUPPORT = pathlib.Path(__file__).resolve().parent.parent / "tests/support"
 sys.path.insert(0, str(SUPPORT))
 import aws  # noqa: E402
+import tap  # noqa: E402
 from beside import measure, show  # noqa: E402
 
 OBJECT_BYTES = 4096
@@ -64,7 +65,8 @@ pipelines:
     to: data:items
     write: {{ mode: append }}
 """}
-TOOLS = ("aws s3 cp", "rclone")
+TOOLS = ("aws s3 cp", "rclone", "s5cmd")
+S5CMD = ".bench-peers/lib/python3*/site-packages/s5cmd/bin/s5cmd"
 PEERS = {"up": TOOLS, "down": TOOLS, "up-many": TOOLS, "down-many": TOOLS, "items": ("batch_writer",)}
 
 
@@ -131,6 +133,11 @@ class Bench:
         if name == "aws s3 cp":
             return [aws.INSTALLED / "bin/aws", "s3", "cp", "--quiet", *(["--recursive"] if many else []),
                     *pair(f"s3://lake/{key}")]
+        if name == "s5cmd":
+            found = next(tap.ROOT.glob(S5CMD), None)
+            ends = (f"s3://lake/{key}*", f"{local}/") if many and down else (f"{local}/", f"s3://lake/{key}") if many else pair(
+                f"s3://lake/{key}")
+            return found and [found, "--log", "error", "--endpoint-url", server.url, "cp", *ends]
         there = f":s3,provider=Other,env_auth=true,region={aws.REGION},endpoint='{server.url}',no_check_bucket=true:lake/{key}"
         return shutil.which("rclone") and ["rclone", "--config", "/dev/null", "copy" if many else "copyto", *pair(there)]
 

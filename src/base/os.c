@@ -57,10 +57,9 @@ wh_str wh_path_name(wh_str path) {
 // --- folders -------------------------------------------------------------------------------------
 
 // WH_OK for a folder, or a link that may lead to one.
-static wh_status check_folder(wh_os *os, const char *path, wh_error *err) {
-  wh_file_info info;
-  WH_TRY(os->type->stat(os, path, &info, err));
-  if (info.kind == WH_FILE_FOLDER || info.kind == WH_FILE_LINK) return WH_OK;
+static wh_status check_folder(wh_os *os, const char *path, wh_file_info *ret, wh_error *err) {
+  WH_TRY(os->type->stat(os, path, ret, err));
+  if (ret->kind == WH_FILE_FOLDER || ret->kind == WH_FILE_LINK) return WH_OK;
   return wh_fail(err, WH_ERR_EXISTS, "%s: cannot be a folder: there is a file of that name", path);
 }
 
@@ -88,12 +87,13 @@ static wh_status settle_name(wh_os *os, wh_arena *arena, const char *path, wh_er
 
 // Makes one folder whose parent exists and is durable, if it is not there.
 static wh_status make_folder(wh_os *os, wh_arena *arena, const char *path, wh_error *err) {
-  wh_status status = check_folder(os, path, err);
+  wh_file_info info;
+  wh_status status = check_folder(os, path, &info, err);
   if (status == WH_OK) return settle_name(os, arena, path, err);
   if (status != WH_ERR_NOT_FOUND) return status;
   status = os->type->mkdir(os, path, err);
   // Somebody else may be making it right now.
-  if (status == WH_ERR_EXISTS) status = check_folder(os, path, err);
+  if (status == WH_ERR_EXISTS) status = check_folder(os, path, &info, err);
   return status == WH_OK ? sync_name(os, arena, path, err) : status;
 }
 
@@ -105,8 +105,14 @@ wh_status wh_os_make_path(wh_os *os, const char *path, wh_error *err) {
     rest.len--;
   char *whole = wh_arena_cstr(&arena, rest);
   if (!whole) return wh_fail_memory(err);
-  wh_status status = check_folder(os, whole, err);
-  if (status == WH_OK) return settle_name(os, &arena, whole, err);
+  wh_file_info info;
+  wh_status status = check_folder(os, whole, &info, err);
+  if (status == WH_OK && wh_os_name_is_known(os, whole, &info)) return WH_OK;
+  if (status == WH_OK) {
+    WH_TRY(settle_name(os, &arena, whole, err));
+    wh_os_name_know(os, whole, &info);
+    return WH_OK;
+  }
   if (status != WH_ERR_NOT_FOUND) return status;
   // From the top, because a folder's name is durable only when those above it are.
   for (size_t at = 1; at <= rest.len; at++) {

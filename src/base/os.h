@@ -8,7 +8,7 @@
 // its folder.
 //
 // Threads: a wh_os may be used by several threads at once; one wh_file by one thread at a time,
-// except read_at, which may be called from several.
+// except read_at and write_at, which may be called from several.
 #pragma once
 
 #include "base/arena.h"

@@ -15,7 +15,8 @@ struct wh_input {
   // Reads up to cap bytes from where the last read ended; *ret_len is 0 only at the end.
   // Fails with WH_ERR_CHANGED when the object is no longer the version that was opened.
   wh_status (*read)(wh_input *in, void *data, size_t cap, size_t *ret_len, wh_error *err);
-  // Reads exactly len bytes at offset, without moving `read`. NULL where the input cannot seek.
+  // Reads exactly len bytes at offset, without moving `read`; from several threads at once too.
+  // NULL where the input cannot seek.
   wh_status (*read_at)(wh_input *in, uint64_t offset, void *data, size_t len, wh_error *err);
   void (*close)(wh_input *in); // frees `in`
 };

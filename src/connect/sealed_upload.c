@@ -88,7 +88,7 @@ static wh_status prepare(wh_connection *c, wh_str name, sealed_upload **ret, wh_
   sealed_upload *u = wh_mem_alloc(c->mem, sizeof *u);
   if (!u) return wh_sealed_say(c, name, wh_fail_memory(err), err);
   memset(u, 0, offsetof(sealed_upload, plain));
-  u->base = (wh_upload){{0, upload_write}, upload_seal, upload_close};
+  u->base = (wh_upload){{0, upload_write}, upload_seal, upload_close, NULL, 0};
   u->c = wh_sealed_inner(c);
   uint8_t key[WH_SEAL_KEY_BYTES];
   WH_CLEAN_ARENA wh_arena arena;

@@ -48,6 +48,13 @@ struct wh_upload {
   // Everything written is durable afterwards; what was `put` is then visible. No write may follow.
   wh_status (*seal)(wh_upload *upload, wh_error *err);
   void (*close)(wh_upload *upload); // frees it; an unsealed attempt is removed
+  // Instead of `output`, for bytes whose places are known: in any order, from several threads at
+  // once, all of them before `seal`, which counts what came. `data` is the caller's again
+  // afterwards. NULL: this store takes them in order only.
+  wh_status (*write_part)(wh_upload *upload, uint64_t offset, const void *data, size_t len,
+                          wh_error *err);
+  size_t part_bytes; // of every part, which begins at a multiple of it; the last may be shorter.
+                     // 0: any
 };
 
 // Attempts of put() begin with this; what a crash left of one is for whoever puts next.

@@ -13,7 +13,7 @@ enum { PROGRESS_US = 100000 };
 #define ABANDONED_US (24 * 3600 * 1000000ll)
 
 // What a small object may have of `memory`, so that every lane can hold one. Larger ones go one at
-// a time: the stores send parts of them side by side anyway.
+// a time, their parts side by side.
 enum { SMALL_SHARE = 4 };
 
 typedef struct copying {
@@ -96,6 +96,7 @@ static wh_status copy_one(copying *c, wh_copy_lane *lane, const waiting *w, wh_e
   bool copied = false;
   WH_TRY(new_key(c, &w->object, &lane->arena, &key, err));
   bool is_large = w->object.size > c->small_bytes;
+  lane->is_alone = is_large || c->is_one;
   if (is_large) pthread_mutex_lock(&c->large);
   wh_status status = wh_copy_object(lane, &w->object, key, &copied, err);
   if (is_large) pthread_mutex_unlock(&c->large);

@@ -1,18 +1,22 @@
 #include "engine/copy_object.h"
 
 #include "base/crypto.h"
+#include "engine/copy_parts.h"
 #include "engine/input.h"
 #include "ledger/manifest.h"
 
-// From where `in` is to its end. `out` and `sha` may be NULL.
-static wh_status pass_bytes(wh_copy_lane *lane, wh_input *in, wh_output *out, wh_sha256 *sha,
-                            wh_error *err) {
+wh_status wh_copy_stopped(wh_error *err) {
+  return wh_fail(err, WH_ERR_CANCELLED, "stopped; what is not there yet comes next time");
+}
+
+static wh_status pass_in_order(wh_copy_lane *lane, wh_input *in, wh_output *out, wh_sha256 *sha,
+                               wh_error *err) {
   wh_status status;
   size_t n;
   do {
     n = 0;
     if (lane->engine->stop && atomic_load(lane->engine->stop))
-      status = wh_fail(err, WH_ERR_CANCELLED, "stopped; what is not there yet comes next time");
+      status = wh_copy_stopped(err);
     else
       status = wh_input_read(in, lane->data, WH_COPY_READ_BYTES, &n, err);
     if (status == WH_OK && n && sha) status = wh_sha256_add(sha, lane->data, n, err);
@@ -21,11 +25,21 @@ static wh_status pass_bytes(wh_copy_lane *lane, wh_input *in, wh_output *out, wh
   return status;
 }
 
-static wh_status pass_hashed(wh_copy_lane *lane, wh_input *in, wh_output *out, wh_str *ret_sha256,
+// All of `in`, which was just opened. `to` and `sha` may be NULL.
+static wh_status pass_bytes(wh_copy_lane *lane, wh_input *in, wh_upload *to, wh_sha256 *sha,
+                            wh_error *err) {
+  if (!to || !wh_copy_has_parts(lane, in, to))
+    return pass_in_order(lane, in, to ? &to->output : NULL, sha, err);
+  WH_TRY(wh_copy_parts(lane, in, to, sha, err));
+  to->output.written = in->size;
+  return WH_OK;
+}
+
+static wh_status pass_hashed(wh_copy_lane *lane, wh_input *in, wh_upload *to, wh_str *ret_sha256,
                              wh_error *err) {
   wh_sha256 sha;
   WH_TRY(wh_sha256_init(&sha, err));
-  wh_status status = pass_bytes(lane, in, out, &sha, err);
+  wh_status status = pass_bytes(lane, in, to, &sha, err);
   char hex[WH_SHA256_HEX + 1];
   if (status == WH_OK) status = wh_sha256_finish_hex(&sha, hex, err);
   wh_sha256_free(&sha);
@@ -127,8 +141,8 @@ static wh_status fill(wh_copy_lane *lane, const wh_object *object, wh_str key, w
   wh_input *in;
   WH_TRY(from->type->store->open(from, object->key, object->version, &in, err));
   bool hashed = lane->has_manifests || lane->request->verify;
-  wh_status status = hashed ? pass_hashed(lane, in, &upload->output, ret_sha256, err)
-                            : pass_bytes(lane, in, &upload->output, NULL, err);
+  wh_status status = hashed ? pass_hashed(lane, in, upload, ret_sha256, err)
+                            : pass_bytes(lane, in, upload, NULL, err);
   wh_input_close(in);
   WH_TRY(status);
   if (upload->output.written != object->size) {

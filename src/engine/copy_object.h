@@ -11,9 +11,12 @@ typedef struct wh_copy_lane {
   const wh_copy *request;
   bool ask;           // whether there may be something at the target
   bool has_manifests; // whether there may be one at the source
+  bool is_alone;      // no other lane has a large object: it may take its share of the memory
   wh_arena arena;     // of one object
   char *data;         // WH_COPY_READ_BYTES
 } wh_copy_lane;
+
+wh_status wh_copy_stopped(wh_error *err); // WH_ERR_CANCELLED
 
 // Copies `object`, as it was listed, to `key`. *ret_copied: false where it is there already.
 // WH_ERR_EXISTS: something else is.

@@ -340,6 +340,93 @@ STORE_TEST(what_is_put_is_there_when_it_is_sealed) {
   CHECK_EQ(put(place, "a//b", "x", &options), WH_ERR_USAGE);
 }
 
+// --- in parts ------------------------------------------------------------------------------------
+
+enum { PARTS = 4, PART_BYTES = 5 << 20, LAST_BYTES = 1000 };
+
+typedef struct part_writer {
+  wh_upload *upload;
+  size_t number;
+  unsigned char *data; // of the whole
+  wh_status status;
+  wh_error err;
+} part_writer;
+
+static void *write_one_part(void *context) {
+  part_writer *w = context;
+  uint64_t at = (uint64_t)w->number * PART_BYTES;
+  size_t len = w->number + 1 < PARTS ? PART_BYTES : LAST_BYTES;
+  w->status = w->upload->write_part(w->upload, at, w->data + at, len, &w->err);
+  return NULL;
+}
+
+// The last one first, the others by threads.
+static void write_parts(wh_upload *upload, unsigned char *data) {
+  part_writer writers[PARTS];
+  pthread_t threads[PARTS];
+  for (size_t i = 0; i < PARTS; i++)
+    writers[i] = (part_writer){upload, i, data, WH_OK, {0}};
+  write_one_part(&writers[PARTS - 1]);
+  for (size_t i = 0; i < PARTS - 1; i++)
+    pthread_create(&threads[i], NULL, write_one_part, &writers[i]);
+  for (size_t i = 0; i < PARTS - 1; i++)
+    pthread_join(threads[i], NULL);
+  for (size_t i = 0; i < PARTS; i++)
+    if (!CHECK_EQ(writers[i].status, WH_OK)) test_note("%s", writers[i].err.text);
+}
+
+static wh_upload *begin_in_parts(store_place *place, const char *key,
+                                 const wh_put_options *options) {
+  wh_upload *upload = NULL;
+#ifdef WHERRY_S3
+  if (place->is_remote) wh_s3_of(&place->connection)->part_bytes = PART_BYTES;
+#endif
+  CHECK_OK(place->store->put(&place->connection, wh_str_of(key), options, &upload, &test_err));
+  if (upload && upload->write_part) return upload; // encrypted objects are written in order
+  if (upload) upload->close(upload);
+  return NULL;
+}
+
+STORE_TEST(parts_come_in_any_order_from_several_threads) {
+  enum { SIZE = (PARTS - 1) * PART_BYTES + LAST_BYTES };
+  wh_put_options options = {0};
+  wh_upload *upload = begin_in_parts(place, "d/parts", &options);
+  unsigned char *data = wh_mem_alloc(&test_mem, SIZE);
+  wh_object object;
+  wh_input *in = NULL;
+  if (upload && CHECK(data)) {
+    for (size_t i = 0; i < SIZE; i++)
+      data[i] = (unsigned char)(i * 2654435761u >> 13);
+    write_parts(upload, data);
+    CHECK_FAILS(stat_key(place, arena, "d/parts", &object), WH_ERR_NOT_FOUND);
+    CHECK_OK(upload->seal(upload, &test_err));
+    if (CHECK_OK(stat_key(place, arena, "d/parts", &object)) &&
+        CHECK_OK(place->store->open(&place->connection, WH_STR("d/parts"), object.version, &in,
+                                    &test_err)))
+      check_pieces(in, data, SIZE);
+  }
+  wh_input_close(in);
+  if (upload) upload->close(upload);
+  wh_mem_free(&test_mem, data, data ? SIZE : 0);
+}
+
+STORE_TEST(parts_of_an_object_that_is_given_up_are_gone) {
+  wh_put_options options = {0};
+  wh_object object;
+  wh_str names;
+  wh_upload *upload = begin_in_parts(place, "d/parts", &options);
+  unsigned char *data = wh_mem_alloc_zero(&test_mem, PART_BYTES);
+  if (upload && CHECK(data))
+    CHECK_OK(upload->write_part(upload, PART_BYTES, data, PART_BYTES, &test_err));
+  // S3 would make an object of what it has.
+  if (upload && upload->part_bytes) CHECK_FAILS(upload->seal(upload, &test_err), WH_ERR_BUG);
+  if (upload) upload->close(upload);
+  CHECK_FAILS(stat_key(place, arena, "d/parts", &object), WH_ERR_NOT_FOUND);
+  CHECK_OK(store_attempts(place, arena, &names, &test_err));
+  CHECK_STR(names, WH_STR(""));
+  wh_mem_free(&test_mem, data, data ? PART_BYTES : 0);
+}
+
 STORE_TEST(attributes_are_those_of_the_version) {
   wh_attributes attributes;
   wh_connection *c = &place->connection;

@@ -256,6 +256,58 @@ static void check_all_versions(trial *t) {
 static const story versioning = {"replace with versions", true,        replace_all,
                                  check_versions,          replace_all, check_all_versions};
 
+// The same straight under the keys, without attempts that anybody knows of.
+static wh_status put_straight(trial *t, int i, const char *key, bool replace) {
+  const wh_store_type *store = t->place.store;
+  wh_put_options options = {.replace = replace};
+  wh_upload *upload;
+  if (t->done[i]) return WH_OK;
+  WH_TRY(store->put(&t->place.connection, wh_str_of(key), &options, &upload, &t->err));
+  wh_status status = wh_output_write(&upload->output, texts[i], strlen(texts[i]), &t->err);
+  if (status == WH_OK) status = upload->seal(upload, &t->err);
+  upload->close(upload);
+  // Nobody learnt of it, nor whether its name lasts.
+  if (status == WH_ERR_EXISTS && !replace && reads(t, key, texts[i]))
+    return put_straight(t, i, key, true);
+  t->done[i] = status == WH_OK && !sim_os_power_is_off(t->os);
+  return status;
+}
+
+static wh_status put_all_straight(trial *t) {
+  for (int i = 0; i < 4; i++)
+    WH_TRY(put_straight(t, i, keys[i], false));
+  return WH_OK;
+}
+
+static wh_status replace_all_straight(trial *t) {
+  for (int i = 0; i < 4; i++)
+    WH_TRY(put_straight(t, i, "d/x", true));
+  return WH_OK;
+}
+
+static wh_status sweep(void *context, const wh_object *attempt, wh_error *err) {
+  trial *t = context;
+  CHECK(wh_str_starts(attempt->key, WH_PUT_PREFIX));
+  return t->place.store->discard(&t->place.connection, attempt->key, err);
+}
+
+// Whoever puts next throws away what a crash has left, or brought back.
+static void check_all_put(trial *t) {
+  CHECK_OK(t->place.store->attempts(&t->place.connection, sweep, t, &test_err));
+  check_all_published(t);
+}
+
+static void check_all_replaced_straight(trial *t) {
+  CHECK_OK(t->place.store->attempts(&t->place.connection, sweep, t, &test_err));
+  check_all_replaced(t);
+}
+
+static const story putting = {
+    "put", false, put_all_straight, check_published, put_all_straight, check_all_put};
+static const story putting_over = {"put over",           false,
+                                   replace_all_straight, check_replaced,
+                                   replace_all_straight, check_all_replaced_straight};
+
 // Removed, and what was removed stays among the versions.
 static wh_status put_and_remove(trial *t) {
   WH_TRY(put(t, 0, "d/x", texts[0], false));
@@ -330,6 +382,14 @@ TEST(a_published_object_survives_whole_or_never_was) {
 
 TEST(a_replaced_object_is_the_old_or_the_new) {
   tell(&replacing);
+}
+
+TEST(a_put_object_is_whole_or_never_was) {
+  tell(&putting);
+}
+
+TEST(a_put_object_replaces_the_other_or_does_not) {
+  tell(&putting_over);
 }
 
 TEST(no_version_is_lost_or_doubled) {

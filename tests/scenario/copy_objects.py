@@ -105,6 +105,19 @@ def test_verify_sees_other_bytes_of_the_same_size():
     tap.contains(told.err, "x.json is there and is another")
 
 
+def test_a_large_object_goes_in_parts():
+    p = project(names=())
+    data = random.Random(tap.SEED).randbytes((40 << 20) + 7)
+    (p.folder / "lake/in").mkdir(parents=True)
+    (p.folder / "lake/in/large").write_bytes(data)
+    for number, options in enumerate(((), ("--verify",), ("--parallel", "1"))):
+        tap.equal(copy(p, "lake:in/large", f"archive:{number}", *options)["objects"], 1)
+        tap.equal((p.folder / f"archive/{number}").read_bytes() == data, True)
+    tap.equal(copy(p, "lake:in/", "archive:all/", "--verify")["objects"], 1)
+    tap.equal((p.folder / "archive/all/large").read_bytes() == data, True)
+    tap.equal(left_attempts(p), [])
+
+
 def test_what_cannot_be_is_said():
     p = project()
     tap.contains(p.wherry("copy", "lake:in/", "archive:2026", code=2).err,

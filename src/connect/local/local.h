@@ -136,6 +136,9 @@ wh_status wh_local_open(wh_connection *c, wh_str key, wh_str version, wh_input *
 wh_status wh_local_attempt_path(wh_connection *c, wh_arena *arena, wh_str attempt, char **ret,
                                 wh_error *err);
 wh_status wh_local_create(wh_connection *c, wh_str attempt, wh_upload **ret, wh_error *err);
+// The same for put(): sealing makes only its bytes durable, and its name lasts until it is
+// published by wh_local_publish_brief or discarded.
+wh_status wh_local_create_brief(wh_connection *c, wh_str attempt, wh_upload **ret, wh_error *err);
 wh_status wh_local_discard(wh_connection *c, wh_str attempt, wh_error *err);
 wh_status wh_local_attempts(wh_connection *c, wh_object_visit visit, void *context, wh_error *err);
 
@@ -150,6 +153,10 @@ wh_status wh_local_attributes(wh_connection *c, wh_str key, wh_str version, wh_a
 
 wh_status wh_local_publish(wh_connection *c, wh_str attempt, wh_str key, bool replace,
                            wh_arena *arena, wh_object *ret, wh_error *err);
+// Of an attempt of wh_local_create_brief that was sealed. Once it is the object, what a crash may
+// bring back of the attempt is a second link to it, for attempts() to show.
+wh_status wh_local_publish_brief(wh_connection *c, wh_str attempt, wh_str key, bool replace,
+                                 wh_error *err);
 // Replaces what is under the key; with `keep`, that becomes an earlier version.
 wh_status wh_local_replace(wh_connection *c, wh_str attempt, wh_str key, bool keep,
                            wh_file_info *ret, wh_error *err);

@@ -13,7 +13,8 @@ typedef struct publication {
   char *from;   // path of the attempt
   char *second; // its second link, for replacing
   char *to;
-  wh_file_info info; // of the attempt
+  wh_file_info info; // of the attempt, unless it is brief
+  bool is_brief;     // nobody asks for the attempt after a crash
 } publication;
 
 // The attempt is gone. If a publish that was killed has removed it, that shall be durable before
@@ -32,6 +33,8 @@ static wh_status prepare(publication *p, wh_arena *arena, wh_str attempt, wh_err
   wh_str second = wh_arena_printf(arena, "%s~", p->from);
   p->second = second.data ? wh_arena_cstr(arena, second) : NULL;
   if (!p->second) return wh_fail_memory(err);
+  // Nobody else knows of a brief one, and it is not under the key yet.
+  if (p->is_brief) return wh_local_make_folders(p->c, p->to, err);
   wh_status status = wh_local_look(p->c, p->from, &p->info, err);
   if (status == WH_ERR_NOT_FOUND) return fail_gone(p, arena, attempt, err);
   if (status != WH_OK) return status;
@@ -65,12 +68,13 @@ static wh_status finish(publication *p, wh_arena *arena, wh_error *err) {
   wh_os *os = p->c->os;
   WH_TRY(wh_local_sync_folders(p->c, p->to, err));
   wh_error cleaning = {0};
-  wh_status status = os->type->remove(os, p->second, &cleaning);
+  // A brief one was tried once, and may come back.
+  wh_status status = p->is_brief ? WH_OK : os->type->remove(os, p->second, &cleaning);
   if (status == WH_OK || status == WH_ERR_NOT_FOUND) {
     status = os->type->remove(os, p->from, &cleaning);
   }
   char *folder = wh_path_folder(arena, p->from);
-  if (status == WH_OK && folder) status = os->type->sync_dir(os, folder, &cleaning);
+  if (status == WH_OK && folder && !p->is_brief) status = os->type->sync_dir(os, folder, &cleaning);
   if (status != WH_OK && status != WH_ERR_NOT_FOUND) {
     wh_log_error(WH_LOG_DEBUG, "local", &cleaning);
   }
@@ -89,6 +93,7 @@ static wh_status publish_new(publication *p, wh_arena *arena, wh_str attempt, wh
 // another of the same file would do nothing; the caller has excluded that.)
 static wh_status rename_over(publication *p, wh_error *err) {
   wh_os *os = p->c->os;
+  if (p->is_brief) return os->type->rename(os, p->from, p->to, err);
   wh_status status = os->type->remove(os, p->second, err); // of an earlier try
   if (status != WH_OK && status != WH_ERR_NOT_FOUND) return status;
   WH_TRY(os->type->link(os, p->from, p->second, err));
@@ -142,6 +147,17 @@ wh_status wh_local_publish(wh_connection *c, wh_str attempt, wh_str key, bool re
                          ? replace(&p, &scratch, attempt, wh_local_options_of(c)->versioning, err)
                          : publish_new(&p, &scratch, attempt, err);
   if (status == WH_OK) status = wh_local_object(arena, key, &p.info, ret, err);
+  return wh_local_say(c, status, err);
+}
+
+wh_status wh_local_publish_brief(wh_connection *c, wh_str attempt, wh_str key, bool replacing,
+                                 wh_error *err) {
+  WH_CLEAN_ARENA wh_arena scratch;
+  wh_arena_init(&scratch, c->mem);
+  publication p = {.c = c, .key = key, .is_brief = true};
+  wh_status status = replacing
+                         ? replace(&p, &scratch, attempt, wh_local_options_of(c)->versioning, err)
+                         : publish_new(&p, &scratch, attempt, err);
   return wh_local_say(c, status, err);
 }
 

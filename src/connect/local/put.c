@@ -8,7 +8,7 @@ typedef struct local_put {
   wh_upload base;
   wh_connection *c;
   wh_upload *attempt;
-  bool replace;
+  bool replace, is_published;
   char name[sizeof WH_PUT_PREFIX + WH_ULID_CHARS];
   size_t key_len;
   char key[];
@@ -21,14 +21,19 @@ static wh_status put_write(wh_output *out, const void *data, size_t len, wh_erro
   return WH_OK;
 }
 
+static wh_status put_write_part(wh_upload *base, uint64_t offset, const void *data, size_t len,
+                                wh_error *err) {
+  local_put *p = (local_put *)base;
+  return p->attempt->write_part(p->attempt, offset, data, len, err);
+}
+
 static wh_status put_seal(wh_upload *base, wh_error *err) {
   local_put *p = (local_put *)base;
   WH_TRY(p->attempt->seal(p->attempt, err));
-  WH_CLEAN_ARENA wh_arena arena;
-  wh_arena_init(&arena, p->c->mem);
-  wh_object object;
-  return wh_local_publish(p->c, wh_str_of(p->name), wh_str_n(p->key, p->key_len), p->replace,
-                          &arena, &object, err);
+  WH_TRY(wh_local_publish_brief(p->c, wh_str_of(p->name), wh_str_n(p->key, p->key_len), p->replace,
+                                err));
+  p->is_published = true;
+  return WH_OK;
 }
 
 static void put_close(wh_upload *base) {
@@ -36,7 +41,8 @@ static void put_close(wh_upload *base) {
   local_put *p = (local_put *)base;
   if (p->attempt) {
     p->attempt->close(p->attempt);
-    WH_IGNORE(wh_local_discard(p->c, wh_str_of(p->name), NULL)); // sealed, but the key was taken
+    if (!p->is_published) // sealed, but the key was taken
+      WH_IGNORE(wh_local_discard(p->c, wh_str_of(p->name), NULL));
   }
   wh_mem_free(p->c->mem, p, sizeof *p + p->key_len);
 }
@@ -53,7 +59,7 @@ wh_status wh_local_put(wh_connection *c, wh_str key, const wh_put_options *optio
   WH_TRY(check_writable(c, key, err));
   local_put *p = wh_mem_alloc_zero(c->mem, sizeof *p + key.len);
   if (!p) return wh_local_say(c, wh_fail_memory(err), err);
-  p->base = (wh_upload){{0, put_write}, put_seal, put_close};
+  p->base = (wh_upload){{0, put_write}, put_seal, put_close, put_write_part, 0};
   p->c = c;
   p->replace = options->replace;
   p->key_len = key.len;
@@ -61,7 +67,7 @@ wh_status wh_local_put(wh_connection *c, wh_str key, const wh_put_options *optio
   memcpy(p->name, WH_PUT_PREFIX, sizeof WH_PUT_PREFIX);
   wh_status status =
       wh_local_say(c, wh_ulid_new(c->os, p->name + sizeof WH_PUT_PREFIX - 1, err), err);
-  if (status == WH_OK) status = wh_local_create(c, wh_str_of(p->name), &p->attempt, err);
+  if (status == WH_OK) status = wh_local_create_brief(c, wh_str_of(p->name), &p->attempt, err);
   if (status != WH_OK)
     put_close(&p->base);
   else

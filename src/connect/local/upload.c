@@ -1,10 +1,16 @@
 // Attempts: what is being written, and what is sealed and waits to be published.
 #include "connect/local/local.h"
 
+#include <pthread.h>
+
 typedef struct local_upload {
   wh_upload base;
   wh_connection *c;
   wh_file *file;
+  // Held by who writes a part: systems let one thread write to a file at a time, and the others
+  // would use up a processor while they wait for it there.
+  pthread_mutex_t writing;
+  bool is_brief; // nobody looks for it after a crash: its name need not last
   bool sealed;
   size_t path_len;
   char path[];
@@ -30,11 +36,20 @@ static wh_status upload_write(wh_output *out, const void *data, size_t len, wh_e
   return wh_local_say(u->c, status, err);
 }
 
+static wh_status upload_write_part(wh_upload *base, uint64_t offset, const void *data, size_t len,
+                                   wh_error *err) {
+  local_upload *u = (local_upload *)base;
+  pthread_mutex_lock(&u->writing);
+  wh_status status = u->file->type->write_at(u->file, offset, data, len, err);
+  pthread_mutex_unlock(&u->writing);
+  return wh_local_say(u->c, status, err);
+}
+
 static wh_status upload_seal(wh_upload *base, wh_error *err) {
   local_upload *u = (local_upload *)base;
   if (u->sealed) return WH_OK;
   wh_status status = u->file->type->sync(u->file, err);
-  if (status == WH_OK) status = wh_local_sync_folders(u->c, u->path, err);
+  if (status == WH_OK && !u->is_brief) status = wh_local_sync_folders(u->c, u->path, err);
   u->sealed = status == WH_OK;
   return wh_local_say(u->c, status, err);
 }
@@ -43,14 +58,17 @@ static void upload_close(wh_upload *base) {
   if (!base) return;
   local_upload *u = (local_upload *)base;
   wh_file_close(u->file);
+  pthread_mutex_destroy(&u->writing);
   // When this fails, or the machine stops first, attempts() shows what was left behind.
   if (!u->sealed && u->file) WH_IGNORE(u->c->os->type->remove(u->c->os, u->path, NULL));
   wh_mem_free(u->c->mem, u, sizeof *u + u->path_len + 1);
 }
 
 // As the connection's folder may be new, or may lead elsewhere since we last looked.
-static wh_status make_attempts_folder(wh_connection *c, const char *path, wh_error *err) {
+static wh_status make_attempts_folder(wh_connection *c, const char *path, bool is_brief,
+                                      wh_error *err) {
   WH_TRY(wh_local_make_folders(c, path, err));
+  if (is_brief) return WH_OK; // its name is nobody else's
   wh_file_info info;
   wh_status status = wh_local_look(c, path, &info, err);
   if (status == WH_ERR_NOT_FOUND) return WH_OK;
@@ -59,18 +77,21 @@ static wh_status make_attempts_folder(wh_connection *c, const char *path, wh_err
                  wh_path_name(wh_str_of(path)).data);
 }
 
-wh_status wh_local_create(wh_connection *c, wh_str attempt, wh_upload **ret, wh_error *err) {
+static wh_status create(wh_connection *c, wh_str attempt, bool is_brief, wh_upload **ret,
+                        wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, c->mem);
   char *path = NULL;
   wh_status status = wh_local_attempt_path(c, &arena, attempt, &path, err);
-  if (status == WH_OK) status = make_attempts_folder(c, path, err);
+  if (status == WH_OK) status = make_attempts_folder(c, path, is_brief, err);
   if (status != WH_OK) return wh_local_say(c, status, err);
   size_t len = strlen(path);
   local_upload *u = wh_mem_alloc_zero(c->mem, sizeof *u + len + 1);
   if (!u) return wh_local_say(c, wh_fail_memory(err), err);
-  u->base = (wh_upload){{0, upload_write}, upload_seal, upload_close};
+  u->base = (wh_upload){{0, upload_write}, upload_seal, upload_close, upload_write_part, 0};
   u->c = c;
+  u->is_brief = is_brief;
+  pthread_mutex_init(&u->writing, NULL);
   u->path_len = len;
   memcpy(u->path, path, len);
   int flags = WH_OPEN_WRITE | WH_OPEN_CREATE | WH_OPEN_EXCLUSIVE;
@@ -80,6 +101,14 @@ wh_status wh_local_create(wh_connection *c, wh_str attempt, wh_upload **ret, wh_
   else
     *ret = &u->base;
   return wh_local_say(c, status, err);
+}
+
+wh_status wh_local_create(wh_connection *c, wh_str attempt, wh_upload **ret, wh_error *err) {
+  return create(c, attempt, false, ret, err);
+}
+
+wh_status wh_local_create_brief(wh_connection *c, wh_str attempt, wh_upload **ret, wh_error *err) {
+  return create(c, attempt, true, ret, err);
 }
 
 // --- what is left behind -------------------------------------------------------------------------

@@ -56,6 +56,13 @@ wh_status wh_s3_parts_add(wh_s3_parts *parts, size_t *ret_number, wh_error *err)
   return WH_OK;
 }
 
+wh_status wh_s3_parts_reach(wh_s3_parts *parts, size_t number, wh_error *err) {
+  size_t last;
+  while (parts->count < number)
+    WH_TRY(wh_s3_parts_add(parts, &last, err));
+  return WH_OK;
+}
+
 wh_status wh_s3_parts_query(const wh_s3_parts *parts, size_t number, wh_arena *arena, wh_str *ret,
                             wh_error *err) {
   WH_CLEAN_BUF wh_buf query;
@@ -96,8 +103,10 @@ static wh_status write_list(const wh_s3_parts *parts, wh_buf *xml, wh_error *err
   return wh_buf_check(xml, err);
 }
 
-wh_status wh_s3_parts_complete(wh_s3_session *s, wh_s3_parts *parts, bool if_none_match,
-                               wh_error *err) {
+// *ret_malformed: the server does not know what the list says.
+static wh_status complete(wh_s3_session *s, const wh_s3_parts *parts, bool if_none_match,
+                          bool *ret_malformed, wh_error *err) {
+  *ret_malformed = false;
   WH_CLEAN_BUF wh_buf xml;
   wh_buf_init(&xml, s->c->mem, 0);
   WH_TRY(write_list(parts, &xml, err));
@@ -109,7 +118,24 @@ wh_status wh_s3_parts_complete(wh_s3_session *s, wh_s3_parts *parts, bool if_non
   if (if_none_match) wh_s3_header(&r, "If-None-Match", WH_STR("*"));
   r.aws.body = &body;
   r.aws.body_count = 1;
-  WH_TRY(wh_s3_do(s, &r, err));
+  wh_aws_exchange *x;
+  wh_status status = wh_s3_call(s, &r, &x, err);
+  *ret_malformed = status != WH_OK && x && wh_aws_is(x, "MalformedXML");
+  wh_aws_end(x);
+  return status;
+}
+
+// Servers that are older than checksums refuse a list that has them. They have compared each part
+// with the digest that its request was signed with.
+wh_status wh_s3_parts_complete(wh_s3_session *s, wh_s3_parts *parts, bool if_none_match,
+                               wh_error *err) {
+  bool malformed;
+  wh_status status = complete(s, parts, if_none_match, &malformed, err);
+  if (malformed && parts->has_checksums) {
+    parts->has_checksums = false;
+    status = complete(s, parts, if_none_match, &malformed, err);
+  }
+  WH_TRY(status);
   parts->id = (wh_str){0};
   return WH_OK;
 }

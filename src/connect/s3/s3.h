@@ -240,6 +240,8 @@ typedef struct wh_s3_parts {
 wh_status wh_s3_parts_begin(wh_s3_session *s, const wh_s3_target *target, bool with_checksums,
                             wh_s3_parts *ret, wh_error *err);
 wh_status wh_s3_parts_add(wh_s3_parts *parts, size_t *ret_number, wh_error *err); // from 1
+// Adds up to the part with that number, where there are fewer.
+wh_status wh_s3_parts_reach(wh_s3_parts *parts, size_t number, wh_error *err);
 // The query of a request about the part, or, with 0, about the upload.
 wh_status wh_s3_parts_query(const wh_s3_parts *parts, size_t number, wh_arena *arena, wh_str *ret,
                             wh_error *err);

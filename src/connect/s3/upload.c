@@ -1,7 +1,10 @@
-// Writing: few bytes in one request, more in parts that are sent while the next ones are filled.
+// Writing: few bytes in one request, more in parts that are sent while the next ones are filled, or
+// that threads of the caller send side by side.
 #include "connect/s3/s3.h"
 
 #include "base/ulid.h"
+
+#include <pthread.h>
 
 #define PUT_PREFIX "put-"
 
@@ -18,8 +21,10 @@ typedef struct s3_upload {
   wh_upload base;
   wh_s3_session s;
   wh_s3_target target;
-  wh_arena arena; // of the target
+  wh_arena arena;        // of the target
+  pthread_mutex_t mutex; // of `parts` and `s` while threads write parts
   wh_s3_parts parts;
+  bool by_threads; // the bytes come that way
   slot slots[WH_S3_PARTS_IN_FLIGHT + 1];
   slot *filling;
   bool sealed;
@@ -85,10 +90,64 @@ static wh_status next_part(s3_upload *u, wh_error *err) {
   return WH_OK;
 }
 
+// --- parts by threads of the caller --------------------------------------------------------------
+
+static wh_status take_number(s3_upload *u, uint64_t offset, size_t *ret, wh_error *err) {
+  size_t number = (size_t)(offset / u->s.s3->part_bytes) + 1;
+  pthread_mutex_lock(&u->mutex);
+  wh_status status = WH_OK;
+  u->by_threads = true;
+  if (!u->parts.id.len) status = wh_s3_parts_begin(&u->s, &u->target, true, &u->parts, err);
+  if (status == WH_OK) status = wh_s3_parts_reach(&u->parts, number, err);
+  pthread_mutex_unlock(&u->mutex);
+  *ret = number;
+  return status;
+}
+
+// With a client of the thread's own.
+static wh_status send_one(s3_upload *u, size_t number, wh_str bytes, wh_error *err) {
+  WH_CLEAN_S3 wh_s3_session s = {0};
+  wh_str query, checksum;
+  wh_s3_request r;
+  wh_aws_exchange *x;
+  WH_TRY(wh_s3_begin(u->s.c, &s, err));
+  WH_TRY(wh_s3_parts_query(&u->parts, number, &s.arena, &query, err));
+  WH_TRY(wh_s3_request_init(s.c, &s.arena, "PUT", "s3:PutObject", u->target.key, query, &r, err));
+  WH_TRY(wh_s3_body(&r, &s.arena, bytes, &checksum, err));
+  wh_status status = wh_s3_call(&s, &r, &x, err);
+  if (status == WH_OK) {
+    pthread_mutex_lock(&u->mutex);
+    status = wh_s3_parts_keep(&u->parts, number, wh_aws_header(x, "etag"), checksum, err);
+    pthread_mutex_unlock(&u->mutex);
+  }
+  wh_aws_end(x);
+  return status;
+}
+
+static wh_status upload_write_part(wh_upload *base, uint64_t offset, const void *data, size_t len,
+                                   wh_error *err) {
+  s3_upload *u = (s3_upload *)base;
+  size_t number;
+  wh_status status = offset % base->part_bytes || len > base->part_bytes || !len
+                         ? wh_fail(err, WH_ERR_BUG, "a part of %zu bytes at byte %llu", len,
+                                   (unsigned long long)offset)
+                         : take_number(u, offset, &number, err);
+  if (status == WH_OK) status = send_one(u, number, wh_str_n(data, len), err);
+  return wh_s3_say(u->s.c, status, err);
+}
+
+static wh_status check_complete(const s3_upload *u, wh_error *err) {
+  for (size_t i = 0; i < u->parts.count; i++)
+    if (!u->parts.items[i].etag.len)
+      return wh_fail(err, WH_ERR_BUG, "sealed without its part %zu", i + 1);
+  return WH_OK;
+}
+
 // --- the stream ----------------------------------------------------------------------------------
 
 static wh_status write_bytes(s3_upload *u, const char *data, size_t len, wh_error *err) {
   if (u->sealed || u->tried) return wh_fail(err, WH_ERR_BUG, "written to after it was sealed");
+  if (u->by_threads) return wh_fail(err, WH_ERR_BUG, "written to in parts and in order");
   while (len) {
     size_t room = u->s.s3->part_bytes - u->filling->bytes.len, n = len < room ? len : room;
     if (n == 0) {
@@ -113,10 +172,15 @@ static wh_status upload_write(wh_output *out, const void *data, size_t len, wh_e
   return WH_OK;
 }
 
-static wh_status finish_parts(s3_upload *u, wh_error *err) {
+static wh_status finish_sending(s3_upload *u, wh_error *err) {
   WH_TRY(send_part(u, u->filling, err));
   for (bool any = true; any;)
     WH_TRY(go_on(u, true, &any, err));
+  return WH_OK;
+}
+
+static wh_status finish_parts(s3_upload *u, wh_error *err) {
+  WH_TRY(u->by_threads ? check_complete(u, err) : finish_sending(u, err));
   u->tried = true;
   return wh_s3_parts_complete(&u->s, &u->parts, wh_s3_asks_condition(u->s.c, &u->target), err);
 }
@@ -158,6 +222,7 @@ static void upload_close(wh_upload *base) {
   }
   wh_s3_parts_free(&u->parts);
   wh_arena_free(&u->arena);
+  pthread_mutex_destroy(&u->mutex);
   wh_s3_end(&u->s);
   wh_mem_free(mem, u, sizeof *u);
 }
@@ -177,8 +242,10 @@ static wh_status fill_upload(s3_upload *u, wh_connection *c, wh_error *err) {
 static wh_status new_upload(wh_connection *c, s3_upload **ret, wh_error *err) {
   s3_upload *u = wh_mem_alloc_zero(c->mem, sizeof *u);
   if (!u) return wh_fail_memory(err);
-  u->base = (wh_upload){{0, upload_write}, upload_seal, upload_close};
+  u->base = (wh_upload){
+      {0, upload_write}, upload_seal, upload_close, upload_write_part, wh_s3_of(c)->part_bytes};
   u->s.c = c;
+  pthread_mutex_init(&u->mutex, NULL);
   wh_arena_init(&u->arena, c->mem);
   wh_status status = fill_upload(u, c, err);
   if (status != WH_OK)

@@ -59,7 +59,8 @@ static void keep(const wh_pg_later *l, PGresult *result) {
 }
 
 // Takes the results of all, each of which ends with none, up to the one of the sync. *ret_bad: the
-// first that is not good.
+// first that is not good. Behind the last may come one more, of the end of the transaction that
+// they are where none was begun: what is deferred (constraints, conflicts) shows there.
 static wh_status collect(wh_pg_session *s, const wh_pg_later *const *all, size_t count,
                          const char *doing, PGresult **ret_bad, wh_error *err) {
   size_t at = 0;
@@ -67,7 +68,7 @@ static wh_status collect(wh_pg_session *s, const wh_pg_later *const *all, size_t
     PGresult *result = NULL;
     WH_TRY(wh_pg_result(s, doing, &result, err));
     if (!result) {
-      if (++at > count) return wh_pg_fail_lost(s, doing, err);
+      if (++at > count + 1) return wh_pg_fail_lost(s, doing, err);
       continue;
     }
     bool at_end = PQresultStatus(result) == PGRES_PIPELINE_SYNC;
@@ -84,7 +85,16 @@ static wh_status collect(wh_pg_session *s, const wh_pg_later *const *all, size_t
   }
 }
 
-static wh_status send_all(wh_pg_session *s, const wh_pg_later *const *all, size_t count,
+// Nothing that fails gives a result.
+static void drop_results(const wh_pg_later *const *all, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    if (!all[i]->ret) continue;
+    PQclear(*all[i]->ret);
+    *all[i]->ret = NULL;
+  }
+}
+
+static wh_status exchange(wh_pg_session *s, const wh_pg_later *const *all, size_t count,
                           const char *doing, wh_error *err) {
   bool sent = PQenterPipelineMode(s->conn);
   for (size_t i = 0; i < count && sent; i++)
@@ -104,7 +114,10 @@ static wh_status send_with(wh_pg_session *s, const wh_pg_later *last, const char
     all[count] = &s->later[count];
   if (last) all[count++] = last;
   s->later_count = 0; // whatever becomes of them
-  wh_status status = send_all(s, all, count, doing, err);
+  for (size_t i = 0; i < count; i++)
+    if (all[i]->ret) *all[i]->ret = NULL;
+  wh_status status = exchange(s, all, count, doing, err);
+  if (status != WH_OK) drop_results(all, count);
   wh_arena_reset(&s->later_arena);
   return status;
 }

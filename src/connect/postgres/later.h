@@ -13,7 +13,7 @@ wh_status wh_pg_run_later(wh_pg_session *s, wh_str sql, const wh_str *params, si
                           uint64_t *ret_rows, wh_error *err);
 wh_status wh_pg_exec_later(wh_pg_session *s, const char *name, const wh_str *params, size_t count,
                            PGresult **ret, wh_error *err);
-// Sends what waits, if anything does. *ret_rows and *ret of the good ones are set even so.
+// Sends what waits, if anything does.
 wh_status wh_pg_send_later(wh_pg_session *s, const char *doing, wh_error *err);
 // Whoever asked with that `ret` is not there any more.
 void wh_pg_ignore_later(wh_pg_session *s, PGresult **ret);

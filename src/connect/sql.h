@@ -98,6 +98,10 @@ typedef struct wh_sql_driver {
   // were changed (for UPDATE: that matched).
   wh_status (*run)(wh_sql_session *s, wh_str sql, const wh_str *params, size_t count,
                    uint64_t *ret_rows, wh_error *err);
+  // The same, but it may wait and go to the server with what is run, asked or sent in bulk next:
+  // `ret_rows` is set by then, and a failure may come from there. NULL: it has only `run`.
+  wh_status (*run_later)(wh_sql_session *s, wh_str sql, const wh_str *params, size_t count,
+                         uint64_t *ret_rows, wh_error *err);
   // A query of few rows, as text; NULL comes as a string without data.
   wh_status (*ask)(wh_sql_session *s, wh_str sql, const wh_str *params, size_t count,
                    wh_sql_row_visit visit, void *context, wh_error *err);

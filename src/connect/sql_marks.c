@@ -75,37 +75,6 @@ wh_status wh_sql_make_bookkeeping(wh_sink *sink, wh_error *err) {
                     err);
 }
 
-wh_status wh_sql_take_lease(wh_sink *sink, wh_error *err) {
-  wh_arena *arena = &sink->load_arena;
-  wh_str pipeline = sink->load.pipeline;
-  wh_str id = wh_sql_digest(arena, &pipeline, 1);
-  wh_str epoch = wh_sql_i64_text(arena, (int64_t)sink->load.epoch);
-  if (!id.data || !epoch.data) return wh_fail_memory(err);
-  uint64_t rows;
-  if (sink->load.epoch == WH_EPOCH_NONE)
-    WH_TRY(wh_sql_run_text(sink, "UPDATE %l SET epoch = epoch WHERE id = ?", &id, 1, &rows, err));
-  else
-    WH_TRY(wh_sql_run_text(sink, "UPDATE %l SET epoch = ? WHERE id = ? AND epoch <= ?",
-                           (wh_str[]){epoch, id, epoch}, 3, &rows, err));
-  if (rows) return WH_OK;
-  bool found;
-  int64_t there;
-  WH_TRY(
-      wh_sql_ask_text(sink, "SELECT epoch FROM %l WHERE id = ?", &id, 1, &found, &there, 1, err));
-  if (found)
-    return wh_fail(err, WH_ERR_STALE,
-                   "%.*s: another worker has taken over pipeline %.*s; this one stops",
-                   WH_STR_ARG(sink->connection->name), WH_STR_ARG(pipeline));
-  wh_status status = wh_sql_run_text(sink, "INSERT INTO %l (id, pipeline, epoch) VALUES (?, ?, ?)",
-                                     (wh_str[]){id, pipeline, epoch}, 3, NULL, err);
-  if (status != WH_ERR_TYPE) return status;
-  // Somebody was quicker.
-  status = wh_fail(err, WH_ERR_BUSY, "%.*s: another worker is taking pipeline %.*s",
-                   WH_STR_ARG(sink->connection->name), WH_STR_ARG(pipeline));
-  if (err) err->retry = true;
-  return status;
-}
-
 // --- Marks ---------------------------------------------------------------------------------------
 
 wh_str wh_sql_mark_id(wh_sink *sink) {
@@ -140,7 +109,7 @@ static wh_status take_one(void *context, const wh_str *values, size_t count, wh_
   return read_row(values, r->arena, r->mark, err);
 }
 
-wh_status wh_sql_read_mark(wh_sink *sink, wh_arena *arena, wh_mark *ret, wh_error *err) {
+static wh_status read_mark(wh_sink *sink, wh_arena *arena, wh_mark *ret, wh_error *err) {
   WH_CLEAN_BUF wh_buf sql;
   wh_buf_init(&sql, sink->connection->mem, WH_SQL_TEXT_MAX);
   wh_buf_add_c(&sql, "SELECT ");
@@ -156,6 +125,52 @@ wh_status wh_sql_read_mark(wh_sink *sink, wh_arena *arena, wh_mark *ret, wh_erro
   return WH_OK;
 }
 
+// --- The lease -----------------------------------------------------------------------------------
+
+static wh_status raise_lease(wh_sink *sink, wh_str id, wh_str epoch, uint64_t *ret_rows,
+                             wh_error *err) {
+  if (sink->load.epoch == WH_EPOCH_NONE)
+    return wh_sql_run_text_later(sink, "UPDATE %l SET epoch = epoch WHERE id = ?", &id, 1, ret_rows,
+                                 err);
+  return wh_sql_run_text_later(sink, "UPDATE %l SET epoch = ? WHERE id = ? AND epoch <= ?",
+                               (wh_str[]){epoch, id, epoch}, 3, ret_rows, err);
+}
+
+static wh_status make_lease(wh_sink *sink, wh_str id, wh_str epoch, wh_error *err) {
+  wh_str pipeline = sink->load.pipeline;
+  bool found;
+  int64_t there;
+  WH_TRY(
+      wh_sql_ask_text(sink, "SELECT epoch FROM %l WHERE id = ?", &id, 1, &found, &there, 1, err));
+  if (found)
+    return wh_fail(err, WH_ERR_STALE,
+                   "%.*s: another worker has taken over pipeline %.*s; this one stops",
+                   WH_STR_ARG(sink->connection->name), WH_STR_ARG(pipeline));
+  wh_status status = wh_sql_run_text(sink, "INSERT INTO %l (id, pipeline, epoch) VALUES (?, ?, ?)",
+                                     (wh_str[]){id, pipeline, epoch}, 3, NULL, err);
+  if (status != WH_ERR_TYPE) return status;
+  // Somebody was quicker.
+  status = wh_fail(err, WH_ERR_BUSY, "%.*s: another worker is taking pipeline %.*s",
+                   WH_STR_ARG(sink->connection->name), WH_STR_ARG(pipeline));
+  if (err) err->retry = true;
+  return status;
+}
+
+// The mark may be asked for before it is known whether the lease was there to be locked.
+wh_status wh_sql_take_lease(wh_sink *sink, wh_arena *arena, wh_mark *ret, wh_error *err) {
+  wh_str id = wh_sql_digest(&sink->load_arena, &sink->load.pipeline, 1);
+  wh_str epoch = wh_sql_i64_text(&sink->load_arena, (int64_t)sink->load.epoch);
+  if (!id.data || !epoch.data) return wh_fail_memory(err);
+  uint64_t rows = 0;
+  WH_TRY(raise_lease(sink, id, epoch, &rows, err));
+  WH_TRY(read_mark(sink, arena, ret, err));
+  if (rows) return WH_OK;
+  WH_TRY(make_lease(sink, id, epoch, err));
+  return read_mark(sink, arena, ret, err);
+}
+
+// --- Writing marks ------------------------------------------------------------------------------
+
 static wh_status update_row(wh_sink *sink, const wh_str *params, wh_error *err) {
   WH_CLEAN_BUF wh_buf text;
   wh_buf_init(&text, sink->connection->mem, WH_SQL_TEXT_MAX);
@@ -164,7 +179,7 @@ static wh_status update_row(wh_sink *sink, const wh_str *params, wh_error *err) 
     wh_buf_printf(&text, "%s%s = ?", i ? ", " : "", mark_columns[i]);
   wh_buf_add_c(&text, " WHERE id = ?");
   WH_TRY(wh_buf_check(&text, err));
-  return wh_sql_run_text(sink, text.data, params, MARK_COLUMNS + 1, NULL, err);
+  return wh_sql_run_text_later(sink, text.data, params, MARK_COLUMNS + 1, NULL, err);
 }
 
 static wh_status insert_row(wh_sink *sink, const wh_str *params, wh_error *err) {
@@ -177,7 +192,7 @@ static wh_status insert_row(wh_sink *sink, const wh_str *params, wh_error *err) 
     wh_buf_add_c(&text, ", ?");
   wh_buf_add_char(&text, ')');
   WH_TRY(wh_buf_check(&text, err));
-  return wh_sql_run_text(sink, text.data, params, MARK_COLUMNS + 3, NULL, err);
+  return wh_sql_run_text_later(sink, text.data, params, MARK_COLUMNS + 3, NULL, err);
 }
 
 wh_status wh_sql_write_mark(wh_sink *sink, const wh_mark *mark, wh_error *err) {

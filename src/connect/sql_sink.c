@@ -82,6 +82,27 @@ wh_status wh_sql_run_text(wh_sink *sink, const char *text, const wh_str *params,
   return wh_sql_run(sink, &sql, params, count, ret_rows, err);
 }
 
+wh_status wh_sql_run_later(wh_sink *sink, const wh_buf *sql, const wh_str *params, size_t count,
+                           uint64_t *ret_rows, wh_error *err) {
+  const wh_sql_driver *d = sink->driver;
+  WH_TRY(wh_buf_check(sql, err));
+  return (d->run_later ? d->run_later : d->run)(sink->session, wh_buf_str(sql), params, count,
+                                                ret_rows, err);
+}
+
+wh_status wh_sql_run_text_later(wh_sink *sink, const char *text, const wh_str *params, size_t count,
+                                uint64_t *ret_rows, wh_error *err) {
+  WH_CLEAN_BUF wh_buf sql;
+  wh_buf_init(&sql, sink->connection->mem, WH_SQL_TEXT_MAX);
+  wh_sql_add_text(sink, &sql, text);
+  return wh_sql_run_later(sink, &sql, params, count, ret_rows, err);
+}
+
+wh_status wh_sql_run_c_later(wh_sink *sink, const char *sql, wh_error *err) {
+  const wh_sql_driver *d = sink->driver;
+  return (d->run_later ? d->run_later : d->run)(sink->session, wh_str_of(sql), NULL, 0, NULL, err);
+}
+
 wh_status wh_sql_run_c(wh_sink *sink, const char *sql, wh_error *err) {
   return sink->driver->run(sink->session, wh_str_of(sql), NULL, 0, NULL, err);
 }
@@ -359,8 +380,7 @@ void wh_sql_sink_abort(wh_sink *sink) {
 
 static wh_status begin_load(wh_sink *sink, wh_arena *arena, wh_mark *ret, wh_error *err) {
   wh_mark mark;
-  WH_TRY(wh_sql_take_lease(sink, err));
-  WH_TRY(wh_sql_read_mark(sink, arena, &mark, err));
+  WH_TRY(wh_sql_take_lease(sink, arena, &mark, err));
   sink->mark_is_there = mark.found;
   for (size_t i = 0; i < sink->count; i++) {
     wh_sql_target *t = &sink->targets[i];
@@ -382,7 +402,7 @@ wh_status wh_sql_sink_begin(wh_sink *sink, const wh_load *load, wh_arena *arena,
                    WH_STR_ARG(sink->connection->name));
   wh_arena_reset(&sink->load_arena);
   WH_TRY(wh_load_copy(load, &sink->load_arena, &sink->load, err));
-  WH_TRY(wh_sql_run_c(sink, sink->driver->begin, err));
+  WH_TRY(wh_sql_run_c_later(sink, sink->driver->begin, err));
   sink->in_transaction = true;
   wh_status status = begin_load(sink, arena, ret, err);
   if (status != WH_OK) wh_sql_sink_abort(sink);

@@ -31,6 +31,10 @@ struct wh_sink {
 wh_status wh_sql_run(wh_sink *sink, const wh_buf *sql, const wh_str *params, size_t count,
                      uint64_t *ret_rows, wh_error *err);
 wh_status wh_sql_run_c(wh_sink *sink, const char *sql, wh_error *err);
+// The same, together with what comes next where the driver can (run_later).
+wh_status wh_sql_run_later(wh_sink *sink, const wh_buf *sql, const wh_str *params, size_t count,
+                           uint64_t *ret_rows, wh_error *err);
+wh_status wh_sql_run_c_later(wh_sink *sink, const char *sql, wh_error *err);
 // All of them; *ret_rows: of those that count.
 wh_status wh_sql_run_all(wh_sink *sink, const wh_sql_statements *s, uint64_t *ret_rows,
                          wh_error *err);
@@ -55,6 +59,8 @@ wh_str wh_sql_quoted(const wh_sql_driver *driver, wh_arena *arena, wh_str schema
 void wh_sql_add_text(const wh_sink *sink, wh_buf *sql, const char *text);
 wh_status wh_sql_run_text(wh_sink *sink, const char *text, const wh_str *params, size_t count,
                           uint64_t *ret_rows, wh_error *err);
+wh_status wh_sql_run_text_later(wh_sink *sink, const char *text, const wh_str *params, size_t count,
+                                uint64_t *ret_rows, wh_error *err);
 wh_status wh_sql_ask_text(wh_sink *sink, const char *text, const wh_str *params, size_t count,
                           bool *ret_found, int64_t *ret, size_t ret_count, wh_error *err);
 
@@ -75,10 +81,10 @@ wh_status wh_sql_make_table(wh_sink *sink, wh_str schema, wh_str table, const wh
 
 // sql_marks.c
 wh_status wh_sql_make_bookkeeping(wh_sink *sink, wh_error *err);
-wh_status wh_sql_take_lease(wh_sink *sink, wh_error *err);
+// Locks the pipeline's row, whose epoch becomes the load's, and reads the mark under it.
+wh_status wh_sql_take_lease(wh_sink *sink, wh_arena *arena, wh_mark *ret, wh_error *err);
 // The key of the load's mark; empty without memory.
 wh_str wh_sql_mark_id(wh_sink *sink);
-wh_status wh_sql_read_mark(wh_sink *sink, wh_arena *arena, wh_mark *ret, wh_error *err);
 wh_status wh_sql_write_mark(wh_sink *sink, const wh_mark *mark, wh_error *err);
 
 // sql_write.c: the batch into the target, which may be one of deletions.

@@ -253,7 +253,7 @@ static wh_status put_keyed(writing *w, const uint32_t *rows, size_t count, uint6
   wh_buf_init(&clear, w->sink->connection->mem, WH_SQL_TEXT_MAX);
   wh_sql_statements_init(&s, w->sink->connection->mem);
   t->driver->add_clear(&clear, t->batch);
-  WH_TRY(wh_sql_run(w->sink, &clear, NULL, 0, NULL, err));
+  WH_TRY(wh_sql_run_later(w->sink, &clear, NULL, 0, NULL, err));
   WH_TRY(send(w, t->batch, rows, count, true, err));
   WH_TRY(find_collisions(w, err));
   wh_sql_erase erase = {w->sink, drop_late, w};
@@ -293,10 +293,10 @@ static wh_status put(writing *w, const uint32_t *rows, size_t count, wh_error *e
   const wh_sql_driver *d = w->target->driver;
   wh_error why = {0};
   if (count == 0) return WH_OK;
-  WH_TRY(wh_sql_run_c(w->sink, d->savepoint, err));
+  WH_TRY(wh_sql_run_c_later(w->sink, d->savepoint, err));
   wh_counts before = *w->counts;
   wh_status status = put_once(w, rows, count, &why);
-  if (status == WH_OK) return d->release[0] ? wh_sql_run_c(w->sink, d->release, err) : WH_OK;
+  if (status == WH_OK) return d->release[0] ? wh_sql_run_c_later(w->sink, d->release, err) : WH_OK;
   if (status != WH_ERR_TYPE) {
     if (err) *err = why;
     return status;

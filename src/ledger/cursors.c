@@ -124,7 +124,7 @@ wh_status ledger_save_pin(ledger *l, wh_str pipeline, wh_str run, const wh_schem
   ledger_bind_text(&q, pipeline);
   ledger_bind_text(&q, run);
   ledger_bind_text(&q, wh_buf_str(&json));
-  return ledger_run(&q, err);
+  return ledger_run_later(&q, err);
 }
 
 wh_status ledger_load_pin(ledger *l, wh_str pipeline, wh_str run, wh_arena *arena, bool *ret_found,
@@ -159,7 +159,7 @@ wh_status ledger_pinned(wh_ledger *base, wh_str pipeline, wh_arena *arena, bool 
 
 wh_status ledger_pin(wh_ledger *base, wh_str pipeline, const wh_schema *schema, wh_error *err) {
   LEDGER_LOCK l = ledger_lock(base);
-  return ledger_save_pin(l, pipeline, (wh_str){0}, schema, err);
+  return LEDGER_TRANSACTION(l, ledger_save_pin(l, pipeline, (wh_str){0}, schema, err), err);
 }
 
 // --- schedules

@@ -43,7 +43,7 @@ void ledger_query_open(ledger *l, const char *sql, ledger_query *ret) {
   ret->owner = l;
   ret->sql = sql;
   ret->bound = ret->read = ret->row = 0;
-  ret->started = ret->no_memory = false;
+  ret->started = ret->sent = ret->no_memory = false;
   ret->changes = 0;
   ret->own = NULL;
 }
@@ -95,6 +95,19 @@ wh_status ledger_run(ledger_query *q, wh_error *err) {
     status = ledger_step(q, &row, err);
   ledger_query_end(q);
   return status;
+}
+
+wh_status ledger_send(ledger_query *q, wh_error *err) {
+  const ledger_driver *driver = q->owner->driver;
+  return driver->send ? driver->send(q, false, err) : WH_OK;
+}
+
+wh_status ledger_run_later(ledger_query *q, wh_error *err) {
+  const ledger_driver *driver = q->owner->driver;
+  if (!driver->send) return ledger_run(q, err);
+  WH_TRY(driver->send(q, true, err));
+  ledger_query_end(q);
+  return WH_OK;
 }
 
 wh_status ledger_list_step(ledger_query *q, bool *ret_row, wh_error *err) {

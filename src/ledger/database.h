@@ -54,6 +54,10 @@ typedef struct ledger_driver {
   // the rows that were changed.
   wh_status (*step)(ledger_query *q, bool *ret_row, wh_error *err);
   void (*end_query)(ledger_query *q);
+  // Starts the statement, which goes to the database together with what is stepped next, or with
+  // the end of the transaction. A failure of one may come from any of them. With `alone` nobody
+  // steps it, and the query may end at once. NULL: each is run when it is stepped.
+  wh_status (*send)(ledger_query *q, bool alone, wh_error *err);
   // Of the row in hand. A text lives until the next call; NULL has no data.
   bool (*is_null)(const ledger_query *q, int column);
   int64_t (*number)(const ledger_query *q, int column);
@@ -152,6 +156,7 @@ struct ledger_query {
   ledger_param params[LEDGER_PARAMS_MAX];
   int bound, read;
   bool started;
+  bool sent;      // the driver's: its result has not been looked at
   bool no_memory; // a read failed
   uint64_t changes;
   void *own; // the driver's: what runs
@@ -171,6 +176,11 @@ void ledger_bind_zeroes(ledger_query *q, uint64_t bytes);
 wh_status ledger_step(ledger_query *q, bool *ret_row, wh_error *err);
 // A statement without rows. Ends the query; q->changes stays.
 wh_status ledger_run(ledger_query *q, wh_error *err);
+// For journeys: statements that do not depend on each other's rows are sent before the first of
+// them is stepped, and are stepped in the same order; one without rows, whose q->changes nobody
+// needs, is left to what comes behind it in the transaction.
+wh_status ledger_send(ledger_query *q, wh_error *err);
+wh_status ledger_run_later(ledger_query *q, wh_error *err);
 
 // The next row of a listing, whose query stays open from one visit to the next where the driver
 // lets it: steps one that is open; *ret_row false: open it again, behind the last row, and step
@@ -197,6 +207,9 @@ void ledger_release(wh_ledger *l, wh_lease *lease);
 wh_status ledger_raise_epoch(wh_ledger *l, wh_str pipeline, uint64_t epoch, wh_error *err);
 // WH_ERR_STALE when a newer epoch holds the pipeline. In a transaction.
 wh_status ledger_check_epoch(ledger *l, wh_str pipeline, uint64_t epoch, wh_error *err);
+// The same in two: sent, and looked at.
+wh_status ledger_send_epoch(ledger *l, wh_str pipeline, ledger_query *q, wh_error *err);
+wh_status ledger_see_epoch(ledger_query *q, wh_str pipeline, uint64_t epoch, wh_error *err);
 
 wh_status ledger_run_start(wh_ledger *l, const wh_lease *lease, wh_str object, wh_arena *arena,
                            wh_run *ret, wh_error *err);
@@ -249,8 +262,12 @@ wh_status ledger_keys_next(wh_ledger *l, wh_str pipeline, const wh_str *after, b
                            wh_arena *arena, wh_key_range *ret, wh_error *err);
 wh_status ledger_keys_stage(wh_ledger *l, const wh_run *run, const wh_key_range *ranges,
                             size_t count, wh_error *err);
-// What the run staged holds from now on, or is forgotten. In a transaction.
-wh_status ledger_settle_keys(ledger *l, wh_str pipeline, wh_str run, bool holds, wh_error *err);
+// What the run staged holds from now on, or is forgotten. In a transaction; `any` is of
+// ledger_send_staged.
+wh_status ledger_send_staged(ledger *l, wh_str pipeline, wh_str run, ledger_query *any,
+                             wh_error *err);
+wh_status ledger_settle_keys(ledger *l, ledger_query *any, wh_str pipeline, wh_str run, bool holds,
+                             wh_error *err);
 
 wh_status ledger_put_many(wh_ledger *l, wh_str pipeline, const wh_put *puts, size_t count,
                           bool is_done, uint64_t *ret_new, wh_error *err);

@@ -65,17 +65,19 @@ static wh_status settle(ledger *l, const char *sql, wh_str pipeline, wh_str run,
   return ledger_run(&q, err);
 }
 
-static wh_status any_staged(ledger *l, wh_str pipeline, wh_str run, bool *ret, wh_error *err) {
-  LEDGER_QUERY q;
-  ledger_query_open(l, "SELECT 1 FROM key_range WHERE pipeline = ? AND run = ? LIMIT 1", &q);
-  ledger_bind_text(&q, pipeline);
-  ledger_bind_text(&q, run);
-  return ledger_step(&q, ret, err);
+wh_status ledger_send_staged(ledger *l, wh_str pipeline, wh_str run, ledger_query *any,
+                             wh_error *err) {
+  ledger_query_open(l, "SELECT 1 FROM key_range WHERE pipeline = ? AND run = ? LIMIT 1", any);
+  ledger_bind_text(any, pipeline);
+  ledger_bind_text(any, run);
+  return ledger_send(any, err);
 }
 
-wh_status ledger_settle_keys(ledger *l, wh_str pipeline, wh_str run, bool holds, wh_error *err) {
+wh_status ledger_settle_keys(ledger *l, ledger_query *staged, wh_str pipeline, wh_str run,
+                             bool holds, wh_error *err) {
   bool any;
-  WH_TRY(any_staged(l, pipeline, run, &any, err));
+  WH_TRY(ledger_step(staged, &any, err));
+  ledger_query_end(staged);
   if (!any) return WH_OK; // as for most runs
   if (!holds)
     return settle(l, "DELETE FROM key_range WHERE pipeline = ? AND run = ?", pipeline, run, err);

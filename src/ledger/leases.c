@@ -117,16 +117,6 @@ wh_status ledger_acquire(wh_ledger *base, wh_str pipeline, wh_lease *ret, wh_err
   return WH_OK;
 }
 
-static wh_status read_epoch(ledger *l, wh_str pipeline, uint64_t *ret, wh_error *err) {
-  LEDGER_QUERY q;
-  ledger_query_open(l, "SELECT epoch FROM pipeline WHERE name = ? FOR UPDATE", &q);
-  ledger_bind_text(&q, pipeline);
-  bool row;
-  WH_TRY(ledger_step(&q, &row, err));
-  *ret = row ? ledger_read_u64(&q) : 0;
-  return WH_OK;
-}
-
 wh_status ledger_fail_stale(wh_str pipeline, wh_error *err) {
   return wh_fail(err, WH_ERR_STALE,
                  "%.*s: another worker has taken over since this run began. Its work stands, this "
@@ -134,10 +124,24 @@ wh_status ledger_fail_stale(wh_str pipeline, wh_error *err) {
                  WH_STR_ARG(pipeline));
 }
 
-wh_status ledger_check_epoch(ledger *l, wh_str pipeline, uint64_t epoch, wh_error *err) {
-  uint64_t now = 0;
-  WH_TRY(read_epoch(l, pipeline, &now, err));
+wh_status ledger_send_epoch(ledger *l, wh_str pipeline, ledger_query *q, wh_error *err) {
+  ledger_query_open(l, "SELECT epoch FROM pipeline WHERE name = ? FOR UPDATE", q);
+  ledger_bind_text(q, pipeline);
+  return ledger_send(q, err);
+}
+
+wh_status ledger_see_epoch(ledger_query *q, wh_str pipeline, uint64_t epoch, wh_error *err) {
+  bool row;
+  WH_TRY(ledger_step(q, &row, err));
+  uint64_t now = row ? ledger_read_u64(q) : 0;
+  ledger_query_end(q);
   return now <= epoch ? WH_OK : ledger_fail_stale(pipeline, err);
+}
+
+wh_status ledger_check_epoch(ledger *l, wh_str pipeline, uint64_t epoch, wh_error *err) {
+  LEDGER_QUERY q;
+  WH_TRY(ledger_send_epoch(l, pipeline, &q, err));
+  return ledger_see_epoch(&q, pipeline, epoch, err);
 }
 
 static wh_status renew(ledger *l, const wh_lease *lease, wh_error *err) {

@@ -11,7 +11,7 @@ wh_status ledger_outbox_put(ledger *l, wh_str run, const wh_tell *tell, wh_error
   ledger_bind_text(&q, run);
   ledger_bind_text(&q, tell->target);
   ledger_bind_i64(&q, tell->kind);
-  return ledger_run(&q, err);
+  return ledger_run_later(&q, err);
 }
 
 wh_status ledger_outbox_next(wh_ledger *base, wh_str target, bool hurry, wh_arena *arena,

@@ -111,7 +111,7 @@ static wh_status show_due(ledger *l, wh_str pipeline, wh_error *err) {
       l, "UPDATE work SET state = 0 WHERE pipeline = ? AND state = 1 AND visible_us <= now_us()",
       &q);
   ledger_bind_text(&q, pipeline);
-  return ledger_run(&q, err);
+  return ledger_run_later(&q, err);
 }
 
 static wh_status hide(ledger *l, uint64_t work, int64_t hidden_us, wh_error *err) {
@@ -126,7 +126,7 @@ static wh_status hide(ledger *l, uint64_t work, int64_t hidden_us, wh_error *err
 }
 
 // Each statement is whole by itself: what is due shows whoever takes it, and the one that takes
-// locks the epoch that it looks at, without a journey more.
+// locks the epoch that it looks at; together they are one journey.
 static wh_status receive(ledger *l, const wh_lease *lease, int64_t hidden_us, wh_arena *arena,
                          wh_work *ret, wh_error *err) {
   WH_TRY(show_due(l, lease->pipeline, err));
@@ -320,7 +320,7 @@ wh_status ledger_finish_work(ledger *l, uint64_t work, wh_error *err) {
   LEDGER_QUERY q;
   ledger_query_open(l, "UPDATE work SET state = 2, error = '' WHERE id = ? AND state <> 2", &q);
   ledger_bind_u64(&q, work);
-  return ledger_run(&q, err);
+  return ledger_run_later(&q, err);
 }
 
 static wh_status done(ledger *l, const wh_lease *lease, uint64_t work, wh_error *err) {

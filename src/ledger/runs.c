@@ -62,19 +62,22 @@ void ledger_read_run(ledger_query *q, wh_arena *arena, wh_run *ret) {
 // --- starting
 // --------------------------------------------------------------------------------------
 
-static wh_status next_order(ledger *l, int64_t now_us, int64_t *ret, wh_error *err) {
-  LEDGER_QUERY q;
+static wh_status send_next_order(ledger *l, int64_t now_us, ledger_query *q, wh_error *err) {
   ledger_query_open(l,
                     "UPDATE counter SET value = CASE WHEN value >= ? THEN value + 1 ELSE ? END"
                     " WHERE name = 'order' RETURNING value",
-                    &q);
-  ledger_bind_i64(&q, now_us);
-  ledger_bind_i64(&q, now_us);
+                    q);
+  ledger_bind_i64(q, now_us);
+  ledger_bind_i64(q, now_us);
+  return ledger_send(q, err);
+}
+
+static wh_status see_order(ledger_query *q, int64_t *ret, wh_error *err) {
   bool row;
-  WH_TRY(ledger_step(&q, &row, err));
-  if (!row) return wh_fail(err, WH_ERR_BUG, "%s: the ledger has no order", l->path);
-  *ret = ledger_read_i64(&q);
-  return ledger_run(&q, err);
+  WH_TRY(ledger_step(q, &row, err));
+  if (!row) return wh_fail(err, WH_ERR_BUG, "%s: the ledger has no order", q->owner->path);
+  *ret = ledger_read_i64(q);
+  return ledger_run(q, err);
 }
 
 static wh_status raise_order(ledger *l, int64_t order, wh_error *err) {
@@ -97,12 +100,16 @@ static wh_status insert_run(ledger *l, const wh_run *run, wh_error *err) {
   ledger_bind_i64(&q, run->order);
   ledger_bind_i64(&q, run->started_us);
   ledger_bind_run_changes(&q, run, run->state);
-  return ledger_run(&q, err);
+  return ledger_run_later(&q, err);
 }
 
 static wh_status run_start(ledger *l, wh_run *run, wh_error *err) {
-  WH_TRY(ledger_check_epoch(l, run->pipeline, run->epoch, err));
-  WH_TRY(next_order(l, run->started_us, &run->order, err));
+  LEDGER_QUERY epoch = {0};
+  LEDGER_QUERY order = {0};
+  WH_TRY(ledger_send_epoch(l, run->pipeline, &epoch, err));
+  WH_TRY(send_next_order(l, run->started_us, &order, err));
+  WH_TRY(ledger_see_epoch(&epoch, run->pipeline, run->epoch, err));
+  WH_TRY(see_order(&order, &run->order, err));
   return insert_run(l, run, err);
 }
 

@@ -12,18 +12,22 @@ static bool has_ended(wh_run_state state) {
   return state == WH_RUN_DONE || state == WH_RUN_FAILED || state == WH_RUN_STOPPED;
 }
 
-// The state and pipeline of a run as they stand. WH_ERR_NOT_FOUND.
-static wh_status read_state(ledger *l, wh_str run, wh_run_state *ret, wh_error *err) {
-  LEDGER_QUERY q;
-  ledger_query_open(l, "SELECT state FROM run WHERE id = ? FOR UPDATE", &q);
-  ledger_bind_text(&q, run);
+static wh_status send_state(ledger *l, wh_str run, ledger_query *q, wh_error *err) {
+  ledger_query_open(l, "SELECT state FROM run WHERE id = ? FOR UPDATE", q);
+  ledger_bind_text(q, run);
+  return ledger_send(q, err);
+}
+
+// The state of a run as it stands. WH_ERR_NOT_FOUND.
+static wh_status see_state(ledger_query *q, wh_str run, wh_run_state *ret, wh_error *err) {
   bool row;
-  WH_TRY(ledger_step(&q, &row, err));
+  WH_TRY(ledger_step(q, &row, err));
   if (!row) {
-    return wh_fail(err, WH_ERR_NOT_FOUND, "%s: the ledger has no run %.*s", l->path,
+    return wh_fail(err, WH_ERR_NOT_FOUND, "%s: the ledger has no run %.*s", q->owner->path,
                    WH_STR_ARG(run));
   }
-  *ret = (wh_run_state)ledger_read_i64(&q);
+  *ret = (wh_run_state)ledger_read_i64(q);
+  ledger_query_end(q);
   return WH_OK;
 }
 
@@ -35,7 +39,7 @@ static wh_status update_run(ledger *l, const wh_run *run, wh_run_state state, wh
                     &q);
   ledger_bind_run_changes(&q, run, state);
   ledger_bind_text(&q, run->id);
-  return ledger_run(&q, err);
+  return ledger_run_later(&q, err);
 }
 
 static wh_status insert_sealed(ledger *l, const wh_run *run, const wh_finish *finish,
@@ -60,7 +64,7 @@ static wh_status insert_sealed(ledger *l, const wh_run *run, const wh_finish *fi
   ledger_bind_u64(&q, finish->work);
   bool failed = finish->run->state == WH_RUN_FAILED;
   ledger_bind_run_changes(&q, finish->run, failed ? WH_RUN_FAILED : WH_RUN_DONE);
-  return ledger_run(&q, err);
+  return ledger_run_later(&q, err);
 }
 
 // Deletes what a sealed run left in one table.
@@ -68,7 +72,7 @@ static wh_status forget(ledger *l, const char *sql, wh_str run, wh_error *err) {
   LEDGER_QUERY q;
   ledger_query_open(l, sql, &q);
   ledger_bind_text(&q, run);
-  return ledger_run(&q, err);
+  return ledger_run_later(&q, err);
 }
 
 static wh_status forget_of_pipeline(ledger *l, const char *sql, wh_str pipeline, wh_str run,
@@ -77,7 +81,7 @@ static wh_status forget_of_pipeline(ledger *l, const char *sql, wh_str pipeline,
   ledger_query_open(l, sql, &q);
   ledger_bind_text(&q, pipeline);
   ledger_bind_text(&q, run);
-  return ledger_run(&q, err);
+  return ledger_run_later(&q, err);
 }
 
 wh_status ledger_forget_sealed(ledger *l, wh_str pipeline, wh_str run, wh_error *err) {
@@ -91,8 +95,12 @@ wh_status ledger_forget_sealed(ledger *l, wh_str pipeline, wh_str run, wh_error 
 
 static wh_status seal(ledger *l, const wh_run *run, const wh_finish *finish, wh_error *err) {
   wh_run_state state;
-  WH_TRY(read_state(l, run->id, &state, err));
-  WH_TRY(ledger_check_epoch(l, run->pipeline, run->epoch, err));
+  LEDGER_QUERY now = {0};
+  LEDGER_QUERY epoch = {0};
+  WH_TRY(send_state(l, run->id, &now, err));
+  WH_TRY(ledger_send_epoch(l, run->pipeline, &epoch, err));
+  WH_TRY(see_state(&now, run->id, &state, err));
+  WH_TRY(ledger_see_epoch(&epoch, run->pipeline, run->epoch, err));
   if (has_ended(state)) {
     return wh_fail(err, WH_ERR_STALE, "run %.*s has ended already", WH_STR_ARG(run->id));
   }
@@ -166,7 +174,9 @@ static wh_status sealed_finish(ledger *l, wh_str id, wh_arena *arena, wh_finish 
   if (!run || !cursor || !pin || !quarantine) return wh_fail_memory(err);
   wh_finish finish = {.run = run};
   wh_run_state state;
-  WH_TRY(read_state(l, id, &state, err)); // the run first, as a finish does
+  LEDGER_QUERY now = {0};
+  WH_TRY(send_state(l, id, &now, err)); // the run first, as a finish does
+  WH_TRY(see_state(&now, id, &state, err));
   WH_TRY(read_finish(l, id, arena, run, &finish.work, err));
   WH_TRY(ledger_read_sealed(l, run, arena, err));
   bool found;
@@ -196,21 +206,27 @@ wh_status ledger_run_sealed_finish(wh_ledger *base, wh_str run, wh_arena *arena,
 static wh_status finish(ledger *l, const wh_finish *f, wh_error *err) {
   const wh_run *run = f->run;
   wh_run_state before;
-  WH_TRY(read_state(l, run->id, &before, err));
+  // What was sealed is decided; and that a run failed is true whoever says it.
+  bool decides = run->state == WH_RUN_DONE || f->cursor || f->pin;
+  LEDGER_QUERY now = {0};
+  LEDGER_QUERY epoch = {0};
+  LEDGER_QUERY staged = {0};
+  WH_TRY(send_state(l, run->id, &now, err));
+  if (decides) WH_TRY(ledger_send_epoch(l, run->pipeline, &epoch, err));
+  WH_TRY(ledger_send_staged(l, run->pipeline, run->id, &staged, err));
+  WH_TRY(see_state(&now, run->id, &before, err));
   // The same finish again, after a commit whose outcome was not known: all of it is there.
   if (before == run->state) return WH_OK;
   if (has_ended(before)) {
     return wh_fail(err, WH_ERR_STALE, "run %.*s has ended already, as %s", WH_STR_ARG(run->id),
                    wh_run_state_name(before));
   }
-  // What was sealed is decided; and that a run failed is true whoever says it.
-  bool decides = run->state == WH_RUN_DONE || f->cursor || f->pin;
-  if (before == WH_RUN_RUNNING && decides) {
-    WH_TRY(ledger_check_epoch(l, run->pipeline, run->epoch, err));
-  }
+  if (before == WH_RUN_RUNNING && decides)
+    WH_TRY(ledger_see_epoch(&epoch, run->pipeline, run->epoch, err));
   if (before == WH_RUN_SEALED) WH_TRY(ledger_forget_sealed(l, run->pipeline, run->id, err));
+  bool is_done = run->state == WH_RUN_DONE;
+  WH_TRY(ledger_settle_keys(l, &staged, run->pipeline, run->id, is_done, err));
   WH_TRY(update_run(l, run, run->state, err));
-  WH_TRY(ledger_settle_keys(l, run->pipeline, run->id, run->state == WH_RUN_DONE, err));
   if (f->cursor) WH_TRY(ledger_save_cursor(l, run->pipeline, (wh_str){0}, f->cursor, err));
   if (f->pin) WH_TRY(ledger_save_pin(l, run->pipeline, (wh_str){0}, f->pin, err));
   if (f->quarantine) WH_TRY(ledger_save_quarantine(l, f->quarantine, false, err));

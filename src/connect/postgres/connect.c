@@ -221,6 +221,7 @@ wh_status wh_pg_open(wh_connection *c, wh_sql_access access, wh_pg_session **ret
   s->access = access;
   wh_arena_init(&s->scratch, c->mem);
   wh_arena_init(&s->bulk_arena, c->mem);
+  wh_arena_init(&s->later_arena, c->mem);
   wh_status status = reach_server(c, &s->conn, err);
   if (status == WH_OK && PQsetnonblocking(s->conn, 1) != 0)
     status = wh_pg_fail_lost(s, "connecting", err);
@@ -240,6 +241,7 @@ void wh_pg_close(wh_pg_session *s) {
   wh_mem *mem = s->base.connection->mem;
   wh_arena_free(&s->scratch);
   wh_arena_free(&s->bulk_arena);
+  wh_arena_free(&s->later_arena);
   wh_mem_free(mem, s, sizeof *s);
 }
 

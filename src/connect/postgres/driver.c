@@ -1,5 +1,6 @@
 // What PostgreSQL adds to the sinks of database servers (connect/sql.h).
 #include "connect/postgres/encode.h"
+#include "connect/postgres/later.h"
 #include "connect/postgres/relate.h"
 #include "connect/postgres/upsert.h"
 
@@ -15,6 +16,11 @@ static void driver_close(wh_sql_session *s) {
 static wh_status driver_run(wh_sql_session *s, wh_str sql, const wh_str *params, size_t count,
                             uint64_t *ret_rows, wh_error *err) {
   return wh_pg_run((wh_pg_session *)s, sql, params, count, ret_rows, err);
+}
+
+static wh_status driver_run_later(wh_sql_session *s, wh_str sql, const wh_str *params, size_t count,
+                                  uint64_t *ret_rows, wh_error *err) {
+  return wh_pg_run_later((wh_pg_session *)s, sql, params, count, ret_rows, err);
 }
 
 static wh_status driver_ask(wh_sql_session *s, wh_str sql, const wh_str *params, size_t count,
@@ -56,6 +62,7 @@ const wh_sql_driver wh_pg_driver = {
     .open = driver_open,
     .close = driver_close,
     .run = driver_run,
+    .run_later = driver_run_later,
     .ask = driver_ask,
     .relate = wh_pg_driver_relate,
     .home = wh_pg_driver_home,

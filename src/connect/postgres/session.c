@@ -1,4 +1,4 @@
-#include "connect/postgres/session.h"
+#include "connect/postgres/later.h"
 
 #include <errno.h>
 #include <openssl/ssl.h>
@@ -56,7 +56,7 @@ wh_status wh_pg_result(wh_pg_session *s, const char *doing, PGresult **ret, wh_e
   return WH_OK;
 }
 
-static bool is_good(const PGresult *result) {
+bool wh_pg_is_good(const PGresult *result) {
   ExecStatusType status = PQresultStatus(result);
   return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY;
 }
@@ -77,7 +77,7 @@ static wh_status collect(wh_pg_session *s, const char *doing, PGresult **ret, wh
       return status;
     }
     if (!next) break;
-    bool failed = kept && !is_good(kept);
+    bool failed = kept && !wh_pg_is_good(kept);
     PQclear(failed ? next : kept);
     if (!failed) kept = next;
     if (is_copy(kept)) break; // more comes only once rows have gone
@@ -87,16 +87,15 @@ static wh_status collect(wh_pg_session *s, const char *doing, PGresult **ret, wh
   return WH_OK;
 }
 
-// Parameters as libpq wants them; one without data is NULL.
-static wh_status copy_params(wh_pg_session *s, const wh_str *params, size_t count,
-                             const char ***ret, wh_error *err) {
-  const char **values = WH_NEW_ARRAY(&s->scratch, count, const char *);
+wh_status wh_pg_copy_params(const wh_str *params, size_t count, wh_arena *arena, const char ***ret,
+                            wh_error *err) {
+  const char **values = WH_NEW_ARRAY(arena, count, const char *);
   if (!values) return wh_fail_memory(err);
   for (size_t i = 0; i < count; i++) {
     if (!params[i].data) continue;
     if (params[i].len && memchr(params[i].data, 0, params[i].len))
       return wh_fail(err, WH_ERR_TYPE, "has a NUL character, which PostgreSQL's text cannot hold");
-    values[i] = wh_arena_cstr(&s->scratch, params[i]);
+    values[i] = wh_arena_cstr(arena, params[i]);
     if (!values[i]) return wh_fail_memory(err);
   }
   *ret = values;
@@ -106,7 +105,7 @@ static wh_status copy_params(wh_pg_session *s, const wh_str *params, size_t coun
 static wh_status take_good(wh_pg_session *s, const char *doing, PGresult **ret, wh_error *err) {
   PGresult *result = NULL;
   WH_TRY(collect(s, doing, &result, err));
-  if (!is_good(result)) {
+  if (!wh_pg_is_good(result)) {
     wh_status status = wh_pg_fail_result(s, result, doing, err);
     PQclear(result);
     return status;
@@ -119,9 +118,12 @@ wh_status wh_pg_exec(wh_pg_session *s, wh_str sql, const wh_str *params, size_t 
                      const char *doing, PGresult **ret, wh_error *err) {
   const char **values = NULL;
   wh_arena_reset(&s->scratch);
-  WH_TRY(copy_params(s, params, count, &values, err));
+  WH_TRY(wh_pg_copy_params(params, count, &s->scratch, &values, err));
   const char *text = wh_arena_cstr(&s->scratch, sql);
   if (!text) return wh_fail_memory(err);
+  wh_pg_later own = {
+      .text = text, .is_binary = binary, .count = (int)count, .params = values, .ret = ret};
+  if (s->later_count) return wh_pg_exec_behind(s, &own, doing, err);
   if (!PQsendQueryParams(s->conn, text, (int)count, NULL, values, NULL, NULL, binary))
     return wh_pg_fail_lost(s, doing, err);
   return take_good(s, doing, ret, err);
@@ -131,7 +133,14 @@ wh_status wh_pg_exec_prepared(wh_pg_session *s, const char *name, const wh_str *
                               size_t count, const char *doing, PGresult **ret, wh_error *err) {
   const char **values = NULL;
   wh_arena_reset(&s->scratch);
-  WH_TRY(copy_params(s, params, count, &values, err));
+  WH_TRY(wh_pg_copy_params(params, count, &s->scratch, &values, err));
+  wh_pg_later own = {.text = name,
+                     .is_prepared = true,
+                     .is_binary = true,
+                     .count = (int)count,
+                     .params = values,
+                     .ret = ret};
+  if (s->later_count) return wh_pg_exec_behind(s, &own, doing, err);
   if (!PQsendQueryPrepared(s->conn, name, (int)count, values, NULL, NULL, 1))
     return wh_pg_fail_lost(s, doing, err);
   return take_good(s, doing, ret, err);
@@ -139,6 +148,7 @@ wh_status wh_pg_exec_prepared(wh_pg_session *s, const char *name, const wh_str *
 
 wh_status wh_pg_run_c(wh_pg_session *s, const char *sql, wh_error *err) {
   WH_CLEAN_PG_RESULT PGresult *result = NULL;
+  WH_TRY(wh_pg_send_later(s, "running a statement", err));
   if (!PQsendQuery(s->conn, sql)) return wh_pg_fail_lost(s, "running a statement", err);
   return take_good(s, "running a statement", &result, err);
 }
@@ -146,6 +156,7 @@ wh_status wh_pg_run_c(wh_pg_session *s, const char *sql, wh_error *err) {
 wh_status wh_pg_run(wh_pg_session *s, wh_str sql, const wh_str *params, size_t count,
                     uint64_t *ret_rows, wh_error *err) {
   WH_CLEAN_PG_RESULT PGresult *result = NULL;
+  if (wh_str_is(sql, "ROLLBACK")) wh_pg_forget_later(s);
   WH_TRY(wh_pg_exec(s, sql, params, count, false, "running a statement", &result, err));
   // COMMIT of a transaction that has failed rolls it back, and says so in no other way.
   if (wh_str_is(sql, "COMMIT") && strcmp(PQcmdStatus(result), "COMMIT") != 0)
@@ -182,11 +193,12 @@ wh_status wh_pg_describe(wh_pg_session *s, const char *name, wh_str sql, PGresul
   wh_arena_reset(&s->scratch);
   const char *text = wh_arena_cstr(&s->scratch, sql);
   if (!text) return wh_fail_memory(err);
+  WH_TRY(wh_pg_send_later(s, "preparing a statement", err));
   if (!PQsendPrepare(s->conn, name, text, 0, NULL))
     return wh_pg_fail_lost(s, "preparing a statement", err);
   PGresult *result = NULL;
   WH_TRY(collect(s, "preparing a statement", &result, err));
-  if (is_good(result)) {
+  if (wh_pg_is_good(result)) {
     PQclear(result);
     if (!PQsendDescribePrepared(s->conn, name))
       return wh_pg_fail_lost(s, "preparing a statement", err);
@@ -196,21 +208,35 @@ wh_status wh_pg_describe(wh_pg_session *s, const char *name, wh_str sql, PGresul
   return WH_OK;
 }
 
+// What waits goes in the same message, which has to be one of the simple kind then: COPY cannot be
+// part of a pipeline.
+static wh_status send_copy(wh_pg_session *s, wh_str sql, const char *doing, wh_error *err) {
+  WH_CLEAN_BUF wh_buf text;
+  wh_buf_init(&text, s->base.connection->mem, WH_PG_SQL_MAX);
+  WH_TRY(wh_pg_join_later(s, doing, &text, err));
+  bool is_alone = text.len == 0;
+  wh_buf_add_str(&text, sql);
+  wh_buf_add_char(&text, 0);
+  WH_TRY(wh_buf_check(&text, err));
+  bool sent = is_alone ? PQsendQueryParams(s->conn, text.data, 0, NULL, NULL, NULL, NULL, 1)
+                       : PQsendQuery(s->conn, text.data);
+  return sent ? WH_OK : wh_pg_fail_lost(s, doing, err);
+}
+
 wh_status wh_pg_start_copy(wh_pg_session *s, wh_str sql, ExecStatusType want, const char *doing,
                            wh_error *err) {
-  wh_arena_reset(&s->scratch);
-  const char *text = wh_arena_cstr(&s->scratch, sql);
-  if (!text) return wh_fail_memory(err);
-  WH_CLEAN_PG_RESULT PGresult *result = NULL;
-  if (!PQsendQueryParams(s->conn, text, 0, NULL, NULL, NULL, NULL, 1))
-    return wh_pg_fail_lost(s, doing, err);
-  WH_TRY(wh_pg_result(s, doing, &result, err));
-  if (PQresultStatus(result) == want) return WH_OK;
-  wh_status status = wh_pg_fail_result(s, result, doing, err);
-  PGresult *rest = NULL;
-  while (wh_pg_result(s, doing, &rest, NULL) == WH_OK && rest)
-    PQclear(rest);
-  return status;
+  WH_TRY(send_copy(s, sql, doing, err));
+  for (;;) {
+    WH_CLEAN_PG_RESULT PGresult *result = NULL;
+    WH_TRY(wh_pg_result(s, doing, &result, err));
+    if (PQresultStatus(result) == want) return WH_OK;
+    if (result && wh_pg_is_good(result)) continue; // of what had waited
+    wh_status status = wh_pg_fail_result(s, result, doing, err);
+    PGresult *rest = NULL;
+    while (wh_pg_result(s, doing, &rest, NULL) == WH_OK && rest)
+      PQclear(rest);
+    return status;
+  }
 }
 
 wh_status wh_pg_finish(wh_pg_session *s, const char *doing, wh_error *err) {

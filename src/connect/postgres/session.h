@@ -7,11 +7,26 @@
 
 #include <libpq-fe.h>
 
+enum { WH_PG_LATER_MAX = 16 }; // statements that wait; one more sends them
+
+// A statement that waits for what is sent next (later.h).
+typedef struct wh_pg_later {
+  const char *text; // or the name of a prepared one
+  bool is_prepared, is_binary;
+  int count;
+  const char **params;
+  uint64_t *ret_rows; // NULL: nobody asks
+  PGresult **ret;     // set when it came to a good end; NULL: nobody asks
+} wh_pg_later;
+
 typedef struct wh_pg_session {
   wh_sql_session base; // first
   PGconn *conn;
   wh_sql_access access;
   wh_arena scratch; // of one statement
+  wh_pg_later later[WH_PG_LATER_MAX];
+  size_t later_count;
+  wh_arena later_arena; // of theirs
   // What bulk found out about the columns that it fills besides the batch's (bulk.c).
   wh_arena bulk_arena;
   wh_str bulk_table, bulk_names;
@@ -44,6 +59,11 @@ wh_status wh_pg_run_c(wh_pg_session *s, const char *sql, wh_error *err);
 // looks at PQresultStatus. WH_ERR_UNAVAILABLE, WH_ERR_CANCELLED.
 wh_status wh_pg_describe(wh_pg_session *s, const char *name, wh_str sql, PGresult **ret,
                          wh_error *err);
+
+// Parameters as libpq wants them, in the arena; one without data is NULL.
+wh_status wh_pg_copy_params(const wh_str *params, size_t count, wh_arena *arena, const char ***ret,
+                            wh_error *err);
+bool wh_pg_is_good(const PGresult *result);
 
 // For COPY. Waits until there is something to read, or, when `for_write`, room to write.
 wh_status wh_pg_wait(wh_pg_session *s, bool for_write, wh_error *err);

@@ -1,9 +1,12 @@
 // The ledger's database in PostgreSQL: statements, transactions, and connections that get lost.
+#include "connect/postgres/later.h"
 #include "ledger/postgres/postgres.h"
 
 #include <assert.h>
 
 #define DOING "keeping state"
+
+enum { NAME_MAX_BYTES = 16 }; // of a prepared statement
 
 // --- sessions
 // --------------------------------------------------------------------------------------
@@ -63,18 +66,23 @@ static wh_status prepare(pg_ledger *l, const char *sql, const char *name, wh_err
   return wh_pg_fail_result(l->session, result, DOING, err);
 }
 
-static wh_status run_here(pg_ledger *l, const char *sql, const wh_str *params, size_t count,
-                          PGresult **ret, wh_error *err) {
-  char name[16];
+// The name under which this session knows the statement.
+static wh_status name_of(pg_ledger *l, const char *sql, char name[NAME_MAX_BYTES], wh_error *err) {
   size_t i = 0;
   while (i < l->prepared_count && l->prepared[i] != sql)
     i++;
   assert(i < LEDGER_STATEMENTS_MAX);
-  snprintf(name, sizeof name, "w%zu", i);
-  if (i == l->prepared_count) {
-    WH_TRY(prepare(l, sql, name, err));
-    l->prepared[l->prepared_count++] = sql;
-  }
+  snprintf(name, NAME_MAX_BYTES, "w%zu", i);
+  if (i < l->prepared_count) return WH_OK;
+  WH_TRY(prepare(l, sql, name, err));
+  l->prepared[l->prepared_count++] = sql;
+  return WH_OK;
+}
+
+static wh_status run_here(pg_ledger *l, const char *sql, const wh_str *params, size_t count,
+                          PGresult **ret, wh_error *err) {
+  char name[NAME_MAX_BYTES];
+  WH_TRY(name_of(l, sql, name, err));
   return wh_pg_exec_prepared(l->session, name, params, count, DOING, ret, err);
 }
 
@@ -105,21 +113,29 @@ static wh_status fail_lost(const pg_ledger *l, wh_error *err) {
   return status;
 }
 
+// What a statement's failure means for the transaction it is in, and for the session.
+static wh_status note_failure(pg_ledger *l, wh_status status, wh_error *err) {
+  if (is_in_the_way(status)) {
+    l->in_the_way = l->in_transaction;
+    return status;
+  }
+  if (!is_lost(status)) return blame_ledger(l, status, err);
+  pg_ledger_drop_session(l);
+  l->lost = l->in_transaction;
+  return status;
+}
+
 wh_status pg_ledger_run(pg_ledger *l, const char *sql, const wh_str *params, size_t count,
                         PGresult **ret, wh_error *err) {
   for (int tries = 0;; tries++) {
     if (l->in_transaction && l->lost) return fail_lost(l, err);
     WH_TRY(ensure_session(l, err));
     wh_status status = run_here(l, sql, params, count, ret, err);
-    if (is_in_the_way(status)) {
-      l->in_the_way = l->in_transaction;
-      if (l->in_transaction || tries + 1 == LEDGER_TRIES_MAX) return status;
-      continue;
-    }
-    if (!is_lost(status)) return blame_ledger(l, status, err);
-    pg_ledger_drop_session(l);
-    l->lost = l->in_transaction;
-    if (l->lost || tries) return status;
+    if (status == WH_OK) return WH_OK;
+    status = note_failure(l, status, err);
+    bool again =
+        is_in_the_way(status) ? tries + 1 < LEDGER_TRIES_MAX : is_lost(status) && tries == 0;
+    if (l->in_transaction || !again) return status;
   }
 }
 
@@ -132,29 +148,35 @@ static wh_status run_plain(pg_ledger *l, const char *sql, wh_error *err) {
   return status;
 }
 
+// Nothing is sent before the first statement: that a connection was lost shows there, and the
+// transaction is done again.
 static wh_status begin(ledger *base, wh_error *err) {
   pg_ledger *l = (pg_ledger *)base;
   l->lost = l->is_doubtful = l->in_the_way = false;
-  for (int tries = 0;; tries++) {
-    WH_TRY(ensure_session(l, err));
-    wh_status status = run_plain(l, "BEGIN", err);
-    l->in_transaction = status == WH_OK;
-    if (!is_lost(status) || tries) return status;
-  }
+  WH_TRY(ensure_session(l, err));
+  wh_status status = wh_pg_run_later(l->session, WH_STR("BEGIN"), NULL, 0, NULL, err);
+  l->in_transaction = status == WH_OK;
+  return status;
 }
 
+static void roll_back(pg_ledger *l) {
+  if (l->session) WH_IGNORE(run_plain(l, "ROLLBACK", NULL));
+}
+
+// What has not been sent goes with the COMMIT, and keeps it from happening when it fails.
 static wh_status end(ledger *base, wh_status status, wh_error *err) {
   pg_ledger *l = (pg_ledger *)base;
   l->in_transaction = false;
   if (status != WH_OK) {
-    if (l->session) WH_IGNORE(run_plain(l, "ROLLBACK", NULL));
+    roll_back(l);
     return status;
   }
   status = run_plain(l, "COMMIT", err);
-  l->is_doubtful = is_lost(status);
-  l->lost = l->is_doubtful;
+  if (status == WH_OK) return WH_OK;
+  l->is_doubtful = l->lost = is_lost(status);
   l->in_the_way = is_in_the_way(status);
-  return status;
+  roll_back(l);
+  return blame_ledger(l, status, err);
 }
 
 static bool again(ledger *base, bool once) {
@@ -193,30 +215,75 @@ static wh_str spell_param(const ledger_param *param, wh_arena *arena) {
   return (wh_str){0};
 }
 
-static wh_status start(pg_ledger *l, ledger_query *q, wh_error *err) {
-  wh_str params[LEDGER_PARAMS_MAX];
+static wh_status spell_params(pg_ledger *l, const ledger_query *q, wh_str *params, wh_error *err) {
   wh_arena_reset(&l->scratch);
   for (int i = 0; i < q->bound; i++) {
     params[i] = spell_param(&q->params[i], &l->scratch);
     if (!params[i].data && q->params[i].kind != LEDGER_NULL) return wh_fail_memory(err);
   }
-  PGresult *result = NULL;
-  WH_TRY(pg_ledger_run(l, q->sql, params, (size_t)q->bound, &result, err));
+  return WH_OK;
+}
+
+static void take(ledger_query *q, PGresult *result) {
   q->own = result;
   q->started = true;
   q->row = -1;
   (void)wh_str_to_u64(wh_str_of(PQcmdTuples(result)), &q->changes);
+}
+
+static wh_status start(pg_ledger *l, ledger_query *q, wh_error *err) {
+  wh_str params[LEDGER_PARAMS_MAX];
+  WH_TRY(spell_params(l, q, params, err));
+  PGresult *result = NULL;
+  WH_TRY(pg_ledger_run(l, q->sql, params, (size_t)q->bound, &result, err));
+  take(q, result);
+  return WH_OK;
+}
+
+// A connection that was lost before this is found lost by what follows. What stands alone may be
+// lost with it.
+static wh_status send(ledger_query *q, bool alone, wh_error *err) {
+  pg_ledger *l = (pg_ledger *)q->owner;
+  wh_str params[LEDGER_PARAMS_MAX];
+  char name[NAME_MAX_BYTES];
+  if (!l->in_transaction && !alone) return WH_OK; // by itself, so that it can be done again
+  if (l->in_transaction && l->lost) return fail_lost(l, err);
+  WH_TRY(ensure_session(l, err));
+  WH_TRY(spell_params(l, q, params, err));
+  wh_status status = name_of(l, q->sql, name, err);
+  q->sent = status == WH_OK && !alone;
+  if (status == WH_OK)
+    return wh_pg_exec_later(l->session, name, params, (size_t)q->bound,
+                            alone ? NULL : (PGresult **)&q->own, err);
+  return note_failure(l, status, err);
+}
+
+// What was sent has its result when anything behind it has.
+static wh_status receive(pg_ledger *l, ledger_query *q, wh_error *err) {
+  q->sent = false;
+  if (!q->own && l->lost) return fail_lost(l, err);
+  wh_status status = q->own ? WH_OK : wh_pg_send_later(l->session, DOING, err);
+  if (status != WH_OK) return note_failure(l, status, err);
+  if (!q->own) return wh_fail(err, WH_ERR_BUG, "%s: a statement has no result", l->base.path);
+  take(q, q->own);
   return WH_OK;
 }
 
 static wh_status step(ledger_query *q, bool *ret_row, wh_error *err) {
-  if (!q->started) WH_TRY(start((pg_ledger *)q->owner, q, err));
+  pg_ledger *l = (pg_ledger *)q->owner;
+  if (q->sent)
+    WH_TRY(receive(l, q, err));
+  else if (!q->started)
+    WH_TRY(start(l, q, err));
   if (q->row < PQntuples(q->own)) q->row++;
   *ret_row = q->row < PQntuples(q->own);
   return WH_OK;
 }
 
 static void end_query(ledger_query *q) {
+  pg_ledger *l = (pg_ledger *)q->owner;
+  if (q->sent && l->session) wh_pg_ignore_later(l->session, (PGresult **)&q->own);
+  q->sent = false;
   PQclear(q->own);
   q->own = NULL;
 }
@@ -297,6 +364,7 @@ const ledger_driver pg_driver = {
     .again = again,
     .step = step,
     .end_query = end_query,
+    .send = send,
     .is_null = is_null,
     .number = number,
     .text = text,

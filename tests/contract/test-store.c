@@ -38,6 +38,10 @@ static bool make_swift(store_place *place) {
   return store_place_s3(place, "swift", false);
 }
 
+static bool make_sftp(store_place *place) {
+  return store_place_sftp(place);
+}
+
 static void on(bool (*make)(store_place *), void (*check)(store_place *, wh_arena *)) {
   store_place place;
   wh_arena arena;
@@ -75,6 +79,9 @@ static void on(bool (*make)(store_place *), void (*check)(store_place *, wh_aren
   }                                                                                                \
   TEST(swift_##ident) {                                                                            \
     on(make_swift, check_##ident);                                                                 \
+  }                                                                                                \
+  TEST(sftp_##ident) {                                                                             \
+    on(make_sftp, check_##ident);                                                                  \
   }                                                                                                \
   static void check_##ident(store_place *place, wh_arena *arena)
 

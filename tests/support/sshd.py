@@ -43,8 +43,9 @@ class Sshd:
         self.program = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:" + os.environ.get("PATH", ""))
         if not self.program or not shutil.which("ssh-keygen"):
             raise tap.Skip("OpenSSH's server is not installed")
-        self.uid, self.gid = servers.unprivileged("daemon", "postgres")  # nobody counts as locked
+        self.uid, self.gid = servers.unprivileged("postgres", "daemon")  # nobody counts as locked
         self.user = pwd.getpwuid(self.uid).pw_name
+        self.has_shell = "nologin" not in pwd.getpwuid(self.uid).pw_shell
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="wherry-sshd-", dir="/tmp"))
         atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
         atexit.register(self.stop)

@@ -34,7 +34,9 @@ static wh_status load_key(wh_connection *c, ssh_key *ret, wh_error *err) {
       wh_os_read_file(c->os, o->private_key_file.data, KEY_BYTES_MAX, &arena, &text, err);
   if (status != WH_OK) {
     wh_error_prefix(err, "private_key_file: ");
-    return status;
+    if (status != WH_ERR_NOT_FOUND) return status;
+    if (err) err->status = WH_ERR_USAGE; // not found is said of objects
+    return WH_ERR_USAGE;
   }
   status = import_key(o, text.data, ret, err);
   wh_wipe((char *)(uintptr_t)text.data, text.len);

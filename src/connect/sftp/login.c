@@ -118,6 +118,8 @@ static wh_status open_channel(wh_connection *c, ssh_session session, ssh_channel
   if (code != SSH_OK) return fail_ssh(session, "the server opens no channel", err);
   while ((code = ssh_channel_request_sftp(channel)) == SSH_AGAIN)
     WH_TRY(wh_sftp_wait_socket(c, session, until_ns, "starting SFTP", err));
+  if (code != SSH_OK && !ssh_is_connected(session))
+    return fail_ssh(session, "the connection broke", err);
   if (code != SSH_OK) {
     return wh_fail(err, WH_ERR_REFUSED,
                    "the server takes who logs in, but offers no SFTP (is its subsystem sftp on?)");

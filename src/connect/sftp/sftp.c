@@ -134,8 +134,24 @@ static wh_status sftp_check(const void *options, wh_error *err) {
 typedef struct reaching {
   wh_connection *c;
   wh_str path;
-  bool has_posix_rename;
+  bool is_missing, has_posix_rename;
 } reaching;
+
+static wh_status check_folder(reaching *w, const wh_sftp_request *r, wh_error *err) {
+  wh_status status = wh_sftp_judge(r, WH_SFTP_ATTRS, w->path, err);
+  w->is_missing = status == WH_ERR_NOT_FOUND;
+  if (status != WH_OK) return w->is_missing ? WH_OK : status;
+  wh_sftp_reader in = wh_sftp_reader_of(wh_buf_str(&r->answer));
+  wh_sftp_attrs attrs;
+  wh_sftp_take_attrs(&in, &attrs);
+  if (in.bad) {
+    return wh_fail(err, WH_ERR_DATA, "%.*s: the server's attributes are none of SFTP",
+                   WH_STR_ARG(w->path));
+  }
+  wh_sftp_kind kind = wh_sftp_kind_of(&attrs);
+  if (kind == WH_SFTP_KIND_FOLDER || kind == WH_SFTP_KIND_UNKNOWN) return WH_OK;
+  return wh_fail(err, WH_ERR_REFUSED, "%.*s: is not a folder", WH_STR_ARG(w->path));
+}
 
 static wh_status do_reach(wh_sftp_line *line, void *context, wh_error *err) {
   reaching *w = context;
@@ -143,15 +159,7 @@ static wh_status do_reach(wh_sftp_line *line, void *context, wh_error *err) {
   wh_sftp_request r;
   wh_sftp_request_init(&r, w->c->mem);
   wh_status status = wh_sftp_ask(line, &m, &r, err);
-  if (status == WH_OK) status = wh_sftp_judge(&r, WH_SFTP_ATTRS, w->path, err);
-  if (status == WH_OK) {
-    wh_sftp_reader in = wh_sftp_reader_of(wh_buf_str(&r.answer));
-    wh_sftp_attrs attrs;
-    wh_sftp_take_attrs(&in, &attrs);
-    wh_sftp_kind kind = wh_sftp_kind_of(&attrs);
-    if (kind != WH_SFTP_KIND_FOLDER && kind != WH_SFTP_KIND_UNKNOWN)
-      status = wh_fail(err, WH_ERR_REFUSED, "%.*s: is not a folder", WH_STR_ARG(w->path));
-  }
+  if (status == WH_OK) status = check_folder(w, &r, err);
   w->has_posix_rename = wh_sftp_server_of(line)->has_posix_rename;
   wh_sftp_request_free(line, &r);
   return status;
@@ -163,13 +171,11 @@ static wh_status reach(wh_connection *c, wh_buf *note, wh_error *err) {
   const wh_sftp_options *o = wh_sftp_options_of(c);
   reaching w = {.c = c};
   WH_TRY(wh_sftp_folder_path(c, &arena, (wh_str){0}, &w.path, err));
-  wh_status status = wh_sftp_do(c, do_reach, &w, err);
-  bool missing = status == WH_ERR_NOT_FOUND && o->path.len;
-  if (status != WH_OK && !missing) return status;
+  WH_TRY(wh_sftp_do(c, do_reach, &w, err));
   wh_buf_printf(note, "%.*s is who it should be and takes %.*s; ", WH_STR_ARG(o->host),
                 WH_STR_ARG(o->user));
-  if (missing)
-    wh_buf_printf(note, "%.*s does not exist yet; the first write creates it", WH_STR_ARG(o->path));
+  if (w.is_missing)
+    wh_buf_printf(note, "%.*s does not exist yet; the first write creates it", WH_STR_ARG(w.path));
   else if (o->path.len)
     wh_buf_printf(note, "%.*s exists", WH_STR_ARG(o->path));
   else

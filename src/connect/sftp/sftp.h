@@ -48,7 +48,7 @@ extern const wh_store_type wh_sftp_store;
 enum {
   WH_SFTP_NAME_MAX = 255,             // bytes of one part of a key
   WH_SFTP_LINES_MAX = 16,             // connections to one server
-  WH_SFTP_TRIES = 5,                  // of what a broken line interrupted, without progress
+  WH_SFTP_TRIES = 4,                  // of what a broken line interrupted, without progress
   WH_SFTP_READ_BYTES = 32768,         // of one request, where the server tells no limit
   WH_SFTP_READ_BYTES_MAX = 256 << 10, // where it does
   WH_SFTP_READS = 64,                 // requests of one input under way, at most

@@ -163,8 +163,8 @@ TEST(many_files_may_be_open_at_once) {
   wh_input *in[MANY] = {0};
   if (begin(&r, 300000)) {
     for (int i = 0; i < MANY; i++)
-      CHECK_OK(r.place.store->open(&r.place.connection, WH_STR("x"), WH_STR(""), &in[i],
-                                   &test_err));
+      CHECK_OK(
+          r.place.store->open(&r.place.connection, WH_STR("x"), WH_STR(""), &in[i], &test_err));
     for (int round = 0; round < 4; round++) {
       for (int i = 0; i < MANY; i++) {
         size_t got = 0;

@@ -159,25 +159,25 @@ def test_a_key_with_a_passphrase():
     assert "barley" not in said and "sesame" not in said
 
 
-def test_the_agents_keys():
+def test_the_keys_of_ssh_agent():
     s = server()
     folder = tap.folder()
-    sock = folder / "agent"
-    agent = subprocess.Popen(["ssh-agent", "-D", "-a", sock], stdout=subprocess.DEVNULL)
+    sock = folder / "socket"
+    keeper = subprocess.Popen(["ssh-agent", "-D", "-a", sock], stdout=subprocess.DEVNULL)
     try:
         env = dict(os.environ, SSH_AUTH_SOCK=str(sock))
         while subprocess.run(["ssh-add", "-q", s.key("ed25519")], env=env, capture_output=True).returncode == 2:
             time.sleep(0.05)
-            assert agent.poll() is None
+            assert keeper.poll() is None
         code, said = with_words(key=None, env=env)
         assert code == 0, said
         subprocess.run(["ssh-add", "-q", "-D"], env=env, check=True, capture_output=True)
         code, said = with_words(key=None, env=env)
         assert code == 1, said
-        tap.contains(said, "does not take any key of the agent")
+        tap.contains(said, "does not take any key of ssh-agent")
     finally:
-        agent.terminate()
-        agent.wait()
+        keeper.terminate()
+        keeper.wait()
 
 
 def test_what_the_server_does_not_take():

@@ -1,4 +1,4 @@
-// Who we are: a private key, the keys of the agent, a password; whichever the configuration has.
+// Who we are: a private key, the keys of ssh-agent, a password; whichever the configuration has.
 #include "connect/sftp/sftp.h"
 
 #include "base/crypto.h"
@@ -136,10 +136,10 @@ static wh_status by_agent(login *l, wh_error *err) {
   if (!wh_environment_get(&l->c->environment, "SSH_AUTH_SOCK")) {
     return wh_fail(err, WH_ERR_DENIED,
                    "there is nothing to log in with: name a private_key_file, a private_key or a "
-                   "password, or start an agent (SSH_AUTH_SOCK)");
+                   "password, or start ssh-agent (SSH_AUTH_SOCK)");
   }
   WH_TRY(ask_agent(l, &code, err));
-  return judge(l, code, "any key of the agent", err);
+  return judge(l, code, "any key of ssh-agent", err);
 }
 
 wh_status wh_sftp_authenticate(wh_connection *c, ssh_session session, int64_t until_ns,

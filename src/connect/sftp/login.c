@@ -46,16 +46,17 @@ static wh_status set_options(wh_connection *c, ssh_session session, int fd, cons
   const wh_sftp_options *o = wh_sftp_options_of(c);
   unsigned port = (unsigned)o->port;
   bool no = false, yes = true;
-  const char *agent = wh_environment_get(&c->environment, "SSH_AUTH_SOCK");
-  bool ok = ssh_options_set(session, SSH_OPTIONS_HOST, o->host.data) == 0 &&
-            ssh_options_set(session, SSH_OPTIONS_PORT, &port) == 0 &&
-            ssh_options_set(session, SSH_OPTIONS_USER, o->user.data) == 0 &&
-            // What people wrote for their own ssh is not for this program.
-            ssh_options_set(session, SSH_OPTIONS_PROCESS_CONFIG, &no) == 0 &&
-            ssh_options_set(session, SSH_OPTIONS_COMPRESSION, "no") == 0 &&
-            ssh_options_set(session, SSH_OPTIONS_NODELAY, &yes) == 0 &&
-            (!agent || ssh_options_set(session, SSH_OPTIONS_IDENTITY_AGENT, agent) == 0) &&
-            (!kinds || ssh_options_set(session, SSH_OPTIONS_HOSTKEYS, kinds) == 0);
+  const char *socket_path = wh_environment_get(&c->environment, "SSH_AUTH_SOCK");
+  bool ok =
+      ssh_options_set(session, SSH_OPTIONS_HOST, o->host.data) == 0 &&
+      ssh_options_set(session, SSH_OPTIONS_PORT, &port) == 0 &&
+      ssh_options_set(session, SSH_OPTIONS_USER, o->user.data) == 0 &&
+      // What people wrote for their own ssh is not for this program.
+      ssh_options_set(session, SSH_OPTIONS_PROCESS_CONFIG, &no) == 0 &&
+      ssh_options_set(session, SSH_OPTIONS_COMPRESSION, "no") == 0 &&
+      ssh_options_set(session, SSH_OPTIONS_NODELAY, &yes) == 0 &&
+      (!socket_path || ssh_options_set(session, SSH_OPTIONS_IDENTITY_AGENT, socket_path) == 0) &&
+      (!kinds || ssh_options_set(session, SSH_OPTIONS_HOSTKEYS, kinds) == 0);
   if (!ok) return fail_ssh(session, "what is set cannot be", err);
   WH_TRY(wh_sftp_set_known_hosts(c, session, err));
   if (ssh_options_set(session, SSH_OPTIONS_FD, &fd) != 0)

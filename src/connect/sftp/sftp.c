@@ -42,7 +42,7 @@ static const wh_option sftp_options[] = {
      .offset = offsetof(wh_sftp_options, password),
      .secret = true,
      .help = "the user's password, where there is no key, or besides it where the server wants "
-             "both. With neither, the agent's keys are tried"},
+             "both. With neither, the keys of ssh-agent are tried"},
     {.name = "host_key",
      .type = WH_OPTION_LIST,
      .offset = offsetof(wh_sftp_options, host_key),

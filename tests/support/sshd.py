@@ -39,14 +39,14 @@ def fingerprint(path):
 
 
 class Sshd:
-    def __init__(self, *config, host_keys=("ed25519",), subsystem="internal-sftp"):
+    def __init__(self, *config, host_keys=("ed25519",), subsystem="internal-sftp", folder="/tmp"):
         self.program = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:" + os.environ.get("PATH", ""))
         if not self.program or not shutil.which("ssh-keygen"):
             raise tap.Skip("OpenSSH's server is not installed")
         self.uid, self.gid = servers.unprivileged("postgres", "daemon")  # nobody counts as locked
         self.user = pwd.getpwuid(self.uid).pw_name
         self.has_shell = "nologin" not in pwd.getpwuid(self.uid).pw_shell
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="wherry-sshd-", dir="/tmp"))
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="wherry-sshd-", dir=folder))
         atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
         atexit.register(self.stop)
         self.files = self.folder / "files"

@@ -183,6 +183,23 @@ static wh_status read_whole(wh_file *f, const char *path, size_t max, wh_arena *
   return WH_OK;
 }
 
+static wh_status file_input_read(wh_input *base, void *data, size_t cap, size_t *ret_len,
+                                 wh_error *err) {
+  wh_file_input *in = (wh_file_input *)base;
+  WH_TRY(in->file->type->read_some(in->file, in->at, data, cap, ret_len, err));
+  in->at += *ret_len;
+  return WH_OK;
+}
+
+static void file_input_close(wh_input *base) {
+  (void)base; // the file is its owner's
+}
+
+void wh_file_input_init(wh_file_input *in, wh_file *file, uint64_t size) {
+  *in = (wh_file_input){.base = {.size = size, .read = file_input_read, .close = file_input_close},
+                        .file = file};
+}
+
 wh_status wh_os_read_file(wh_os *os, const char *path, size_t max, wh_arena *arena, wh_str *ret,
                           wh_error *err) {
   wh_file *f;

@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "base/stream.h"
 
 #include <stdint.h>
 
@@ -131,6 +132,13 @@ wh_status wh_os_make_path(wh_os *os, const char *path, wh_error *err);
 bool wh_os_name_is_known(wh_os *os, const char *path, const wh_file_info *info);
 void wh_os_name_know(wh_os *os, const char *path, const wh_file_info *info);
 void wh_os_name_forget(wh_os *os, const char *path, const wh_file_info *info);
+// An input that reads a file from its begin; both are the caller's, close does nothing.
+typedef struct wh_file_input {
+  wh_input base;
+  wh_file *file;
+  uint64_t at;
+} wh_file_input;
+void wh_file_input_init(wh_file_input *in, wh_file *file, uint64_t size); // or WH_SIZE_UNKNOWN
 // Whole small files. Reading refuses more than max bytes (WH_ERR_LIMIT).
 wh_status wh_os_read_file(wh_os *os, const char *path, size_t max, wh_arena *arena, wh_str *ret,
                           wh_error *err);

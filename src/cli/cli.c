@@ -103,10 +103,12 @@ void wh_say_next(const wh_cli *cli, const char *fmt, ...) {
   fprintf(stderr, "Next: %s%s%s\n", cli->color ? "\033[1m" : "", text, cli->color ? "\033[0m" : "");
 }
 
-static const char *environment(void *context, const char *name) {
+static const char *get(void *context, const char *name) {
   (void)context;
   return getenv(name);
 }
+
+const wh_environment wh_cli_environment = {.get = get};
 
 wh_status wh_cli_load(wh_cli *cli, const char *path, const char *environment_name, wh_config **ret,
                       wh_error *err) {
@@ -114,7 +116,7 @@ wh_status wh_cli_load(wh_cli *cli, const char *path, const char *environment_nam
                              .mem = &cli->mem,
                              .path = path,
                              .environment = environment_name,
-                             .getenv = environment};
+                             .getenv = get};
   return wh_config_load(&source, ret, err);
 }
 

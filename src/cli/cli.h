@@ -82,6 +82,8 @@ typedef struct wh_command {
 extern const wh_command *const wh_commands[]; // NULL-terminated, in the order of the overview
 extern const wh_flag wh_common_flags[];
 
+extern const wh_environment wh_cli_environment; // what main sees
+
 // Loads a configuration with the environment that main sees; the caller frees it.
 wh_status wh_cli_load(wh_cli *cli, const char *path, const char *environment, wh_config **ret,
                       wh_error *err);

@@ -12,22 +12,17 @@
 // these.
 enum { MARGIN_MIN_US = 500000, MARGIN_MAX_US = 10000000, US_PER_S = 1000000 };
 
-static const char *value_of(const char *name) {
-  const char *value = getenv(name);
-  return value && value[0] ? value : NULL;
-}
-
 // The function's handler says which configuration it is of: "wherry", or "wherry.prod" for
 // wherry.prod.yaml over wherry.yaml.
 static void read_handler(wh_cli *cli) {
-  const char *handler = value_of("_HANDLER");
+  const char *handler = wh_environment_get(&wh_cli_environment, "_HANDLER");
   const char *dot = handler ? strchr(handler, '.') : NULL;
   if (dot && dot[1] && !cli->environment) cli->environment = dot + 1;
 }
 
 // All that is written to goes where a function may write, for as long as it lives.
 static wh_status use_scratch(wh_cli *cli, wh_error *err) {
-  const char *folder = value_of("TMPDIR");
+  const char *folder = wh_environment_get(&wh_cli_environment, "TMPDIR");
   wh_config *config = cli->config;
   config->state_folder = wh_arena_printf(&cli->arena, "%s/wherry-lambda", folder ? folder : "/tmp");
   config->ledger_path =
@@ -38,10 +33,7 @@ static wh_status use_scratch(wh_cli *cli, wh_error *err) {
 static wh_status load(wh_cli *cli, wh_error *err) {
   WH_TRY(wh_cli_read_config(cli, err));
   const wh_config *config = cli->config;
-  for (size_t i = 0; i < config->problem_count; i++) {
-    if (!config->problems[i].warning)
-      return wh_fail(err, WH_ERR_USAGE, "%s", config->problems[i].text);
-  }
+  if (config->error_count) return wh_fail(err, WH_ERR_USAGE, "%s", config->problems[0].text);
   return use_scratch(cli, err);
 }
 
@@ -129,7 +121,7 @@ static wh_exit serve(wh_cli *cli, wh_runtime *runtime) {
 
 static wh_exit run(wh_cli *cli, const wh_args *args) {
   (void)args;
-  const char *api = value_of("AWS_LAMBDA_RUNTIME_API");
+  const char *api = wh_environment_get(&wh_cli_environment, "AWS_LAMBDA_RUNTIME_API");
   if (!api)
     return wh_cli_usage(cli, "this is what AWS Lambda starts; there is no AWS_LAMBDA_RUNTIME_API "
                              "here. How to make a function: make lambda");

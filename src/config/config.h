@@ -152,6 +152,8 @@ bool wh_pipeline_lets_cross(const wh_pipeline *many, wh_str table);
 // The pipeline of one table. WH_ERR_LIMIT: its name is too long.
 wh_status wh_pipeline_member(const wh_pipeline *many, wh_str table, wh_arena *arena,
                              wh_pipeline *ret, wh_error *err);
+// The pipeline of many tables that a member's name begins with; else the name itself.
+wh_str wh_pipeline_base(wh_str name);
 // The table from what stands behind "export:" in a member's name; without data: no memory.
 wh_str wh_pipeline_member_table(wh_str escaped, wh_arena *arena);
 

@@ -1,5 +1,6 @@
 // `log`: text or json to standard error, or a stream of CloudWatch Logs.
 #include "config/private.h"
+#include "connect/aws_place.h"
 
 enum { GROUP_CHARS_MAX = 512, STREAM_CHARS_MAX = 512 };
 
@@ -22,18 +23,7 @@ const wh_option wh_log_options[] = {
      .type = WH_OPTION_TEXT,
      .offset = offsetof(wh_log_place, stream),
      .help = "cloudwatch: the log stream; without it HOST-PROCESS"},
-    {.name = "region",
-     .type = WH_OPTION_TEXT,
-     .offset = offsetof(wh_log_place, region),
-     .help = "AWS region; else AWS_REGION, or the profile's"},
-    {.name = "endpoint",
-     .type = WH_OPTION_TEXT,
-     .offset = offsetof(wh_log_place, endpoint),
-     .help = "URL of a server that speaks like the service; AWS's own without it"},
-    {.name = "profile",
-     .type = WH_OPTION_TEXT,
-     .offset = offsetof(wh_log_place, profile),
-     .help = "profile of the AWS tools' shared files; else AWS_PROFILE, or default"},
+    WH_AWS_ACCOUNT_OPTIONS(wh_log_place, ),
     {0}};
 
 static bool is_group(wh_str name) {

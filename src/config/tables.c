@@ -60,6 +60,10 @@ static bool add_escaped(wh_buf *out, wh_str table) {
   return !out->failed;
 }
 
+wh_str wh_pipeline_base(wh_str name) {
+  return wh_str_sub(name, 0, wh_str_find(name, 0, ':'));
+}
+
 wh_str wh_pipeline_member_table(wh_str escaped, wh_arena *arena) {
   char *text = wh_arena_alloc(arena, escaped.len + 1);
   if (!text) return (wh_str){0};
@@ -71,7 +75,8 @@ wh_str wh_pipeline_member_table(wh_str escaped, wh_arena *arena) {
       text[len++] = escaped.data[i];
       continue;
     }
-    text[len++] = (char)(wh_hex_digit(escaped.data[i + 1]) << 4 | wh_hex_digit(escaped.data[i + 2]));
+    text[len++] =
+        (char)(wh_hex_digit(escaped.data[i + 1]) << 4 | wh_hex_digit(escaped.data[i + 2]));
     i += 2;
   }
   return wh_str_n(text, len);

@@ -14,20 +14,24 @@ typedef struct wh_aws_place {
   wh_str tls_ca;
 } wh_aws_place;
 
-// `struct_`: the connector's struct, whose member `place` is a wh_aws_place.
-#define WH_AWS_PLACE_OPTIONS(struct_)                                                              \
+// `struct_` has the members region, endpoint and profile behind `at`, which may be nothing.
+#define WH_AWS_ACCOUNT_OPTIONS(struct_, at)                                                        \
   {.name = "region",                                                                               \
    .type = WH_OPTION_TEXT,                                                                         \
-   .offset = offsetof(struct_, place.region),                                                      \
+   .offset = offsetof(struct_, at region),                                                         \
    .help = "AWS region; else AWS_REGION, or the profile's"},                                       \
       {.name = "endpoint",                                                                         \
        .type = WH_OPTION_TEXT,                                                                     \
-       .offset = offsetof(struct_, place.endpoint),                                                \
+       .offset = offsetof(struct_, at endpoint),                                                   \
        .help = "URL of a server that speaks like the service; AWS's own without it"},              \
-      {.name = "profile",                                                                          \
-       .type = WH_OPTION_TEXT,                                                                     \
-       .offset = offsetof(struct_, place.profile),                                                 \
-       .help = "profile of the AWS tools' shared files; else AWS_PROFILE, or default"},            \
+  {                                                                                                \
+    .name = "profile", .type = WH_OPTION_TEXT, .offset = offsetof(struct_, at profile),            \
+    .help = "profile of the AWS tools' shared files; else AWS_PROFILE, or default"                 \
+  }
+
+// `struct_`: the connector's struct, whose member `place` is a wh_aws_place.
+#define WH_AWS_PLACE_OPTIONS(struct_)                                                              \
+  WH_AWS_ACCOUNT_OPTIONS(struct_, place.),                                                         \
       {.name = "tls",                                                                              \
        .type = WH_OPTION_ENUM,                                                                     \
        .offset = offsetof(struct_, place.tls),                                                     \

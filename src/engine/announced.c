@@ -246,8 +246,7 @@ static wh_status look(wh_announced *a, item *i, wh_error *err) {
 }
 
 static bool passes(wh_status status) {
-  return status == WH_ERR_UNAVAILABLE || status == WH_ERR_BUSY || status == WH_ERR_CANCELLED ||
-         status == WH_ERR_MEMORY || status == WH_ERR_NO_SPACE;
+  return wh_will_pass(status) || status == WH_ERR_CANCELLED || status == WH_ERR_MEMORY;
 }
 
 // Brings the item on as far as it goes now. A store or ledger that does not answer is asked again

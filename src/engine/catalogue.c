@@ -85,20 +85,18 @@ static wh_status read_manifest(wh_catalogue *c, entry *e, wh_arena *arena, wh_er
 static wh_str source_of(const wh_engine *engine, const wh_run *run, wh_arena *arena) {
   const wh_pipeline *p = wh_outbox_pipeline(engine->config, run->pipeline);
   if (run->object.len || !p) return run->object;
-  wh_str table = p->from.thing;
-  size_t colon = wh_str_find(run->pipeline, 0, ':');
-  if (colon < run->pipeline.len)
-    table =
-        wh_pipeline_member_table(wh_str_sub(run->pipeline, colon + 1, run->pipeline.len), arena);
+  wh_str base, member = run->pipeline, table = p->from.thing;
+  if (wh_str_split(&member, ':', &base) && member.len)
+    table = wh_pipeline_member_table(member, arena);
   return wh_arena_printf(arena, "%.*s:%.*s", WH_STR_ARG(p->from.connection), WH_STR_ARG(table));
 }
 
 static wh_status fill_entry(wh_catalogue *c, const wh_run *run, wh_arena *arena, entry *e,
                             wh_error *err) {
-  size_t colon = wh_str_find(run->output, 0, ':');
-  *e = (entry){.store = wh_str_sub(run->output, 0, colon),
-               .key = colon < run->output.len ? wh_str_sub(run->output, colon + 1, run->output.len)
-                                              : (wh_str){0},
+  wh_str store = {0}, thing = run->output;
+  (void)wh_str_split(&thing, ':', &store);
+  *e = (entry){.store = store,
+               .key = thing,
                .version = run->output_version,
                .source = source_of(c->engine, run, arena),
                .run = run};

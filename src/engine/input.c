@@ -125,10 +125,11 @@ static void choose_batch(const wh_run_input *in, size_t *ret_rows, size_t *ret_b
   wh_str to = in->pipeline->to.connection; // none where one file becomes another
   *ret_rows = (size_t)in->pipeline->batch_rows;
   *ret_bytes = 0;
-  if (*ret_rows || !to.len || wh_config_find_connection(config, to)->type->store) return;
+  if (*ret_rows || !to.len) return;
+  const wh_connector *type = wh_config_find_connection(config, to)->type;
+  if (type->store) return;
   size_t share = (size_t)config->memory_bytes / SHARE_OF_MEMORY;
-  size_t most = wh_config_find_connection(config, to)->type->sink->batch_rows;
-  *ret_rows = most ? most : ROWS;
+  *ret_rows = type->sink->batch_rows ? type->sink->batch_rows : ROWS;
   *ret_bytes = share < BYTES_MAX ? share : BYTES_MAX;
 }
 

@@ -2,6 +2,7 @@
 
 #include "connect/object_event.h"
 #include "data/temporal.h"
+#include "ledger/receipt.h"
 
 #include <inttypes.h>
 
@@ -10,20 +11,9 @@ static void add_text(wh_buf *out, const char *before, const char *name, wh_str v
   wh_buf_add_json(out, value);
 }
 
-static void add_count(wh_buf *out, const char *name, uint64_t value) {
-  wh_buf_printf(out, ",\"%s\":%" PRIu64, name, value);
-}
-
 static const char *status_of(const wh_run *run) {
   bool rejected = run->state == WH_RUN_DONE && run->counts.quarantined;
   return rejected ? "quarantined" : wh_run_state_name(run->state);
-}
-
-// "lake:inbound/a.json" in two.
-static void split_address(wh_str address, wh_str *ret_connection, wh_str *ret_thing) {
-  size_t colon = wh_str_find(address, 0, ':');
-  *ret_connection = wh_str_sub(address, 0, colon);
-  *ret_thing = colon < address.len ? wh_str_sub(address, colon + 1, address.len) : (wh_str){0};
 }
 
 static wh_status add_bucket(wh_engine *engine, wh_str connection, wh_str key, wh_arena *arena,
@@ -44,7 +34,7 @@ static wh_status add_object(wh_engine *engine, const wh_run *run, wh_str connect
   add_text(out, ",\"object\":{", "address", run->output);
   WH_TRY(add_bucket(engine, connection, key, arena, out, err));
   add_text(out, ",", "version", run->output_version);
-  add_count(out, "bytes", run->bytes_written);
+  wh_buf_printf(out, ",\"bytes\":%" PRIu64, run->bytes_written);
   add_text(out, ",", "sha256", run->sha256);
   wh_buf_add_char(out, '}');
   return WH_OK;
@@ -53,8 +43,8 @@ static wh_status add_object(wh_engine *engine, const wh_run *run, wh_str connect
 // What the run made, where it made something.
 static wh_status add_output(wh_engine *engine, const wh_run *run, wh_arena *arena, wh_buf *out,
                             wh_error *err) {
-  wh_str connection, thing;
-  split_address(run->output, &connection, &thing);
+  wh_str connection = {0}, thing = run->output; // "lake:inbound/a.json"
+  (void)wh_str_split(&thing, ':', &connection);
   const wh_connection_info *info = wh_config_find_connection(engine->config, connection);
   if (run->state != WH_RUN_DONE || !info) return WH_OK; // else it is gone from the configuration
   if (!info->type->store)
@@ -62,16 +52,6 @@ static wh_status add_output(wh_engine *engine, const wh_run *run, wh_arena *aren
   else if (run->output_version.len)
     return add_object(engine, run, connection, thing, arena, out, err);
   return WH_OK;
-}
-
-static void add_counts(const wh_counts *c, wh_buf *out) {
-  add_count(out, "rows_read", c->read);
-  add_count(out, "rows_written", c->written);
-  add_count(out, "rows_unchanged", c->unchanged);
-  add_count(out, "rows_superseded", c->superseded);
-  add_count(out, "rows_filtered", c->filtered);
-  add_count(out, "rows_quarantined", c->quarantined);
-  add_count(out, "rows_deleted", c->deleted);
 }
 
 wh_status wh_notice_make(wh_engine *engine, const wh_run *run, wh_str target, wh_arena *arena,
@@ -89,14 +69,13 @@ wh_status wh_notice_make(wh_engine *engine, const wh_run *run, wh_str target, wh
   wh_buf_printf(body, "\",\"order\":%" PRId64, run->order);
   if (run->object.len) add_text(body, ",", "source", run->object);
   WH_TRY(add_output(engine, run, arena, body, err));
-  add_counts(&run->counts, body);
+  wh_counts_write_json(&run->counts, body);
   wh_buf_add_char(body, '}');
   WH_TRY(wh_buf_check(body, err));
-  *ret = (wh_notice){
-      .id = id,
-      .group = wh_str_sub(run->pipeline, 0, wh_str_find(run->pipeline, 0, ':')), // of a member
-      .body = wh_buf_str(body),
-      .pipeline = run->pipeline,
-      .status = status};
+  *ret = (wh_notice){.id = id,
+                     .group = wh_pipeline_base(run->pipeline),
+                     .body = wh_buf_str(body),
+                     .pipeline = run->pipeline,
+                     .status = status};
   return WH_OK;
 }

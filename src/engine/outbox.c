@@ -4,13 +4,8 @@
 #include "engine/notice.h"
 #include "engine/run.h"
 
-// The name in front of a member's table.
-static wh_str base_name(wh_str pipeline) {
-  return wh_str_sub(pipeline, 0, wh_str_find(pipeline, 0, ':'));
-}
-
 const wh_pipeline *wh_outbox_pipeline(const wh_config *config, wh_str name) {
-  return wh_config_pipeline(config, base_name(name));
+  return wh_config_pipeline(config, wh_pipeline_base(name));
 }
 
 // --- what is told --------------------------------------------------------------------------------

@@ -137,23 +137,6 @@ static wh_status unpack_line(void *context, wh_str line, wh_error *err) {
   return status;
 }
 
-typedef struct file_input {
-  wh_input input;
-  wh_file *file;
-  uint64_t at;
-} file_input;
-
-static wh_status file_read(wh_input *base, void *data, size_t cap, size_t *ret, wh_error *err) {
-  file_input *in = (file_input *)base;
-  WH_TRY(in->file->type->read_some(in->file, in->at, data, cap, ret, err));
-  in->at += *ret;
-  return WH_OK;
-}
-
-static void file_close(wh_input *base) {
-  (void)base; // the file is its owner's
-}
-
 typedef struct replay {
   wh_engine *engine;
   const wh_pipeline *pipeline;
@@ -216,8 +199,8 @@ static wh_status open_unpacked(unpack *u, const wh_quarantine_entry *entry, cons
 
 static wh_status replay_rows(replay *r, unpack *u, const wh_quarantine_entry *entry, wh_run *run,
                              wh_error *err) {
-  file_input stream = {.input = {.size = u->at, .read = file_read, .close = file_close},
-                       .file = u->file};
+  wh_file_input stream;
+  wh_file_input_init(&stream, u->file, u->at);
   wh_engine *e = r->engine;
   wh_codec_context context = {.os = e->os,
                               .mem = e->mem,
@@ -229,7 +212,7 @@ static wh_status replay_rows(replay *r, unpack *u, const wh_quarantine_entry *en
   in.identity = wh_arena_printf(u->arena, REPLAY_PREFIX "%.*s", WH_STR_ARG(entry->run));
   if (!in.identity.data) return wh_fail_memory(err);
   const wh_codec_type *codec = wh_codec_by_name(WH_STR("ndjson"));
-  WH_TRY(codec->open_reader(&context, &stream.input, NULL, &u->schema, &in.reader, err));
+  WH_TRY(codec->open_reader(&context, &stream.base, NULL, &u->schema, &in.reader, err));
   wh_status status = wh_deletes_open_replay(&in, err);
   wh_run_options options = {0};
   wh_run_request request = {

@@ -189,19 +189,6 @@ static wh_status list_parts(const place *p, wh_arena *arena, part_list *ret, wh_
 
 // --- reading -------------------------------------------------------------------------------------
 
-typedef struct file_input {
-  wh_input base;
-  wh_file *file;
-  uint64_t at;
-} file_input;
-
-static wh_status read_file(wh_input *base, void *data, size_t cap, size_t *ret_len, wh_error *err) {
-  file_input *in = (file_input *)base;
-  WH_TRY(in->file->type->read_some(in->file, in->at, data, cap, ret_len, err));
-  in->at += *ret_len;
-  return WH_OK;
-}
-
 static wh_status read_lines(wh_input *in, wh_mem *mem, wh_reject_line_visit visit, void *context,
                             wh_error *err) {
   WH_CLEAN_BUF wh_buf line;
@@ -226,10 +213,12 @@ static wh_status read_part(const place *p, const char *name, wh_reject_line_visi
                            void *context, wh_error *err) {
   wh_mem *mem = p->engine->mem;
   if (!p->store) {
-    file_input in = {.base = {.size = WH_SIZE_UNKNOWN, .read = read_file}};
-    WH_TRY(wh_os_open(p->engine->os, name, WH_OPEN_READ, &in.file, err));
+    wh_file *file;
+    WH_TRY(wh_os_open(p->engine->os, name, WH_OPEN_READ, &file, err));
+    wh_file_input in;
+    wh_file_input_init(&in, file, WH_SIZE_UNKNOWN);
     wh_status status = read_lines(&in.base, mem, visit, context, err);
-    wh_file_close(in.file);
+    wh_file_close(file);
     return status;
   }
   wh_input *in;

@@ -40,6 +40,16 @@ static void add_seconds(wh_buf *out, int64_t us) {
                 magnitude % 1000000);
 }
 
+void wh_counts_write_json(const wh_counts *c, wh_buf *out) {
+  json_count(out, "rows_read", c->read);
+  json_count(out, "rows_written", c->written);
+  json_count(out, "rows_unchanged", c->unchanged);
+  json_count(out, "rows_superseded", c->superseded);
+  json_count(out, "rows_filtered", c->filtered);
+  json_count(out, "rows_quarantined", c->quarantined);
+  json_count(out, "rows_deleted", c->deleted);
+}
+
 bool wh_receipt_write_json(const wh_run *run, wh_buf *out) {
   const wh_counts *c = &run->counts;
   wh_buf_add_c(out, "{\"run\":");
@@ -56,13 +66,7 @@ bool wh_receipt_write_json(const wh_run *run, wh_buf *out) {
     wh_buf_add_c(out, "null");
   wh_buf_printf(out, ",\"order\":%" PRId64, run->order);
   json_count(out, "epoch", run->epoch);
-  json_count(out, "rows_read", c->read);
-  json_count(out, "rows_written", c->written);
-  json_count(out, "rows_unchanged", c->unchanged);
-  json_count(out, "rows_superseded", c->superseded);
-  json_count(out, "rows_filtered", c->filtered);
-  json_count(out, "rows_quarantined", c->quarantined);
-  json_count(out, "rows_deleted", c->deleted);
+  wh_counts_write_json(c, out);
   wh_buf_printf(out, ",\"adds_up\":%s", wh_counts_add_up(c) ? "true" : "false");
   json_count(out, "bytes_read", run->bytes_read);
   json_count(out, "bytes_written", run->bytes_written);

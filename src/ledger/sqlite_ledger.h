@@ -2,6 +2,7 @@
 #pragma once
 
 #include "ledger/database.h"
+#include "ledger/migrations.h"
 
 #include <sqlite3.h>
 
@@ -32,6 +33,10 @@ typedef struct sqlite_ledger {
 static inline int64_t sqlite_now_us(const sqlite_ledger *l) {
   return wh_now_us(l->base.os) + l->ahead_us;
 }
+
+// From nothing to today's tables, wherever the pages are kept.
+#define SQLITE_LEDGER_MIGRATIONS                                                                   \
+  &wh_ledger_migration_1, &wh_ledger_migration_2, &wh_ledger_migration_3, &wh_ledger_migration_4
 
 // What a ledger's tables are made by: migration i leads from version i to version i + 1.
 typedef struct sqlite_schema {

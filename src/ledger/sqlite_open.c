@@ -1,5 +1,4 @@
 // Opening, migrating and closing the SQLite ledger.
-#include "ledger/migrations.h"
 #include "ledger/sqlite_ledger.h"
 
 #include <errno.h>
@@ -9,8 +8,7 @@ enum {
   AGAIN_MS = 10,                      // where SQLite does not wait itself
 };
 
-static const wh_str *const migrations[] = {&wh_ledger_migration_1, &wh_ledger_migration_2,
-                                           &wh_ledger_migration_3, &wh_ledger_migration_4};
+static const wh_str *const migrations[] = {SQLITE_LEDGER_MIGRATIONS};
 static const sqlite_schema schema = {migrations, sizeof migrations / sizeof migrations[0]};
 
 void sqlite_close_database(sqlite_ledger *l) {

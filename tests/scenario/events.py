@@ -148,10 +148,10 @@ def check_uploads_arrive(place):
 
 def test_a_message_stays_hidden_while_its_object_is_loaded():
     # `wherry run` has one thread for both, and the load takes longer than the queue hides a message.
-    p = Place(hidden=3)
+    p = Place(hidden=6)
     p.project.config(CONFIG.format(bucket=p.bucket, queue=p.name, more="").replace(
-        "    attempts: 1\n", "    attempts: 1\n    batch: 50\n").replace("type: sqlite, path: site.db", "type: dynamodb"))
-    p.put("elsewhere/large.json", [thing(n) for n in range(1200)])
+        "    attempts: 1\n", "    attempts: 1\n    batch: 25\n").replace("type: sqlite, path: site.db", "type: dynamodb"))
+    p.put("elsewhere/large.json", [thing(n) for n in range(2400)])
     process = p.project.start("run", env=p.server.env())
     wait_for("the listing", lambda: f"GET /{p.bucket}?list-type=2" in p.server.log)
     p.s3.copy_object(Bucket=p.bucket, Key="in/large.json", CopySource={"Bucket": p.bucket, "Key": "elsewhere/large.json"})
@@ -162,7 +162,7 @@ def test_a_message_stays_hidden_while_its_object_is_loaded():
         time.sleep(0.1)
     said = process.stdout.read().decode()
     tap.equal(process.returncode, 0, said)
-    tap.contains(said, "1,200 rows -> site:things")
+    tap.contains(said, "2,400 rows -> site:things")
     assert p.is_empty()
 
 

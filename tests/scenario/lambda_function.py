@@ -275,10 +275,11 @@ def test_what_was_loaded_when_the_time_is_over_stays():
     f = Function(p.project.folder, p.server.env())
     p.put("in/large.json", *({"emp_id": n, "name": "x" * 100} for n in range(700)))
     batch = sqs(("large", p.said("in/large.json")))
-    deliveries = 1
-    while (answer := f.invoke(batch, seconds=1.5))[0] == "error" and deliveries < 60:
+    deliveries, seconds = 1, 1.5
+    while (answer := f.invoke(batch, seconds=seconds))[0] == "error" and deliveries < 60:
         assert "time was over" in answer[1]["errorMessage"], answer
         deliveries += 1
+        seconds *= 1.1  # a busy machine may not get one chunk done in as much
     tap.note(f"{deliveries} deliveries")
     tap.equal(failures(answer), [])
     assert deliveries > 1

@@ -106,9 +106,12 @@ class Worker:
         self.send(signal.SIGKILL)
         self.process.wait()
 
-    def drain(self):
-        # Before it is up it may not have heard of signals yet.
+    def until_up(self):
+        """Before it is up it may not have heard of signals yet, and ends where there is no ledger."""
         wait_for("a worker is up", lambda: "Up." in self.log()[self.said_before:] or self.process.poll() is not None)
+
+    def drain(self):
+        self.until_up()
         self.send(signal.SIGTERM)
         code = self.process.wait(timeout=PATIENCE)
         tap.equal(code, 0, "a worker that drained")
@@ -170,6 +173,7 @@ class History:
             self.wait(0, 1)
             worker.start()
         elif what == "cut":
+            worker.until_up()
             net.cut(worker.i)
             self.wait(0.2, LEASE * 2)
             net.mend(worker.i)

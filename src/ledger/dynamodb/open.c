@@ -1,10 +1,7 @@
 // Opening, migrating and closing the ledger in DynamoDB.
 #include "ledger/dynamodb/dynamodb.h"
-#include "ledger/migrations.h"
 
-static const wh_str *const migrations[] = {&wh_ledger_leases_1, &wh_ledger_migration_1,
-                                           &wh_ledger_migration_2, &wh_ledger_migration_3,
-                                           &wh_ledger_migration_4};
+static const wh_str *const migrations[] = {&wh_ledger_leases_1, SQLITE_LEDGER_MIGRATIONS};
 static const sqlite_schema schema = {migrations, sizeof migrations / sizeof migrations[0]};
 
 static void dynamo_close(wh_ledger *base) {

@@ -57,9 +57,8 @@ enum {
   WH_SFTP_WRITE_AHEAD_BYTES = 2 << 20,
   WH_SFTP_READDIRS = 4,
   WH_SFTP_PARTS_MAX = WH_KEY_MAX / 2 + 1, // of a key
-  WH_SFTP_LINE_BYTES = 3 << 19,           // what libssh and OpenSSL take for a line, about
-  // One line and one object being read.
-  WH_SFTP_RESERVE_BYTES = WH_SFTP_LINE_BYTES,
+  WH_SFTP_LINE_BYTES = 1 << 20,           // what libssh and OpenSSL take for a line, about
+  WH_SFTP_RESERVE_BYTES = 4 * WH_SFTP_LINE_BYTES,
 };
 
 static inline const wh_sftp_options *wh_sftp_options_of(const wh_connection *c) {

@@ -156,6 +156,30 @@ TEST(another_version_is_not_opened) {
   end(&r);
 }
 
+// By our clock, from when it was first seen as it is.
+TEST(a_file_has_to_be_still_before_it_counts) {
+  enum { SETTLE_US = 10000000, TWO_DAYS = 2 * 86400 };
+  reading r;
+  wh_object first, second, grown, old;
+  if (begin(&r, 10)) {
+    wh_connection *c = &r.place.connection;
+    r.place.sftp.settle_us = SETTLE_US;
+    int64_t before_us = wh_now_us(c->os);
+    CHECK_OK(r.place.store->stat(c, WH_STR("x"), &r.arena, &first, &test_err));
+    CHECK_OK(r.place.store->stat(c, WH_STR("x"), &r.arena, &second, &test_err));
+    CHECK(first.settled_us > before_us - 60 * INT64_C(1000000) && first.settled_us > SETTLE_US);
+    CHECK_EQ(second.settled_us, first.settled_us);
+    usleep(1000);
+    CHECK(write_file(r.path, 11, 'a', 100));
+    CHECK_OK(r.place.store->stat(c, WH_STR("x"), &r.arena, &grown, &test_err));
+    CHECK(grown.settled_us > first.settled_us);
+    CHECK(write_file(r.path, 12, 'a', TWO_DAYS));
+    CHECK_OK(r.place.store->stat(c, WH_STR("x"), &r.arena, &old, &test_err));
+    CHECK_EQ(old.settled_us, 1);
+  }
+  end(&r);
+}
+
 // Many at once, on two connections.
 TEST(many_files_may_be_open_at_once) {
   enum { MANY = 40 };

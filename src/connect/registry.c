@@ -15,6 +15,9 @@
 #ifdef WHERRY_S3
 #include "connect/s3/s3.h"
 #endif
+#ifdef WHERRY_SFTP
+#include "connect/sftp/sftp.h"
+#endif
 #ifdef WHERRY_SNS
 #include "connect/sns/sns.h"
 #endif
@@ -42,6 +45,9 @@ const wh_connector *const wh_connectors[] = {
 #endif
 #ifdef WHERRY_S3
     &wh_connector_s3,
+#endif
+#ifdef WHERRY_SFTP
+    &wh_connector_sftp,
 #endif
 #ifdef WHERRY_SNS
     &wh_connector_sns,

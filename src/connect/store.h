@@ -21,6 +21,8 @@ typedef struct wh_object {
   int64_t modified_us;
   int64_t changed_us; // list(), stat(): by the store's own clock, where `modified_us` may have been
                       // set by whoever put it there; 0: unknown
+  int64_t settled_us; // list(), stat(): when, by our clock, it will have been seen to stay as it is
+                      // for long enough; 0: the times above tell
   bool is_deleted;    // versions(): a marker that the object was removed then
   bool is_latest;     // versions()
 } wh_object;

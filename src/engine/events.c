@@ -29,8 +29,11 @@ static wh_status is_settled(scan *s, const wh_object *object, bool *ret, wh_erro
     // A date that lies ahead was brought along from elsewhere: it must not hold the file back.
     still_at = object->changed_us + WH_SETTLE_US;
   }
+  // Where clocks are not ours, the store itself has seen for how long the file was still.
+  if (object->settled_us) still_at = object->settled_us;
   // Nor may one that nothing else is known of, far ahead of our clock.
-  *ret = still_at <= s->now_us || still_at > s->now_us + WH_CLOCK_AHEAD_US;
+  bool is_strange = !object->settled_us && still_at > s->now_us + WH_CLOCK_AHEAD_US;
+  *ret = still_at <= s->now_us || is_strange;
   if (*ret) return WH_OK;
   wh_arena_reset(s->scratch);
   wh_manifest manifest;

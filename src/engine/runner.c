@@ -331,11 +331,13 @@ size_t wh_engine_memory_limit(const wh_config *config) {
 // does not mean to end.
 static wh_status scan_until_still(wh_engine *engine, const wh_pipeline *p, wh_error *err) {
   int64_t patience = engine->os->type->monotonic_ns(engine->os) / 1000 + WH_SETTLE_PATIENCE_US;
-  for (;;) {
+  for (bool is_first = true;; is_first = false) {
     uint64_t fresh;
     int64_t settle_us;
     WH_TRY(wh_engine_scan(engine, p, &fresh, &settle_us, err));
     int64_t wait_us = settle_us == INT64_MAX ? 0 : settle_us - wh_now_us(engine->os);
+    // A store may want them to be still for longer, and has seen them only now.
+    if (is_first && wait_us > WH_SETTLE_US) patience += wait_us;
     int64_t left_us = patience - engine->os->type->monotonic_ns(engine->os) / 1000;
     if (settle_us == INT64_MAX || left_us <= 0 || wh_engine_stopping(engine)) return WH_OK;
     if (wait_us > left_us) wait_us = left_us;

@@ -46,6 +46,10 @@ static bool make_versity_versioning(store_place *place) {
   return store_place_s3(place, "versity", true);
 }
 
+static bool make_sftp(store_place *place) {
+  return store_place_sftp(place);
+}
+
 static void on(bool (*make)(store_place *), void (*check)(store_place *, wh_arena *)) {
   store_place place;
   wh_arena arena;
@@ -89,6 +93,9 @@ static void on(bool (*make)(store_place *), void (*check)(store_place *, wh_aren
   }                                                                                                \
   TEST(versity_versioning_##ident) {                                                               \
     on(make_versity_versioning, check_##ident);                                                    \
+  }                                                                                                \
+  TEST(sftp_##ident) {                                                                             \
+    on(make_sftp, check_##ident);                                                                  \
   }                                                                                                \
   static void check_##ident(store_place *place, wh_arena *arena)
 

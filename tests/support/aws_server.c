@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { KINDS = 5, VALUES_MAX = 8, LINE_MAX_BYTES = 4096 };
+enum { KINDS = 6, VALUES_MAX = 8, LINE_MAX_BYTES = 4096 };
 
 typedef struct server {
   const char *kind;
@@ -58,7 +58,9 @@ static void stop_all(void) {
 }
 
 static _Noreturn void become(const char *kind, int in, int out) {
-  char python[] = "python3", program[] = WHERRY_ROOT "/tests/support/aws.py";
+  char python[] = "python3", aws[] = WHERRY_ROOT "/tests/support/aws.py",
+       sshd[] = WHERRY_ROOT "/tests/support/sshd.py";
+  char *program = strcmp(kind, "sshd") == 0 ? sshd : aws;
   char *args[] = {python, program, (char *)(uintptr_t)kind, NULL};
   dup2(in, 0);
   dup2(out, 1);

@@ -3,6 +3,7 @@
     line = Cutter(port)
     line.cut(after=7, answer=False)   # the 7th thing that the client says is the last that gets through,
                                       # and its answer does not come back
+    line.cut(after=7, once=True)      # whoever connects again is served
     line.cut(after=None)              # whole
     line.said                         # how often the client spoke, over all connections since cut()
 """
@@ -19,8 +20,8 @@ class Cutter:
         self.cut(None)
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def cut(self, after, answer=False):
-        self.after, self.answer, self.said = after, answer, 0
+    def cut(self, after, answer=False, once=False):
+        self.after, self.answer, self.once, self.said = after, answer, once, 0
         self.lock = threading.Lock()
         self.is_cut = False
 
@@ -62,3 +63,6 @@ class Cutter:
                             return
             except OSError:
                 return
+            finally:
+                if self.is_cut and self.once:
+                    self.cut(None)

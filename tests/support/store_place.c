@@ -125,6 +125,50 @@ bool store_place_s3(store_place *place, const char *kind, bool versioning) {
 }
 #endif
 
+#ifdef WHERRY_SFTP
+bool store_place_sftp(store_place *place) {
+  static unsigned number;
+  static char path[512];
+  static wh_str host_key;
+  *place = (store_place){.is_remote = true};
+  const char *why_not = aws_server_start("sshd");
+  place->is_missing = why_not != NULL;
+  if (why_not) {
+    test_skip(why_not);
+    return false;
+  }
+  snprintf(path, sizeof path, "%s/lake %u", aws_server_value("sshd", "FILES"), ++number);
+  host_key = wh_str_of(aws_server_value("sshd", "HOST_KEY"));
+  if (wh_os_real_init(&place->real, &test_mem, &test_err) != WH_OK) return false;
+  place->sftp = (wh_sftp_options){
+      .host = WH_STR("127.0.0.1"),
+      .port = aws_server_port("sshd"),
+      .user = wh_str_of(aws_server_value("sshd", "USER")),
+      .path = wh_str_of(path),
+      .private_key_file = wh_str_of(aws_server_value("sshd", "KEY")),
+      .host_key = {&host_key, 1},
+      .connections = 2,
+      .connect_timeout_us = 60000000,
+      .answer_timeout_us = 60000000,
+  };
+  place->store = wh_connector_sftp.store;
+  place->connection = (wh_connection){
+      .name = WH_STR_INIT("lake"),
+      .type = &wh_connector_sftp,
+      .options = &place->sftp,
+      .os = &place->real.base,
+      .mem = &test_mem,
+  };
+  return open_place(place);
+}
+#else
+bool store_place_sftp(store_place *place) {
+  *place = (store_place){.is_missing = true};
+  test_skip("this build has no SFTP");
+  return false;
+}
+#endif
+
 void store_place_free(store_place *place) {
   const wh_connector *type = place->connection.type;
   if (type && type->close) type->close(&place->connection);

@@ -7,6 +7,9 @@
 #ifdef WHERRY_S3
 #include "connect/s3/s3.h"
 #endif
+#ifdef WHERRY_SFTP
+#include "connect/sftp/sftp.h"
+#endif
 #include "test.h"
 
 typedef struct store_place {
@@ -14,6 +17,9 @@ typedef struct store_place {
   wh_local_options local;
 #ifdef WHERRY_S3
   wh_s3_options s3;
+#endif
+#ifdef WHERRY_SFTP
+  wh_sftp_options sftp;
 #endif
   wh_os_real real;
   wh_os *simulated; // to be freed with the place
@@ -41,6 +47,9 @@ bool store_place_simulated(store_place *place, bool versioning);
 bool store_place_s3(store_place *place, const char *kind, bool versioning);
 // The same with encrypted objects, with a key of KMS.
 bool store_place_kms(store_place *place, const char *kind, bool versioning);
+// A new folder of an OpenSSH server. False where there is none on this machine: the test is
+// skipped.
+bool store_place_sftp(store_place *place);
 void store_place_free(store_place *place);
 
 // The file of a key of store_place_local or store_place_sealed, as other programs see it; the last

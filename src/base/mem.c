@@ -43,21 +43,20 @@ static void give_back(wh_mem *mem, size_t size) {
   atomic_fetch_sub(&mem->used, size);
 }
 
-// What the system copies from a file or a line into a large block takes three times as long on some
-// processors (AMD's, whose `rep movsb` minds) where the block begins beside a line of their cache,
-// as all of malloc's do that it has pages of their own for.
-static void *allocate(size_t size) {
-  enum { LARGE_BYTES = 32 * 1024, CACHE_LINE_BYTES = 64 };
-  void *ptr;
-  if (size < LARGE_BYTES) return malloc(size ? size : 1);
-  return posix_memalign(&ptr, CACHE_LINE_BYTES, size) == 0 ? ptr : NULL;
-}
-
 void *wh_mem_alloc(wh_mem *mem, size_t size) {
   if (!claim(mem, size)) return NULL;
-  void *ptr = allocate(size);
+  void *ptr = malloc(size ? size : 1);
   if (!ptr) give_back(mem, size);
   return ptr;
+}
+
+void *wh_mem_alloc_aligned(wh_mem *mem, size_t size) {
+  enum { CACHE_LINE_BYTES = 64 };
+  void *ptr;
+  if (!claim(mem, size)) return NULL;
+  if (posix_memalign(&ptr, CACHE_LINE_BYTES, size ? size : 1) == 0) return ptr;
+  give_back(mem, size);
+  return NULL;
 }
 
 void *wh_mem_alloc_zero(wh_mem *mem, size_t size) {
@@ -87,7 +86,7 @@ void wh_mem_free(wh_mem *mem, void *ptr, size_t size) {
 
 void *wh_mem_alloc_unsized(wh_mem *mem, size_t size) {
   if (!claim(mem, size)) return NULL;
-  void *ptr = allocate(size);
+  void *ptr = malloc(size ? size : 1);
   // The C library may hand out a little more; account for what is really there.
   if (ptr)
     atomic_fetch_add(&mem->used, malloc_usable_size(ptr) - size);

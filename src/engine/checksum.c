@@ -5,7 +5,7 @@
 enum { CHECKSUM_READ_BYTES = 256 * 1024 };
 
 static wh_status add_all(wh_input *in, wh_sha256 *sha, wh_mem *mem, wh_error *err) {
-  char *data = wh_mem_alloc(mem, CHECKSUM_READ_BYTES);
+  char *data = wh_mem_alloc_aligned(mem, CHECKSUM_READ_BYTES);
   if (!data) return wh_fail_memory(err);
   wh_status status = WH_OK;
   size_t n = 1;

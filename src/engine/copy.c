@@ -111,7 +111,7 @@ static void *run_lane(void *context) {
                        .request = c->request,
                        .ask = c->ask,
                        .has_manifests = c->has_manifests,
-                       .data = wh_mem_alloc(mem, WH_COPY_READ_BYTES)};
+                       .data = wh_mem_alloc_aligned(mem, WH_COPY_READ_BYTES)};
   wh_arena_init(&lane.arena, mem);
   void *item;
   while (wh_queue_pop(&c->queue, &item)) {

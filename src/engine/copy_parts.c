@@ -85,7 +85,7 @@ static void pass_all(parts *p, char *data) {
 static void *run_helper(void *context) {
   parts *p = context;
   wh_mem *mem = p->lane->engine->mem;
-  char *data = wh_mem_alloc(mem, p->part_bytes);
+  char *data = wh_mem_alloc_aligned(mem, p->part_bytes);
   if (data) pass_all(p, data);
   wh_mem_free(mem, data, data ? p->part_bytes : 0);
   return NULL;
@@ -103,7 +103,7 @@ static size_t count_threads(const parts *p) {
 
 static wh_status run(parts *p, wh_error *err) {
   wh_mem *mem = p->lane->engine->mem;
-  char *data = wh_mem_alloc(mem, p->part_bytes);
+  char *data = wh_mem_alloc_aligned(mem, p->part_bytes);
   if (!data) return wh_fail_memory(err);
   pthread_t helpers[WH_COPY_PARTS_MAX];
   size_t count = 0, wanted = count_threads(p) - 1; // this one is one of them

@@ -47,7 +47,7 @@ static wh_status open_both(raw_copy *c, wh_error *err) {
 }
 
 static wh_status copy_bytes(raw_copy *c, wh_error *err) {
-  char *data = wh_mem_alloc(c->engine->mem, RAW_READ_BYTES);
+  char *data = wh_mem_alloc_aligned(c->engine->mem, RAW_READ_BYTES);
   if (!data) return wh_fail_memory(err);
   wh_status status = WH_OK;
   while (status == WH_OK) {

@@ -234,6 +234,7 @@ def test_a_service_that_was_killed_is_not_running():
     up = until_up(p.start("up"))
     service = p.wherry("status", "--json").lines()[-1]
     tap.equal((service["service"], service["pid"]), ("up", up.pid))
+    wait_for("the load", lambda: loaded(p, 1))  # one that is killed in the middle has failed
     up.kill()
     up.wait()
     tap.contains(p.wherry("status").out, "not running: the service ended at ")

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { KINDS = 6, VALUES_MAX = 8, LINE_MAX_BYTES = 4096 };
+enum { VALUES_MAX = 8, LINE_MAX_BYTES = 4096 };
 
 typedef struct server {
   const char *kind;
@@ -20,11 +20,9 @@ typedef struct server {
   char reason[256]; // why it cannot be had
 } server;
 
-static server servers[KINDS] = {{.kind = "moto"},
-                                {.kind = "swift"},
-                                {.kind = "versity"},
-                                {.kind = "dynalite"},
-                                {.kind = "dynamodb-local"}};
+static server servers[] = {{.kind = "moto"},     {.kind = "swift"},          {.kind = "versity"},
+                           {.kind = "dynalite"}, {.kind = "dynamodb-local"}, {.kind = "sshd"}};
+enum { KINDS = sizeof servers / sizeof servers[0] };
 static pid_t owner;
 
 static server *find(const char *kind) {

@@ -82,12 +82,16 @@ wh_status wh_sql_run_text(wh_sink *sink, const char *text, const wh_str *params,
   return wh_sql_run(sink, &sql, params, count, ret_rows, err);
 }
 
-wh_status wh_sql_run_later(wh_sink *sink, const wh_buf *sql, const wh_str *params, size_t count,
+static wh_status run_later(wh_sink *sink, wh_str sql, const wh_str *params, size_t count,
                            uint64_t *ret_rows, wh_error *err) {
   const wh_sql_driver *d = sink->driver;
+  return (d->run_later ? d->run_later : d->run)(sink->session, sql, params, count, ret_rows, err);
+}
+
+wh_status wh_sql_run_later(wh_sink *sink, const wh_buf *sql, const wh_str *params, size_t count,
+                           uint64_t *ret_rows, wh_error *err) {
   WH_TRY(wh_buf_check(sql, err));
-  return (d->run_later ? d->run_later : d->run)(sink->session, wh_buf_str(sql), params, count,
-                                                ret_rows, err);
+  return run_later(sink, wh_buf_str(sql), params, count, ret_rows, err);
 }
 
 wh_status wh_sql_run_text_later(wh_sink *sink, const char *text, const wh_str *params, size_t count,
@@ -99,8 +103,7 @@ wh_status wh_sql_run_text_later(wh_sink *sink, const char *text, const wh_str *p
 }
 
 wh_status wh_sql_run_c_later(wh_sink *sink, const char *sql, wh_error *err) {
-  const wh_sql_driver *d = sink->driver;
-  return (d->run_later ? d->run_later : d->run)(sink->session, wh_str_of(sql), NULL, 0, NULL, err);
+  return run_later(sink, wh_str_of(sql), NULL, 0, NULL, err);
 }
 
 wh_status wh_sql_run_c(wh_sink *sink, const char *sql, wh_error *err) {

@@ -227,3 +227,36 @@ wh_str wh_glob_prefix(wh_str pattern) {
     at++;
   return wh_str_sub(pattern, 0, at);
 }
+
+// --- for stores of files -------------------------------------------------------------------------
+
+wh_status wh_key_check_parts(wh_str key, size_t most, wh_error *err) {
+  wh_str rest = key, part;
+  while (wh_str_split(&rest, '/', &part)) {
+    if (part.len <= most) continue;
+    return wh_fail(err, WH_ERR_LIMIT,
+                   "%.*s: a part of the key has %zu bytes, and a file's name can have %zu",
+                   WH_STR_ARG(key), part.len, most);
+  }
+  return WH_OK;
+}
+
+int wh_key_name_cmp(wh_str a, bool a_is_folder, wh_str b, bool b_is_folder) {
+  size_t n = a.len < b.len ? a.len : b.len;
+  int order = memcmp(a.data, b.data, n);
+  if (order) return order;
+  int next_a = a.len > n ? (unsigned char)a.data[n] : a_is_folder ? '/' : -1;
+  int next_b = b.len > n ? (unsigned char)b.data[n] : b_is_folder ? '/' : -1;
+  return next_a - next_b;
+}
+
+wh_status wh_store_say(const wh_connection *c, wh_status status, wh_error *err) {
+  if (status == WH_OK || status == WH_ERR_END || !err) return status;
+  wh_str text = wh_str_of(err->text);
+  bool said = wh_str_eq(wh_str_sub(text, 0, c->name.len), c->name) &&
+              wh_str_starts(wh_str_sub(text, c->name.len, text.len), ": ");
+  if (said) return status; // one verb may call another
+  wh_error_prefix(err, "%.*s: ", WH_STR_ARG(c->name));
+  if (status == WH_ERR_NO_SPACE) wh_error_append(err, "; it goes on when there is room");
+  return status;
+}

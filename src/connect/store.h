@@ -111,6 +111,17 @@ typedef struct wh_store_type {
 // that is too long. Control characters are those of Unicode (category Cc), DEL and C1 included.
 wh_status wh_key_check(wh_str key, wh_error *err);
 
+// --- for stores of files -------------------------------------------------------------------------
+
+// Refuses a key of which a part has more bytes than a file's name can: WH_ERR_LIMIT.
+wh_status wh_key_check_parts(wh_str key, size_t most, wh_error *err);
+// The byte order of the keys that names in one folder lead to: those of folders have a '/' behind
+// them ("a-b" < "a/" < "a0").
+int wh_key_name_cmp(wh_str a, bool a_is_folder, wh_str b, bool b_is_folder);
+// Passes `status` on, with the connection's name in front of the text when it is an error. Only the
+// verbs that other code calls do this; what is below them speaks of keys alone.
+wh_status wh_store_say(const wh_connection *c, wh_status status, wh_error *err);
+
 // An attempt's name: 1 to WH_ATTEMPT_MAX letters, digits, '-' or '.', not beginning with '.'.
 wh_status wh_attempt_check(wh_str attempt, wh_error *err);
 

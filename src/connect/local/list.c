@@ -136,7 +136,7 @@ wh_status wh_local_list(wh_connection *c, wh_str prefix, wh_object_visit visit, 
   wh_arena_init(&arena, c->mem);
   listing l = {.c = c, .prefix = prefix, .visit = visit, .context = context};
   wh_status status = list(&l, &arena, err);
-  return l.visitor_failed ? status : wh_local_say(c, status, err);
+  return l.visitor_failed ? status : wh_store_say(c, status, err);
 }
 
 wh_status wh_local_stat(wh_connection *c, wh_str key, wh_arena *arena, wh_object *ret,
@@ -148,5 +148,5 @@ wh_status wh_local_stat(wh_connection *c, wh_str key, wh_arena *arena, wh_object
   wh_status status = wh_local_path(c, &scratch, key, &path, err);
   if (status == WH_OK) status = wh_local_look(c, path, &info, err);
   if (status == WH_OK) status = wh_local_object(arena, key, &info, ret, err);
-  return wh_local_say(c, status, err);
+  return wh_store_say(c, status, err);
 }

@@ -42,7 +42,7 @@ static wh_status local_open(wh_connection *c, wh_error *err) {
   wh_status status = wh_sealed_keys_new(c->mem, o->encryption_key, &o->encryption_keys_old,
                                         (wh_str){0}, &keys, err);
   if (status == WH_OK) status = wh_sealed_open(c, keys, err);
-  return wh_local_say(c, status, err);
+  return wh_store_say(c, status, err);
 }
 
 // --- reach ---------------------------------------------------------------------------------------
@@ -84,7 +84,7 @@ static wh_status reach(wh_connection *c, wh_arena *arena, wh_buf *note, wh_error
 static wh_status local_reach(wh_connection *c, wh_buf *ret_note, wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, c->mem);
-  return wh_local_say(c, reach(c, &arena, ret_note, err), err);
+  return wh_store_say(c, reach(c, &arena, ret_note, err), err);
 }
 
 // --- the connector -------------------------------------------------------------------------------

@@ -65,10 +65,6 @@ static inline const wh_local_options *wh_local_options_of(const wh_connection *c
 
 // --- path.c: keys and paths ----------------------------------------------------------------------
 
-// Passes `status` on, with the connection's name in front of the text when it is an error. Only the
-// verbs that other code calls do this; what is below them speaks of keys alone.
-wh_status wh_local_say(const wh_connection *c, wh_status status, wh_error *err);
-
 // The file of a key, checked; in the arena. Touches nothing.
 wh_status wh_local_path(wh_connection *c, wh_arena *arena, wh_str key, char **ret, wh_error *err);
 // The folder of a key's earlier versions, with `tail` behind it ("/<time>~<version>"). Longer than

@@ -3,17 +3,6 @@
 
 #include <inttypes.h>
 
-wh_status wh_local_say(const wh_connection *c, wh_status status, wh_error *err) {
-  if (status == WH_OK || status == WH_ERR_END || !err) return status;
-  wh_str text = wh_str_of(err->text);
-  bool said = wh_str_eq(wh_str_sub(text, 0, c->name.len), c->name) &&
-              wh_str_starts(wh_str_sub(text, c->name.len, text.len), ": ");
-  if (said) return status; // one verb may call another
-  wh_error_prefix(err, "%.*s: ", WH_STR_ARG(c->name));
-  if (status == WH_ERR_NO_SPACE) wh_error_append(err, "; it goes on when there is room");
-  return status;
-}
-
 // --- keys ----------------------------------------------------------------------------------------
 
 // Where the key begins in a path: behind the store's folder and its '/'.
@@ -28,22 +17,11 @@ static wh_str key_of(const wh_connection *c, const char *path) {
   return wh_str_of(path + root_len(c));
 }
 
-static wh_status check_parts(wh_str key, wh_error *err) {
-  wh_str rest = key, part;
-  while (wh_str_split(&rest, '/', &part)) {
-    if (part.len <= WH_LOCAL_NAME_MAX) continue;
-    return wh_fail(err, WH_ERR_LIMIT,
-                   "%.*s: a part of the key has %zu bytes, and a file's name can have %d",
-                   WH_STR_ARG(key), part.len, (int)WH_LOCAL_NAME_MAX);
-  }
-  return WH_OK;
-}
-
 // <path>/<folder><key><tail>
 static wh_status join(wh_connection *c, wh_arena *arena, const char *folder, wh_str key,
                       const char *tail, char **ret, wh_error *err) {
   WH_TRY(wh_key_check(key, err));
-  WH_TRY(check_parts(key, err));
+  WH_TRY(wh_key_check_parts(key, WH_LOCAL_NAME_MAX, err));
   wh_str root = wh_str_n(wh_local_options_of(c)->path.data, root_len(c) - 1);
   size_t size = root.len + strlen(folder) + key.len + strlen(tail) + 2;
   char *path = wh_arena_alloc(arena, size);

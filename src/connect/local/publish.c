@@ -147,7 +147,7 @@ wh_status wh_local_publish(wh_connection *c, wh_str attempt, wh_str key, bool re
                          ? replace(&p, &scratch, attempt, wh_local_options_of(c)->versioning, err)
                          : publish_new(&p, &scratch, attempt, err);
   if (status == WH_OK) status = wh_local_object(arena, key, &p.info, ret, err);
-  return wh_local_say(c, status, err);
+  return wh_store_say(c, status, err);
 }
 
 wh_status wh_local_publish_brief(wh_connection *c, wh_str attempt, wh_str key, bool replacing,
@@ -158,7 +158,7 @@ wh_status wh_local_publish_brief(wh_connection *c, wh_str attempt, wh_str key, b
   wh_status status = replacing
                          ? replace(&p, &scratch, attempt, wh_local_options_of(c)->versioning, err)
                          : publish_new(&p, &scratch, attempt, err);
-  return wh_local_say(c, status, err);
+  return wh_store_say(c, status, err);
 }
 
 // --- removing ------------------------------------------------------------------------------------
@@ -188,5 +188,5 @@ wh_status wh_local_remove(wh_connection *c, wh_str key, wh_error *err) {
   if (status == WH_OK && keep) status = wh_local_lock(c, WH_LOCAL_LOCK, &lock, err);
   if (status == WH_OK) status = remove_file(c, key, path, keep, err);
   wh_file_close(lock);
-  return wh_local_say(c, status, err);
+  return wh_store_say(c, status, err);
 }

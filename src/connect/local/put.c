@@ -51,14 +51,14 @@ static wh_status check_writable(wh_connection *c, wh_str key, wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, c->mem);
   char *path = NULL;
-  return wh_local_say(c, wh_local_writable_path(c, &arena, key, &path, err), err);
+  return wh_store_say(c, wh_local_writable_path(c, &arena, key, &path, err), err);
 }
 
 wh_status wh_local_put(wh_connection *c, wh_str key, const wh_put_options *options, wh_upload **ret,
                        wh_error *err) {
   WH_TRY(check_writable(c, key, err));
   local_put *p = wh_mem_alloc_zero(c->mem, sizeof *p + key.len);
-  if (!p) return wh_local_say(c, wh_fail_memory(err), err);
+  if (!p) return wh_store_say(c, wh_fail_memory(err), err);
   p->base = (wh_upload){{0, put_write}, put_seal, put_close, put_write_part, 0};
   p->c = c;
   p->replace = options->replace;
@@ -66,7 +66,7 @@ wh_status wh_local_put(wh_connection *c, wh_str key, const wh_put_options *optio
   memcpy(p->key, key.data, key.len);
   memcpy(p->name, WH_PUT_PREFIX, sizeof WH_PUT_PREFIX);
   wh_status status =
-      wh_local_say(c, wh_ulid_new(c->os, p->name + sizeof WH_PUT_PREFIX - 1, err), err);
+      wh_store_say(c, wh_ulid_new(c->os, p->name + sizeof WH_PUT_PREFIX - 1, err), err);
   if (status == WH_OK) status = wh_local_create_brief(c, wh_str_of(p->name), &p->attempt, err);
   if (status != WH_OK)
     put_close(&p->base);
@@ -80,7 +80,7 @@ wh_status wh_local_attributes(wh_connection *c, wh_str key, wh_str version, wh_a
   wh_object object;
   WH_TRY(wh_local_stat(c, key, arena, &object, err));
   if (version.len && !wh_str_eq(version, object.version)) {
-    return wh_local_say(
+    return wh_store_say(
         c, wh_fail(err, WH_ERR_CHANGED, "%.*s: is another version now", WH_STR_ARG(key)), err);
   }
   *ret = (wh_attributes){.modified_us = object.modified_us};

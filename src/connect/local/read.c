@@ -33,7 +33,7 @@ static wh_status input_read(wh_input *base, void *data, size_t cap, size_t *ret_
   size_t got = 0;
   wh_status status = in->file->type->read_some(in->file, in->at, data, cap, &got, err);
   if (status == WH_OK) status = check_same(in, err);
-  if (status != WH_OK) return wh_local_say(in->c, status, err);
+  if (status != WH_OK) return wh_store_say(in->c, status, err);
   in->at += got;
   *ret_len = got;
   return WH_OK;
@@ -44,7 +44,7 @@ static wh_status input_read_at(wh_input *base, uint64_t offset, void *data, size
   local_input *in = (local_input *)base;
   wh_status status = in->file->type->read_at(in->file, offset, data, len, err);
   wh_status same = status == WH_OK || status == WH_ERR_END ? check_same(in, err) : WH_OK;
-  return wh_local_say(in->c, same == WH_OK ? status : same, err);
+  return wh_store_say(in->c, same == WH_OK ? status : same, err);
 }
 
 static void input_close(wh_input *base) {
@@ -128,5 +128,5 @@ wh_status wh_local_open(wh_connection *c, wh_str key, wh_str version, wh_input *
     status = open_once(c, &arena, key, version, ret, err);
     if (status != WH_ERR_CHANGED) break;
   }
-  return wh_local_say(c, status, err);
+  return wh_store_say(c, status, err);
 }

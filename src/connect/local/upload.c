@@ -29,11 +29,11 @@ wh_status wh_local_attempt_path(wh_connection *c, wh_arena *arena, wh_str attemp
 static wh_status upload_write(wh_output *out, const void *data, size_t len, wh_error *err) {
   local_upload *u = (local_upload *)out;
   if (u->sealed) {
-    return wh_local_say(u->c, wh_fail(err, WH_ERR_BUG, "written to after it was sealed"), err);
+    return wh_store_say(u->c, wh_fail(err, WH_ERR_BUG, "written to after it was sealed"), err);
   }
   wh_status status = u->file->type->write_at(u->file, out->written, data, len, err);
   if (status == WH_OK) out->written += len;
-  return wh_local_say(u->c, status, err);
+  return wh_store_say(u->c, status, err);
 }
 
 static wh_status upload_write_part(wh_upload *base, uint64_t offset, const void *data, size_t len,
@@ -42,7 +42,7 @@ static wh_status upload_write_part(wh_upload *base, uint64_t offset, const void 
   pthread_mutex_lock(&u->writing);
   wh_status status = u->file->type->write_at(u->file, offset, data, len, err);
   pthread_mutex_unlock(&u->writing);
-  return wh_local_say(u->c, status, err);
+  return wh_store_say(u->c, status, err);
 }
 
 static wh_status upload_seal(wh_upload *base, wh_error *err) {
@@ -51,7 +51,7 @@ static wh_status upload_seal(wh_upload *base, wh_error *err) {
   wh_status status = u->file->type->sync(u->file, err);
   if (status == WH_OK && !u->is_brief) status = wh_local_sync_folders(u->c, u->path, err);
   u->sealed = status == WH_OK;
-  return wh_local_say(u->c, status, err);
+  return wh_store_say(u->c, status, err);
 }
 
 static void upload_close(wh_upload *base) {
@@ -84,10 +84,10 @@ static wh_status create(wh_connection *c, wh_str attempt, bool is_brief, wh_uplo
   char *path = NULL;
   wh_status status = wh_local_attempt_path(c, &arena, attempt, &path, err);
   if (status == WH_OK) status = make_attempts_folder(c, path, is_brief, err);
-  if (status != WH_OK) return wh_local_say(c, status, err);
+  if (status != WH_OK) return wh_store_say(c, status, err);
   size_t len = strlen(path);
   local_upload *u = wh_mem_alloc_zero(c->mem, sizeof *u + len + 1);
-  if (!u) return wh_local_say(c, wh_fail_memory(err), err);
+  if (!u) return wh_store_say(c, wh_fail_memory(err), err);
   u->base = (wh_upload){{0, upload_write}, upload_seal, upload_close, upload_write_part, 0};
   u->c = c;
   u->is_brief = is_brief;
@@ -100,7 +100,7 @@ static wh_status create(wh_connection *c, wh_str attempt, bool is_brief, wh_uplo
     upload_close(&u->base);
   else
     *ret = &u->base;
-  return wh_local_say(c, status, err);
+  return wh_store_say(c, status, err);
 }
 
 wh_status wh_local_create(wh_connection *c, wh_str attempt, wh_upload **ret, wh_error *err) {
@@ -137,7 +137,7 @@ static wh_status discard(wh_connection *c, wh_arena *arena, wh_str attempt, wh_e
 wh_status wh_local_discard(wh_connection *c, wh_str attempt, wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, c->mem);
-  return wh_local_say(c, discard(c, &arena, attempt, err), err);
+  return wh_store_say(c, discard(c, &arena, attempt, err), err);
 }
 
 typedef struct attempts_visit {
@@ -182,5 +182,5 @@ wh_status wh_local_attempts(wh_connection *c, wh_object_visit visit, void *conte
   if (status == WH_OK) status = wh_local_walk_folder(c, path, &walk, err);
   wh_arena_free(&v.names);
   if (v.visitor_failed) return status;
-  return status == WH_ERR_NOT_FOUND ? WH_OK : wh_local_say(c, status, err);
+  return status == WH_ERR_NOT_FOUND ? WH_OK : wh_store_say(c, status, err);
 }

@@ -277,7 +277,7 @@ wh_status wh_local_versions(wh_connection *c, wh_str key, wh_object_visit visit,
   wh_arena_init(&l.names, c->mem);
   wh_status status = list_versions(&l, &arena, err);
   wh_arena_free(&l.names);
-  return l.visitor_failed ? status : wh_local_say(c, status, err);
+  return l.visitor_failed ? status : wh_store_say(c, status, err);
 }
 
 // --- restoring -----------------------------------------------------------------------------------
@@ -365,5 +365,5 @@ wh_status wh_local_restore(wh_connection *c, wh_str key, wh_str version, wh_aren
   wh_file_info info;
   wh_status status = restore(c, &scratch, key, version, &info, err);
   if (status == WH_OK) status = wh_local_object(arena, key, &info, ret, err);
-  return wh_local_say(c, status, err);
+  return wh_store_say(c, status, err);
 }

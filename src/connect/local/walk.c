@@ -16,14 +16,8 @@ typedef struct window {
   bool cut; // some did not fit: only what comes before the last entry of the full window was
 } window;   // collected since
 
-// Byte order, with a '/' behind the names of folders.
 static int compare(const wh_local_entry *a, const wh_local_entry *b) {
-  size_t n = a->name.len < b->name.len ? a->name.len : b->name.len;
-  int order = memcmp(a->name.data, b->name.data, n);
-  if (order) return order;
-  int next_a = a->name.len > n ? (unsigned char)a->name.data[n] : a->is_folder ? '/' : -1;
-  int next_b = b->name.len > n ? (unsigned char)b->name.data[n] : b->is_folder ? '/' : -1;
-  return next_a - next_b;
+  return wh_key_name_cmp(a->name, a->is_folder, b->name, b->is_folder);
 }
 
 static int compare_up(const void *a, const void *b) {

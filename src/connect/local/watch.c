@@ -194,7 +194,7 @@ static wh_status local_receive(wh_queue_handle *handle, wh_event *events, size_t
     q->lost = false;
   }
   show_ready(q);
-  return wh_local_say(q->c, status, err);
+  return wh_store_say(q->c, status, err);
 }
 
 static wh_status local_extend(wh_queue_handle *handle, uint64_t receipt, int64_t hidden_us,
@@ -240,7 +240,7 @@ static wh_status start(local_queue *q, wh_str pattern, wh_error *err) {
 static wh_status local_open(wh_connection *c, wh_str pattern, wh_queue_handle **ret,
                             wh_error *err) {
   local_queue *q = wh_mem_alloc_zero(c->mem, sizeof *q);
-  if (!q) return wh_local_say(c, wh_fail_memory(err), err);
+  if (!q) return wh_store_say(c, wh_fail_memory(err), err);
   q->c = c;
   q->epoll_fd = q->ready_fd = -1;
   q->tree = (wh_local_tree){.c = c, .fd = -1, .announce = add_event, .context = q};
@@ -252,7 +252,7 @@ static wh_status local_open(wh_connection *c, wh_str pattern, wh_queue_handle **
     local_close((wh_queue_handle *)q);
   else
     *ret = (wh_queue_handle *)q;
-  return wh_local_say(c, status, err);
+  return wh_store_say(c, status, err);
 }
 
 const wh_queue_type wh_local_queue = {

@@ -227,7 +227,7 @@ wh_status wh_sftp_publish(wh_connection *c, wh_str attempt, wh_str key, bool rep
   wh_sftp_attrs attrs;
   wh_status status = publish(c, &scratch, attempt, key, replace, &attrs, err);
   if (status == WH_OK) status = wh_sftp_object(arena, key, &attrs, ret, err);
-  return wh_sftp_say(c, status, err);
+  return wh_store_say(c, status, err);
 }
 
 wh_status wh_sftp_discard(wh_connection *c, wh_str attempt, wh_error *err) {
@@ -236,7 +236,7 @@ wh_status wh_sftp_discard(wh_connection *c, wh_str attempt, wh_error *err) {
   wh_str path;
   wh_status status = wh_sftp_attempt_path(c, &arena, attempt, &path, err);
   if (status == WH_OK) status = wh_sftp_remove_path(c, path, attempt, err);
-  return wh_sftp_say(c, status, err);
+  return wh_store_say(c, status, err);
 }
 
 static bool is_attempt(void *context, const wh_sftp_entry *entry) {
@@ -270,7 +270,7 @@ wh_status wh_sftp_attempts(wh_connection *c, wh_object_visit visit, void *contex
   if (status == WH_OK) status = wh_sftp_read_folder(c, path, &folder, err);
   if (status == WH_OK) status = visit_attempts(c, &folder, visit, context, &visitor_failed, err);
   wh_sftp_folder_free(c, &folder);
-  return visitor_failed ? status : wh_sftp_say(c, status, err);
+  return visitor_failed ? status : wh_store_say(c, status, err);
 }
 
 wh_status wh_sftp_remove(wh_connection *c, wh_str key, wh_error *err) {
@@ -282,7 +282,7 @@ wh_status wh_sftp_remove(wh_connection *c, wh_str key, wh_error *err) {
   if (status == WH_OK) status = look_file(c, key, &attrs, err); // that no link is on the way
   if (status == WH_OK) status = wh_sftp_remove_path(c, path, key, err);
   if (status == WH_ERR_NOT_FOUND) status = WH_OK;
-  return wh_sftp_say(c, status, err);
+  return wh_store_say(c, status, err);
 }
 
 wh_status wh_sftp_versions(wh_connection *c, wh_str key, wh_object_visit visit, void *context,
@@ -305,7 +305,7 @@ wh_status wh_sftp_restore(wh_connection *c, wh_str key, wh_str version, wh_arena
                 "%.*s: has no earlier version '%.*s': an SFTP server keeps none. See "
                 "what it has: wherry versions %.*s:%.*s",
                 WH_STR_ARG(key), WH_STR_ARG(version), WH_STR_ARG(c->name), WH_STR_ARG(key));
-    return wh_sftp_say(c, status, err);
+    return wh_store_say(c, status, err);
   }
   *ret = object;
   return WH_OK;

@@ -2,15 +2,9 @@
 // dozens of names.
 #include "connect/sftp/sftp.h"
 
-// Byte order of the keys, with a '/' behind the names of folders ("a-b" < "a/" < "a0").
 static int compare(const void *x, const void *y) {
   const wh_sftp_entry *a = x, *b = y;
-  size_t n = a->name.len < b->name.len ? a->name.len : b->name.len;
-  int order = memcmp(a->name.data, b->name.data, n);
-  if (order) return order;
-  int next_a = a->name.len > n ? (unsigned char)a->name.data[n] : a->is_folder ? '/' : -1;
-  int next_b = b->name.len > n ? (unsigned char)b->name.data[n] : b->is_folder ? '/' : -1;
-  return next_a - next_b;
+  return wh_key_name_cmp(a->name, a->is_folder, b->name, b->is_folder);
 }
 
 void wh_sftp_folder_free(wh_connection *c, wh_sftp_folder *f) {

@@ -112,5 +112,5 @@ wh_status wh_sftp_list(wh_connection *c, wh_str prefix, wh_object_visit visit, v
   bool there = false;
   wh_status status = enter_prefix(&l, &there, err);
   if (status == WH_OK && there) status = list_folder(&l, err);
-  return l.visitor_failed ? status : wh_sftp_say(c, status, err);
+  return l.visitor_failed ? status : wh_store_say(c, status, err);
 }

@@ -191,7 +191,7 @@ wh_status wh_sftp_stat(wh_connection *c, wh_str key, wh_arena *arena, wh_object 
   if (status == WH_OK) status = wh_sftp_do(c, do_stat, &w, err);
   if (status == WH_OK) status = wh_sftp_object(arena, key, &w.attrs, ret, err);
   if (status == WH_OK) ret->settled_us = wh_sftp_settles(c, ret);
-  return wh_sftp_say(c, status, err);
+  return wh_store_say(c, status, err);
 }
 
 wh_status wh_sftp_attributes(wh_connection *c, wh_str key, wh_str version, wh_arena *arena,
@@ -199,7 +199,7 @@ wh_status wh_sftp_attributes(wh_connection *c, wh_str key, wh_str version, wh_ar
   wh_object object;
   WH_TRY(wh_sftp_stat(c, key, arena, &object, err));
   if (version.len && !wh_str_eq(version, object.version)) {
-    return wh_sftp_say(
+    return wh_store_say(
         c, wh_fail(err, WH_ERR_CHANGED, "%.*s: is another version now", WH_STR_ARG(key)), err);
   }
   *ret = (wh_attributes){.modified_us = object.modified_us};

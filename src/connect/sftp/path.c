@@ -1,28 +1,6 @@
 // Keys and the paths they stand for.
 #include "connect/sftp/sftp.h"
 
-wh_status wh_sftp_say(const wh_connection *c, wh_status status, wh_error *err) {
-  if (status == WH_OK || status == WH_ERR_END || !err) return status;
-  wh_str text = wh_str_of(err->text);
-  bool said = wh_str_eq(wh_str_sub(text, 0, c->name.len), c->name) &&
-              wh_str_starts(wh_str_sub(text, c->name.len, text.len), ": ");
-  if (said) return status; // one verb may call another
-  wh_error_prefix(err, "%.*s: ", WH_STR_ARG(c->name));
-  if (status == WH_ERR_NO_SPACE) wh_error_append(err, "; it goes on when there is room");
-  return status;
-}
-
-static wh_status check_parts(wh_str key, wh_error *err) {
-  wh_str rest = key, part;
-  while (wh_str_split(&rest, '/', &part)) {
-    if (part.len <= WH_SFTP_NAME_MAX) continue;
-    return wh_fail(err, WH_ERR_LIMIT,
-                   "%.*s: a part of the key has %zu bytes, and a file's name can have %d",
-                   WH_STR_ARG(key), part.len, (int)WH_SFTP_NAME_MAX);
-  }
-  return WH_OK;
-}
-
 // Where the server puts who logs in is where a path begins that has no '/' in front.
 static wh_str root_of(const wh_connection *c) {
   wh_str root = wh_sftp_options_of(c)->path;
@@ -33,7 +11,7 @@ static wh_str root_of(const wh_connection *c) {
 
 wh_status wh_sftp_path(wh_connection *c, wh_arena *arena, wh_str key, wh_str *ret, wh_error *err) {
   WH_TRY(wh_key_check(key, err));
-  WH_TRY(check_parts(key, err));
+  WH_TRY(wh_key_check_parts(key, WH_SFTP_NAME_MAX, err));
   return wh_sftp_folder_path(c, arena, key, ret, err);
 }
 

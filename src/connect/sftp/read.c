@@ -282,7 +282,7 @@ static wh_status input_read(wh_input *base, void *data, size_t cap, size_t *ret_
     status = read_some(in, data, cap, &got, e);
     if (status != WH_OK) drop_all(in);
   } while (wh_sftp_again(in->c, &in->tries, status, e));
-  if (status != WH_OK) return wh_sftp_say(in->c, status, err);
+  if (status != WH_OK) return wh_store_say(in->c, status, err);
   *ret_len = got;
   return WH_OK;
 }
@@ -332,10 +332,10 @@ static wh_status input_read_at(wh_input *base, uint64_t offset, void *data, size
   wh_error own = {0}, *e = err ? err : &own;
   wh_sftp_tries tries = {0};
   if (offset > base->size || len > base->size - offset) {
-    return wh_sftp_say(in->c,
-                       wh_fail(err, WH_ERR_END, "%.*s: ends at byte %llu", WH_STR_ARG(in->key),
-                               (unsigned long long)base->size),
-                       err);
+    return wh_store_say(in->c,
+                        wh_fail(err, WH_ERR_END, "%.*s: ends at byte %llu", WH_STR_ARG(in->key),
+                                (unsigned long long)base->size),
+                        err);
   }
   wh_status status;
   do {
@@ -344,7 +344,7 @@ static wh_status input_read_at(wh_input *base, uint64_t offset, void *data, size
     status = read_pieces(in, &in->shared, offset, data, len, e);
     pthread_rwlock_unlock(&in->lock);
   } while (wh_sftp_again(in->c, &tries, status, e));
-  return wh_sftp_say(in->c, status, err);
+  return wh_store_say(in->c, status, err);
 }
 
 // --- opening -------------------------------------------------------------------------------------
@@ -376,7 +376,7 @@ static wh_status open_version(sftp_input *in, wh_str version, wh_error *err) {
 wh_status wh_sftp_open(wh_connection *c, wh_str key, wh_str version, wh_input **ret,
                        wh_error *err) {
   sftp_input *in = wh_mem_alloc_zero(c->mem, sizeof *in);
-  if (!in) return wh_sftp_say(c, wh_fail_memory(err), err);
+  if (!in) return wh_store_say(c, wh_fail_memory(err), err);
   in->base = (wh_input){0, input_read, input_read_at, input_close};
   in->c = c;
   wh_arena_init(&in->arena, c->mem);
@@ -389,5 +389,5 @@ wh_status wh_sftp_open(wh_connection *c, wh_str key, wh_str version, wh_input **
     input_close(&in->base);
   else
     *ret = &in->base;
-  return wh_sftp_say(c, status, err);
+  return wh_store_say(c, status, err);
 }

@@ -186,13 +186,13 @@ static wh_status reach(wh_connection *c, wh_buf *note, wh_error *err) {
 }
 
 static wh_status sftp_reach(wh_connection *c, wh_buf *ret_note, wh_error *err) {
-  return wh_sftp_say(c, reach(c, ret_note, err), err);
+  return wh_store_say(c, reach(c, ret_note, err), err);
 }
 
 // --- the connector -------------------------------------------------------------------------------
 
 static wh_status sftp_open(wh_connection *c, wh_error *err) {
-  return wh_sftp_say(c, wh_sftp_open_pool(c, err), err);
+  return wh_store_say(c, wh_sftp_open_pool(c, err), err);
 }
 
 const wh_store_type wh_sftp_store = {

@@ -163,10 +163,6 @@ bool wh_sftp_again(wh_connection *c, wh_sftp_tries *tries, wh_status status, con
 typedef wh_status (*wh_sftp_work)(wh_sftp_line *line, void *context, wh_error *err);
 wh_status wh_sftp_do(wh_connection *c, wh_sftp_work work, void *context, wh_error *err);
 
-// Passes `status` on, with the connection's name in front of the text when it is an error. Only the
-// verbs that other code calls do this; what is below them speaks of keys alone.
-wh_status wh_sftp_say(const wh_connection *c, wh_status status, wh_error *err);
-
 // When a file that looks like this will have been still for long enough, by our clock; 0: it is.
 // Remembers what it looked like.
 int64_t wh_sftp_settles(wh_connection *c, const wh_object *object);

@@ -228,7 +228,7 @@ static wh_status write_bytes(sftp_upload *u, const char *data, size_t len, wh_er
 
 static wh_status upload_write(wh_output *out, const void *data, size_t len, wh_error *err) {
   sftp_upload *u = (sftp_upload *)out;
-  return wh_sftp_say(u->c, write_bytes(u, data, len, err), err);
+  return wh_store_say(u->c, write_bytes(u, data, len, err), err);
 }
 
 // --- sealing -------------------------------------------------------------------------------------
@@ -289,13 +289,13 @@ static wh_status seal_file(sftp_upload *u, wh_error *err) {
 static wh_status upload_seal(wh_upload *base, wh_error *err) {
   sftp_upload *u = (sftp_upload *)base;
   if (u->sealed) return WH_OK;
-  if (u->failed) return wh_sftp_say(u->c, wh_fail(err, WH_ERR_BUG, "sealed after it failed"), err);
+  if (u->failed) return wh_store_say(u->c, wh_fail(err, WH_ERR_BUG, "sealed after it failed"), err);
   wh_status status = WH_OK;
   if (piece_at(u, u->count)->len) status = send_filled(u, err);
   if (status == WH_OK) status = seal_file(u, err);
   u->sealed = status == WH_OK;
   u->failed = !u->sealed;
-  return wh_sftp_say(u->c, status, err);
+  return wh_store_say(u->c, status, err);
 }
 
 static void upload_close(wh_upload *base) {
@@ -356,13 +356,13 @@ static wh_status begin_attempt(sftp_upload *u, wh_str attempt, wh_error *err) {
 
 wh_status wh_sftp_create(wh_connection *c, wh_str attempt, wh_upload **ret, wh_error *err) {
   sftp_upload *u = new_upload(c);
-  if (!u) return wh_sftp_say(c, wh_fail_memory(err), err);
+  if (!u) return wh_store_say(c, wh_fail_memory(err), err);
   wh_status status = begin_attempt(u, attempt, err);
   if (status != WH_OK)
     upload_close(&u->base);
   else
     *ret = &u->base;
-  return wh_sftp_say(c, status, err);
+  return wh_store_say(c, status, err);
 }
 
 static wh_status begin_put(sftp_upload *u, wh_str key, wh_error *err) {
@@ -385,12 +385,12 @@ static wh_status begin_put(sftp_upload *u, wh_str key, wh_error *err) {
 wh_status wh_sftp_put(wh_connection *c, wh_str key, const wh_put_options *options, wh_upload **ret,
                       wh_error *err) {
   sftp_upload *u = new_upload(c);
-  if (!u) return wh_sftp_say(c, wh_fail_memory(err), err);
+  if (!u) return wh_store_say(c, wh_fail_memory(err), err);
   u->replace = options->replace;
   wh_status status = begin_put(u, key, err);
   if (status != WH_OK)
     upload_close(&u->base);
   else
     *ret = &u->base;
-  return wh_sftp_say(c, status, err);
+  return wh_store_say(c, status, err);
 }

@@ -235,6 +235,25 @@ TEST(what_stands_between_rows_is_looked_at) {
   end();
 }
 
+// Digits that only a rejected row had would make the wider type larger than the rows need.
+TEST(digits_of_rejected_rows_do_not_count) {
+  WH_CLEAN_ARENA wh_arena arena;
+  WH_CLEAN_BUF wh_buf text;
+  wh_arena_init(&arena, &test_mem);
+  wh_buf_init(&text, &test_mem, 0);
+  wh_type wider;
+  REQUIRE_OK(wh_type_parse(WH_STR("struct<a: decimal(38,1)?>"), &arena, &wider, &test_err));
+  wh_schema want = {wider.field_count, wider.fields};
+  for (int i = 0; i < WH_JSON_SAMPLE_ROWS; i++)
+    wh_buf_add_c(&text, i ? ",{\"a\":1.5}" : "[{\"a\":1.5}");
+  wh_buf_add_c(&text, ",{\"a\":0.123456789012,\"a\":1},{\"a\":12345678901234567.5}]");
+  begin(&wh_codec_json);
+  check_same(wh_buf_str(&text), "rejected");
+  CHECK(wh_schema_eq(&slow.wider, &want));
+  CHECK(wh_schema_eq(&fast.wider, &want));
+  end();
+}
+
 // At every place of a window.
 TEST(guesses_end_with_the_window) {
   WH_CLEAN_BUF wh_buf text;

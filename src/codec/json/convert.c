@@ -7,6 +7,11 @@ bool json_append_failed(json_decoder *decoder) {
   return json_fault_at(decoder->feed, JSON_FAILED, decoder->feed->pos, "append");
 }
 
+bool json_no_memory(json_decoder *decoder) {
+  WH_IGNORE(wh_fail_memory(decoder->err));
+  return json_append_failed(decoder);
+}
+
 // Marks a fault that is there as one of type.
 static bool of_type(json_decoder *d) {
   d->feed->fault.rule = "type";
@@ -59,7 +64,7 @@ static bool add_decimal(json_decoder *d, json_slot *slot, wh_column *column, wh_
   if (slot->shape) {
     uint8_t whole, scale;
     json_number_extent(token, &whole, &scale);
-    if (whole > slot->shape->whole) slot->shape->whole = whole;
+    if (!json_note_extent(&d->notes, slot, whole, 0, false)) return json_no_memory(d);
   }
   if (number->more || shift < 0 || shift > 18) return by_text(d, slot, column, token, at);
   __int128 value = (__int128)number->digits * wh_pow10(shift);
@@ -79,8 +84,7 @@ static bool add_float(json_decoder *d, json_slot *slot, wh_column *column, wh_st
     }
     uint8_t whole, scale;
     json_number_extent(token, &whole, &scale);
-    if (whole > slot->shape->whole) slot->shape->whole = whole;
-    if (scale > slot->shape->scale) slot->shape->scale = scale;
+    if (!json_note_extent(&d->notes, slot, whole, scale, false)) return json_no_memory(d);
     return wh_column_add_f64(column, value, d->err) == WH_OK || json_append_failed(d);
   }
   return by_text(d, slot, column, token, at);
@@ -108,11 +112,9 @@ static bool convert_number(json_decoder *d, json_slot *slot, wh_column *column, 
       return wh_column_add_i64(column, whole, d->err) == WH_OK || json_append_failed(d);
     }
     if (!by_text(d, slot, column, token, at)) return false;
-    if (slot->shape) {
-      slot->shape->inexact = true; // it is the least of 64 bit
-      slot->shape->whole = slot->shape->whole > 19 ? slot->shape->whole : 19;
-    }
-    return true;
+    if (!slot->shape) return true;
+    // It is the least of 64 bit.
+    return json_note_extent(&d->notes, slot, 19, 0, true) || json_no_memory(d);
   default:
     return json_misfit(d, slot, at, "a number");
   }
@@ -141,10 +143,7 @@ bool json_convert_text(json_decoder *decoder, json_slot *slot, wh_column *column
   int64_t number;
   if (!value->plain) {
     char *out = wh_arena_alloc(&decoder->scratch, text.len + JSON_TEXT_SLACK);
-    if (!out) {
-      WH_IGNORE(wh_fail_memory(decoder->err));
-      return json_append_failed(decoder);
-    }
+    if (!out) return json_no_memory(decoder);
     if (!json_text_unescape(decoder->feed, value, out, &text.len)) return false;
     text.data = out;
   }

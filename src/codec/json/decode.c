@@ -32,35 +32,6 @@ bool json_add_escaped(json_decoder *d, wh_column *c, const json_value *value) {
   return true;
 }
 
-void json_note_whole(json_slot *slot, uint64_t size) {
-  uint8_t count = 0;
-  uint64_t from = 1;
-  for (; size >= from && count < 19; count++)
-    from *= 10;
-  if (size >= from) {
-    count++;
-    from = UINT64_MAX;
-  }
-  if (count > slot->shape->whole) slot->shape->whole = count;
-  slot->whole_from = from;
-}
-
-void json_note_digits(json_shape *shape, json_number number) {
-  uint64_t digits = number.digits;
-  int exponent = number.exponent, count = 0;
-  if (digits == 0) return;
-  for (; digits % 10 == 0; digits /= 10)
-    exponent++;
-  for (; digits; digits /= 10)
-    count++;
-  int scale = exponent < 0 ? -exponent : 0;
-  int whole = count + exponent;
-  if (scale > shape->scale)
-    shape->scale = (uint8_t)(scale < JSON_MANY_DIGITS ? scale : JSON_MANY_DIGITS);
-  if (whole > shape->whole)
-    shape->whole = (uint8_t)(whole < JSON_MANY_DIGITS ? whole : JSON_MANY_DIGITS);
-}
-
 static bool decode_int(json_decoder *d, json_slot *slot, wh_column *column, wh_str token) {
   json_number number;
   int64_t whole;
@@ -68,7 +39,7 @@ static bool decode_int(json_decoder *d, json_slot *slot, wh_column *column, wh_s
       !json_number_fast_i64(&number, &whole)) {
     return json_convert_scalar(d, slot, column, token);
   }
-  json_note_int(slot, whole);
+  if (!json_note_int(&d->notes, slot, whole)) return json_no_memory(d);
   return wh_column_add_i64(column, whole, d->err) == WH_OK || json_append_failed(d);
 }
 
@@ -80,7 +51,7 @@ static bool decode_float(json_decoder *d, json_slot *slot, wh_column *column, wh
       (slot->shape && !json_number_survives_f64(token, &number, value))) {
     return json_convert_scalar(d, slot, column, token);
   }
-  json_note_float(slot, &number);
+  if (!json_note_float(&d->notes, slot, &number)) return json_no_memory(d);
   return wh_column_add_f64(column, value, d->err) == WH_OK || json_append_failed(d);
 }
 
@@ -120,10 +91,7 @@ static bool key_name(json_decoder *d, const json_value *key, wh_str *ret) {
   *ret = key->text;
   if (key->plain) return true;
   char *out = wh_arena_alloc(&d->scratch, key->text.len + JSON_TEXT_SLACK);
-  if (!out) {
-    WH_IGNORE(wh_fail_memory(d->err));
-    return json_append_failed(d);
-  }
+  if (!out) return json_no_memory(d);
   ret->data = out;
   return json_text_unescape(d->feed, key, out, &ret->len);
 }
@@ -273,4 +241,9 @@ bool json_decode_row(json_decoder *decoder, wh_batch *batch) {
                                                    : "a single value");
   }
   return decode_members(decoder, decoder->plan, batch->columns, true);
+}
+
+void json_decode_undo(json_decoder *decoder, wh_batch *batch) {
+  json_notes_undo(&decoder->notes);
+  wh_batch_row_undo(batch);
 }

@@ -143,7 +143,7 @@ static inline bool add_float(json_decoder *d, json_slot *slot, wh_column *c,
   if (slot->shape) {
     // What a double may not give back is looked at by the slow way.
     if (number->count > 15) return false;
-    json_note_float(slot, number);
+    if (!json_note_float(&d->notes, slot, number)) return false;
   }
   return wh_column_add_f64(c, value, d->err) == WH_OK;
 }
@@ -154,7 +154,7 @@ static inline bool add_decimal(json_decoder *d, json_slot *slot, wh_column *c,
   if (shift < 0 || shift > 16) return false;
   __int128 value = (__int128)number->digits * (int64_t)json_powers[shift];
   if (value >= wh_pow10(slot->type.precision)) return false;
-  if (slot->shape) json_note_float(slot, number);
+  if (!json_note_float(&d->notes, slot, number)) return false;
   return wh_column_add_decimal(c, number->negative ? -value : value, d->err) == WH_OK;
 }
 
@@ -285,7 +285,7 @@ static bool take_row(json_reader *r, wh_batch *batch, bool comma, cursor *at) {
   cursor next = *at;
   if (skip_blank(feed, &next) != comma || *next.p != '{') return false;
   wh_place place = place_of(feed, &next, feed->row + 1);
-  if (d->scratch.used) wh_arena_reset(&d->scratch);
+  json_decode_begin(d);
   const char *p = r->fast_row(d, batch, next.p);
   if (p && p <= feed->data + feed->len && (size_t)(p - next.p) <= feed->row_limit &&
       (!r->lines || ends_line(p)) && set_place(batch, place, d->err) == WH_OK) {
@@ -294,7 +294,7 @@ static bool take_row(json_reader *r, wh_batch *batch, bool comma, cursor *at) {
     return true;
   }
   feed->fault.kind = JSON_FINE;
-  wh_batch_row_undo(batch);
+  json_decode_undo(d, batch);
   return false;
 }
 

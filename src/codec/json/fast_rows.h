@@ -97,7 +97,7 @@ FAST(value)(json_decoder *d, json_slot *slot, wh_column *c, const char *p) {
   case WH_INT64:
     p = json_fast_int(p, &whole);
     if (!p) return NULL;
-    json_note_int(slot, whole);
+    if (!json_note_int(&d->notes, slot, whole)) return NULL;
     return wh_column_add_i64(c, whole, d->err) == WH_OK ? p : NULL;
   case WH_FLOAT64:
     p = json_fast_number(p, &number);

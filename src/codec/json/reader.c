@@ -4,7 +4,7 @@
 static bool look_decode(json_reader *r, void *context) {
   wh_batch *batch = context;
   if (json_decode_row(&r->decoder, batch) && json_frame_close(r)) return true;
-  wh_batch_row_undo(batch);
+  json_decode_undo(&r->decoder, batch);
   return false;
 }
 
@@ -30,7 +30,7 @@ static wh_status reject_row(json_reader *r, wh_rejects *rejects, wh_error *err) 
 static wh_status read_row(json_reader *r, wh_batch *batch, wh_rejects *rejects, wh_error *err) {
   json_feed *feed = &r->feed;
   wh_place place = json_feed_mark(feed, r->start);
-  if (r->decoder.scratch.used) wh_arena_reset(&r->decoder.scratch);
+  json_decode_begin(&r->decoder);
   WH_TRY(json_frame_look(r, look_decode, batch, err));
   if (feed->fault.kind == JSON_FINE) {
     WH_TRY(json_frame_check_size(r, err));
@@ -153,6 +153,7 @@ void json_reader_init(json_reader *r, const wh_codec_context *context, bool line
   wh_arena_init(&r->arena, context->mem);
   wh_arena_init(&r->row_arena, context->mem);
   wh_arena_init(&r->decoder.scratch, context->mem);
+  r->decoder.notes.arena = &r->decoder.scratch;
   r->decoder.feed = &r->feed;
   r->decoder.err = &r->failure;
   r->decoder.arena = &r->arena;

@@ -94,6 +94,12 @@ static wh_status sealed_remove(wh_connection *c, wh_str key, wh_error *err) {
   return inner.type->store->remove(&inner, key, err);
 }
 
+static wh_status sealed_withdraw(wh_connection *c, wh_str key, wh_str version, wh_str to,
+                                 wh_error *err) {
+  wh_connection inner = wh_sealed_inner(c);
+  return inner.type->store->withdraw(&inner, key, version, to, err);
+}
+
 static bool sealed_announced(wh_connection *c, wh_str bucket, wh_str key, wh_str *ret_key) {
   wh_connection inner = wh_sealed_inner(c);
   return inner.type->store->announced(&inner, bucket, key, ret_key);
@@ -128,6 +134,7 @@ static wh_store_type store_around(const wh_store_type *inner) {
       .discard = sealed_discard,
       .attempts = sealed_attempts,
       .remove = sealed_remove,
+      .withdraw = sealed_withdraw,
       .versions = sealed_versions,
       .restore = sealed_restore,
       .announced = inner->announced ? sealed_announced : NULL,

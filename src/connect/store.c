@@ -250,6 +250,11 @@ int wh_key_name_cmp(wh_str a, bool a_is_folder, wh_str b, bool b_is_folder) {
   return next_a - next_b;
 }
 
+wh_status wh_store_other_version(wh_str key, wh_error *err) {
+  return wh_fail(err, WH_ERR_CHANGED, "%.*s: holds another version now, which stays",
+                 WH_STR_ARG(key));
+}
+
 wh_status wh_store_say(const wh_connection *c, wh_status status, wh_error *err) {
   if (status == WH_OK || status == WH_ERR_END || !err) return status;
   wh_str text = wh_str_of(err->text);

@@ -93,6 +93,11 @@ typedef struct wh_store_type {
   wh_status (*attempts)(wh_connection *c, wh_object_visit visit, void *context, wh_error *err);
   // Missing is fine. Where earlier versions are kept, it becomes one, with a marker behind it.
   wh_status (*remove)(wh_connection *c, wh_str key, wh_error *err);
+  // Takes `version` away from its key: to the key `to`, where it replaces nothing (WH_ERR_EXISTS),
+  // or, with an empty `to`, as remove() does. WH_ERR_CHANGED: the key holds another version, which
+  // stays. Missing is fine: an earlier call was cut short. A file that somebody puts under the key
+  // between the look and the deed is moved and comes back, or, with an empty `to`, may be removed.
+  wh_status (*withdraw)(wh_connection *c, wh_str key, wh_str version, wh_str to, wh_error *err);
   // Newest first, the current one included. WH_ERR_NOT_FOUND: there is none, and never was.
   wh_status (*versions)(wh_connection *c, wh_str key, wh_object_visit visit, void *context,
                         wh_error *err);
@@ -118,6 +123,8 @@ wh_status wh_key_check_parts(wh_str key, size_t most, wh_error *err);
 // The byte order of the keys that names in one folder lead to: those of folders have a '/' behind
 // them ("a-b" < "a/" < "a0").
 int wh_key_name_cmp(wh_str a, bool a_is_folder, wh_str b, bool b_is_folder);
+// WH_ERR_CHANGED: what withdraw() found under the key is not what it was asked to take.
+wh_status wh_store_other_version(wh_str key, wh_error *err);
 // Passes `status` on, with the connection's name in front of the text when it is an error. Only the
 // verbs that other code calls do this; what is below them speaks of keys alone.
 wh_status wh_store_say(const wh_connection *c, wh_status status, wh_error *err);

@@ -523,6 +523,39 @@ STORE_TEST(remove_removes_and_missing_is_fine) {
   CHECK(holds(place, arena, "d/x", "again"));
 }
 
+static wh_status withdraw(store_place *p, const char *key, wh_str version, const char *to) {
+  return p->store->withdraw(&p->connection, wh_str_of(key), version, wh_str_of(to), &test_err);
+}
+
+STORE_TEST(a_version_is_withdrawn_to_another_key) {
+  wh_object there, gone;
+  REQUIRE_OK(store_put(place, "a-0", "in/a.csv", "abc", false, &test_err));
+  REQUIRE_OK(store_put(place, "b-0", "taken", "other", false, &test_err));
+  REQUIRE_OK(stat_key(place, arena, "in/a.csv", &there));
+  CHECK_FAILS(withdraw(place, "in/a.csv", WH_STR("1"), "done/a.csv"), WH_ERR_CHANGED);
+  CHECK_FAILS(withdraw(place, "in/a.csv", there.version, "taken"), WH_ERR_EXISTS);
+  CHECK_FAILS(withdraw(place, "in/a.csv", there.version, "../a.csv"), WH_ERR_USAGE);
+  CHECK(holds(place, arena, "in/a.csv", "abc"));
+  CHECK(holds(place, arena, "taken", "other"));
+  CHECK_OK(withdraw(place, "in/a.csv", there.version, "done/x/a.csv"));
+  CHECK(holds(place, arena, "done/x/a.csv", "abc"));
+  CHECK_FAILS(stat_key(place, arena, "in/a.csv", &gone), WH_ERR_NOT_FOUND);
+  // Once more, as after a crash.
+  CHECK_OK(withdraw(place, "in/a.csv", there.version, "done/x/a.csv"));
+  CHECK(holds(place, arena, "done/x/a.csv", "abc"));
+}
+
+STORE_TEST(a_version_is_withdrawn_altogether) {
+  wh_object there, gone;
+  REQUIRE_OK(store_put(place, "a-0", "in/a.csv", "abc", false, &test_err));
+  REQUIRE_OK(stat_key(place, arena, "in/a.csv", &there));
+  CHECK_FAILS(withdraw(place, "in/a.csv", WH_STR("1"), ""), WH_ERR_CHANGED);
+  CHECK(holds(place, arena, "in/a.csv", "abc"));
+  CHECK_OK(withdraw(place, "in/a.csv", there.version, ""));
+  CHECK_FAILS(stat_key(place, arena, "in/a.csv", &gone), WH_ERR_NOT_FOUND);
+  CHECK_OK(withdraw(place, "in/a.csv", there.version, ""));
+}
+
 #ifdef WHERRY_S3
 TEST(a_server_that_refuses_conditions_is_told_of) {
   store_place place;

@@ -101,6 +101,7 @@ const wh_store_type wh_local_store = {
     .discard = wh_local_discard,
     .attempts = wh_local_attempts,
     .remove = wh_local_remove,
+    .withdraw = wh_local_withdraw,
     .versions = wh_local_versions,
     .restore = wh_local_restore,
 };

@@ -157,6 +157,7 @@ wh_status wh_local_publish_brief(wh_connection *c, wh_str attempt, wh_str key, b
 wh_status wh_local_replace(wh_connection *c, wh_str attempt, wh_str key, bool keep,
                            wh_file_info *ret, wh_error *err);
 wh_status wh_local_remove(wh_connection *c, wh_str key, wh_error *err);
+wh_status wh_local_withdraw(wh_connection *c, wh_str key, wh_str version, wh_str to, wh_error *err);
 
 // --- versions.c ----------------------------------------------------------------------------------
 

@@ -163,10 +163,19 @@ wh_status wh_local_publish_brief(wh_connection *c, wh_str attempt, wh_str key, b
 
 // --- removing ------------------------------------------------------------------------------------
 
-static wh_status remove_file(wh_connection *c, wh_str key, const char *path, bool keep,
-                             wh_error *err) {
+static bool is_version(const wh_file_info *info, wh_str version) {
+  char text[WH_LOCAL_VERSION_SIZE];
+  wh_local_version(info, text);
+  return wh_str_is(version, text);
+}
+
+// `version` empty: whatever is there.
+static wh_status remove_file(wh_connection *c, wh_str key, wh_str version, const char *path,
+                             bool keep, wh_error *err) {
   wh_file_info info;
   wh_status status = wh_local_look(c, path, &info, err);
+  if (status == WH_OK && version.len && !is_version(&info, version))
+    return wh_store_other_version(key, err);
   if (status == WH_OK && keep) {
     WH_TRY(wh_local_keep(c, key, path, &info, err));
     WH_TRY(wh_local_mark_deleted(c, key, err));
@@ -178,7 +187,7 @@ static wh_status remove_file(wh_connection *c, wh_str key, const char *path, boo
   return status == WH_ERR_NOT_FOUND ? WH_OK : status;
 }
 
-wh_status wh_local_remove(wh_connection *c, wh_str key, wh_error *err) {
+static wh_status remove_version(wh_connection *c, wh_str key, wh_str version, wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, c->mem);
   bool keep = wh_local_options_of(c)->versioning;
@@ -186,7 +195,37 @@ wh_status wh_local_remove(wh_connection *c, wh_str key, wh_error *err) {
   wh_file *lock = NULL;
   wh_status status = wh_local_writable_path(c, &arena, key, &path, err);
   if (status == WH_OK && keep) status = wh_local_lock(c, WH_LOCAL_LOCK, &lock, err);
-  if (status == WH_OK) status = remove_file(c, key, path, keep, err);
+  if (status == WH_OK) status = remove_file(c, key, version, path, keep, err);
   wh_file_close(lock);
-  return wh_store_say(c, status, err);
+  return status;
+}
+
+wh_status wh_local_remove(wh_connection *c, wh_str key, wh_error *err) {
+  return wh_store_say(c, remove_version(c, key, (wh_str){0}, err), err);
+}
+
+// A second name for the version; its first one is removed afterwards.
+static wh_status link_version(wh_connection *c, wh_str key, wh_str version, wh_str to,
+                              wh_error *err) {
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, c->mem);
+  publication p = {.c = c, .key = to};
+  WH_TRY(wh_local_writable_path(c, &arena, key, &p.from, err));
+  WH_TRY(wh_local_writable_path(c, &arena, to, &p.to, err));
+  WH_TRY(wh_local_look(c, p.from, &p.info, err));
+  if (!is_version(&p.info, version)) return wh_store_other_version(key, err);
+  WH_TRY(wh_local_make_folders(c, p.to, err));
+  WH_TRY(link_new(&p, err));
+  wh_file_info linked;
+  WH_TRY(wh_local_look(c, p.to, &linked, err));
+  if (is_version(&linked, version)) return wh_local_sync_folders(c, p.to, err);
+  WH_TRY(c->os->type->remove(c->os, p.to, err)); // another file was put there meanwhile
+  return wh_store_other_version(key, err);
+}
+
+wh_status wh_local_withdraw(wh_connection *c, wh_str key, wh_str version, wh_str to,
+                            wh_error *err) {
+  wh_status status = to.len ? link_version(c, key, version, to, err) : WH_OK;
+  if (status == WH_OK) status = remove_version(c, key, version, err);
+  return status == WH_ERR_NOT_FOUND ? WH_OK : wh_store_say(c, status, err);
 }

@@ -25,14 +25,6 @@ static wh_status add_source(const wh_connection *c, wh_s3_request *r, const wh_s
   return WH_OK;
 }
 
-wh_status wh_s3_copy_whole(wh_s3_session *s, const wh_s3_head *source, wh_str key, wh_error *err) {
-  wh_s3_request r;
-  WH_TRY(wh_s3_request_init(s->c, &s->arena, "PUT", "s3:PutObject", key, (wh_str){0}, &r, err));
-  wh_s3_encryption_headers(s->c, &r);
-  WH_TRY(add_source(s->c, &r, source, &s->arena, err));
-  return wh_s3_do(s, &r, err);
-}
-
 // --- in parts ------------------------------------------------------------------------------------
 
 typedef struct copy {
@@ -107,4 +99,22 @@ wh_status wh_s3_copy_parts(wh_s3_session *s, const wh_s3_head *source, const wh_
   wh_s3_parts_free(&c.parts);
   wh_arena_free(&c.request);
   return status;
+}
+
+// --- whole ---------------------------------------------------------------------------------------
+
+static wh_status copy_whole(wh_s3_session *s, const wh_s3_head *source, wh_str key, wh_error *err) {
+  wh_s3_request r;
+  WH_TRY(wh_s3_request_init(s->c, &s->arena, "PUT", "s3:PutObject", key, (wh_str){0}, &r, err));
+  wh_s3_encryption_headers(s->c, &r);
+  WH_TRY(add_source(s->c, &r, source, &s->arena, err));
+  return wh_s3_do(s, &r, err);
+}
+
+// CopyObject keeps everything, but only so much of it at once.
+wh_status wh_s3_copy_object(wh_s3_session *s, const wh_s3_head *source, wh_str key, wh_error *err) {
+  if (source->object.size <= (uint64_t)WH_S3_COPY_WHOLE_BYTES)
+    return copy_whole(s, source, key, err);
+  wh_s3_target target = {.key = key, .attempt = WH_STR("copy"), .replace = true};
+  return wh_s3_copy_parts(s, source, &target, err);
 }

@@ -6,15 +6,24 @@ wh_status wh_s3_attempt_key(wh_arena *arena, wh_str attempt, wh_str *ret, wh_err
   return ret->data ? WH_OK : wh_fail_memory(err);
 }
 
+static wh_status check_key(wh_str key, wh_error *err) {
+  WH_TRY(wh_key_check(key, err));
+  if (!wh_str_starts(key, WH_S3_ATTEMPTS)) return WH_OK;
+  return wh_fail(err, WH_ERR_USAGE, "%.*s: is where Wherry keeps what is not published yet",
+                 WH_STR_ARG(key));
+}
+
 // --- removing ------------------------------------------------------------------------------------
 
-// Missing is fine. With a version's id nothing of it stays.
-static wh_status delete_key(wh_s3_session *s, wh_str key, wh_str version_id, wh_error *err) {
+// Missing is fine. With a version's id nothing of it stays; with an ETag, another object does.
+static wh_status delete_key(wh_s3_session *s, wh_str key, wh_str version_id, wh_str etag,
+                            wh_error *err) {
   wh_str query;
   WH_TRY(wh_s3_version_query(version_id, &s->arena, &query, err));
   const char *action = version_id.len ? "s3:DeleteObjectVersion" : "s3:DeleteObject";
   wh_s3_request r;
   WH_TRY(wh_s3_request_init(s->c, &s->arena, "DELETE", action, key, query, &r, err));
+  wh_s3_header(&r, "If-Match", etag);
   wh_status status = wh_s3_do(s, &r, err);
   return status == WH_ERR_NOT_FOUND ? WH_OK : status;
 }
@@ -23,15 +32,46 @@ wh_status wh_s3_remove(wh_connection *c, wh_str key, wh_error *err) {
   WH_CLEAN_S3 wh_s3_session s = {0};
   wh_status status = wh_key_check(key, err);
   if (status == WH_OK) status = wh_s3_begin(c, &s, err);
-  if (status == WH_OK) status = delete_key(&s, key, (wh_str){0}, err);
+  if (status == WH_OK) status = delete_key(&s, key, (wh_str){0}, (wh_str){0}, err);
+  return wh_s3_say(c, status, err);
+}
+
+// CopyObject takes no condition on what it writes to; the bytes being there already is fine.
+static wh_status copy_to(wh_s3_session *s, const wh_s3_head *from, wh_str to, wh_error *err) {
+  wh_s3_head there;
+  wh_status status = wh_s3_head_get(s, to, &s->arena, &there, err);
+  if (status == WH_ERR_NOT_FOUND) return wh_s3_copy_object(s, from, to, err);
+  WH_TRY(status);
+  bool is_same = there.object.size == from->object.size && wh_str_eq(there.etag, from->etag);
+  if (is_same) return WH_OK;
+  return wh_fail(err, WH_ERR_EXISTS, "%.*s: the name is taken by another object", WH_STR_ARG(to));
+}
+
+static wh_status withdraw(wh_s3_session *s, wh_str key, wh_str version, wh_str to, wh_error *err) {
+  wh_s3_head head;
+  wh_status status = wh_s3_head_get(s, key, &s->arena, &head, err);
+  if (status == WH_ERR_NOT_FOUND) return WH_OK;
+  WH_TRY(status);
+  if (!wh_str_eq(head.object.version, version)) return wh_store_other_version(key, err);
+  if (to.len) WH_TRY(copy_to(s, &head, to, err));
+  status = delete_key(s, key, (wh_str){0}, head.etag, err);
+  return status == WH_ERR_CHANGED ? wh_store_other_version(key, err) : status;
+}
+
+wh_status wh_s3_withdraw(wh_connection *c, wh_str key, wh_str version, wh_str to, wh_error *err) {
+  WH_CLEAN_S3 wh_s3_session s = {0};
+  wh_status status = wh_key_check(key, err);
+  if (status == WH_OK && to.len) status = check_key(to, err);
+  if (status == WH_OK) status = wh_s3_begin(c, &s, err);
+  if (status == WH_OK) status = withdraw(&s, key, version, to, err);
   return wh_s3_say(c, status, err);
 }
 
 // Who may not delete versions leaves them to the bucket's lifecycle.
 static wh_status remove_bytes(wh_s3_session *s, const wh_s3_head *head, wh_error *err) {
-  wh_status status = delete_key(s, head->object.key, head->version_id, err);
+  wh_status status = delete_key(s, head->object.key, head->version_id, (wh_str){0}, err);
   if (status != WH_ERR_DENIED || !head->version_id.len) return status;
-  return delete_key(s, head->object.key, (wh_str){0}, err);
+  return delete_key(s, head->object.key, (wh_str){0}, (wh_str){0}, err);
 }
 
 wh_status wh_s3_remove_attempt(wh_s3_session *s, wh_str key, wh_error *err) {
@@ -113,13 +153,6 @@ static wh_status publish(wh_s3_session *s, const wh_s3_target *target, wh_arena 
   WH_IGNORE(remove_bytes(s, &source, NULL));
   *ret = there.object;
   return WH_OK;
-}
-
-static wh_status check_key(wh_str key, wh_error *err) {
-  WH_TRY(wh_key_check(key, err));
-  if (!wh_str_starts(key, WH_S3_ATTEMPTS)) return WH_OK;
-  return wh_fail(err, WH_ERR_USAGE, "%.*s: is where Wherry keeps what is not published yet",
-                 WH_STR_ARG(key));
 }
 
 wh_status wh_s3_publish(wh_connection *c, wh_str attempt, wh_str key, bool replace, wh_arena *arena,

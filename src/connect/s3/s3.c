@@ -294,6 +294,7 @@ const wh_store_type wh_s3_store = {
     .discard = wh_s3_discard,
     .attempts = wh_s3_attempts,
     .remove = wh_s3_remove,
+    .withdraw = wh_s3_withdraw,
     .versions = wh_s3_versions,
     .restore = wh_s3_restore,
     .announced = s3_announced,

@@ -265,8 +265,9 @@ wh_status wh_s3_put(wh_connection *c, wh_str key, const wh_put_options *options,
 // In parts that S3 copies; `source` must have at least one byte.
 wh_status wh_s3_copy_parts(wh_s3_session *s, const wh_s3_head *source, const wh_s3_target *target,
                            wh_error *err);
-// In one go, with everything that the source is; at most WH_S3_COPY_WHOLE_BYTES.
-wh_status wh_s3_copy_whole(wh_s3_session *s, const wh_s3_head *source, wh_str key, wh_error *err);
+// What is under the key is replaced. With everything that the source is, unless it has more than
+// WH_S3_COPY_WHOLE_BYTES.
+wh_status wh_s3_copy_object(wh_s3_session *s, const wh_s3_head *source, wh_str key, wh_error *err);
 
 // --- publish.c -----------------------------------------------------------------------------------
 
@@ -277,6 +278,7 @@ wh_status wh_s3_publish(wh_connection *c, wh_str attempt, wh_str key, bool repla
                         wh_object *ret, wh_error *err);
 wh_status wh_s3_discard(wh_connection *c, wh_str attempt, wh_error *err);
 wh_status wh_s3_remove(wh_connection *c, wh_str key, wh_error *err);
+wh_status wh_s3_withdraw(wh_connection *c, wh_str key, wh_str version, wh_str to, wh_error *err);
 
 // --- attributes.c --------------------------------------------------------------------------------
 

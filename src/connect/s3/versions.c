@@ -197,20 +197,11 @@ wh_status wh_s3_find_version(wh_s3_session *s, wh_str key, wh_str version, wh_ar
                  WH_STR_ARG(key), WH_STR_ARG(version), WH_STR_ARG(s->c->name), WH_STR_ARG(key));
 }
 
-// CopyObject keeps everything, but only so much of it at once.
-static wh_status copy_back(wh_s3_session *s, const wh_s3_head *version, wh_error *err) {
-  wh_str key = version->object.key;
-  if (version->object.size <= (uint64_t)WH_S3_COPY_WHOLE_BYTES)
-    return wh_s3_copy_whole(s, version, key, err);
-  wh_s3_target target = {.key = key, .attempt = WH_STR("restore"), .replace = true};
-  return wh_s3_copy_parts(s, version, &target, err);
-}
-
 static wh_status restore(wh_s3_session *s, wh_str key, wh_str version, wh_arena *arena,
                          wh_object *ret, wh_error *err) {
   wh_s3_head earlier, now;
   WH_TRY(wh_s3_find_version(s, key, version, &s->arena, &earlier, err));
-  if (!earlier.object.is_latest) WH_TRY(copy_back(s, &earlier, err));
+  if (!earlier.object.is_latest) WH_TRY(wh_s3_copy_object(s, &earlier, key, err));
   WH_TRY(wh_s3_head_get(s, key, arena, &now, err));
   *ret = now.object;
   return WH_OK;

@@ -156,6 +156,12 @@ static wh_status do_rename(wh_sftp_line *line, void *context, wh_error *err) {
   return status;
 }
 
+static bool has_folder(wh_connection *c, wh_str key) {
+  looking w = {.c = c, .key = key, .folder = true};
+  wh_error ignored = {0};
+  return wh_sftp_do(c, do_look, &w, &ignored) == WH_OK;
+}
+
 // The server said no, or nobody heard what it said: what has the name now?
 static wh_status judge_rename(renaming *w, const wh_sftp_attrs *attrs, wh_status status,
                               wh_error *err) {
@@ -168,7 +174,7 @@ static wh_status judge_rename(renaming *w, const wh_sftp_attrs *attrs, wh_status
     if (err) *err = own;
     return look;
   }
-  bool is_folder = look == WH_ERR_NOT_FOUND && wh_str_ends(wh_str_of(own.text), "is a folder");
+  bool is_folder = look == WH_ERR_NOT_FOUND && has_folder(w->c, w->key);
   if (look != WH_OK && !is_folder) return status;
   if (status == WH_ERR_NOT_FOUND) return status;
   if (w->replace && !is_folder && !w->has_posix_rename) {
@@ -283,6 +289,48 @@ wh_status wh_sftp_remove(wh_connection *c, wh_str key, wh_error *err) {
   if (status == WH_OK) status = wh_sftp_remove_path(c, path, key, err);
   if (status == WH_ERR_NOT_FOUND) status = WH_OK;
   return wh_store_say(c, status, err);
+}
+
+// What has the key, if it is `version`.
+static wh_status find_version(wh_connection *c, wh_str key, wh_str version, wh_arena *arena,
+                              wh_sftp_attrs *ret, wh_error *err) {
+  wh_object object;
+  WH_TRY(look_file(c, key, ret, err));
+  WH_TRY(wh_sftp_object(arena, key, ret, &object, err));
+  return wh_str_eq(object.version, version) ? WH_OK : wh_store_other_version(key, err);
+}
+
+// A file that was put in the place of the version before it was moved goes back where it was.
+static wh_status move_version(wh_connection *c, wh_str key, wh_str version, wh_str to,
+                              wh_arena *arena, wh_error *err) {
+  wh_sftp_attrs attrs;
+  wh_str path, moved;
+  WH_TRY(find_version(c, key, version, arena, &attrs, err));
+  WH_TRY(wh_sftp_writable_path(c, arena, key, &path, err));
+  WH_TRY(wh_sftp_writable_path(c, arena, to, &moved, err));
+  WH_TRY(wh_sftp_make_folders(c, to, err));
+  WH_TRY(wh_sftp_rename(c, path, to, &attrs, false, err));
+  wh_status status = find_version(c, to, version, arena, &attrs, err);
+  if (status != WH_ERR_CHANGED) return status;
+  WH_TRY(wh_sftp_rename(c, moved, key, &attrs, false, err));
+  return wh_store_other_version(key, err);
+}
+
+static wh_status remove_version(wh_connection *c, wh_str key, wh_str version, wh_arena *arena,
+                                wh_error *err) {
+  wh_sftp_attrs attrs;
+  wh_str path;
+  WH_TRY(wh_sftp_writable_path(c, arena, key, &path, err));
+  WH_TRY(find_version(c, key, version, arena, &attrs, err));
+  return wh_sftp_remove_path(c, path, key, err);
+}
+
+wh_status wh_sftp_withdraw(wh_connection *c, wh_str key, wh_str version, wh_str to, wh_error *err) {
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, c->mem);
+  wh_status status = to.len ? move_version(c, key, version, to, &arena, err)
+                            : remove_version(c, key, version, &arena, err);
+  return status == WH_ERR_NOT_FOUND ? WH_OK : wh_store_say(c, status, err);
 }
 
 wh_status wh_sftp_versions(wh_connection *c, wh_str key, wh_object_visit visit, void *context,

@@ -206,6 +206,7 @@ const wh_store_type wh_sftp_store = {
     .discard = wh_sftp_discard,
     .attempts = wh_sftp_attempts,
     .remove = wh_sftp_remove,
+    .withdraw = wh_sftp_withdraw,
     .versions = wh_sftp_versions,
     .restore = wh_sftp_restore,
 };

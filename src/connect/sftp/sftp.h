@@ -271,6 +271,7 @@ wh_status wh_sftp_publish(wh_connection *c, wh_str attempt, wh_str key, bool rep
 wh_status wh_sftp_discard(wh_connection *c, wh_str attempt, wh_error *err);
 wh_status wh_sftp_attempts(wh_connection *c, wh_object_visit visit, void *context, wh_error *err);
 wh_status wh_sftp_remove(wh_connection *c, wh_str key, wh_error *err);
+wh_status wh_sftp_withdraw(wh_connection *c, wh_str key, wh_str version, wh_str to, wh_error *err);
 wh_status wh_sftp_versions(wh_connection *c, wh_str key, wh_object_visit visit, void *context,
                            wh_error *err);
 wh_status wh_sftp_restore(wh_connection *c, wh_str key, wh_str version, wh_arena *arena,

@@ -138,6 +138,13 @@ static void print_tells(const wh_cli *cli, const wh_pipeline *p) {
   }
 }
 
+static void print_after(const wh_pipeline *p) {
+  if (p->after.kind == WH_AFTER_DELETE) puts("  after     removes each object once it is safe");
+  if (p->after.kind == WH_AFTER_MOVE)
+    printf("  after     moves each object to %.*s:%.*s once it is safe\n",
+           WH_STR_ARG(p->from.connection), WH_STR_ARG(p->after.to));
+}
+
 static void print_plan(const wh_cli *cli, const wh_plan *plan, wh_arena *arena) {
   const wh_pipeline *p = plan->pipeline;
   const char *bold = cli->color_out ? "\033[1m" : "", *plain = cli->color_out ? "\033[0m" : "";
@@ -171,6 +178,7 @@ static void print_plan(const wh_cli *cli, const wh_plan *plan, wh_arena *arena) 
   print_stays(plan);
   print_deletes(plan);
   if (plan->to_rows) print_target(plan);
+  print_after(p);
   print_tells(cli, p);
 }
 
@@ -228,6 +236,9 @@ static void write_json(const wh_plan *plan, wh_buf *out) {
                   plan->target_exists ? "true" : "false", plan->target_fits ? "true" : "false");
     add_text(out, "target", plan->target_text);
   }
+  const wh_after *after = &plan->pipeline->after;
+  if (after->kind == WH_AFTER_DELETE) wh_buf_add_c(out, ",\"after\":\"delete\"");
+  if (after->kind == WH_AFTER_MOVE) add_text(out, "after_move", after->to);
   for (size_t i = 0; i < plan->pipeline->notify_count; i++) {
     wh_buf_add_c(out, i ? "," : ",\"tells\":[");
     wh_buf_add_json(out, plan->pipeline->notify[i].connection);

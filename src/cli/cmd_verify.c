@@ -61,7 +61,7 @@ static void print_result(wh_cli *cli, const wh_verify_result *r) {
            wh_plural(r->objects_wrong, "object is", "objects are"));
   }
   if (r->objects_replaced) {
-    printf("; %s %s replaced since", wh_format_count(r->objects_replaced).s,
+    printf("; %s %s replaced or put away since", wh_format_count(r->objects_replaced).s,
            wh_plural(r->objects_replaced, "object was", "objects were"));
   }
   putchar('\n');
@@ -94,9 +94,10 @@ const wh_command wh_cmd_verify = {
     .name = "verify",
     .usage = "[PIPELINE...]",
     .help = "check what the receipts say against what is there",
-    .more = "Objects are hashed again. Rows of loaded objects are read again and looked up in the "
-            "target: equal, newer (a later object brought another version), older, or missing. An "
-            "object that somebody replaced since it was loaded is told of, and is no failure.",
+    .more =
+        "Objects are hashed again. Rows of loaded objects are read again and looked up in the "
+        "target: equal, newer (a later object brought another version), older, or missing. An "
+        "object that was replaced or put away since it was loaded is told of, and is no failure.",
     .words_max = WH_ARGS_MAX,
     .completes = "pipeline",
     .run = verify,

@@ -5,8 +5,14 @@
 enum { DELIVER_US = 20 * 1000000 };
 
 static const char *noun_of(const wh_outbox_box *box, uint64_t n) {
-  return box->kind == WH_OUTBOX_MESSAGE ? wh_plural(n, "message", "messages")
-                                        : wh_plural(n, "manifest", "manifests");
+  switch (box->kind) {
+  case WH_OUTBOX_CATALOGUE:
+    return wh_plural(n, "manifest", "manifests");
+  case WH_OUTBOX_AFTER:
+    return wh_plural(n, "object", "objects");
+  default:
+    return wh_plural(n, "message", "messages");
+  }
 }
 
 static void print_json(wh_cli *cli, const wh_outbox_box *box) {
@@ -70,7 +76,8 @@ static void print_box(const wh_cli *cli, const wh_outbox_box *box, int width, in
   printf("  %-*.*s   %s%-8s%s", width, WH_STR_ARG(box->target), color,
          box->dead ? "failed" : "waiting", cli->color_out ? "\033[0m" : "");
   if (box->waiting)
-    printf("  %s %s to send", wh_format_count(box->waiting).s, noun_of(box, box->waiting));
+    printf("  %s %s to %s", wh_format_count(box->waiting).s, noun_of(box, box->waiting),
+           box->kind == WH_OUTBOX_AFTER ? "put away" : "send");
   if (box->dead) printf("  %s given up", wh_format_count(box->dead).s);
   printf(", since %s\n", wh_format_clock(box->oldest_us, now_us).s);
   if (box->error.len) printf("      %.*s\n", WH_STR_ARG(box->error));

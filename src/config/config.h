@@ -111,6 +111,15 @@ typedef struct wh_notify {
 // "alerts", or "alerts of runs that are failed, quarantined".
 bool wh_notify_describe(const wh_notify *notify, wh_buf *out);
 
+// What becomes of an object at the source once it is safe where it went. Of the pipelines that read
+// an object one at most says so.
+typedef enum wh_after_kind { WH_AFTER_LEAVE, WH_AFTER_DELETE, WH_AFTER_MOVE } wh_after_kind;
+typedef struct wh_after {
+  wh_after_kind kind;
+  wh_str to;     // MOVE: the template of its new key, in the same connection
+  wh_str target; // of what waits in the ledger's outbox
+} wh_after;
+
 // A table of a pipeline that reads many, and what of it may cross.
 typedef struct wh_table_gate {
   wh_str table;
@@ -138,6 +147,7 @@ typedef struct wh_pipeline {
   int64_t batch_rows; // 0: as suits where they go
   int64_t chunk_rows; // rows committed at a time by a sink; default 100,000
   bool begin_now;     // `begin: now`: objects that are there at first sight do not count
+  wh_after after;
   const wh_notify *notify;
   size_t notify_count;
 } wh_pipeline;

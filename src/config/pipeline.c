@@ -5,7 +5,7 @@
 enum { ATTEMPTS_MAX = 100, CHUNK_MAX = 100000000 };
 
 typedef struct pipeline_words {
-  const wh_node *when, *read, *steps, *columns, *expect, *write, *notify;
+  const wh_node *when, *read, *steps, *columns, *expect, *write, *after, *notify;
   wh_str from, to;
   bool raw;
   int64_t attempts, batch, chunk;
@@ -91,6 +91,12 @@ const wh_option wh_pipeline_options[] = {
      .choices = begin_choices,
      .def = "all",
      .help = "whether objects that are there at first sight count"},
+    {.name = "after",
+     .type = WH_OPTION_NODE,
+     .offset = offsetof(pipeline_words, after),
+     .shape = "leave, delete or { move: done/{name}.{ext} }",
+     .def = "leave",
+     .help = "what becomes of an object at the source once it is safe where it went"},
     {.name = "notify",
      .type = WH_OPTION_NODE,
      .offset = offsetof(pipeline_words, notify),
@@ -254,6 +260,7 @@ static void check_from_objects(const checker *c) {
             WH_SHOWN(name), WH_SHOWN(name));
   } else {
     wh_load_pattern(c->l, &c->p->from, wh_load_owner(c->l, "%s: from", c->owner));
+    wh_load_after(c->l, c->p, c->words.after, wh_load_owner(c->l, "%s: after", c->owner));
   }
   if (c->p->when.kind == WH_WHEN_EVENT && !c->from->type->store->announced) {
     problem(c, c->words.when,
@@ -299,6 +306,7 @@ static void check_from_rows(const checker *c) {
             "read: deletes needs 'key', the columns that tell the query's rows apart");
   }
   refuse(c, c->node, "begin", "is for objects, and `from` reads a database");
+  refuse(c, c->node, "after", "is for objects, and `from` reads a database");
   refuse(c, c->words.read, "format", "is for objects, and `from` reads a database");
 }
 

@@ -124,6 +124,8 @@ void wh_load_many(wh_loader *l, const wh_pipeline *p, const char *owner, bool to
 // columns.
 void wh_load_content(wh_loader *l, const wh_pipeline *p, const char *owner);
 void wh_load_catalog(wh_loader *l, const wh_node *node);
+// What becomes of the objects at p->from, which is loaded.
+void wh_load_after(wh_loader *l, wh_pipeline *p, const wh_node *node, const char *owner);
 // Who is told of the pipeline's runs.
 void wh_load_notify(wh_loader *l, wh_pipeline *p, const wh_node *node, const char *owner);
 // What can be known only of all pipelines together.
@@ -166,6 +168,7 @@ extern const wh_option wh_write_options[];
 extern const wh_option wh_column_options[];
 extern const wh_option wh_team_options[];
 extern const wh_option wh_log_options[];
+extern const wh_option wh_after_options[];
 extern const wh_option wh_notify_options[];
 extern const wh_option wh_serve_options[];
 extern const wh_option wh_tls_options[];

@@ -38,6 +38,8 @@ static const shape shapes[] = {
     {wh_pipeline_options, "notify",
      "{\"anyOf\":[" TEXT "," REF("notify") ",{\"type\":\"array\",\"items\":{\"anyOf\":[" TEXT
                                            "," REF("notify") "]}}]}"},
+    {wh_pipeline_options, "after",
+     "{\"anyOf\":[{\"enum\":[\"leave\",\"delete\"]}," REF("after") "]}"},
     {wh_pipeline_options, "expect", "{\"type\":\"object\"}"},
     {wh_serve_options, "tls", REF("tls")},
     {wh_serve_options, "lookups", NAMED("lookup")},

@@ -1,5 +1,5 @@
 // What can be known only of all pipelines together: whether one would start itself, and whether two
-// write under the same names.
+// write under the same names, or put away the same objects.
 #include "config/private.h"
 
 #include "config/glob.h"
@@ -40,16 +40,19 @@ static bool same_place(const graph *g, wh_str a, wh_str b) {
   return true;
 }
 
+static bool overlap(graph *g, wh_str a, wh_str b) {
+  bool found = false;
+  wh_status status = wh_glob_overlap(a, b, g->l->arena->mem, &found, NULL);
+  if (status == WH_ERR_MEMORY) g->l->problems.out_of_memory = true;
+  return status == WH_OK && found;
+}
+
 // Whether something that `from` writes would start `to`.
 static bool starts(graph *g, size_t from, size_t to) {
   if (!g->waits[to] || g->made[from].len == 0) return false;
   const wh_pipeline *a = &g->pipelines[from], *b = &g->pipelines[to];
   if (!same_place(g, a->to.connection, b->from.connection)) return false;
-  bool overlap = false;
-  wh_status status =
-      wh_glob_overlap(g->made[from], b->from.thing, g->l->arena->mem, &overlap, NULL);
-  if (status == WH_ERR_MEMORY) g->l->problems.out_of_memory = true;
-  return status == WH_OK && overlap;
+  return overlap(g, g->made[from], b->from.thing);
 }
 
 static void tell_cycle(graph *g, size_t first) {
@@ -120,6 +123,24 @@ static void check_same_names(graph *g) {
   }
 }
 
+// An object can be put away once.
+static void check_after(graph *g) {
+  for (size_t i = 0; i < g->count; i++) {
+    const wh_pipeline *p = &g->pipelines[i];
+    for (size_t j = 0; j < i && p->after.kind != WH_AFTER_LEAVE; j++) {
+      const wh_pipeline *other = &g->pipelines[j];
+      if (other->after.kind == WH_AFTER_LEAVE) continue;
+      if (!same_place(g, p->from.connection, other->from.connection)) continue;
+      if (!overlap(g, p->from.thing, other->from.thing)) continue;
+      wh_problems_error(&g->l->problems, wh_node_key(p->node, "after"),
+                        "pipeline %.*s: after: pipeline %.*s, which reads the same objects, says "
+                        "what becomes of them. Say it once",
+                        WH_SHOWN(p->name), WH_SHOWN(other->name));
+      break;
+    }
+  }
+}
+
 void wh_load_triggers(wh_loader *l) {
   graph g = {.l = l, .pipelines = l->config->pipelines, .count = l->config->pipeline_count};
   g.made = wh_load_array(l, g.count, sizeof *g.made);
@@ -131,4 +152,5 @@ void wh_load_triggers(wh_loader *l) {
   for (size_t i = 0; i < g.count; i++)
     if (g.state[i] == 0 && g.waits[i]) search(&g, i);
   check_same_names(&g);
+  check_after(&g);
 }

@@ -5,13 +5,15 @@
 #include "net/iam.h"
 
 typedef enum wh_use_kind {
-  WH_USE_READ_ROWS,     // of a table, or of those that a pattern with '*' matches
-  WH_USE_FIND_ROWS,     // of a table, by key
-  WH_USE_LOAD_ROWS,     // into a table
-  WH_USE_READ_OBJECTS,  // that a glob matches
-  WH_USE_WRITE_OBJECTS, // that a glob matches, and what publishing them takes
-  WH_USE_KEEP_OBJECTS,  // that a glob matches: put, replace, list, read and remove them
-  WH_USE_TEAM_READS,    // by people, with any tool: objects that a glob matches
+  WH_USE_READ_ROWS,        // of a table, or of those that a pattern with '*' matches
+  WH_USE_FIND_ROWS,        // of a table, by key
+  WH_USE_LOAD_ROWS,        // into a table
+  WH_USE_READ_OBJECTS,     // that a glob matches
+  WH_USE_WRITE_OBJECTS,    // that a glob matches, and what publishing them takes
+  WH_USE_KEEP_OBJECTS,     // that a glob matches: put, replace, list, read and remove them
+  WH_USE_WITHDRAW_OBJECTS, // that a glob matches: remove them, or move them elsewhere
+  WH_USE_MOVE_OBJECTS,     // to keys that a glob matches
+  WH_USE_TEAM_READS,       // by people, with any tool: objects that a glob matches
   WH_USE_TEAM_WRITES,
   WH_USE_EVENTS, // of a queue
   WH_USE_TELL,   // a queue or topic of runs

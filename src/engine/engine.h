@@ -219,12 +219,12 @@ wh_status wh_quarantine_drop(wh_engine *engine, wh_str pipeline, uint64_t *ret_r
 
 typedef struct wh_verify_result {
   const wh_pipeline *pipeline;
-  bool publishes;         // it writes objects, else tables
-  uint64_t runs;          // checked
-  uint64_t rows;          // in them
-  uint64_t objects_wrong; // missing, or other bytes than the receipt says
-  uint64_t
-      objects_replaced; // loaded, and overwritten since: what they brought cannot be read again
+  bool publishes;            // it writes objects, else tables
+  uint64_t runs;             // checked
+  uint64_t rows;             // in them
+  uint64_t objects_wrong;    // missing, or other bytes than the receipt says
+  uint64_t objects_replaced; // loaded, and overwritten or put away since: what they brought cannot
+                             // be read again
   uint64_t equal, newer, older, missing, different; // rows of tables, by comparison
   uint64_t receipts_wrong;                          // counts that do not add up
 } wh_verify_result;

@@ -404,6 +404,24 @@ wh_status wh_input_widen(wh_run_input *in, wh_error *err) {
   return wh_input_reopen(in, err);
 }
 
+wh_status wh_input_identity(const wh_pipeline *p, wh_str key, wh_str version, wh_arena *arena,
+                            wh_str *ret, wh_error *err) {
+  *ret = wh_arena_printf(arena, "%.*s:%.*s@%.*s", WH_STR_ARG(p->from.connection), WH_STR_ARG(key),
+                         WH_STR_ARG(version));
+  return ret->data ? WH_OK : wh_fail_memory(err);
+}
+
+bool wh_input_split(wh_str identity, wh_str *ret_connection, wh_str *ret_key, wh_str *ret_version) {
+  size_t colon = wh_str_find(identity, 0, ':'), at = identity.len;
+  while (at > colon && identity.data[at - 1] != '@')
+    at--;
+  if (colon == identity.len || at <= colon + 1) return false;
+  *ret_connection = wh_str_sub(identity, 0, colon);
+  *ret_key = wh_str_sub(identity, colon + 1, at - 1);
+  *ret_version = wh_str_sub(identity, at, identity.len);
+  return true;
+}
+
 wh_status wh_input_open_object(wh_engine *engine, const wh_pipeline *p, wh_str key, wh_str version,
                                bool every_column, wh_arena *arena, wh_run_input *ret,
                                wh_error *err) {
@@ -417,9 +435,7 @@ wh_status wh_input_open_object(wh_engine *engine, const wh_pipeline *p, wh_str k
   if (version.len && !wh_str_eq(version, ret->object.version)) {
     return wh_fail(err, WH_ERR_CHANGED, "%.*s was replaced before it was read", WH_STR_ARG(key));
   }
-  ret->identity = wh_arena_printf(arena, "%.*s:%.*s@%.*s", WH_STR_ARG(p->from.connection),
-                                  WH_STR_ARG(key), WH_STR_ARG(ret->object.version));
-  if (!ret->identity.data) return wh_fail_memory(err);
+  WH_TRY(wh_input_identity(p, key, ret->object.version, arena, &ret->identity, err));
   WH_TRY(read_manifest(ret, err));
   ret->order = ret->has_manifest ? ret->manifest.order : ret->object.modified_us;
   ret->bytes_total = ret->object.size;

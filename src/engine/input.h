@@ -50,6 +50,12 @@ typedef struct wh_run_input {
 wh_status wh_input_connect(wh_engine *engine, const wh_address *address, wh_connection **ret,
                            bool *ret_is_rows, wh_error *err);
 
+// "lake:key@version": what a run says that it has read.
+wh_status wh_input_identity(const wh_pipeline *p, wh_str key, wh_str version, wh_arena *arena,
+                            wh_str *ret, wh_error *err);
+// The other way round; false for what is no such thing. Views of `identity`.
+bool wh_input_split(wh_str identity, wh_str *ret_connection, wh_str *ret_key, wh_str *ret_version);
+
 // Describes the source of a pipeline that reads a database, and works out what must be fetched: the
 // columns that cross, that steps name, and the cursor. `all` is the source's whole schema.
 wh_status wh_input_describe(wh_engine *engine, const wh_pipeline *pipeline, wh_arena *arena,

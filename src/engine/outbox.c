@@ -1,5 +1,6 @@
 #include "engine/outbox.h"
 
+#include "engine/after.h"
 #include "engine/catalogue.h"
 #include "engine/notice.h"
 #include "engine/run.h"
@@ -29,6 +30,9 @@ void wh_outbox_tells(const wh_engine *engine, const wh_run *run, wh_tells *ret) 
   const wh_address *catalog = &engine->config->catalog;
   if (catalog->node && run->state == WH_RUN_DONE && run->sealed.manifest.len)
     ret->items[ret->count++] = (wh_tell){WH_OUTBOX_CATALOGUE, catalog->node->text};
+  const wh_pipeline *after = wh_after_pipeline(engine->config, run);
+  if (after && run->state == WH_RUN_DONE)
+    ret->items[ret->count++] = (wh_tell){WH_OUTBOX_AFTER, after->after.target};
 }
 
 // --- delivering ----------------------------------------------------------------------------------
@@ -72,8 +76,15 @@ static wh_status deliver_item(delivery *d, const wh_outbox_item *item, uint32_t 
   WH_TRY(ledger->type->run_get(ledger, item->run, d->arena, &run, err));
   const wh_pipeline *p = wh_outbox_pipeline(d->engine->config, run.pipeline);
   if (p) *ret_attempts = (uint32_t)p->attempts;
-  return item->kind == WH_OUTBOX_MESSAGE ? send_message(d, &run, item, err)
-                                         : put_in_catalogue(d, &run, err);
+  switch (item->kind) {
+  case WH_OUTBOX_MESSAGE:
+    return send_message(d, &run, item, err);
+  case WH_OUTBOX_CATALOGUE:
+    return put_in_catalogue(d, &run, err);
+  case WH_OUTBOX_AFTER:
+    return wh_after_run(d->engine, &run, d->arena, err);
+  }
+  return WH_OK;
 }
 
 // No fault of what is delivered.
@@ -156,12 +167,13 @@ static wh_status list_targets(const wh_config *config, wh_arena *arena, wh_str *
                               size_t *ret_count, wh_error *err) {
   size_t max = 0, count = 0;
   for (size_t i = 0; i < config->pipeline_count; i++)
-    max += config->pipelines[i].notify_count;
+    max += config->pipelines[i].notify_count + 1;
   wh_str *targets = WH_NEW_ARRAY(arena, max + 1, wh_str);
   if (!targets) return wh_fail_memory(err);
   if (config->catalog.node) targets[count++] = config->catalog.node->text;
   for (size_t i = 0; i < config->pipeline_count; i++) {
     const wh_pipeline *p = &config->pipelines[i];
+    if (p->after.kind != WH_AFTER_LEAVE) targets[count++] = p->after.target;
     for (size_t j = 0; j < p->notify_count; j++)
       if (!is_listed(targets, count, p->notify[j].connection))
         targets[count++] = p->notify[j].connection;
@@ -173,8 +185,10 @@ static wh_status list_targets(const wh_config *config, wh_arena *arena, wh_str *
 
 bool wh_engine_tells(const wh_engine *engine) {
   if (engine->config->catalog.node) return true;
-  for (size_t i = 0; i < engine->config->pipeline_count; i++)
-    if (engine->config->pipelines[i].notify_count) return true;
+  for (size_t i = 0; i < engine->config->pipeline_count; i++) {
+    const wh_pipeline *p = &engine->config->pipelines[i];
+    if (p->notify_count || p->after.kind != WH_AFTER_LEAVE) return true;
+  }
   return false;
 }
 

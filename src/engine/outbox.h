@@ -1,4 +1,5 @@
-// Telling others of runs. What is to be told of a run enters the ledger's outbox in the transaction
+// What is to be done with a run that has ended: telling others of it, putting its manifest into the
+// catalogue, putting away the object that it read. It enters the ledger's outbox in the transaction
 // that ends the run; whoever delivers takes it from there, and it goes when the other side has it.
 // A crash in between sends it again, under the same id. Internal to engine/.
 #pragma once
@@ -6,7 +7,7 @@
 #include "engine/engine.h"
 
 enum {
-  WH_TELLS_MAX = WH_NOTIFY_MAX + 1,
+  WH_TELLS_MAX = WH_NOTIFY_MAX + 2,
   WH_OUTBOX_IN_A_ROW = 3,           // given up, after which a target is left alone for now
   WH_OUTBOX_ATTEMPTS = 5,           // of a pipeline that is gone from the configuration
   WH_OUTBOX_AGAIN_US = 2 * 1000000, // somebody else delivers now

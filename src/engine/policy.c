@@ -64,10 +64,21 @@ static wh_status add_quarantine(const asking *a, const wh_pipeline *p, wh_error 
   return use.thing.data ? add_use(a, store, &use, err) : wh_fail_memory(err);
 }
 
+static wh_status add_after(const asking *a, const wh_pipeline *p, wh_error *err) {
+  if (p->after.kind == WH_AFTER_LEAVE) return WH_OK;
+  wh_use use = {.kind = WH_USE_WITHDRAW_OBJECTS, .who = p->name, .thing = p->from.thing};
+  WH_TRY(add_use(a, p->from.connection, &use, err));
+  if (p->after.kind != WH_AFTER_MOVE) return WH_OK;
+  use.kind = WH_USE_MOVE_OBJECTS;
+  WH_TRY(wh_template_glob_for(p->after.to, p->name, a->policy->arena, &use.thing, err));
+  return add_use(a, p->from.connection, &use, err);
+}
+
 static wh_status add_from(const asking *a, const wh_pipeline *p, wh_error *err) {
   if (!holds_objects(a, p->from.connection)) return add_tables(a, p, err);
   wh_use use = {.kind = WH_USE_READ_OBJECTS, .who = p->name, .thing = p->from.thing};
-  return add_objects(a, p->from.connection, use, err);
+  WH_TRY(add_objects(a, p->from.connection, use, err));
+  return add_after(a, p, err);
 }
 
 static wh_status add_to(const asking *a, const wh_pipeline *p, wh_error *err) {

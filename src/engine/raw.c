@@ -75,20 +75,23 @@ static void split(wh_str key, wh_str *ret_name, wh_str *ret_ext) {
   *ret_ext = dot > 1 ? wh_str_sub(name, dot, name.len) : (wh_str){0};
 }
 
-// Where the name is taken by other bytes, the run is added to it.
-static wh_status choose_key(raw_copy *c, bool with_run, wh_error *err) {
-  const wh_pipeline *p = c->request->pipeline;
-  wh_template_values values = {.start_us = c->run->started_us,
-                               .run = c->run->id,
+wh_status wh_raw_key(wh_str template, const wh_pipeline *p, const wh_run *run, wh_str key,
+                     bool with_run, wh_arena *arena, wh_str *ret, wh_error *err) {
+  wh_template_values values = {.start_us = run->started_us,
+                               .run = run->id,
                                .pipeline = p->name,
                                .source = p->from.connection};
-  split(c->object.key, &values.name, &values.ext);
+  split(key, &values.name, &values.ext);
   if (with_run) {
-    values.name =
-        wh_arena_printf(c->arena, "%.*s-%.*s", WH_STR_ARG(values.name), WH_STR_ARG(c->run->id));
+    values.name = wh_arena_printf(arena, "%.*s-%.*s", WH_STR_ARG(values.name), WH_STR_ARG(run->id));
     if (!values.name.data) return wh_fail_memory(err);
   }
-  return wh_template_expand(p->to.thing, &values, c->arena, &c->key, err);
+  return wh_template_expand(template, &values, arena, ret, err);
+}
+
+static wh_status choose_key(raw_copy *c, bool with_run, wh_error *err) {
+  const wh_pipeline *p = c->request->pipeline;
+  return wh_raw_key(p->to.thing, p, c->run, c->object.key, with_run, c->arena, &c->key, err);
 }
 
 // The checksum of what was copied. A manifest at the source must say the same.
@@ -185,10 +188,8 @@ wh_status wh_run_raw(wh_engine *engine, const wh_run_request *r, wh_arena *arena
                      wh_error *err) {
   raw_copy c = {.engine = engine, .request = r, .arena = arena, .run = ret_run};
   wh_ledger *ledger = engine->ledger;
-  wh_str identity =
-      wh_arena_printf(arena, "%.*s:%.*s@%.*s", WH_STR_ARG(r->pipeline->from.connection),
-                      WH_STR_ARG(r->work->key), WH_STR_ARG(r->work->version));
-  if (!identity.data) return wh_fail_memory(err);
+  wh_str identity;
+  WH_TRY(wh_input_identity(r->pipeline, r->work->key, r->work->version, arena, &identity, err));
   WH_TRY(ledger->type->run_start(ledger, r->lease, identity, arena, ret_run, err));
   wh_status status = open_both(&c, err);
   if (status == WH_OK) status = copy_bytes(&c, err);

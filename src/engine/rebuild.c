@@ -111,12 +111,9 @@ static wh_status import_load(rebuilding *r, wh_str object, const wh_mark *mark, 
   wh_ledger *ledger = r->engine->ledger;
   WH_TRY(ledger->type->import_run(ledger, &run, err));
   r->result->loads++;
-  size_t colon = wh_str_find(object, 0, ':'), at = object.len;
-  while (at > colon && object.data[at - 1] != '@')
-    at--;
-  if (r->from_rows || colon == object.len || at <= colon + 1) return WH_OK;
-  return ledger->type->put_done(ledger, r->pipeline->name, wh_str_sub(object, colon + 1, at - 1),
-                                wh_str_sub(object, at, object.len), err);
+  wh_str connection, key, version;
+  if (r->from_rows || !wh_input_split(object, &connection, &key, &version)) return WH_OK;
+  return ledger->type->put_done(ledger, r->pipeline->name, key, version, err);
 }
 
 static wh_status import_mark(void *context, wh_str object, const wh_mark *mark, wh_error *err) {

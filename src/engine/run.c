@@ -454,11 +454,8 @@ wh_status wh_run_one(wh_engine *engine, const wh_run_request *r, wh_arena *arena
   if (!err) err = &own;
   wh_ledger *ledger = engine->ledger;
   wh_str object = {0};
-  if (r->work) {
-    object = wh_arena_printf(arena, "%.*s:%.*s@%.*s", WH_STR_ARG(r->pipeline->from.connection),
-                             WH_STR_ARG(r->work->key), WH_STR_ARG(r->work->version));
-    if (!object.data) return wh_fail_memory(err);
-  }
+  if (r->work)
+    WH_TRY(wh_input_identity(r->pipeline, r->work->key, r->work->version, arena, &object, err));
   WH_TRY(ledger->type->run_start(ledger, r->lease, object, arena, ret_run, err));
   wh_run_input in = {0};
   wh_status status = open_input(engine, r, arena, &in, err);

@@ -352,18 +352,6 @@ static wh_status compare_object(verification *v, const wh_run *run, wh_run_input
   return status;
 }
 
-// "lake:key@version" -> key and version.
-static bool split_identity(wh_str identity, wh_str *ret_key, wh_str *ret_version) {
-  size_t colon = wh_str_find(identity, 0, ':');
-  size_t at = identity.len;
-  while (at > colon && identity.data[at - 1] != '@')
-    at--;
-  if (colon == identity.len || at <= colon + 1) return false;
-  *ret_key = wh_str_sub(identity, colon + 1, at - 1);
-  *ret_version = wh_str_sub(identity, at, identity.len);
-  return true;
-}
-
 // With `replace` the table equals one object, the newest that was applied: what earlier ones
 // brought may rightly be gone. One that came too late has only superseded rows.
 static bool was_replaced(verification *v, const wh_run *run) {
@@ -376,9 +364,10 @@ static bool was_replaced(verification *v, const wh_run *run) {
 }
 
 static wh_status verify_load(verification *v, const wh_run *run, wh_error *err) {
-  wh_str key, version;
+  wh_str connection, key, version;
   if (was_replaced(v, run)) return WH_OK;
-  if (v->pipeline->write.key.count == 0 || !split_identity(run->object, &key, &version)) {
+  bool is_object = wh_input_split(run->object, &connection, &key, &version);
+  if (v->pipeline->write.key.count == 0 || !is_object) {
     return WH_OK; // without a key there is nothing to look a row up by: the receipt and the mark
   }
   wh_run_input in = {0};
@@ -392,12 +381,14 @@ static wh_status verify_load(verification *v, const wh_run *run, wh_error *err) 
   wh_input_close_run(&in);
   // Whoever owns the object may write a newer one over it: told, and no fault of anybody's.
   bool replaced = status == WH_ERR_CHANGED;
+  bool put_away = status == WH_ERR_NOT_FOUND && v->pipeline->after.kind != WH_AFTER_LEAVE;
   if (status == WH_ERR_NOT_FOUND || replaced || damaged) {
-    v->result->objects_wrong += !replaced;
-    v->result->objects_replaced += replaced;
+    v->result->objects_wrong += !replaced && !put_away;
+    v->result->objects_replaced += replaced || put_away;
     tell(v, "%.*s: %s, so what was loaded from it cannot be compared", WH_STR_ARG(run->object),
          damaged    ? "is damaged"
          : replaced ? "was replaced since"
+         : put_away ? "was put away since"
                     : "is gone");
     return WH_OK;
   }
@@ -418,11 +409,11 @@ static wh_status open_deleted(verification *v, wh_error *err) {
 // they are compared.
 static wh_status note_deletions(void *context, const wh_run *run, wh_error *err) {
   verification *v = context;
-  wh_str key, version;
+  wh_str connection, key, version;
   wh_error inner = {0};
   wh_status status = WH_OK;
   wh_arena_reset(v->arena);
-  if (run->counts.deleted && split_identity(run->object, &key, &version)) {
+  if (run->counts.deleted && wh_input_split(run->object, &connection, &key, &version)) {
     WH_TRY(open_deleted(v, err));
     wh_run_input in = {0};
     status =

@@ -138,6 +138,7 @@ typedef struct wh_key_range {
 typedef enum wh_outbox_kind {
   WH_OUTBOX_MESSAGE,   // a topic or queue is told; the target is the connection's name
   WH_OUTBOX_CATALOGUE, // the object's manifest becomes a row; the target is the table's address
+  WH_OUTBOX_AFTER,     // the object that was read is moved or removed; the target is the pipeline's
 } wh_outbox_kind;
 typedef struct wh_tell {
   wh_outbox_kind kind;

@@ -38,6 +38,7 @@ PIPELINES = {"publish": """\
     from: lake:inbound/hr/**/*.json
     columns: { emp_id: emp_id, name: name }
     to: staff:History
+    after: { move: "done/{name}.{ext}" }
 """, "back": """\
     from: staff:Employees
     columns: { emp_id: emp_id, name: name }
@@ -265,9 +266,14 @@ def test_append_to_dynamodb():
     p = project_of("history")
     make_table("History")
     s.client("s3").put_object(Bucket="acme-lake", Key="prod/inbound/hr/b.json", Body=b'[{"emp_id":1,"name":"a"}]')
-    run_as(User(s, policy(p, "history")), p, "history")
+    document = policy(p, "history")
+    user = run_as(User(s, document), p, "history")
+    check_all_used(user, document, but=["s3:AbortMultipartUpload", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:PutObjectTagging"])
+    user.check_denied("s3", "delete_object", Bucket="acme-lake", Key="prod/done/b.json")
     s.admit()
     tap.equal(s.client("dynamodb").scan(TableName="History")["Count"], 1)
+    keys = [o["Key"] for o in s.client("s3").list_objects_v2(Bucket="acme-lake")["Contents"]]
+    tap.equal([k for k in keys if k.endswith("b.json")], ["prod/done/b.json"])
 
 
 def test_quarantine_in_the_lake():

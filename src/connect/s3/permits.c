@@ -201,6 +201,29 @@ static wh_status keep_objects(const permits *p, const wh_use *use, wh_error *err
   return allow_key(p, true, err);
 }
 
+// A copy keeps the tags, and the condition of a removal looks at the object.
+static wh_status withdraw_objects(const permits *p, const wh_use *use, wh_error *err) {
+  static const char *const withdraw[] = {"s3:DeleteObject", "s3:GetObject", "s3:GetObjectTagging",
+                                         NULL};
+  wh_s3_patterns found;
+  WH_TRY(find_patterns(p, use, false, &found, err));
+  for (size_t i = 0; i < found.count; i++)
+    WH_TRY(allow(p, "WithdrawObjects", withdraw, &found.items[i], err));
+  return WH_OK;
+}
+
+static wh_status move_objects(const permits *p, const wh_use *use, wh_error *err) {
+  static const char *const move[] = {"s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject",
+                                     "s3:PutObjectTagging", NULL};
+  wh_s3_patterns found;
+  WH_TRY(find_patterns(p, use, false, &found, err));
+  for (size_t i = 0; i < found.count; i++) {
+    WH_TRY(allow(p, "MoveObjects", move, &found.items[i], err));
+    WH_TRY(allow_listing(p, found.items[i], err));
+  }
+  return allow_key(p, true, err);
+}
+
 static wh_status team(const permits *p, const wh_use *use, bool writes, wh_error *err) {
   static const char *const get[] = {"s3:GetObject", NULL};
   static const char *const put[] = {"s3:AbortMultipartUpload", "s3:PutObject", NULL};
@@ -224,6 +247,10 @@ wh_status wh_s3_permits(const wh_connection *c, const wh_use *use, wh_iam_policy
     return write_objects(&p, use, err);
   case WH_USE_KEEP_OBJECTS:
     return keep_objects(&p, use, err);
+  case WH_USE_WITHDRAW_OBJECTS:
+    return withdraw_objects(&p, use, err);
+  case WH_USE_MOVE_OBJECTS:
+    return move_objects(&p, use, err);
   case WH_USE_TEAM_READS:
     return team(&p, use, false, err);
   case WH_USE_TEAM_WRITES:

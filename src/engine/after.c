@@ -1,0 +1,69 @@
+#include "engine/after.h"
+
+#include "engine/input.h"
+#include "engine/raw.h"
+
+static bool reads(const wh_pipeline *p, wh_str connection, wh_str key) {
+  return wh_str_eq(p->from.connection, connection) && wh_glob_match(p->from.thing, key);
+}
+
+const wh_pipeline *wh_after_pipeline(const wh_config *config, const wh_run *run) {
+  wh_str connection, key, version;
+  if (!wh_input_split(run->object, &connection, &key, &version)) return NULL;
+  for (size_t i = 0; i < config->pipeline_count; i++) {
+    const wh_pipeline *p = &config->pipelines[i];
+    if (p->after.kind != WH_AFTER_LEAVE && reads(p, connection, key)) return p;
+  }
+  return NULL;
+}
+
+static wh_status is_done(wh_engine *engine, const wh_pipeline *p, wh_str key, wh_str version,
+                         bool *ret, wh_error *err) {
+  wh_outcome outcome;
+  wh_error inner = {0};
+  wh_status status =
+      engine->ledger->type->outcome(engine->ledger, p->name, key, version, &outcome, &inner);
+  *ret = status == WH_OK && outcome == WH_OUTCOME_DONE;
+  if (status == WH_OK || status == WH_ERR_NOT_FOUND) return WH_OK;
+  if (err) *err = inner;
+  return status;
+}
+
+// Whoever is not done yet will ask again.
+static wh_status all_are_done(wh_engine *engine, wh_str connection, wh_str key, wh_str version,
+                              bool *ret, wh_error *err) {
+  *ret = true;
+  for (size_t i = 0; *ret && i < engine->config->pipeline_count; i++) {
+    const wh_pipeline *p = &engine->config->pipelines[i];
+    if (reads(p, connection, key)) WH_TRY(is_done(engine, p, key, version, ret, err));
+  }
+  return WH_OK;
+}
+
+static wh_status withdraw(wh_connection *c, const wh_pipeline *p, const wh_run *run, wh_str key,
+                          wh_str version, wh_arena *arena, wh_error *err) {
+  wh_str to = {0};
+  if (p->after.kind == WH_AFTER_DELETE) return c->type->store->withdraw(c, key, version, to, err);
+  wh_error taken = {0};
+  WH_TRY(wh_raw_key(p->after.to, p, run, key, false, arena, &to, err));
+  wh_status status = c->type->store->withdraw(c, key, version, to, &taken);
+  if (status != WH_ERR_EXISTS) {
+    if (err) *err = taken;
+    return status;
+  }
+  WH_TRY(wh_raw_key(p->after.to, p, run, key, true, arena, &to, err));
+  return c->type->store->withdraw(c, key, version, to, err);
+}
+
+wh_status wh_after_run(wh_engine *engine, const wh_run *run, wh_arena *arena, wh_error *err) {
+  const wh_pipeline *p = wh_after_pipeline(engine->config, run);
+  wh_str connection, key, version;
+  if (!p || !wh_input_split(run->object, &connection, &key, &version)) return WH_OK;
+  bool all, is_rows;
+  WH_TRY(all_are_done(engine, connection, key, version, &all, err));
+  if (!all) return WH_OK;
+  wh_connection *c;
+  WH_TRY(wh_input_connect(engine, &p->from, &c, &is_rows, err));
+  wh_status status = withdraw(c, p, run, key, version, arena, err);
+  return status == WH_ERR_CHANGED ? WH_OK : status; // the newer version is another piece of work
+}

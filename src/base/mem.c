@@ -133,3 +133,15 @@ size_t wh_mem_resident_peak(void) {
   if (getrusage(RUSAGE_SELF, &usage) != 0) return 0;
   return (size_t)usage.ru_maxrss * 1024;
 }
+
+void *wh_mem_library_alloc(void *mem, size_t size) {
+  return wh_mem_alloc_unsized(mem, size);
+}
+
+void *wh_mem_zlib_alloc(void *mem, unsigned count, unsigned size) {
+  return wh_mem_alloc_unsized(mem, (size_t)count * size);
+}
+
+void wh_mem_library_free(void *mem, void *ptr) {
+  wh_mem_free_unsized(mem, ptr);
+}

@@ -38,6 +38,10 @@ void wh_mem_free(wh_mem *mem, void *ptr, size_t size); // NULL is fine
 [[nodiscard]] void *wh_mem_alloc_unsized(wh_mem *mem, size_t size);
 [[nodiscard]] void *wh_mem_realloc_unsized(wh_mem *mem, void *ptr, size_t size);
 void wh_mem_free_unsized(wh_mem *mem, void *ptr);
+// As compression libraries want to be told where memory comes from; `mem` is a wh_mem.
+void *wh_mem_library_alloc(void *mem, size_t size);
+void *wh_mem_zlib_alloc(void *mem, unsigned count, unsigned size);
+void wh_mem_library_free(void *mem, void *ptr);
 
 // Resident size of the process, and its peak, in bytes; 0 where the system does not say.
 size_t wh_mem_resident(void);

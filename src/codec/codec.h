@@ -17,6 +17,7 @@
 #include "base/option.h"
 #include "base/os.h"
 #include "base/stream.h"
+#include "codec/compression.h"
 #include "data/batch.h"
 #include "data/reject.h"
 
@@ -106,6 +107,7 @@ typedef struct wh_codec_type {
   const char *name; // "json"
   const char *help;
   const char *const *extensions; // ".json", NULL-terminated
+  bool compresses;               // by itself: nothing is compressed around it
   const wh_option *read_options; // NULL: none
   const wh_option *write_options;
   size_t read_options_size; // of the struct the table fills
@@ -126,8 +128,11 @@ typedef struct wh_codec_type {
 
 extern const wh_codec_type *const wh_codecs[]; // NULL-terminated
 const wh_codec_type *wh_codec_by_name(wh_str name);
-const wh_codec_type *
-wh_codec_by_key(wh_str key); // by the extension of an object's key or file name
+// By the extension of an object's key or file name; with that of a compression behind it, where the
+// codec does not compress by itself.
+const wh_codec_type *wh_codec_by_key(wh_str key);
+// How an object is compressed that the codec reads or writes under the key.
+wh_compression wh_codec_compression(const wh_codec_type *codec, wh_str key);
 
 static inline void wh_reader_close(wh_reader *r) {
   if (r) r->close(r);

@@ -23,11 +23,32 @@ static bool has_extension(wh_str key, const char *extension) {
   return key.data[key.len - n - 1] != '/';
 }
 
+wh_compression wh_compression_of(wh_str key, wh_str *ret_inner) {
+  static const struct {
+    const char *extension;
+    wh_compression kind;
+  } known[] = {{".gz", WH_GZIP}, {".zst", WH_ZSTD}};
+  if (ret_inner) *ret_inner = key;
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+    if (!has_extension(key, known[i].extension)) continue;
+    if (ret_inner) *ret_inner = wh_str_sub(key, 0, key.len - strlen(known[i].extension));
+    return known[i].kind;
+  }
+  return WH_UNCOMPRESSED;
+}
+
 const wh_codec_type *wh_codec_by_key(wh_str key) {
+  wh_str inner;
+  bool compressed = wh_compression_of(key, &inner) != WH_UNCOMPRESSED;
   for (size_t i = 0; wh_codecs[i]; i++) {
+    if (compressed && wh_codecs[i]->compresses) continue;
     for (const char *const *e = wh_codecs[i]->extensions; *e; e++) {
-      if (has_extension(key, *e)) return wh_codecs[i];
+      if (has_extension(inner, *e)) return wh_codecs[i];
     }
   }
   return NULL;
+}
+
+wh_compression wh_codec_compression(const wh_codec_type *codec, wh_str key) {
+  return codec->compresses ? WH_UNCOMPRESSED : wh_compression_of(key, NULL);
 }

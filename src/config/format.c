@@ -8,9 +8,11 @@
 // The ending that every object has, whatever stands for the wildcards or names in front of it;
 // empty when it is not fixed.
 static wh_str fixed_ending(wh_str thing) {
-  size_t at = thing.len;
-  while (at > 0 && !strchr("/*?]}", thing.data[at - 1])) {
-    if (thing.data[--at] == '.') return wh_str_sub(thing, at, thing.len);
+  wh_str inner;
+  wh_compression_of(thing, &inner);
+  size_t at = inner.len;
+  while (at > 0 && !strchr("/*?]}", inner.data[at - 1])) {
+    if (inner.data[--at] == '.') return wh_str_sub(thing, at, thing.len);
   }
   return (wh_str){0};
 }

@@ -26,6 +26,7 @@ typedef struct conversion {
   wh_flow *flow;
   bool in_parts, reader_failed;
   wh_writer *writer;
+  wh_compressor *compressor; // NULL: the file is not compressed
   file_output out, rejects;
   wh_counts counts;
   int64_t last_progress_us;
@@ -147,7 +148,13 @@ static wh_status open_input(conversion *c, wh_error *err) {
 static wh_status open_output(conversion *c, wh_error *err) {
   WH_TRY(file_create(c, &c->out, err));
   const wh_encoding *e = &c->encoding;
-  return e->codec->open_writer(&e->context, &c->out.base, e->options, e->schema, &c->writer, err);
+  wh_output *to = &c->out.base;
+  wh_compression compression = wh_codec_compression(e->codec, c->pipeline.to.thing);
+  if (compression != WH_UNCOMPRESSED) {
+    WH_TRY(wh_compress_open(c->engine->mem, to, compression, &c->compressor, err));
+    to = &c->compressor->output;
+  }
+  return e->codec->open_writer(&e->context, to, e->options, e->schema, &c->writer, err);
 }
 
 static wh_status open_flow(conversion *c, wh_error *err) {
@@ -229,6 +236,7 @@ static wh_status consume(conversion *c, wh_error *err) {
     show_progress(c, false);
   }
   WH_TRY(c->writer->finish(c->writer, err));
+  if (c->compressor) WH_TRY(c->compressor->finish(c->compressor, err));
   c->bytes_read = c->in.reader->bytes_read;
   show_progress(c, true);
   return WH_OK;
@@ -245,6 +253,8 @@ static wh_status attempt(conversion *c, wh_error *err) {
   c->flow = NULL;
   wh_writer_close(c->writer);
   c->writer = NULL;
+  wh_compressor_close(c->compressor);
+  c->compressor = NULL;
   return status;
 }
 

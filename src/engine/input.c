@@ -354,6 +354,11 @@ static wh_status open_reader(wh_run_input *in, wh_error *err) {
                    WH_STR_ARG(in->object.key));
   }
   WH_TRY(open_stream(c, in->object.key, in->object.version, &in->stream, err));
+  wh_compression compression = wh_codec_compression(codec, in->object.key);
+  if (compression != WH_UNCOMPRESSED) {
+    WH_TRY(wh_decompress_open(in->engine->mem, in->stream, compression, &in->stream, err));
+    in->bytes_total = 0; // nobody knows
+  }
   wh_codec_context context = {.os = in->engine->os,
                               .mem = in->engine->mem,
                               .row_limit_bytes =

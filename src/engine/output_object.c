@@ -17,6 +17,7 @@ struct wh_object_output {
   wh_upload *upload;
   hashing_output hashing;
   bool has_sha;
+  wh_compressor *compressor; // NULL: the object is not compressed
   wh_writer *writer;
   uint64_t rows, row_hash;
   bool in_ledger; // sealed there: the attempt is kept, whatever happens
@@ -90,8 +91,13 @@ static wh_status start_writing(wh_run_output *out, wh_error *err) {
   o->hashing.output.write = hashing_write;
   o->hashing.to = &o->upload->output;
   const wh_encoding *e = &o->encoding;
-  return e->codec->open_writer(&e->context, &o->hashing.output, e->options, e->schema, &o->writer,
-                               err);
+  wh_output *to = &o->hashing.output;
+  wh_compression compression = wh_codec_compression(e->codec, o->key);
+  if (compression != WH_UNCOMPRESSED) {
+    WH_TRY(wh_compress_open(out->engine->mem, to, compression, &o->compressor, err));
+    to = &o->compressor->output;
+  }
+  return e->codec->open_writer(&e->context, to, e->options, e->schema, &o->writer, err);
 }
 
 static wh_status object_write(wh_run_output *out, wh_flow_item *item, wh_counts *counts,
@@ -141,6 +147,7 @@ static wh_status write_manifest(const wh_run_output *out, const wh_run *run,
 static wh_status seal(wh_run_output *out, wh_finish *finish, wh_run *run, wh_error *err) {
   struct wh_object_output *o = out->object;
   WH_TRY(o->writer->finish(o->writer, err));
+  if (o->compressor) WH_TRY(o->compressor->finish(o->compressor, err));
   WH_TRY(o->upload->seal(o->upload, err));
   char hex[WH_SHA256_HEX + 1];
   WH_TRY(wh_sha256_finish_hex(&o->hashing.sha, hex, err));
@@ -191,6 +198,7 @@ static void object_close(wh_run_output *out) {
   struct wh_object_output *o = out->object;
   if (!o) return;
   wh_writer_close(o->writer);
+  wh_compressor_close(o->compressor);
   if (o->upload) {
     o->upload->close(o->upload);
     wh_error ignored = {0};

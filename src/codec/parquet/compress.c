@@ -16,14 +16,6 @@ struct pq_compressor {
   void *lz4; // LZ4_sizeofState() bytes
 };
 
-static void *zstd_alloc(void *mem, size_t size) {
-  return wh_mem_alloc_unsized(mem, size);
-}
-
-static void zstd_free(void *mem, void *ptr) {
-  wh_mem_free_unsized(mem, ptr);
-}
-
 void pq_compressor_close(pq_compressor *c) {
   if (!c) return;
   wh_mem_free(c->mem, c->snappy, sizeof *c->snappy);
@@ -41,7 +33,8 @@ static bool make_context(pq_compressor *c) {
     c->lz4 = wh_mem_alloc(c->mem, (size_t)LZ4_sizeofState());
     return c->lz4;
   case PQ_ZSTD:
-    c->zstd = ZSTD_createCCtx_advanced((ZSTD_customMem){zstd_alloc, zstd_free, c->mem});
+    c->zstd = ZSTD_createCCtx_advanced(
+        (ZSTD_customMem){wh_mem_library_alloc, wh_mem_library_free, c->mem});
     return c->zstd &&
            !ZSTD_isError(ZSTD_CCtx_setParameter(c->zstd, ZSTD_c_compressionLevel, c->level)) &&
            !ZSTD_isError(ZSTD_CCtx_setParameter(c->zstd, ZSTD_c_contentSizeFlag, 1));

@@ -34,18 +34,6 @@ void pq_decompressor_close(pq_decompressor *d) {
   wh_mem_free(d->mem, d, sizeof *d);
 }
 
-static void *library_alloc(void *mem, size_t size) {
-  return wh_mem_alloc_unsized(mem, size);
-}
-
-static void library_free(void *mem, void *ptr) {
-  wh_mem_free_unsized(mem, ptr);
-}
-
-static void *zlib_alloc(void *mem, unsigned count, unsigned size) {
-  return wh_mem_alloc_unsized(mem, (size_t)count * size);
-}
-
 static wh_status not_all(int32_t kind, wh_error *err) {
   return wh_fail(err, WH_ERR_DATA, "not all of it is %s, or not of the length it says",
                  pq_compression_name(kind));
@@ -54,7 +42,8 @@ static wh_status not_all(int32_t kind, wh_error *err) {
 static wh_status from_zstd(pq_decompressor *d, const void *in, size_t len, void *out,
                            size_t out_len, wh_error *err) {
   if (!d->zstd)
-    d->zstd = ZSTD_createDCtx_advanced((ZSTD_customMem){library_alloc, library_free, d->mem});
+    d->zstd = ZSTD_createDCtx_advanced(
+        (ZSTD_customMem){wh_mem_library_alloc, wh_mem_library_free, d->mem});
   if (!d->zstd) return wh_fail_memory(err);
   size_t got = ZSTD_decompressDCtx(d->zstd, out, out_len, in, len);
   if (ZSTD_isError(got) && ZSTD_getErrorCode(got) == ZSTD_error_memory_allocation)
@@ -67,7 +56,7 @@ static wh_status from_gzip(pq_decompressor *d, const void *in, size_t len, void 
                            size_t out_len, wh_error *err) {
   z_stream *z = &d->gzip;
   if (!d->inflating) {
-    *z = (z_stream){.zalloc = zlib_alloc, .zfree = library_free, .opaque = d->mem};
+    *z = (z_stream){.zalloc = wh_mem_zlib_alloc, .zfree = wh_mem_library_free, .opaque = d->mem};
     if (inflateInit2(z, GZIP_WINDOW) != Z_OK) return wh_fail_memory(err);
     d->inflating = true;
   } else if (inflateReset(z) != Z_OK) {
@@ -89,7 +78,8 @@ static wh_status from_gzip(pq_decompressor *d, const void *in, size_t len, void 
 
 static wh_status from_brotli(pq_decompressor *d, const void *in, size_t len, void *out,
                              size_t out_len, wh_error *err) {
-  BrotliDecoderState *b = BrotliDecoderCreateInstance(library_alloc, library_free, d->mem);
+  BrotliDecoderState *b =
+      BrotliDecoderCreateInstance(wh_mem_library_alloc, wh_mem_library_free, d->mem);
   if (!b) return wh_fail_memory(err);
   const uint8_t *next_in = in;
   uint8_t *next_out = out;

@@ -75,6 +75,7 @@ const wh_codec_type wh_codec_parquet = {
     .name = "parquet",
     .help = "Apache Parquet",
     .extensions = (const char *const[]){".parquet", NULL},
+    .compresses = true,
     .read_options = pq_read_table,
     .read_options_size = sizeof(pq_read_options),
     .write_options = write_options,

@@ -63,7 +63,7 @@ typedef struct wh_auth_check {
   bool wants_body;
 } wh_auth_check;
 
-// Binds `auth: node`, whose references it resolves. `owner` is for messages: "ingest orders".
+// Binds `auth: node`, whose references it resolves. `owner` is for messages: "ingest orders: auth".
 // WH_ERR_USAGE: what is behind a reference or in the file of keys cannot be used.
 wh_status wh_auth_open(wh_os *os, wh_mem *mem, wh_config *config, const wh_node *node,
                        const char *owner, wh_auth **ret, wh_error *err);

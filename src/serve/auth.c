@@ -1,0 +1,180 @@
+#include "serve/auth_private.h"
+
+// --- at a request --------------------------------------------------------------------------------
+
+void wh_auth_refuse(wh_auth_check *check, const char *challenge, const char *reason) {
+  check->status = 401;
+  check->reason = reason;
+  snprintf(check->challenge, sizeof check->challenge, "%s", challenge);
+}
+
+bool wh_auth_header(const wh_auth_request *request, const char *name, wh_auth_check *check,
+                    wh_str *ret) {
+  *ret = WH_STR("");
+  size_t count = request->header(request->header_context, name, ret);
+  if (count == 0) *ret = WH_STR("");
+  if (count <= 1 && ret->len <= WH_AUTH_HEADER_MAX) return true;
+  wh_auth_refuse(check, "Bearer realm=\"wherry\", error=\"invalid_request\"",
+                 "a header is there twice, or too long");
+  return false;
+}
+
+bool wh_auth_bearer_token(const wh_auth_request *request, wh_auth_check *check, wh_str *ret) {
+  static const char scheme[] = "Bearer ";
+  enum { SCHEME_LEN = sizeof scheme - 1 };
+  if (!wh_auth_header(request, "Authorization", check, ret)) return false;
+  bool is_bearer = wh_str_eq_nocase(wh_str_sub(*ret, 0, SCHEME_LEN), WH_STR("Bearer "));
+  *ret = is_bearer ? wh_str_trim(wh_str_sub(*ret, SCHEME_LEN, ret->len)) : WH_STR("");
+  return true;
+}
+
+void wh_auth_head(const wh_auth *auth, const wh_auth_request *request, wh_auth_check *ret) {
+  *ret = (wh_auth_check){.auth = auth};
+  if (auth->allowed_count && !wh_ip_in(request->address, auth->allowed, auth->allowed_count)) {
+    ret->status = 403;
+    ret->reason = "the address is not one of those allowed";
+    return;
+  }
+  switch (auth->words.kind) {
+  case WH_AUTH_ADDRESS:
+    return;
+  case WH_AUTH_KEY:
+    wh_auth_head_key(auth, request, ret);
+    return;
+  case WH_AUTH_HMAC:
+    wh_auth_head_hmac(auth, request, ret);
+    return;
+  case WH_AUTH_BEARER:
+    wh_auth_head_bearer(auth, request, ret);
+    return;
+  }
+}
+
+void wh_auth_body(wh_auth_check *check, const void *data, size_t len) {
+  if (!check->wants_body || check->status) return;
+  for (size_t i = 0; i < check->auth->secret_count; i++)
+    wh_hmac_add(&check->streams[i], data, len);
+}
+
+void wh_auth_end(wh_auth_check *check) {
+  if (!check->wants_body || check->status) return;
+  check->wants_body = false;
+  wh_auth_end_hmac(check);
+}
+
+void wh_auth_done(wh_auth_check *check) {
+  wh_wipe(check->streams, sizeof check->streams);
+  wh_wipe(check->given, sizeof check->given);
+}
+
+// --- opening -------------------------------------------------------------------------------------
+
+static wh_status check_secret(const wh_node *node, const char *owner, wh_str secret,
+                              wh_error *err) {
+  if (secret.len >= WH_AUTH_SECRET_BYTES) return WH_OK;
+  return wh_node_fail(node, err,
+                      "%s: a secret of %zu bytes is too short: %d are the least. Make one "
+                      "with: openssl rand -hex 32",
+                      owner, secret.len, WH_AUTH_SECRET_BYTES);
+}
+
+static wh_status open_keys(wh_auth *a, const wh_node *node, const char *owner,
+                           const wh_auth_words *resolved, wh_error *err) {
+  a->keys = WH_NEW_ARRAY(&a->arena, resolved->key_count, wh_auth_digest);
+  if (!a->keys) return wh_fail_memory(err);
+  for (size_t i = 0; i < resolved->key_count; i++) {
+    WH_TRY(check_secret(node, owner, resolved->keys[i].secret, err));
+    a->keys[i].name = wh_arena_str(&a->arena, resolved->keys[i].name);
+    if (!a->keys[i].name.data) return wh_fail_memory(err);
+    wh_sha256_of(resolved->keys[i].secret, a->keys[i].digest);
+  }
+  return WH_OK;
+}
+
+static wh_status open_secrets(wh_auth *a, const wh_node *node, const char *owner,
+                              const wh_auth_words *resolved, wh_error *err) {
+  const wh_str_list *secrets = &resolved->hmac.secrets;
+  for (size_t i = 0; i < secrets->count; i++) {
+    WH_TRY(check_secret(node, owner, secrets->items[i], err));
+    wh_hmac_key_init(&a->secrets[a->secret_count++], secrets->items[i]);
+  }
+  return WH_OK;
+}
+
+static wh_status open_bearer(wh_auth *a, const wh_node *node, const char *owner, wh_error *err) {
+  const wh_auth_bearer *words = &a->words.bearer;
+  a->rules = (wh_jwt_rules){.issuer = words->issuer,
+                            .audience = words->audience,
+                            .scope = words->scope,
+                            .leeway_us = words->leeway_us};
+  for (size_t i = 0; i < words->algorithms.count; i++) {
+    if (wh_str_is(words->algorithms.items[i], "RS256")) a->rules.rs256 = true;
+    if (wh_str_is(words->algorithms.items[i], "ES256")) a->rules.es256 = true;
+  }
+  wh_status status = wh_key_source_open(a->os, a->mem, words, &a->source, err);
+  if (status == WH_OK || status == WH_ERR_MEMORY) return status;
+  wh_error_prefix(err, "%s:%u:%u: %s: jwks: ", node->file, node->line, node->column, owner);
+  return WH_ERR_USAGE;
+}
+
+static wh_status open_allowed(wh_auth *a, const wh_node *node, const char *owner, wh_error *err) {
+  const wh_str_list *list = &a->words.allow;
+  a->allowed = WH_NEW_ARRAY(&a->arena, list->count, wh_ip_block);
+  if (!a->allowed) return wh_fail_memory(err);
+  for (size_t i = 0; i < list->count; i++) {
+    if (!wh_ip_block_parse(list->items[i], &a->allowed[i]))
+      return wh_node_fail(node, err, "%s: allow: what is behind ${...} is no address or block",
+                          owner);
+  }
+  a->allowed_count = list->count;
+  return WH_OK;
+}
+
+static wh_status open_kind(wh_auth *a, const wh_node *node, const char *owner,
+                           const wh_auth_words *resolved, wh_error *err) {
+  WH_TRY(open_allowed(a, node, owner, err));
+  switch (a->words.kind) {
+  case WH_AUTH_ADDRESS:
+    return WH_OK;
+  case WH_AUTH_KEY:
+    return open_keys(a, node, owner, resolved, err);
+  case WH_AUTH_HMAC:
+    return open_secrets(a, node, owner, resolved, err);
+  case WH_AUTH_BEARER:
+    return open_bearer(a, node, owner, err);
+  }
+  return WH_OK;
+}
+
+wh_status wh_auth_open(wh_os *os, wh_mem *mem, wh_config *config, const wh_node *node,
+                       const char *owner, wh_auth **ret, wh_error *err) {
+  wh_auth *a = wh_mem_alloc_zero(mem, sizeof *a);
+  if (!a) return wh_fail_memory(err);
+  a->os = os;
+  a->mem = mem;
+  wh_arena_init(&a->arena, mem);
+  wh_arena secrets; // for as long as it takes to digest them
+  wh_arena_init(&secrets, mem);
+  wh_auth_words resolved = {0};
+  wh_status status = wh_config_auth(config, node, owner, true, &a->arena, &a->words, err);
+  if (status == WH_OK)
+    status = wh_config_auth(config, node, owner, false, &secrets, &resolved, err);
+  if (status == WH_OK) status = open_kind(a, node, owner, &resolved, err);
+  wh_arena_wipe(&secrets);
+  wh_arena_free(&secrets);
+  if (status != WH_OK) {
+    wh_auth_free(a);
+    return status;
+  }
+  *ret = a;
+  return WH_OK;
+}
+
+void wh_auth_free(wh_auth *a) {
+  if (!a) return;
+  wh_key_source_free(a->source);
+  for (size_t i = 0; i < a->secret_count; i++)
+    wh_hmac_key_clear(&a->secrets[i]);
+  wh_arena_free(&a->arena);
+  wh_mem_free(a->mem, a, sizeof *a);
+}

@@ -320,12 +320,12 @@ static wh_status read_bearer(const wh_option_context *context, const wh_node *no
   return WH_OK;
 }
 
-wh_status wh_config_auth(wh_config *config, const wh_node *node, const char *owner, bool shown,
-                         wh_arena *arena, wh_auth_words *ret, wh_error *err) {
+wh_status wh_config_auth(wh_config *config, const wh_node *node, const char *owner, wh_arena *arena,
+                         wh_auth_words *ret, wh_error *err) {
   wh_option_context context = {
       .arena = arena,
       .base_folder = config->folder,
-      .resolve = shown ? wh_reference_resolve_shown : wh_reference_resolve,
+      .resolve = wh_reference_resolve,
       .resolve_context = config,
   };
   auth_words words = {0};

@@ -59,7 +59,7 @@ typedef struct wh_auth_words {
 // Whether keys come from a URL; else from a file.
 bool wh_auth_is_url(wh_str jwks);
 
-// The words of `auth: node` with their references resolved; with `shown`, secrets stay empty.
-// `owner` is for messages: "ingest orders: auth". What was resolved lies in `arena` alone.
-wh_status wh_config_auth(wh_config *config, const wh_node *node, const char *owner, bool shown,
-                         wh_arena *arena, wh_auth_words *ret, wh_error *err);
+// The words of `auth: node` with their references resolved. `owner` is for messages: "ingest
+// orders: auth". What was resolved lies in `arena` alone.
+wh_status wh_config_auth(wh_config *config, const wh_node *node, const char *owner, wh_arena *arena,
+                         wh_auth_words *ret, wh_error *err);

@@ -69,6 +69,33 @@ void wh_auth_done(wh_auth_check *check) {
 
 // --- opening -------------------------------------------------------------------------------------
 
+static bool own_list(wh_arena *arena, wh_str_list *list) {
+  wh_str *items = WH_NEW_ARRAY(arena, list->count, wh_str);
+  for (size_t i = 0; items && i < list->count; i++) {
+    items[i] = list->items[i];
+    if (!wh_arena_own(arena, &items[i])) return false;
+  }
+  list->items = items;
+  return items;
+}
+
+// All but the secrets and `allow`, in an arena of their own.
+static wh_status keep_words(wh_auth *a, const wh_auth_words *words, wh_error *err) {
+  a->words = (wh_auth_words){.kind = words->kind,
+                             .key_count = words->key_count,
+                             .hmac = words->hmac,
+                             .bearer = words->bearer};
+  wh_auth_hmac *hmac = &a->words.hmac;
+  wh_auth_bearer *bearer = &a->words.bearer;
+  hmac->secrets = (wh_str_list){0};
+  wh_str *const texts[] = {&hmac->header,   &hmac->timestamp,  &hmac->prefix,  &bearer->jwks,
+                           &bearer->issuer, &bearer->audience, &bearer->tls_ca};
+  bool ok = own_list(&a->arena, &bearer->scope) && own_list(&a->arena, &bearer->algorithms);
+  for (size_t i = 0; ok && i < sizeof texts / sizeof texts[0]; i++)
+    ok = wh_arena_own(&a->arena, texts[i]);
+  return ok ? WH_OK : wh_fail_memory(err);
+}
+
 static wh_status check_secret(const wh_node *node, const char *owner, wh_str secret,
                               wh_error *err) {
   if (secret.len >= WH_AUTH_SECRET_BYTES) return WH_OK;
@@ -79,21 +106,21 @@ static wh_status check_secret(const wh_node *node, const char *owner, wh_str sec
 }
 
 static wh_status open_keys(wh_auth *a, const wh_node *node, const char *owner,
-                           const wh_auth_words *resolved, wh_error *err) {
-  a->keys = WH_NEW_ARRAY(&a->arena, resolved->key_count, wh_auth_digest);
+                           const wh_auth_words *words, wh_error *err) {
+  a->keys = WH_NEW_ARRAY(&a->arena, words->key_count, wh_auth_digest);
   if (!a->keys) return wh_fail_memory(err);
-  for (size_t i = 0; i < resolved->key_count; i++) {
-    WH_TRY(check_secret(node, owner, resolved->keys[i].secret, err));
-    a->keys[i].name = wh_arena_str(&a->arena, resolved->keys[i].name);
+  for (size_t i = 0; i < words->key_count; i++) {
+    WH_TRY(check_secret(node, owner, words->keys[i].secret, err));
+    a->keys[i].name = wh_arena_str(&a->arena, words->keys[i].name);
     if (!a->keys[i].name.data) return wh_fail_memory(err);
-    wh_sha256_of(resolved->keys[i].secret, a->keys[i].digest);
+    wh_sha256_of(words->keys[i].secret, a->keys[i].digest);
   }
   return WH_OK;
 }
 
 static wh_status open_secrets(wh_auth *a, const wh_node *node, const char *owner,
-                              const wh_auth_words *resolved, wh_error *err) {
-  const wh_str_list *secrets = &resolved->hmac.secrets;
+                              const wh_auth_words *words, wh_error *err) {
+  const wh_str_list *secrets = &words->hmac.secrets;
   for (size_t i = 0; i < secrets->count; i++) {
     WH_TRY(check_secret(node, owner, secrets->items[i], err));
     wh_hmac_key_init(&a->secrets[a->secret_count++], secrets->items[i]);
@@ -101,24 +128,29 @@ static wh_status open_secrets(wh_auth *a, const wh_node *node, const char *owner
   return WH_OK;
 }
 
+static bool lists(const wh_str_list *list, const char *word) {
+  for (size_t i = 0; i < list->count; i++)
+    if (wh_str_is(list->items[i], word)) return true;
+  return false;
+}
+
 static wh_status open_bearer(wh_auth *a, const wh_node *node, const char *owner, wh_error *err) {
   const wh_auth_bearer *words = &a->words.bearer;
-  a->rules = (wh_jwt_rules){.issuer = words->issuer,
+  a->rules = (wh_jwt_rules){.rs256 = lists(&words->algorithms, "RS256"),
+                            .es256 = lists(&words->algorithms, "ES256"),
+                            .issuer = words->issuer,
                             .audience = words->audience,
                             .scope = words->scope,
                             .leeway_us = words->leeway_us};
-  for (size_t i = 0; i < words->algorithms.count; i++) {
-    if (wh_str_is(words->algorithms.items[i], "RS256")) a->rules.rs256 = true;
-    if (wh_str_is(words->algorithms.items[i], "ES256")) a->rules.es256 = true;
-  }
   wh_status status = wh_key_source_open(a->os, a->mem, words, &a->source, err);
   if (status == WH_OK || status == WH_ERR_MEMORY) return status;
   wh_error_prefix(err, "%s:%u:%u: %s: jwks: ", node->file, node->line, node->column, owner);
   return WH_ERR_USAGE;
 }
 
-static wh_status open_allowed(wh_auth *a, const wh_node *node, const char *owner, wh_error *err) {
-  const wh_str_list *list = &a->words.allow;
+static wh_status open_allowed(wh_auth *a, const wh_node *node, const char *owner,
+                              const wh_auth_words *words, wh_error *err) {
+  const wh_str_list *list = &words->allow;
   a->allowed = WH_NEW_ARRAY(&a->arena, list->count, wh_ip_block);
   if (!a->allowed) return wh_fail_memory(err);
   for (size_t i = 0; i < list->count; i++) {
@@ -131,15 +163,15 @@ static wh_status open_allowed(wh_auth *a, const wh_node *node, const char *owner
 }
 
 static wh_status open_kind(wh_auth *a, const wh_node *node, const char *owner,
-                           const wh_auth_words *resolved, wh_error *err) {
-  WH_TRY(open_allowed(a, node, owner, err));
+                           const wh_auth_words *words, wh_error *err) {
+  WH_TRY(open_allowed(a, node, owner, words, err));
   switch (a->words.kind) {
   case WH_AUTH_ADDRESS:
     return WH_OK;
   case WH_AUTH_KEY:
-    return open_keys(a, node, owner, resolved, err);
+    return open_keys(a, node, owner, words, err);
   case WH_AUTH_HMAC:
-    return open_secrets(a, node, owner, resolved, err);
+    return open_secrets(a, node, owner, words, err);
   case WH_AUTH_BEARER:
     return open_bearer(a, node, owner, err);
   }
@@ -153,15 +185,14 @@ wh_status wh_auth_open(wh_os *os, wh_mem *mem, wh_config *config, const wh_node 
   a->os = os;
   a->mem = mem;
   wh_arena_init(&a->arena, mem);
-  wh_arena secrets; // for as long as it takes to digest them
-  wh_arena_init(&secrets, mem);
-  wh_auth_words resolved = {0};
-  wh_status status = wh_config_auth(config, node, owner, true, &a->arena, &a->words, err);
-  if (status == WH_OK)
-    status = wh_config_auth(config, node, owner, false, &secrets, &resolved, err);
-  if (status == WH_OK) status = open_kind(a, node, owner, &resolved, err);
-  wh_arena_wipe(&secrets);
-  wh_arena_free(&secrets);
+  wh_arena arena; // has the secrets, for as long as it takes to digest them
+  wh_arena_init(&arena, mem);
+  wh_auth_words words = {0};
+  wh_status status = wh_config_auth(config, node, owner, &arena, &words, err);
+  if (status == WH_OK) status = keep_words(a, &words, err);
+  if (status == WH_OK) status = open_kind(a, node, owner, &words, err);
+  wh_arena_wipe(&arena);
+  wh_arena_free(&arena);
   if (status != WH_OK) {
     wh_auth_free(a);
     return status;

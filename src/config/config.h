@@ -340,8 +340,8 @@ wh_status wh_config_keyring(const wh_config *config, wh_arena *arena, wh_keyring
 // Where secrets in AWS are asked for.
 wh_cloud_secrets wh_config_cloud_secrets(const wh_config *config);
 
-// References are taken in connections, masks, read.query, serve.listen, serve.tls and
-// serve.trusted_proxies; "$${" stands for a literal "${".
+// References are taken in connections, masks, read.query, serve.listen, serve.tls,
+// serve.trusted_proxies and serve.metrics; "$${" stands for a literal "${".
 // Turns "${...}" parts of a scalar into their values.
 wh_status wh_config_resolve(wh_config *config, const wh_node *scalar, wh_arena *arena, wh_str *ret,
                             wh_error *err);

@@ -2,10 +2,13 @@
 
 // --- at a request --------------------------------------------------------------------------------
 
-void wh_auth_refuse(wh_auth_check *check, const char *challenge, const char *reason) {
+void wh_auth_refuse(wh_auth_check *check, const char *error, const char *reason) {
+  bool is_signed = check->auth->words.kind == WH_AUTH_HMAC;
   check->status = 401;
   check->reason = reason;
-  snprintf(check->challenge, sizeof check->challenge, "%s", challenge);
+  snprintf(check->challenge, sizeof check->challenge, "%s realm=\"wherry\"%s%s%s",
+           is_signed ? "HMAC-SHA256" : "Bearer", error ? ", error=\"" : "", error ? error : "",
+           error ? "\"" : "");
 }
 
 bool wh_auth_header(const wh_auth_request *request, const char *name, wh_auth_check *check,
@@ -14,8 +17,7 @@ bool wh_auth_header(const wh_auth_request *request, const char *name, wh_auth_ch
   size_t count = request->header(request->header_context, name, ret);
   if (count == 0) *ret = WH_STR("");
   if (count <= 1 && ret->len <= WH_AUTH_HEADER_MAX) return true;
-  wh_auth_refuse(check, "Bearer realm=\"wherry\", error=\"invalid_request\"",
-                 "a header is there twice, or too long");
+  wh_auth_refuse(check, "invalid_request", "a header is there twice, or too long");
   return false;
 }
 
@@ -37,6 +39,7 @@ void wh_auth_head(const wh_auth *auth, const wh_auth_request *request, wh_auth_c
   }
   switch (auth->words.kind) {
   case WH_AUTH_ADDRESS:
+    ret->let_in = true;
     return;
   case WH_AUTH_KEY:
     wh_auth_head_key(auth, request, ret);

@@ -5,11 +5,11 @@
 //   wh_auth_head(auth, &request, &check);     // the headers are there
 //   wh_auth_body(&check, data, len);          // each piece of the body, as it comes
 //   wh_auth_end(&check);                      // the body is complete
-//   if (check.status) ... refuse with it ... else ... the client is let in ...
+//   if (check.let_in) ... else ... refuse with check.status ...
 //   wh_auth_done(&check);
 //
-// check.status may be set after wh_auth_head already: nothing of the body needs to be read then.
-// Body and end do nothing where the body is not signed, or the check has failed.
+// let_in or status may be set after wh_auth_head already; then the rest changes nothing. Refusing
+// early spares the body.
 //
 //  api_key, api_keys  `Authorization: Bearer KEY` (RFC 6750 section 2.1) or `X-Api-Key: KEY`. In
 //                     memory there are SHA-256 digests, which are all compared in constant time.
@@ -47,7 +47,8 @@ typedef struct wh_auth_request {
 } wh_auth_request;
 
 typedef struct wh_auth_check {
-  unsigned status;       // 0: let in; 401, 403, or 503: cannot be known yet
+  bool let_in;           // nothing else lets a client in
+  unsigned status;       // refused: 401, 403, or 503: it cannot be known yet; else 0
   const char *reason;    // not let in: a fixed text, for the log, and nothing else of the request
   int64_t retry_after_s; // 503
   char challenge[WH_AUTH_CHALLENGE_MAX]; // 401, 403: value of WWW-Authenticate (RFC 9110 11.6.1)

@@ -1,7 +1,5 @@
 #include "serve/auth_private.h"
 
-#define CHALLENGE "Bearer realm=\"wherry\""
-
 static void refuse_later(wh_auth_check *check, const char *reason) {
   check->status = 503;
   check->reason = reason;
@@ -12,6 +10,7 @@ static void judge(const wh_auth *auth, wh_jwt_verdict verdict, const wh_jwt *jwt
                   wh_auth_check *check) {
   switch (verdict) {
   case WH_JWT_VALID:
+    check->let_in = true;
     snprintf(check->client, sizeof check->client, "%s", jwt->client);
     return;
   case WH_JWT_UNKNOWN_KEY:
@@ -21,10 +20,10 @@ static void judge(const wh_auth *auth, wh_jwt_verdict verdict, const wh_jwt *jwt
     }
     [[fallthrough]];
   case WH_JWT_INVALID:
-    wh_auth_refuse(check, CHALLENGE ", error=\"invalid_token\"", jwt->reason);
+    wh_auth_refuse(check, "invalid_token", jwt->reason);
     return;
   case WH_JWT_NO_SCOPE:
-    wh_auth_refuse(check, CHALLENGE ", error=\"insufficient_scope\"", jwt->reason);
+    wh_auth_refuse(check, "insufficient_scope", jwt->reason);
     check->status = 403;
     return;
   case WH_JWT_NO_MEMORY:
@@ -38,7 +37,7 @@ void wh_auth_head_bearer(const wh_auth *auth, const wh_auth_request *request,
   wh_str token;
   if (!wh_auth_bearer_token(request, check, &token)) return;
   if (!token.len) {
-    wh_auth_refuse(check, CHALLENGE, "no token was sent");
+    wh_auth_refuse(check, NULL, "no token was sent");
     return;
   }
   wh_jwt jwt = {0};

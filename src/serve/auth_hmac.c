@@ -1,7 +1,5 @@
 #include "serve/auth_private.h"
 
-#define CHALLENGE "HMAC-SHA256 realm=\"wherry\""
-
 static const int64_t SECOND_US = 1000000;
 
 static bool is_digits(wh_str text) {
@@ -39,11 +37,12 @@ void wh_auth_head_hmac(const wh_auth *auth, const wh_auth_request *request, wh_a
   if (words->timestamp.len && !wh_auth_header(request, words->timestamp.data, check, &timestamp))
     return;
   if (!signature.len) {
-    wh_auth_refuse(check, CHALLENGE, "no signature was sent");
+    wh_auth_refuse(check, NULL, "no signature was sent");
   } else if (!decode(auth, signature, check->given)) {
-    wh_auth_refuse(check, CHALLENGE, "the signature has another form");
+    wh_auth_refuse(check, "invalid_request", "the signature has another form");
   } else if (words->timestamp.len && !is_near(timestamp, request->now_us, words->tolerance_us)) {
-    wh_auth_refuse(check, CHALLENGE, "the timestamp is missing, unreadable or too far from now");
+    wh_auth_refuse(check, "invalid_request",
+                   "the timestamp is missing, unreadable or too far from now");
   }
   if (check->status) return;
   check->wants_body = true;
@@ -66,8 +65,9 @@ void wh_auth_end_hmac(wh_auth_check *check) {
       holds = true;
     wh_wipe(made, sizeof made);
   }
+  check->let_in = holds;
   if (holds)
     wh_hex_encode(check->given, sizeof check->given, check->replay);
   else
-    wh_auth_refuse(check, CHALLENGE, "the signature does not hold");
+    wh_auth_refuse(check, "invalid_token", "the signature does not hold");
 }

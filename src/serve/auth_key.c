@@ -1,18 +1,16 @@
 #include "serve/auth_private.h"
 
-#define CHALLENGE "Bearer realm=\"wherry\""
-
 void wh_auth_head_key(const wh_auth *auth, const wh_auth_request *request, wh_auth_check *check) {
   wh_str bearer, given;
   if (!wh_auth_bearer_token(request, check, &bearer)) return;
   if (!wh_auth_header(request, "X-Api-Key", check, &given)) return;
   if (bearer.len && given.len) {
-    wh_auth_refuse(check, CHALLENGE ", error=\"invalid_request\"", "two keys were sent");
+    wh_auth_refuse(check, "invalid_request", "two keys were sent");
     return;
   }
   if (bearer.len) given = bearer;
   if (!given.len) {
-    wh_auth_refuse(check, CHALLENGE, "no key was sent");
+    wh_auth_refuse(check, NULL, "no key was sent");
     return;
   }
   uint8_t digest[WH_SHA256_BYTES];
@@ -26,8 +24,9 @@ void wh_auth_head_key(const wh_auth *auth, const wh_auth_request *request, wh_au
       found = key;
   }
   if (!found) {
-    wh_auth_refuse(check, CHALLENGE ", error=\"invalid_token\"", "the key is not known");
+    wh_auth_refuse(check, "invalid_token", "the key is not known");
     return;
   }
+  check->let_in = true;
   snprintf(check->client, sizeof check->client, "%.*s", WH_STR_ARG(found->name));
 }

@@ -25,8 +25,9 @@ struct wh_auth {
   wh_key_source *source;
 };
 
-// Refuses with 401: what the client sent does not do. `challenge`: of WWW-Authenticate.
-void wh_auth_refuse(wh_auth_check *check, const char *challenge, const char *reason);
+// Refuses with 401 and a challenge. `error`: as RFC 6750 section 3.1 has them; NULL: nothing that
+// could be wrong was sent.
+void wh_auth_refuse(wh_auth_check *check, const char *error, const char *reason);
 // The one value of a header. False, and the check has failed, where it is there twice or too long;
 // an empty text where it is not there.
 bool wh_auth_header(const wh_auth_request *request, const char *name, wh_auth_check *check,

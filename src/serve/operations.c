@@ -27,9 +27,9 @@ struct wh_operations {
   int64_t started_us;
   _Atomic int64_t beat_ns; // 0: none yet
 
-  pthread_mutex_t mutex; // over what follows
-  wh_buf text;           // of /metrics
-  int64_t text_ns;       // when it was made; 0: never
+  pthread_mutex_t mutex;     // over what follows
+  struct MHD_Response *page; // of /metrics, for all who ask while it is fresh; NULL: none
+  int64_t page_ns;           // when it was made
 };
 
 static int64_t now_ns(const wh_operations *o) {
@@ -68,12 +68,18 @@ static bool add_headers(struct MHD_Response *response, const reply *r) {
   return true;
 }
 
-static enum MHD_Result send_reply(struct MHD_Connection *connection, const reply *r) {
+static struct MHD_Response *make_response(const reply *r) {
   struct MHD_Response *response =
       MHD_create_response_from_buffer(r->body.len, (void *)r->body.data, MHD_RESPMEM_MUST_COPY);
+  if (!response || add_headers(response, r)) return response;
+  MHD_destroy_response(response);
+  return NULL;
+}
+
+static enum MHD_Result send_reply(struct MHD_Connection *connection, const reply *r) {
+  struct MHD_Response *response = make_response(r);
   if (!response) return MHD_NO;
-  enum MHD_Result result =
-      add_headers(response, r) ? MHD_queue_response(connection, r->status, response) : MHD_NO;
+  enum MHD_Result result = MHD_queue_response(connection, r->status, response);
   MHD_destroy_response(response);
   return result;
 }
@@ -114,30 +120,33 @@ static enum MHD_Result answer_ready(wh_operations *o, struct MHD_Connection *con
 
 // --- metrics -------------------------------------------------------------------------------------
 
-// With the mutex held.
-static wh_status make_text(wh_operations *o) {
-  if (o->text_ns && now_ns(o) - o->text_ns < WH_OPERATIONS_FRESH_SECONDS * SECOND_NS) return WH_OK;
+static struct MHD_Response *make_page(wh_operations *o) {
   WH_CLEAN_ARENA wh_arena scratch;
+  WH_CLEAN_BUF wh_buf text;
   wh_arena_init(&scratch, o->engine->mem);
+  wh_buf_init(&text, o->engine->mem, TEXT_BYTES_MAX);
   wh_metrics_source source = {
       .engine = o->engine, .server = o->server, .runs = &o->runs, .started_us = o->started_us};
-  o->text_ns = 0;
-  wh_buf_clear(&o->text);
   wh_error err = {0};
-  WH_TRY(wh_metrics_write(&source, &scratch, &o->text, &err));
-  if (err.status != WH_OK) wh_log_error(WH_LOG_DEBUG, "metrics", &err);
-  o->text_ns = now_ns(o);
-  return WH_OK;
+  if (wh_metrics_write(&source, &scratch, &text, &err) != WH_OK) return NULL;
+  if (err.status != WH_OK) wh_log_error(WH_LOG_DEBUG, "metrics", &err); // the page says so, too
+  return make_response(&(reply){.type = WH_EXPOSITION_TYPE, .body = wh_buf_str(&text)});
+}
+
+// With the mutex held. Who is still being sent the old page keeps it.
+static void refresh_page(wh_operations *o) {
+  if (o->page && now_ns(o) - o->page_ns < WH_OPERATIONS_FRESH_SECONDS * SECOND_NS) return;
+  if (o->page) MHD_destroy_response(o->page);
+  o->page = make_page(o);
+  o->page_ns = now_ns(o);
 }
 
 static enum MHD_Result answer_metrics(wh_operations *o, struct MHD_Connection *connection) {
   pthread_mutex_lock(&o->mutex);
-  wh_status status = make_text(o);
+  refresh_page(o);
   enum MHD_Result result =
-      status == WH_OK ? send_reply(connection, &(reply){.status = MHD_HTTP_OK,
-                                                        .type = WH_EXPOSITION_TYPE,
-                                                        .body = wh_buf_str(&o->text)})
-                      : say(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "no memory is left\n");
+      o->page ? MHD_queue_response(connection, MHD_HTTP_OK, o->page)
+              : say(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "no memory is left\n");
   pthread_mutex_unlock(&o->mutex);
   return result;
 }
@@ -165,7 +174,7 @@ static void check_auth(wh_operations *o, struct MHD_Connection *connection, wh_a
 static enum MHD_Result answer_if_allowed(wh_operations *o, struct MHD_Connection *connection) {
   wh_auth_check check = {0};
   if (o->auth) check_auth(o, connection, &check);
-  if (!check.status) return answer_metrics(o, connection);
+  if (!o->auth || check.let_in) return answer_metrics(o, connection);
   wh_log(WH_LOG_INFO, "serve", "/metrics %u: %s", check.status, check.reason);
   return send_reply(connection, &(reply){.status = check.status,
                                          .type = "text/plain; charset=utf-8",
@@ -245,7 +254,6 @@ wh_status wh_operations_start(wh_engine *engine, const wh_server *server, wh_ope
   o->started_us = wh_now_us(engine->os);
   wh_arena_init(&o->arena, engine->mem);
   wh_run_counts_init(&o->runs, engine->mem);
-  wh_buf_init(&o->text, engine->mem, TEXT_BYTES_MAX);
   pthread_mutex_init(&o->mutex, NULL);
   wh_status status = open_all(o, err);
   if (status != WH_OK) {
@@ -261,7 +269,7 @@ void wh_operations_stop(wh_operations *o) {
   if (o->daemon) MHD_stop_daemon(o->daemon);
   wh_auth_free(o->auth);
   wh_run_counts_free(&o->runs);
-  wh_buf_free(&o->text);
+  if (o->page) MHD_destroy_response(o->page);
   pthread_mutex_destroy(&o->mutex);
   wh_arena_free(&o->arena);
   wh_mem_free(o->engine->mem, o, sizeof *o);

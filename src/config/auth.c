@@ -132,7 +132,8 @@ bool wh_auth_is_url(wh_str jwks) {
 static bool is_url_safe(wh_str jwks) {
   if (!wh_str_starts(jwks, "http://")) return true;
   wh_str host = wh_http_host(jwks);
-  if (wh_str_starts(host, "[::1]")) return true;
+  if (wh_str_find(jwks, 0, '@') < jwks.len) return false; // whose host is that
+  if (wh_str_is(host, "[::1]") || wh_str_starts(host, "[::1]:")) return true;
   host = wh_str_sub(host, 0, wh_str_find(host, 0, ':'));
   char text[INET_ADDRSTRLEN];
   struct in_addr address;

@@ -124,6 +124,8 @@ static wh_status open_keys(wh_auth *a, const wh_node *node, const char *owner,
 static wh_status open_secrets(wh_auth *a, const wh_node *node, const char *owner,
                               const wh_auth_words *words, wh_error *err) {
   const wh_str_list *secrets = &words->hmac.secrets;
+  if (!secrets->count || secrets->count > WH_AUTH_SECRETS_MAX)
+    return wh_node_fail(node, err, "%s: hmac takes 1 to %d secrets", owner, WH_AUTH_SECRETS_MAX);
   for (size_t i = 0; i < secrets->count; i++) {
     WH_TRY(check_secret(node, owner, secrets->items[i], err));
     wh_hmac_key_init(&a->secrets[a->secret_count++], secrets->items[i]);

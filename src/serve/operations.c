@@ -30,6 +30,8 @@ struct wh_operations {
   pthread_mutex_t mutex;     // over what follows
   struct MHD_Response *page; // of /metrics, for all who ask while it is fresh; NULL: none
   int64_t page_ns;           // when it was made
+  bool is_readable;          // the ledger, when /readyz looked at it
+  int64_t looked_ns;         // 0: never
 };
 
 static int64_t now_ns(const wh_operations *o) {
@@ -92,11 +94,25 @@ static enum MHD_Result say(struct MHD_Connection *connection, unsigned status, c
 
 // --- ready ---------------------------------------------------------------------------------------
 
-static void add_reasons(wh_operations *o, wh_buf *out) {
-  int64_t beat_ns = atomic_load(&o->beat_ns);
+static bool is_fresh(const wh_operations *o, int64_t made_ns) {
+  return now_ns(o) - made_ns < WH_OPERATIONS_FRESH_SECONDS * SECOND_NS;
+}
+
+static bool ledger_is_readable(wh_operations *o) {
   wh_ledger *l = o->engine->ledger;
   wh_ledger_stats stats;
-  wh_error err = {0};
+  pthread_mutex_lock(&o->mutex);
+  if (!o->looked_ns || !is_fresh(o, o->looked_ns)) {
+    o->is_readable = l->type->stats(l, WH_STR(""), &stats, NULL) == WH_OK;
+    o->looked_ns = now_ns(o);
+  }
+  bool is_readable = o->is_readable;
+  pthread_mutex_unlock(&o->mutex);
+  return is_readable;
+}
+
+static void add_reasons(wh_operations *o, wh_buf *out) {
+  int64_t beat_ns = atomic_load(&o->beat_ns);
   if (wh_engine_stopping(o->engine))
     wh_buf_add_c(out, "the service is ending\n");
   else if (!beat_ns)
@@ -105,8 +121,7 @@ static void add_reasons(wh_operations *o, wh_buf *out) {
     wh_buf_add_c(out, "the service's main thread is stuck\n");
   if (o->server && !wh_server_is_alive(o->server))
     wh_buf_add_c(out, "the pages' threads are stuck\n");
-  if (l->type->stats(l, WH_STR(""), &stats, &err) != WH_OK)
-    wh_buf_add_c(out, "the ledger cannot be read\n");
+  if (!ledger_is_readable(o)) wh_buf_add_c(out, "the ledger cannot be read\n");
 }
 
 static enum MHD_Result answer_ready(wh_operations *o, struct MHD_Connection *connection) {
@@ -135,7 +150,7 @@ static struct MHD_Response *make_page(wh_operations *o) {
 
 // With the mutex held. Who is still being sent the old page keeps it.
 static void refresh_page(wh_operations *o) {
-  if (o->page && now_ns(o) - o->page_ns < WH_OPERATIONS_FRESH_SECONDS * SECOND_NS) return;
+  if (o->page && is_fresh(o, o->page_ns)) return;
   if (o->page) MHD_destroy_response(o->page);
   o->page = make_page(o);
   o->page_ns = now_ns(o);
@@ -208,12 +223,13 @@ static struct MHD_Daemon *start_daemon(wh_operations *o, int fd) {
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   struct MHD_Daemon *daemon = MHD_start_daemon(
-      MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, route, o, MHD_OPTION_LISTEN_SOCKET,
-      fd, MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES, MHD_OPTION_CONNECTION_LIMIT,
-      (unsigned)WH_OPERATIONS_CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-      (unsigned)WH_OPERATIONS_CONNECTIONS_PER_ADDRESS, MHD_OPTION_CONNECTION_TIMEOUT,
-      (unsigned)WH_OPERATIONS_IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-      (size_t)CONNECTION_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+      MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL,
+      route, o, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES,
+      MHD_OPTION_CONNECTION_LIMIT, (unsigned)WH_OPERATIONS_CONNECTIONS_MAX,
+      MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)WH_OPERATIONS_CONNECTIONS_PER_ADDRESS,
+      MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)WH_OPERATIONS_IDLE_SECONDS,
+      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+      MHD_OPTION_END);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   return daemon;
 }

@@ -6,8 +6,9 @@
 //                 read
 //   GET /metrics  for Prometheus (serve/metrics.h); 401 or 403 where `auth` refuses
 //
-// It is for a network that one trusts: HTTP, one thread, few connections at once. Questions are not
-// logged, refused ones are.
+// It is for a network that one trusts: HTTP, few connections at once. Each has a thread, so that
+// /healthz is answered while a question to the ledger takes long. Questions are not logged, refused
+// ones are.
 //
 // Threads: start and stop from one; the rest from any.
 #pragma once

@@ -11,6 +11,7 @@
 #include <math.h>
 #include <signal.h>
 #include <time.h>
+#include <unistd.h>
 
 // --- the format ----------------------------------------------------------------------------------
 
@@ -87,8 +88,14 @@ static int64_t shifted_ns(wh_os *any) {
   return now.tv_sec * 1000000000LL + now.tv_nsec + ahead_ns;
 }
 
+static atomic_bool stalls, stalled;
+
 static wh_status fail_stats(wh_ledger *l, wh_str pipeline, wh_ledger_stats *ret, wh_error *err) {
   (void)l, (void)pipeline, (void)ret;
+  while (atomic_load(&stalls)) {
+    atomic_store(&stalled, true);
+    usleep(1000);
+  }
   return wh_fail(err, WH_ERR_UNAVAILABLE, "the server is away");
 }
 
@@ -164,16 +171,41 @@ TEST(ready_is_what_can_work) {
   wh_operations_beat(operations);
   CHECK_STR(wh_str_of(get("/readyz", 200)), WH_STR("ready\n"));
   ledger->type = &failing;
+  CHECK_STR(wh_str_of(get("/readyz", 200)), WH_STR("ready\n")); // as fresh as a second
+  ahead_ns = (WH_OPERATIONS_FRESH_SECONDS + 1) * 1000000000LL;
   CHECK_STR(wh_str_of(get("/readyz", 503)), WH_STR("the ledger cannot be read\n"));
   ahead_ns = (WH_OPERATIONS_BEAT_SECONDS + 1) * 1000000000LL;
   CHECK_STR(wh_str_of(get("/readyz", 503)),
             WH_STR("the service's main thread is stuck\nthe ledger cannot be read\n"));
   CHECK_STR(wh_str_of(get("/healthz", 200)), WH_STR("ok\n"));
   ledger->type = real_type;
+  ahead_ns += (WH_OPERATIONS_FRESH_SECONDS + 1) * 1000000000LL;
   wh_operations_beat(operations);
   get("/readyz", 200);
   stopping = true;
   CHECK_STR(wh_str_of(get("/readyz", 503)), WH_STR("the service is ending\n"));
+  end();
+}
+
+TEST(a_ledger_that_takes_long_keeps_nobody_from_saying_that_it_lives) {
+  REQUIRE(begin());
+  char url[256];
+  wh_http_exchange *slow, *done;
+  stalls = true;
+  stalled = false;
+  ledger->type = &failing;
+  snprintf(url, sizeof url, "%.*s/readyz", WH_STR_ARG(wh_operations_address(operations)));
+  wh_http_request request = {.method = "GET", .url = wh_str_of(url)};
+  CHECK_OK(wh_http_start(http, &request, &slow, &test_err));
+  for (int i = 0; i < 500 && !stalled; i++)
+    CHECK_OK(wh_http_wait(http, slow, 10000, &done, &test_err));
+  CHECK(stalled);
+  CHECK_STR(wh_str_of(get("/healthz", 200)), WH_STR("ok\n"));
+  stalls = false;
+  CHECK_OK(wh_http_wait(http, slow, -1, &done, &test_err));
+  CHECK_EQ(slow->code, 503);
+  wh_http_end(slow);
+  ledger->type = real_type;
   end();
 }
 

@@ -44,6 +44,11 @@ void wh_arena_free(wh_arena *arena) {
   arena->used = 0;
 }
 
+void wh_arena_wipe(wh_arena *arena) {
+  for (wh_arena_block *block = arena->head; block; block = block->older)
+    explicit_bzero(block + 1, block->size - sizeof *block);
+}
+
 void *wh_arena_alloc(wh_arena *arena, size_t size) {
   if (size > SIZE_MAX / 2) return NULL;
   size = (size + ALIGN - 1) / ALIGN * ALIGN;

@@ -20,6 +20,7 @@ enum { WH_ARENA_BLOCK_BYTES = 16 * 1024 };
 void wh_arena_init(wh_arena *arena, wh_mem *mem); // allocates nothing
 void wh_arena_reset(wh_arena *arena);             // keeps one block for the next round
 void wh_arena_free(wh_arena *arena);              // NULL and zeroed are fine
+void wh_arena_wipe(wh_arena *arena); // zeroes what it handed out; before freeing what held secrets
 
 // Zeroed memory, aligned for any type; NULL when memory has run out. size 0 gives a valid pointer.
 [[nodiscard]] void *wh_arena_alloc(wh_arena *arena, size_t size);

@@ -89,6 +89,27 @@ void wh_hmac_key_clear(wh_hmac_key *key) {
   if (key) wh_wipe(key, sizeof *key);
 }
 
+// The states are copied in and out: they are not of SHA256_CTX's own type.
+void wh_hmac_begin(const wh_hmac_key *key, wh_hmac_stream *ret) {
+  memcpy(ret->inner, key->inner, sizeof ret->inner);
+}
+
+void wh_hmac_add(wh_hmac_stream *stream, const void *data, size_t len) {
+  SHA256_CTX state;
+  memcpy(&state, stream->inner, sizeof state);
+  SHA256_Update(&state, data, len);
+  memcpy(stream->inner, &state, sizeof state);
+}
+
+void wh_hmac_end(const wh_hmac_key *key, wh_hmac_stream *stream, uint8_t out[WH_SHA256_BYTES]) {
+  SHA256_CTX state;
+  memcpy(&state, stream->inner, sizeof state);
+  SHA256_Final(out, &state);
+  memcpy(&state, key->outer, sizeof state);
+  SHA256_Update(&state, out, WH_SHA256_BYTES);
+  SHA256_Final(out, &state);
+}
+
 void wh_hmac(const wh_hmac_key *key, wh_str data, uint8_t out[WH_SHA256_BYTES]) {
   SHA256_CTX state;
   memcpy(&state, key->inner, sizeof state);

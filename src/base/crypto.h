@@ -38,6 +38,14 @@ void wh_hmac_key_clear(wh_hmac_key *key);
 void wh_hmac(const wh_hmac_key *key, wh_str data, uint8_t out[WH_SHA256_BYTES]);
 void wh_hmac_of(wh_str secret, wh_str data, uint8_t out[WH_SHA256_BYTES]); // all at once
 
+// The same of a text that comes in pieces. Plain data; clear it after use.
+typedef struct wh_hmac_stream {
+  uint64_t inner[14];
+} wh_hmac_stream;
+void wh_hmac_begin(const wh_hmac_key *key, wh_hmac_stream *ret);
+void wh_hmac_add(wh_hmac_stream *stream, const void *data, size_t len);
+void wh_hmac_end(const wh_hmac_key *key, wh_hmac_stream *stream, uint8_t out[WH_SHA256_BYTES]);
+
 // AES-256-GCM (NIST SP 800-38D) with a random nonce: appends nonce, ciphertext and tag to `out`.
 // One key may seal 2^32 texts. `aad` is authenticated but not in the output; unsealing needs it.
 wh_status wh_seal(wh_os *os, const uint8_t key[WH_SEAL_KEY_BYTES], wh_str aad, wh_str plain,

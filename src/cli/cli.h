@@ -100,10 +100,6 @@ void wh_cli_watch(wh_cli *cli, wh_watcher watcher);
 // is loaded. wh_cli_log_close sends what is left, before the end of the program.
 wh_status wh_cli_log_open(wh_cli *cli, wh_log_level least, wh_error *err);
 void wh_cli_log_close(wh_cli *cli);
-// After wh_cli_engine: the pipelines that are named from word `first` on, all when none is. One
-// that reads many tables has those of its tables that have run behind it.
-wh_status wh_cli_pipelines(wh_cli *cli, const wh_args *args, size_t first, const wh_pipeline ***ret,
-                           size_t *ret_count, wh_error *err);
 // Prints the error the way errors look (or as JSON) and returns the exit status it means.
 wh_exit wh_cli_fail(wh_cli *cli, const wh_error *err);
 // "wherry: sentence" to standard error, exit status 2.

@@ -2,6 +2,7 @@
 #include "cli/outbox.h"
 #include "cli/progress.h"
 #include "data/temporal.h"
+#include "engine/health.h"
 
 static const wh_flag flags[] = {
     {"--full", NULL, "read everything, as if there were no cursor"},
@@ -30,7 +31,8 @@ static const wh_pipeline *only_quarantined(wh_cli *cli) {
   const wh_pipeline **all;
   size_t count;
   wh_error ignored = {0};
-  if (wh_cli_pipelines(cli, NULL, 0, &all, &count, &ignored) != WH_OK) return NULL;
+  if (wh_engine_pipelines(&cli->engine, NULL, 0, &cli->arena, &all, &count, &ignored) != WH_OK)
+    return NULL;
   for (size_t i = 0; i < count; i++) {
     wh_ledger_stats stats;
     const wh_pipeline *p = all[i];

@@ -2,86 +2,16 @@
 #include "cli/format.h"
 #include "cli/outbox.h"
 #include "cli/status.h"
+#include "engine/health.h"
 #include "ledger/receipt.h"
 
 // --- status ------------------------------------------------------------------------------------
 
-typedef struct health {
-  const wh_pipeline *pipeline;
-  bool has_run;
-  wh_run last;
-  wh_ledger_stats stats;
-  int64_t due_us;
-  wh_str dead_error; // of one dead letter
-  size_t tables;     // of one that reads many: those that have run
-  bool has_depth;    // the queue that announces its objects answers
-  wh_queue_depth depth;
-  const char *word; // ok, waiting, failed, idle
-} health;
-
-static wh_status keep_last(void *context, const wh_run *run, wh_error *err) {
-  (void)err;
-  health *h = context;
-  h->last = *run;
-  h->has_run = true;
-  return WH_OK;
-}
-
-static wh_status keep_dead(void *context, const wh_work *work, wh_error *err) {
-  (void)err;
-  health *h = context;
-  if (work->dead && h->dead_error.len == 0) h->dead_error = work->error;
-  return WH_OK;
-}
-
-static bool is_stopped(const health *h) {
+static bool is_stopped(const wh_health *h) {
   return h->has_run && h->last.state == WH_RUN_STOPPED;
 }
 
-// How much waits in the queue, where it can be asked now.
-static void look_at_queue(wh_cli *cli, const wh_pipeline *p, health *h) {
-  wh_connection *c;
-  wh_error ignored = {0};
-  if (wh_config_connect(cli->config, p->when.queue, &c, &ignored) != WH_OK) return;
-  h->has_depth = c->type->queue->depth && c->type->queue->depth(c, &h->depth, &ignored) == WH_OK;
-}
-
-static wh_status look(wh_cli *cli, const wh_pipeline *p, health *h, wh_error *err) {
-  *h = (health){.pipeline = p, .due_us = INT64_MAX};
-  wh_ledger *l = cli->ledger;
-  WH_TRY(l->type->runs(l, p->name, -1, 1, &cli->arena, keep_last, h, err));
-  WH_TRY(l->type->stats(l, p->name, &h->stats, err));
-  if (h->stats.dead) WH_TRY(l->type->works(l, p->name, &cli->arena, keep_dead, h, err));
-  bool is_timed = !p->is_member; // the pipeline that stands for it is
-  if (is_timed && (p->when.kind == WH_WHEN_EVERY || p->when.kind == WH_WHEN_CRON)) {
-    WH_TRY(wh_engine_next_due(&cli->engine, p, &h->due_us, err));
-  }
-  if (p->when.kind == WH_WHEN_EVENT) look_at_queue(cli, p, h);
-  if (h->stats.dead || (h->has_run && h->last.state == WH_RUN_FAILED))
-    h->word = "failed";
-  else if (h->stats.quarantined_rows || h->stats.waiting || is_stopped(h))
-    h->word = "waiting";
-  else
-    h->word = h->has_run ? "ok" : "idle";
-  return WH_OK;
-}
-
-// Adds the member to the pipeline in front of it that stands for it. That one has runs of its own
-// only where its tables could not be found out: what ran later is well again.
-static void count_table(health *all, size_t member) {
-  size_t at = member;
-  while (all[at].pipeline->is_member)
-    at--;
-  health *many = &all[at], *h = &all[member];
-  many->tables++;
-  if (!h->has_run) return;
-  if (!many->has_run || h->last.started_us > many->last.started_us) {
-    many->has_run = false;
-    many->word = "ok";
-  }
-}
-
-static void print_queue(const health *h) {
+static void print_queue(const wh_health *h) {
   wh_str queue = h->pipeline->when.queue;
   if (!h->has_depth) {
     printf("   %.*s does not answer", WH_STR_ARG(queue));
@@ -95,14 +25,15 @@ static void print_queue(const health *h) {
     printf("   about %s in its dead-letter queue", wh_format_count(h->depth.dead).s);
 }
 
-static void print_health(const wh_cli *cli, const health *h, int width, int64_t now) {
+static void print_health(const wh_cli *cli, const wh_health *h, int width, int64_t now) {
   const char *color = "", *plain = cli->color_out ? "\033[0m" : "";
   if (cli->color_out) {
-    color = strcmp(h->word, "failed") == 0 ? "\033[31m"
-            : strcmp(h->word, "ok") == 0   ? "\033[32m"
-                                           : "\033[33m";
+    color = h->condition == WH_CONDITION_FAILED ? "\033[31m"
+            : h->condition == WH_CONDITION_OK   ? "\033[32m"
+                                                : "\033[33m";
   }
-  printf("  %-*.*s   %s%-8s%s", width, WH_STR_ARG(h->pipeline->name), color, h->word, plain);
+  printf("  %-*.*s   %s%-8s%s", width, WH_STR_ARG(h->pipeline->name), color,
+         wh_condition_name(h->condition), plain);
   if (h->has_run) {
     printf("  last %s, %s %s",
            wh_format_clock(h->last.finished_us ? h->last.finished_us : h->last.started_us, now).s,
@@ -130,14 +61,14 @@ static void print_health(const wh_cli *cli, const health *h, int width, int64_t 
     printf("      %.*s\n", WH_STR_ARG(h->last.error));
 }
 
-static void print_health_json(wh_cli *cli, const health *h) {
+static void print_health_json(wh_cli *cli, const wh_health *h) {
   WH_CLEAN_BUF wh_buf line;
   wh_buf_init(&line, &cli->mem, 0);
   wh_buf_add_c(&line, "{\"pipeline\":");
   wh_buf_add_json(&line, h->pipeline->name);
   wh_buf_printf(&line, ",\"state\":\"%s\",\"waiting\":%llu,\"dead\":%llu,\"quarantined\":%llu",
-                h->word, (unsigned long long)h->stats.waiting, (unsigned long long)h->stats.dead,
-                (unsigned long long)h->stats.quarantined_rows);
+                wh_condition_name(h->condition), (unsigned long long)h->stats.waiting,
+                (unsigned long long)h->stats.dead, (unsigned long long)h->stats.quarantined_rows);
   if (h->pipeline->many) wh_buf_printf(&line, ",\"tables\":%zu", h->tables);
   if (h->has_depth) {
     wh_buf_printf(&line, ",\"queue\":{\"waiting\":%llu,\"hidden\":%llu",
@@ -160,7 +91,7 @@ static void print_health_json(wh_cli *cli, const health *h) {
 }
 
 // The one thing most worth doing.
-static void say_what_to_do(wh_cli *cli, const health *all, size_t count, bool untold) {
+static void say_what_to_do(wh_cli *cli, const wh_health *all, size_t count, bool untold) {
   for (size_t i = 0; i < count; i++) {
     if (all[i].stats.dead) {
       wh_say_next(cli, "mend what it says, then: wherry quarantine replay %.*s",
@@ -179,7 +110,7 @@ static void say_what_to_do(wh_cli *cli, const health *all, size_t count, bool un
     }
   }
   for (size_t i = 0; i < count; i++) {
-    if (strcmp(all[i].word, "failed") == 0 || all[i].stats.waiting) {
+    if (all[i].condition == WH_CONDITION_FAILED || all[i].stats.waiting) {
       wh_say_next(cli, "wherry run %.*s", WH_STR_ARG(all[i].pipeline->name));
       return;
     }
@@ -192,14 +123,12 @@ static wh_exit status(wh_cli *cli, const wh_args *args) {
   wh_error err = {0};
   const wh_pipeline **pipelines;
   size_t count;
-  if (wh_cli_pipelines(cli, NULL, 0, &pipelines, &count, &err) != WH_OK)
+  wh_health *all;
+  if (wh_engine_pipelines(&cli->engine, NULL, 0, &cli->arena, &pipelines, &count, &err) != WH_OK ||
+      wh_engine_health(&cli->engine, pipelines, count, true, &cli->arena, &all, &err) != WH_OK)
     return wh_cli_fail(cli, &err);
-  health *all = WH_NEW_ARRAY(&cli->arena, count, health);
-  if (!all) return wh_cli_usage(cli, "out of memory");
   int width = 0;
   for (size_t i = 0; i < count; i++) {
-    if (look(cli, pipelines[i], &all[i], &err) != WH_OK) return wh_cli_fail(cli, &err);
-    if (pipelines[i]->is_member) count_table(all, i);
     if ((int)all[i].pipeline->name.len > width) width = (int)all[i].pipeline->name.len;
   }
   int64_t now = wh_now_us(&cli->os.base);
@@ -209,7 +138,7 @@ static wh_exit status(wh_cli *cli, const wh_args *args) {
       print_health_json(cli, &all[i]);
     else
       print_health(cli, &all[i], width, now);
-    failed = failed || strcmp(all[i].word, "failed") == 0;
+    failed = failed || all[i].condition == WH_CONDITION_FAILED;
   }
   bool untold;
   if (wh_status_outbox(cli, width, now, &untold, &err) != WH_OK) return wh_cli_fail(cli, &err);

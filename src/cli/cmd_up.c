@@ -2,6 +2,7 @@
 #include "cli/progress.h"
 #include "cli/up_state.h"
 #include "ledger/receipt.h"
+#include "serve/operations.h"
 
 #include <pthread.h>
 
@@ -10,7 +11,8 @@
 typedef struct up_view {
   wh_cli *cli;
   wh_up_state state;
-  pthread_mutex_t mutex; // runs end on the workers' threads; lines must not mix
+  wh_operations *operations; // NULL: nobody is told
+  pthread_mutex_t mutex;     // runs end on the workers' threads; lines must not mix
 } up_view;
 
 static const char *topic_of(wh_str pipeline, char *text, size_t cap) {
@@ -23,6 +25,7 @@ static void on_finished(void *context, const wh_run *run) {
   char topic[WH_CONFIG_NAME_MAX + 1];
   WH_CLEAN_BUF wh_buf line;
   wh_buf_init(&line, &v->cli->mem, 0);
+  wh_operations_count_run(v->operations, run);
   pthread_mutex_lock(&v->mutex);
   if (v->cli->json) {
     if (wh_receipt_write_json(run, &line)) wh_print_json(&line);
@@ -42,6 +45,7 @@ static void on_notice(void *context, wh_str pipeline, const char *text) {
 
 static void on_tick(void *context) {
   up_view *v = context;
+  wh_operations_beat(v->operations);
   wh_up_tick(&v->state);
 }
 
@@ -66,13 +70,36 @@ static void tell_pages(wh_cli *cli, const wh_server *server) {
   }
 }
 
+// `serve` with nothing but metrics has none.
+static bool has_pages(const wh_serve *serve) {
+  return serve->lookup_count > 0 || !serve->metrics.given;
+}
+
 static wh_status start_pages(wh_cli *cli, wh_server **ret, wh_error *err) {
   *ret = NULL;
   if (!cli->config->serve.given) return WH_OK;
   // The web server's libraries allocate past the accountant.
   if (cli->mem.limit > 2 * (size_t)WH_SERVE_RESERVE_BYTES) cli->mem.limit -= WH_SERVE_RESERVE_BYTES;
+  if (!has_pages(&cli->config->serve)) return WH_OK;
   WH_TRY(wh_server_start(&cli->os.base, &cli->mem, cli->config, ret, err));
   tell_pages(cli, *ret);
+  return WH_OK;
+}
+
+static wh_status start_operations(wh_cli *cli, const wh_server *server, wh_operations **ret,
+                                  wh_error *err) {
+  *ret = NULL;
+  if (!cli->config->serve.metrics.given) return WH_OK;
+  WH_TRY(wh_operations_start(&cli->engine, server, ret, err));
+  wh_str address = wh_operations_address(*ret);
+  if (!cli->json) {
+    wh_say(cli, "metrics are at %.*s/metrics", WH_STR_ARG(address));
+    return WH_OK;
+  }
+  WH_CLEAN_BUF wh_buf line;
+  wh_buf_init(&line, &cli->mem, 0);
+  wh_buf_printf(&line, "{\"metrics\":\"%.*s/metrics\"}", WH_STR_ARG(address));
+  if (!line.failed) wh_print_json(&line);
   return WH_OK;
 }
 
@@ -99,12 +126,14 @@ static wh_exit up(wh_cli *cli, const wh_args *args) {
   wh_status status = wh_cli_log_open(cli, least, &err);
   if (status == WH_OK) status = check_names(cli, args, &err);
   if (status == WH_OK) status = start_pages(cli, &server, &err);
+  if (status == WH_OK) status = start_operations(cli, server, &view.operations, &err);
   if (status == WH_OK) status = wh_up_begin(&view.state, cli, server, &err);
   if (status == WH_OK) {
     wh_say(cli, "Up. Stop it with Ctrl-C; what is in hand is finished first.");
     status = wh_engine_serve(engine, args->words, args->count, &err);
   }
   wh_up_end(&view.state);
+  wh_operations_stop(view.operations);
   wh_server_stop(server);
   pthread_mutex_destroy(&view.mutex);
   if (status != WH_OK && status != WH_ERR_CANCELLED) return wh_cli_fail(cli, &err);

@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 #include "cli/format.h"
+#include "engine/health.h"
 
 typedef struct troubles {
   wh_cli *cli;
@@ -74,7 +75,9 @@ static wh_exit verify(wh_cli *cli, const wh_args *args) {
   wh_error err = {0};
   const wh_pipeline **all;
   size_t total;
-  if (wh_cli_pipelines(cli, args, 0, &all, &total, &err) != WH_OK) return wh_cli_fail(cli, &err);
+  if (wh_engine_pipelines(&cli->engine, args->words, args->count, &cli->arena, &all, &total,
+                          &err) != WH_OK)
+    return wh_cli_fail(cli, &err);
   for (size_t i = 0; i < total; i++) {
     const wh_pipeline *p = all[i];
     if (p->many) continue; // its tables are behind it

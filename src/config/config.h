@@ -206,11 +206,20 @@ typedef struct wh_lookup {
 // "Order status". In the arena; .data NULL without memory.
 wh_str wh_name_in_words(wh_str name, wh_arena *arena);
 
+// The listener of /healthz, /readyz and /metrics.
+#define WH_METRICS_LISTEN "127.0.0.1:9090"
+typedef struct wh_metrics {
+  bool given;
+  wh_str listen;
+  const wh_node *auth; // NULL: none is asked for
+} wh_metrics;
+
 typedef struct wh_serve {
   bool given;
   wh_str listen;                   // address:port; default 127.0.0.1:8080
   wh_str tls_certificate, tls_key; // paths; empty: plain HTTP
   wh_str_list trusted_proxies;     // addresses or CIDR blocks
+  wh_metrics metrics;
   wh_lookup *lookups;
   size_t lookup_count;
 } wh_serve;
@@ -341,8 +350,8 @@ wh_status wh_config_keyring(const wh_config *config, wh_arena *arena, wh_keyring
 // Where secrets in AWS are asked for.
 wh_cloud_secrets wh_config_cloud_secrets(const wh_config *config);
 
-// References are taken in connections, masks, read.query, serve.listen, serve.tls and
-// serve.trusted_proxies; "$${" stands for a literal "${".
+// References are taken in connections, masks, read.query, serve.listen, serve.tls,
+// serve.trusted_proxies and serve.metrics; "$${" stands for a literal "${".
 // Turns "${...}" parts of a scalar into their values.
 wh_status wh_config_resolve(wh_config *config, const wh_node *scalar, wh_arena *arena, wh_str *ret,
                             wh_error *err);

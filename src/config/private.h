@@ -98,6 +98,9 @@ void wh_load_pipelines(wh_loader *l, const wh_node *node);
 void wh_load_log(wh_loader *l, const wh_node *node);
 void wh_load_teams(wh_loader *l, const wh_node *node);
 void wh_load_serve(wh_loader *l, const wh_node *node);
+// `auth: node` of an endpoint, "ingest orders". What a secret of it is suggested to be called
+// begins with `name`.
+void wh_load_auth(wh_loader *l, const wh_node *node, const char *owner, wh_str name);
 
 // "connection:thing"; the connection must be there. False when it is not usable.
 bool wh_load_address(wh_loader *l, const wh_node *node, const char *owner, wh_address *ret);
@@ -172,6 +175,10 @@ extern const wh_option wh_after_options[];
 extern const wh_option wh_notify_options[];
 extern const wh_option wh_serve_options[];
 extern const wh_option wh_tls_options[];
+extern const wh_option wh_metrics_options[];
+extern const wh_option wh_auth_options[];
+extern const wh_option wh_auth_hmac_options[];
+extern const wh_option wh_auth_bearer_options[];
 extern const wh_option wh_lookup_options[];
 extern const wh_option wh_proof_options[];
 extern const wh_option wh_rate_options[];

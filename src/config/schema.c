@@ -42,7 +42,13 @@ static const shape shapes[] = {
      "{\"anyOf\":[{\"enum\":[\"leave\",\"delete\"]}," REF("after") "]}"},
     {wh_pipeline_options, "expect", "{\"type\":\"object\"}"},
     {wh_serve_options, "tls", REF("tls")},
+    {wh_serve_options, "metrics", "{\"anyOf\":[{\"type\":\"string\"}," REF("metrics") "]}"},
     {wh_serve_options, "lookups", NAMED("lookup")},
+    {wh_metrics_options, "auth", REF("auth")},
+    {wh_auth_options, "api_keys",
+     "{\"type\":\"object\",\"minProperties\":1,\"additionalProperties\":" TEXT "}"},
+    {wh_auth_options, "hmac", REF("hmac")},
+    {wh_auth_options, "bearer", REF("bearer")},
     {wh_lookup_options, "proof",
      "{\"type\":\"object\",\"minProperties\":1,\"additionalProperties\":"
      "{\"anyOf\":[" TEXT "," REF("proof") "]}}"},

@@ -6,7 +6,7 @@
 
 typedef struct serve_words {
   wh_str listen;
-  const wh_node *tls, *lookups;
+  const wh_node *tls, *metrics, *lookups;
   wh_str_list trusted_proxies;
 } serve_words;
 
@@ -25,6 +25,11 @@ const wh_option wh_serve_options[] = {
      .type = WH_OPTION_LIST,
      .offset = offsetof(serve_words, trusted_proxies),
      .help = "addresses or blocks (10.0.0.0/8) whose X-Forwarded-For is believed"},
+    {.name = "metrics",
+     .type = WH_OPTION_NODE,
+     .offset = offsetof(serve_words, metrics),
+     .shape = "127.0.0.1:9090 or { listen: 0.0.0.0:9090, auth: { ... } }",
+     .help = "address and port of /healthz, /readyz and /metrics; without it there are none"},
     {.name = "lookups",
      .type = WH_OPTION_NODE,
      .offset = offsetof(serve_words, lookups),
@@ -47,6 +52,19 @@ const wh_option wh_tls_options[] = {{.name = "certificate",
                                      .required = true,
                                      .help = "PEM file of the private key"},
                                     {0}};
+
+const wh_option wh_metrics_options[] = {
+    {.name = "listen",
+     .type = WH_OPTION_TEXT,
+     .offset = offsetof(wh_metrics, listen),
+     .def = WH_METRICS_LISTEN,
+     .help = "address and port: 127.0.0.1:9090, 0.0.0.0:9090"},
+    {.name = "auth",
+     .type = WH_OPTION_NODE,
+     .offset = offsetof(wh_metrics, auth),
+     .shape = "{ api_key: ${secret:name} }, { allow: [10.0.0.0/8] }, ...",
+     .help = "who may read /metrics; everybody who can reach it else"},
+    {0}};
 
 // --- forms ---------------------------------------------------------------------------------------
 
@@ -87,8 +105,12 @@ bool wh_serve_proxy_ok(wh_str text) {
   return (v4 && bits <= 32) || (v6 && bits <= 128);
 }
 
+static bool is_loopback(wh_str listen) {
+  return wh_str_starts(listen, "127.") || wh_str_starts(listen, "[::1]") ||
+         wh_str_starts(listen, "localhost:");
+}
+
 #define LISTEN_FORMS "an address and a port, such as 127.0.0.1:8080, 0.0.0.0:443 or [::1]:8080"
-#define PROXY_FORMS  "an address or a block, such as 10.0.0.1 or 10.0.0.0/8"
 
 // --- while loading -------------------------------------------------------------------------------
 
@@ -105,8 +127,31 @@ static void check_forms(wh_loader *l, const wh_node *node, const serve_words *wo
     text = words->trusted_proxies.items[i];
     if (wh_config_has_reference(item->text) || wh_serve_proxy_ok(text)) continue;
     wh_problems_error(&l->problems, item,
-                      "serve: trusted_proxies: expected " PROXY_FORMS ", found '%.*s'",
+                      "serve: trusted_proxies: expected " WH_PROXY_FORMS ", found '%.*s'",
                       WH_SHOWN(text));
+  }
+}
+
+static void load_metrics(wh_loader *l, const wh_node *node, wh_metrics *ret) {
+  if (!node || wh_node_is_null(node)) return;
+  const wh_node *listen = node;
+  ret->listen = node->text;
+  if (node->kind != WH_NODE_SCALAR) {
+    wh_load_options(l, wh_metrics_options, node, NULL, "serve: metrics", true, ret);
+    listen = wh_node_get(node, "listen");
+  }
+  ret->given = true;
+  if (ret->auth) wh_load_auth(l, ret->auth, "serve: metrics", WH_STR("metrics"));
+  if (!listen || wh_config_has_reference(listen->text)) return;
+  if (!wh_serve_listen_ok(ret->listen)) {
+    wh_problems_error(&l->problems, listen,
+                      "serve: metrics: expected " LISTEN_FORMS ", found '%.*s'",
+                      WH_SHOWN(ret->listen));
+  } else if (!ret->auth && !is_loopback(ret->listen)) {
+    wh_problems_warn(&l->problems, listen,
+                     "serve: metrics: everybody who can reach %.*s can read what runs here. Say "
+                     "who may with: auth",
+                     WH_SHOWN(ret->listen));
   }
 }
 
@@ -125,6 +170,7 @@ void wh_load_serve(wh_loader *l, const wh_node *node) {
   serve->trusted_proxies = words.trusted_proxies;
   serve->tls_certificate = tls.certificate;
   serve->tls_key = tls.key;
+  load_metrics(l, words.metrics, &serve->metrics);
   wh_load_lookups(l, words.lookups);
 }
 
@@ -146,10 +192,25 @@ static wh_status check_ready(const wh_node *node, const serve_words *words, wh_e
   for (size_t i = 0; i < words->trusted_proxies.count; i++) {
     const wh_node *item = proxies->kind == WH_NODE_LIST ? proxies->items[i] : proxies;
     if (!wh_serve_proxy_ok(words->trusted_proxies.items[i])) {
-      return fail_form(item, "trusted_proxies", PROXY_FORMS, err);
+      return fail_form(item, "trusted_proxies", WH_PROXY_FORMS, err);
     }
   }
   return WH_OK;
+}
+
+static wh_status resolve_metrics(const wh_option_context *context, const wh_node *node,
+                                 wh_metrics *ret, wh_error *err) {
+  if (!node || wh_node_is_null(node)) return WH_OK;
+  const wh_node *listen = node;
+  if (node->kind == WH_NODE_SCALAR) {
+    WH_TRY(context->resolve(context->resolve_context, node, context->arena, &ret->listen, err));
+  } else {
+    WH_TRY(wh_options_parse(wh_metrics_options, node, NULL, "serve: metrics", context, ret, err));
+    listen = wh_node_get(node, "listen");
+  }
+  ret->given = true;
+  if (!listen || wh_serve_listen_ok(ret->listen)) return WH_OK;
+  return fail_form(listen, "metrics", LISTEN_FORMS, err);
 }
 
 static wh_status resolve_words(wh_config *config, const wh_node *node, wh_error *err) {
@@ -166,6 +227,7 @@ static wh_status resolve_words(wh_config *config, const wh_node *node, wh_error 
     WH_TRY(wh_options_parse(wh_tls_options, words.tls, NULL, "serve: tls", &context, &tls, err));
   }
   WH_TRY(check_ready(node, &words, err));
+  WH_TRY(resolve_metrics(&context, words.metrics, &config->serve.metrics, err));
   config->serve.listen = words.listen;
   config->serve.trusted_proxies = words.trusted_proxies;
   config->serve.tls_certificate = tls.certificate;

@@ -8,3 +8,4 @@ void wh_load_lookups(wh_loader *l, const wh_node *node);
 bool wh_serve_listen_ok(wh_str text);
 // An address or a CIDR block (RFC 4632 section 3.1, RFC 4291 section 2.3).
 bool wh_serve_proxy_ok(wh_str text);
+#define WH_PROXY_FORMS "an address or a block, such as 10.0.0.1 or 10.0.0.0/8"

@@ -77,6 +77,7 @@ static void *keep(void *context) {
   wh_server *s = context;
   bool refresh;
   for (unsigned tick = 0; wait_tick(s, &refresh); tick++) {
+    atomic_store(&s->kept_ns, s->os->type->monotonic_ns(s->os));
     wh_connections_expire(&s->connections);
     for (size_t i = 0; i < s->desk_count; i++)
       wh_finders_expire(&s->desks[i].ask.finders);
@@ -88,6 +89,7 @@ static void *keep(void *context) {
 }
 
 wh_status wh_keeper_start(wh_server *s, wh_error *err) {
+  atomic_store(&s->kept_ns, s->os->type->monotonic_ns(s->os));
   wh_status status = wh_thread_start(&s->keeper, keep, s, err);
   s->has_keeper = status == WH_OK;
   if (!s->has_keeper) wh_error_prefix(err, "serve: ");

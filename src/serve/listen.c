@@ -43,27 +43,27 @@ static bool parse(wh_str where, any_address *ret, socklen_t *ret_len) {
   return true;
 }
 
-static wh_status fail_errno(wh_str where, int errnum, wh_error *err) {
+static wh_status fail_errno(wh_str where, const char *word, int errnum, wh_error *err) {
   if (errnum == EADDRINUSE) {
     return wh_fail(err, WH_ERR_BUSY,
                    "serve: cannot listen on %.*s: another program does already. Stop it, or change "
-                   "serve.listen",
-                   WH_STR_ARG(where));
+                   "serve.%s",
+                   WH_STR_ARG(where), word);
   }
   wh_status status = errnum == EACCES ? WH_ERR_DENIED : wh_status_from_errno(errnum);
   return wh_fail(err, status, "serve: cannot listen on %.*s: %s", WH_STR_ARG(where),
                  strerror(errnum));
 }
 
-wh_status wh_listen(wh_str where, int *ret_fd, wh_error *err) {
+wh_status wh_listen(wh_str where, const char *word, int *ret_fd, wh_error *err) {
   any_address address;
   socklen_t len;
   if (!parse(where, &address, &len)) {
-    return wh_fail(err, WH_ERR_USAGE, "serve: listen: '%.*s' is no address and port",
+    return wh_fail(err, WH_ERR_USAGE, "serve: %s: '%.*s' is no address and port", word,
                    WH_STR_ARG(where));
   }
   int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) return fail_errno(where, errno, err);
+  if (fd < 0) return fail_errno(where, word, errno, err);
   int on = 1, off = 0;
   (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (address.any.sa_family == AF_INET6) // [::] takes IPv4 too
@@ -71,7 +71,7 @@ wh_status wh_listen(wh_str where, int *ret_fd, wh_error *err) {
   if (bind(fd, &address.any, len) != 0 || listen(fd, BACKLOG) != 0) {
     int errnum = errno;
     close(fd);
-    return fail_errno(where, errnum, err);
+    return fail_errno(where, word, errnum, err);
   }
   *ret_fd = fd;
   return WH_OK;

@@ -241,11 +241,13 @@ static enum MHD_Result ask(const request *r, const wh_question *question) {
   }
   case WH_VERDICT_FAILED:
     atomic_fetch_add(&s->failed, 1);
+    atomic_fetch_add(&desk->failed, 1);
     return refuse(r, &not_ready);
   case WH_VERDICT_MISSED:
     break;
   }
   atomic_fetch_add(&s->missed, 1);
+  atomic_fetch_add(&desk->missed, 1);
   return refuse(r, &miss);
 }
 

@@ -29,7 +29,8 @@ enum {
   WH_SERVE_CONNECTION_BYTES = 16 * 1024, // request line, headers and buffers of one connection
   WH_SERVE_REQUEST_SECONDS = 15,         // for a whole request and its answer, and idle between two
   WH_SERVE_STOP_SECONDS = 5,             // how long stopping waits for requests in hand
-  WH_SERVE_CERTIFICATE_SECONDS = 2,      // between two looks at the certificate's files
+  WH_SERVE_ALIVE_SECONDS = 30,
+  WH_SERVE_CERTIFICATE_SECONDS = 2, // between two looks at the certificate's files
   WH_SERVE_LOGO_BYTES_MAX = 256 * 1024,
   WH_SERVE_RESERVE_BYTES = 10 << 20, // what libmicrohttpd and GnuTLS may hold past the accountant
 };
@@ -53,7 +54,9 @@ void wh_server_stop(wh_server *server);
 // "http://127.0.0.1:8080", with the port that port 0 became. Lives as long as the server.
 wh_str wh_server_address(const wh_server *server);
 wh_server_counts wh_server_count(const wh_server *server);
-// Of one lookup, by its place in config->serve.lookups: asked, found and limited only.
+// Whether its threads have shown signs of life in the last WH_SERVE_ALIVE_SECONDS.
+bool wh_server_is_alive(const wh_server *server);
+// Of one lookup, by its place in config->serve.lookups.
 wh_server_counts wh_server_count_lookup(const wh_server *server, size_t lookup);
 // Looks at the certificate's files now rather than within WH_SERVE_CERTIFICATE_SECONDS.
 void wh_server_refresh(wh_server *server);

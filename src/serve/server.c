@@ -115,7 +115,7 @@ static wh_status open_server(wh_server *s, wh_error *err) {
   WH_TRY(wh_limiter_init(&s->by_address, s->os, s->mem, WH_ASK_ADDRESS_WINDOW_NS, err));
   WH_TRY(wh_limiter_init(&s->by_key, s->os, s->mem, WH_ASK_KEY_WINDOW_NS, err));
   WH_TRY(open_desks(s, err));
-  WH_TRY(wh_listen(serve->listen, &s->listen_fd, err));
+  WH_TRY(wh_listen(serve->listen, "listen", &s->listen_fd, err));
   wh_str name;
   WH_TRY(wh_listen_name(s->listen_fd, &s->arena, &name, err));
   s->address =
@@ -194,8 +194,15 @@ wh_server_counts wh_server_count_lookup(const wh_server *s, size_t lookup) {
   return (wh_server_counts){
       .asked = atomic_load(&desk->asked),
       .found = atomic_load(&desk->found),
+      .missed = atomic_load(&desk->missed),
       .limited = atomic_load(&desk->limited),
+      .failed = atomic_load(&desk->failed),
   };
+}
+
+bool wh_server_is_alive(const wh_server *s) {
+  int64_t age_ns = s->os->type->monotonic_ns(s->os) - atomic_load(&s->kept_ns);
+  return age_ns < WH_SERVE_ALIVE_SECONDS * 1000000000LL;
 }
 
 void wh_server_refresh(wh_server *s) {

@@ -13,7 +13,7 @@ typedef struct wh_desk {
   wh_ask ask;
   wh_str logo; // empty: none
   const char *logo_type;
-  atomic_uint_fast64_t asked, found, limited;
+  atomic_uint_fast64_t asked, found, missed, limited, failed;
 } wh_desk;
 
 struct wh_server {
@@ -41,6 +41,7 @@ struct wh_server {
   uint8_t refused[WH_SHA256_BYTES];     // of the last ones that were not taken
 
   pthread_t keeper;
+  _Atomic int64_t kept_ns; // its last round
   bool has_keeper;
   pthread_mutex_t mutex; // over the two below
   pthread_cond_t wake;

@@ -24,7 +24,7 @@ import tap
 from servers import free_port
 
 COMMAND_SECONDS = 120
-PORT = 8080  # the port of the pages; the tests take a free one
+PORTS = ("8080", "9090")  # of the pages and the metrics; the tests take free ones
 
 
 @dataclasses.dataclass
@@ -144,14 +144,16 @@ class Shell:
         for name in os.environ:
             if name.endswith("SAN_OPTIONS"):
                 self.env[name] = os.environ[name]
-        self.port = free_port()
+        self.ports = {port: str(free_port()) for port in PORTS}
         self.up = self.up_log = None
 
     def _local(self, text):
-        return re.sub(rf"\b{PORT}\b", str(self.port), text)
+        return re.sub(rf"\b({'|'.join(PORTS)})\b", lambda m: self.ports[m[1]], text)
 
     def _public(self, text):
-        return text.replace(str(self.port), str(PORT)).replace(str(self.top / "work"), "/tmp/work")
+        for port, taken in self.ports.items():
+            text = text.replace(taken, port)
+        return text.replace(str(self.top / "work"), "/tmp/work")
 
     def _take_port(self):
         for config in self.folder.glob("wherry*.yaml"):

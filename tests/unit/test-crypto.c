@@ -74,6 +74,16 @@ static void check_hmac(wh_str key, wh_str data, const char *want) {
     wh_hmac(&state, data, out);
     CHECK_STR(wh_str_sub(hex_of(out, sizeof out), 0, strlen(want)), wh_str_of(want));
   }
+  for (size_t piece = 1; piece < 100; piece += 13) {
+    wh_hmac_stream stream;
+    wh_hmac_begin(&state, &stream);
+    for (size_t at = 0; at < data.len; at += piece) {
+      wh_str part = wh_str_sub(data, at, at + piece);
+      wh_hmac_add(&stream, part.data, part.len);
+    }
+    wh_hmac_end(&state, &stream, out);
+    CHECK_STR(wh_str_sub(hex_of(out, sizeof out), 0, strlen(want)), wh_str_of(want));
+  }
   wh_hmac_key_clear(&state);
   for (size_t i = 0; i < 14; i++)
     CHECK(state.inner[i] == 0 && state.outer[i] == 0);

@@ -357,6 +357,7 @@ static wh_status open_reader(wh_run_input *in, wh_error *err) {
   wh_compression compression = wh_codec_compression(codec, in->object.key);
   if (compression != WH_UNCOMPRESSED) {
     WH_TRY(wh_decompress_open(in->engine->mem, in->stream, compression, &in->stream, err));
+    in->is_compressed = true;
     in->bytes_total = 0; // nobody knows
   }
   wh_codec_context context = {.os = in->engine->os,

@@ -43,6 +43,7 @@ typedef struct wh_run_input {
   wh_schema given; // from the manifest, pinned, or widened
   bool has_given;
   struct wh_deletes_reader *deletes; // of the reader (engine/deletes.h); NULL: it looks for none
+  bool is_compressed;                // its size says nothing of how many rows it may have
   bool one_path; // not in parts: they were found to tell something else than the whole
 } wh_run_input;
 

@@ -183,7 +183,8 @@ static wh_status prove_if_large(transfer *t, wh_error *err) {
   if (!to_rows && (in->tells_rows || !in->has_manifest)) return WH_OK;
   // An object with a manifest proves its content against it; one checksum pass keeps a damaged
   // file from being loaded in part. A foreign object needs a whole reading for the same.
-  bool whole = in->bytes_total && in->object.size / 2 <= (uint64_t)t->request->pipeline->chunk_rows;
+  bool whole =
+      !in->is_compressed && in->object.size / 2 <= (uint64_t)t->request->pipeline->chunk_rows;
   return whole && !in->has_manifest ? WH_OK : wh_input_prove(in, err);
 }
 

@@ -129,6 +129,16 @@ static void print_stays(const wh_plan *plan) {
   putchar('\n');
 }
 
+static void print_rules(const wh_plan *plan) {
+  const wh_run_rules *rules = &plan->pipeline->rules;
+  size_t count = 0;
+  for (int i = 0; i < WH_RUN_RULES; i++) {
+    if (!wh_run_limit_given(&rules->limits[i])) continue;
+    printf("  %-9s %s%s\n", count++ ? "" : "expects", wh_run_rules_text(rules, (wh_run_rule)i).s,
+           rules->limits[i].implied ? " of the last run's (mode: replace has it of itself)" : "");
+  }
+}
+
 static void print_tells(const wh_cli *cli, const wh_pipeline *p) {
   for (size_t i = 0; i < p->notify_count; i++) {
     WH_CLEAN_BUF wh_buf text;
@@ -170,6 +180,7 @@ static void print_plan(const wh_cli *cli, const wh_plan *plan, wh_arena *arena) 
     print_crossing(&plan->crosses[i], i == 0 && !plan->all_cross, &w, arena);
   print_stays(plan);
   print_deletes(plan);
+  print_rules(plan);
   if (plan->to_rows) print_target(plan);
   print_tells(cli, p);
 }
@@ -221,6 +232,13 @@ static void write_json(const wh_plan *plan, wh_buf *out) {
   for (size_t i = 0; i < plan->stay_count; i++) {
     if (i) wh_buf_add_char(out, ',');
     wh_buf_add_json(out, plan->stays[i]);
+  }
+  wh_buf_add_c(out, "],\"expects\":[");
+  const wh_run_rules *rules = &plan->pipeline->rules;
+  for (int i = 0, count = 0; i < WH_RUN_RULES; i++) {
+    if (!wh_run_limit_given(&rules->limits[i])) continue;
+    if (count++) wh_buf_add_char(out, ',');
+    wh_buf_add_json(out, wh_str_of(wh_run_rules_text(rules, (wh_run_rule)i).s));
   }
   wh_buf_add_char(out, ']');
   if (plan->to_rows && plan->described) {

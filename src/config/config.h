@@ -129,6 +129,7 @@ typedef struct wh_pipeline {
   wh_write write;
   const wh_node *steps;  // list, or NULL
   const wh_node *expect; // map, or NULL
+  wh_run_rules rules;    // of `expect`, for the run as a whole
   wh_gate gate;
   bool many, is_member;
   const wh_table_gate *tables; // many: those that may cross; none: `columns: all`, each

@@ -530,14 +530,30 @@ static void check_expect(checker *c) {
   c->p->expect = expect;
   for (size_t i = 0; i < expect->count; i++) {
     const wh_node *key = expect->entries[i].key;
-    bool limit = key->plain && wh_str_is(key->text, "at_most_rejected");
-    if (!limit) check_crosses(c, key, key->text, "expect");
+    if (!wh_run_rules_has(key)) check_crosses(c, key, key->text, "expect");
   }
   wh_error why = {0};
-  wh_expect_limit limit;
-  if (wh_expect_limit_parse(expect, &limit, &why) != WH_OK) {
+  if (wh_run_rules_parse(expect, &c->p->rules, &why) != WH_OK) {
     wh_problems_add(&c->l->problems, false, &why);
+    c->p->rules = (wh_run_rules){0};
   }
+}
+
+// What the run's rules need of the pipeline; and the one that `mode: replace` has of itself.
+static void check_run_rules(checker *c) {
+  wh_run_limit *least = &c->p->rules.limits[WH_AT_LEAST_ROWS];
+  const wh_run_rule shares[] = {WH_AT_LEAST_ROWS, WH_AT_MOST_ROWS};
+  for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
+    const char *word = wh_run_rule_types[shares[i]].word;
+    if (c->p->read.cursor.len && c->p->rules.limits[shares[i]].has_percent)
+      problem(c, wh_node_key(c->words.expect, word),
+              "expect: %s: a run with a cursor reads what is new, whose number is no share of the "
+              "last run's. Write a number of rows",
+              word);
+  }
+  bool replaces = c->p->write.mode == WH_WRITE_REPLACE && c->to && c->to->type->sink;
+  if (replaces && !wh_run_limit_given(least) && !c->p->read.cursor.len)
+    *least = (wh_run_limit){.has_percent = true, .percent = 50, .implied = true};
 }
 
 static void check_raw(checker *c) {
@@ -575,6 +591,7 @@ static void load_content(checker *c) {
   check_read_key(c);
   check_no_dedupe(c);
   check_expect(c);
+  check_run_rules(c);
   wh_load_content(c->l, c->p, c->owner);
 }
 

@@ -81,6 +81,8 @@ typedef wh_status (*wh_mark_visit)(void *context, wh_str object, const wh_mark *
 typedef struct wh_sink wh_sink;
 typedef struct wh_sink_type {
   bool exact; // false: at-least-once
+  // What is written stays, whatever becomes of the load: it has no transactions.
+  bool keeps_writes;
   // Rows of a batch at most; 0: as many as a table likes best. Fewer where each is a request, so
   // that whoever is asked to stop can.
   size_t batch_rows;

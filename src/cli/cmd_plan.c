@@ -114,11 +114,14 @@ static void print_target(const wh_plan *plan) {
   if (!plan->described) return;
   if (!plan->target_exists)
     puts("  target    does not exist; will be created:");
+  else if (plan->target_alters)
+    puts("  target    exists, and gets what it lacks (on_new_column: add):");
   else if (plan->target_fits)
     puts("  target    exists and fits");
   else
     puts("  target    exists and does not fit:");
-  if (!plan->target_exists || !plan->target_fits) print_indented(plan->target_text);
+  if (!plan->target_exists || !plan->target_fits || plan->target_alters)
+    print_indented(plan->target_text);
 }
 
 static void print_stays(const wh_plan *plan) {
@@ -242,8 +245,9 @@ static void write_json(const wh_plan *plan, wh_buf *out) {
   }
   wh_buf_add_char(out, ']');
   if (plan->to_rows && plan->described) {
-    wh_buf_printf(out, ",\"target_exists\":%s,\"target_fits\":%s",
-                  plan->target_exists ? "true" : "false", plan->target_fits ? "true" : "false");
+    wh_buf_printf(out, ",\"target_exists\":%s,\"target_fits\":%s,\"target_alters\":%s",
+                  plan->target_exists ? "true" : "false", plan->target_fits ? "true" : "false",
+                  plan->target_alters ? "true" : "false");
     add_text(out, "target", plan->target_text);
   }
   for (size_t i = 0; i < plan->pipeline->notify_count; i++) {

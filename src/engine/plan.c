@@ -242,6 +242,8 @@ static wh_status inspect_target(planning *p, wh_error *err) {
   type->close(sink);
   WH_TRY(status);
   p->plan->target_text = wh_arena_str(p->arena, wh_buf_str(&text));
+  p->plan->target_alters = p->plan->target_exists && p->plan->target_fits &&
+                           wh_str_starts(p->plan->target_text, WH_ALTERS);
   return p->plan->target_text.data ? WH_OK : wh_fail_memory(err);
 }
 

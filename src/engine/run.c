@@ -5,6 +5,7 @@
 #include "engine/deletes.h"
 #include "engine/fit.h"
 #include "engine/judge.h"
+#include "engine/new_columns.h"
 #include "engine/outbox.h"
 
 enum { PROGRESS_INTERVAL_US = 100 * 1000, KEEP_ALIVE_US = 30 * 1000000 };
@@ -231,6 +232,8 @@ static wh_status open_parts(transfer *t, wh_error *err) {
   wh_gate gate;
   WH_TRY(wh_config_gate(e->config, p, t->arena, &gate, err));
   bool to_rows;
+  // Of an object, what is in it may be known better at each attempt.
+  if (t->request->work) WH_TRY(wh_new_columns_check(e, t->in, err));
   t->out = (wh_run_output){.engine = e,
                            .pipeline = p,
                            .arena = t->arena,
@@ -344,7 +347,7 @@ static wh_status complete(transfer *t, wh_error *err) {
   if (run->counts.quarantined) finish.quarantine = &quarantine;
   if (t->in->is_rows)
     finish.pin = &t->in->info.schema;
-  else if (t->in->inferred)
+  else if (t->in->inferred || wh_new_columns_watched(t->request->pipeline))
     finish.pin = t->in->reader->schema;
   WH_TRY(fill_cursor(t, &cursor, &finish, err));
   WH_TRY(describe_reading(t, err));
@@ -474,35 +477,14 @@ wh_status wh_run_transfer(wh_engine *engine, const wh_run_request *request, wh_r
 
 // --- one run -----------------------------------------------------------------------------------
 
-// A column that is new at the source stays home; say so once, when it appears.
-static wh_status notice_new_columns(wh_engine *engine, const wh_run_input *in, wh_error *err) {
-  if (!in->is_rows || in->pipeline->gate.all) return WH_OK;
-  bool found;
-  wh_schema before;
-  wh_ledger *ledger = engine->ledger;
-  WH_TRY(ledger->type->pinned(ledger, in->pipeline->name, in->arena, &found, &before, err));
-  if (!found) return WH_OK;
-  for (size_t i = 0; i < in->info.schema.count; i++) {
-    wh_str name = in->info.schema.fields[i].name;
-    if (wh_schema_find(&before, name) >= 0 || wh_schema_find(&in->fetched, name) >= 0) continue;
-    wh_str text = wh_arena_printf(in->arena,
-                                  "the source has a new column '%.*s'. It stays home. To let it "
-                                  "cross, list it under columns.",
-                                  WH_STR_ARG(name));
-    if (!text.data) return wh_fail_memory(err);
-    wh_engine_notice(engine, in->pipeline->name, text.data);
-  }
-  return WH_OK;
-}
-
 static wh_status open_input(wh_engine *engine, const wh_run_request *r, wh_arena *arena,
                             wh_run_input *in, wh_error *err) {
   if (r->work) {
-    return wh_input_open_object(engine, r->pipeline, r->work->key, r->work->version, false, arena,
-                                in, err);
+    return wh_input_open_object(engine, r->pipeline, r->work->key, r->work->version,
+                                wh_new_columns_watched(r->pipeline), arena, in, err);
   }
   WH_TRY(wh_input_open_rows(engine, r->pipeline, r->options, arena, in, err));
-  return notice_new_columns(engine, in, err);
+  return wh_new_columns_check(engine, in, err);
 }
 
 wh_status wh_run_record_done(wh_engine *engine, wh_run *run, wh_finish *finish, wh_error *err) {

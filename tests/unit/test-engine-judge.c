@@ -141,7 +141,7 @@ TEST(an_export_of_too_few_rows_publishes_nothing) {
 #define LOAD(more)                                                                                 \
   SHOP_CONNECTIONS                                                                                 \
   "  load:\n    when: new\n    from: drop:in/*.json\n    columns: all\n" more "    to: "           \
-                                                                              "website:t\n"
+  "website:t\n"
 
 static bool write_object(shop *s, const char *path, int rows, int bad) {
   WH_CLEAN_BUF wh_buf text;
@@ -309,4 +309,47 @@ TEST(local_times_are_compared_by_the_clock_of_their_zone) {
   CHECK_EQ(shop_run(&s, "copy", NULL), WH_OK);
   CHECK_EQ(s.last.state, WH_RUN_FAILED);
   shop_end(&s);
+}
+
+// --- power loss ----------------------------------------------------------------------------------
+
+static const char *const BROKEN[] = {"at_most_rejected: 10%", "at_most_rows: 99"};
+
+// Loads until it is a dead letter, through power losses; what can be seen meanwhile is nothing.
+static void check_power(const char *config, uint64_t at, bool objects) {
+  shop s;
+  if (!CHECK(shop_start(&s, config))) return;
+  CHECK(write_object(&s, "drop/in/a.json", 112, 12));
+  wh_run_options hurry = {.hurry = true};
+  for (int life = 0; life < 3; life++) {
+    if (!CHECK(shop_open(&s))) break;
+    if (life == 0) sim_os_fail_at(s.os, at);
+    (void)shop_run(&s, "load", &hurry);
+    shop_close(&s);
+    sim_os_restart(s.os);
+    if (objects)
+      CHECK_EQ(shop_count_objects(&s, "lake", "out/"), 0);
+    else
+      CHECK(rows_there(&s) <= 0);
+  }
+  CHECK_EQ(shop_run(&s, "load", &hurry), WH_OK);
+  CHECK_EQ(s.finished, 0); // dead
+  CHECK_EQ(s.totals.failed, 0);
+  shop_end(&s);
+  if (test_failed()) test_note("power failed at change %llu", (unsigned long long)at);
+}
+
+TEST(what_breaks_a_rule_is_never_seen_whenever_the_power_fails) {
+  uint64_t step = test_is_long() ? 1 : 9;
+  for (size_t i = 0; i < 4 && !test_failed(); i++) {
+    char config[1024];
+    snprintf(config, sizeof config,
+             SHOP_CONNECTIONS "  load:\n    when: new\n    from: drop:in/*.json\n    columns: all\n"
+                              "    expect: { s: { in: [Open] }, %s }\n%s",
+             BROKEN[i % 2],
+             i < 2 ? "    chunk: 10\n    batch: 4\n    to: website:t\n"
+                   : "    to: lake:out/{run}.json\n");
+    for (uint64_t at = 1 + test_random_below(step); at < 120 && !test_failed(); at += step)
+      check_power(config, at, i >= 2);
+  }
 }

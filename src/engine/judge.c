@@ -51,6 +51,11 @@ static uint64_t kept_of(const wh_counts *c) {
   return c->read - c->filtered - c->quarantined;
 }
 
+// An older object that comes late: its rows are all superseded, and change nothing.
+static bool is_late(const wh_counts *c) {
+  return c->superseded > 0 && c->superseded == kept_of(c);
+}
+
 typedef struct earlier {
   wh_arena *scratch;
   uint64_t kept;
@@ -59,7 +64,7 @@ typedef struct earlier {
 static wh_status take_earlier(void *context, const wh_run *run, wh_error *err) {
   (void)err;
   earlier *e = context;
-  e->kept = run->partial ? 0 : kept_of(&run->counts);
+  e->kept = run->partial || is_late(&run->counts) ? 0 : kept_of(&run->counts);
   wh_arena_reset(e->scratch);
   return e->kept ? WH_ERR_END : WH_OK;
 }
@@ -95,7 +100,8 @@ static wh_status check_rows(wh_engine *engine, const wh_judged *j, wh_error *err
   if (limits[WH_AT_LEAST_ROWS].has_percent || limits[WH_AT_MOST_ROWS].has_percent)
     WH_TRY(find_earlier(engine, j->request->pipeline, &tally, err));
   bool is_part = j->request->options->limit_rows > 0;
-  if (!is_part || replaces(j->request->pipeline))
+  bool replaced = replaces(j->request->pipeline);
+  if (replaced ? !is_late(j->counts) : !is_part)
     WH_TRY(check_count(j, WH_AT_LEAST_ROWS, &tally, err));
   return is_part ? WH_OK : check_count(j, WH_AT_MOST_ROWS, &tally, err);
 }

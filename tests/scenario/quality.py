@@ -193,6 +193,20 @@ def test_dynamodb_is_given_nothing_that_breaks_a_rule():
     tap.contains(repr(p.wherry("run", env=env, code=1)), "rules of the run as a whole come too late")
 
 
+def test_an_older_object_that_comes_late_is_superseded_not_refused():
+    """mode: replace has at_least_rows: 50% of itself"""
+    p = project("website:t", "write: { mode: replace }")
+    put(p, "new.json", rows_of(10))
+    p.wherry("run")
+    put(p, "old.json", rows_of(2))
+    os.utime(p.folder / "drop/old.json", (time.time() - 10_000_000,) * 2)
+    run = p.wherry("run", "--json").lines()[0]
+    tap.equal((run["status"], run["rows_superseded"]), ("done", 2))
+    put(p, "half.json", rows_of(4))
+    tap.contains(repr(p.wherry("run", code=1)), "this run has 4 rows, the last had 10: fewer than at_least_rows: 50% allows")
+    tap.equal(p.sql("website", "SELECT count(*) FROM t"), [(10,)])
+
+
 def test_a_receipt_says_that_a_run_was_partial():
     p = project("website:t")
     p.config((p.folder / "wherry.yaml").read_text().replace("    when: new\n    from: drop:*\n", "    from: erp:sales_order\n").replace(

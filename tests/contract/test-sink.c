@@ -463,9 +463,10 @@ CONTRACT_OF(sink_adds_columns_where_it_was_told, TEST_SQL | TEST_SIDE_TABLE | TE
     CHECK_EQ(wh_str_find(wh_buf_str(&text), 0, '\n') < text.len, true); // one a column
     type->close(sink);
     snprintf(object, sizeof object, "wide %d", mode);
-    sink_check_load(&target, object, 2,
-                    ROW("b", "08:00:01") "3|y|7|2026-11-20|hello\n" ROW("c", "08:00:00") "4|z|~|~|~",
-                    (wh_counts){.written = 2});
+    sink_check_load(
+        &target, object, 2,
+        ROW("b", "08:00:01") "3|y|7|2026-11-20|hello\n" ROW("c", "08:00:00") "4|z|~|~|~",
+        (wh_counts){.written = 2});
     CHECK_STR(wh_str_of(test_place_ask(
                   here.place, &here.c,
                   "SELECT {join lines} FROM (SELECT k || ' ' || n || ' ' || coalesce(extra, 0) || "
@@ -609,5 +610,32 @@ CONTRACT_OF(sinks_may_make_the_same_tables_at_once, TEST_SIDE_TABLE | TEST_REPLA
       bool waits = m->status == WH_ERR_BUSY && m->err.retry; // it is tried again
       if (!waits && !CHECK_EQ(m->status, WH_OK)) test_note("%s", m->err.text);
     }
+  }
+}
+
+// Each finds the column missing; one adds it.
+CONTRACT_OF(sinks_may_add_the_same_columns_at_once, TEST_SIDE_TABLE | TEST_REPLACE) {
+  if (here.place->one_writer) return;
+  for (int i = 0; i < TIMES; i++) {
+    maker makers[AT_ONCE] = {0};
+    sink_sql("DROP TABLE IF EXISTS orders");
+    rows_schema(SINK_SCHEMA, &here.arena, &here.schema);
+    wh_target narrow = sink_target_of(WH_WRITE_UPSERT);
+    here.c.type->sink->close(sink_opened(&narrow));
+    rows_schema(WIDE_SCHEMA, &here.arena, &here.schema);
+    for (size_t k = 0; k < AT_ONCE; k++) {
+      makers[k].target = narrow;
+      makers[k].target.adds_columns = true;
+      REQUIRE(pthread_create(&makers[k].thread, NULL, make_tables, &makers[k]) == 0);
+    }
+    for (size_t k = 0; k < AT_ONCE; k++) {
+      maker *m = &makers[k];
+      pthread_join(m->thread, NULL);
+      bool waits = m->status == WH_ERR_BUSY && m->err.retry; // it is tried again
+      if (!waits && !CHECK_EQ(m->status, WH_OK)) test_note("%s", m->err.text);
+    }
+    CHECK_STR(
+        wh_str_of(test_place_ask(here.place, &here.c, "SELECT count(*) FROM {columns of orders}")),
+        WH_STR("8"));
   }
 }

@@ -17,6 +17,8 @@ from mariadb import MariaDB
 from project import Project
 from servers import Postgres
 
+aws.require()
+
 CONFIG = """\
 version: 1
 connections:
@@ -171,7 +173,6 @@ def test_a_table_gets_new_columns_in_mariadb():
 
 def test_dynamodb_is_given_nothing_that_breaks_a_rule():
     """What is written there stays: so the object is judged before"""
-    aws.require()
     server = aws.Dynalite()
     connections = f"  staff: {{ type: dynamodb, region: eu-west-1, endpoint: \"{server.url}\" }}\n"
     p = project("staff:orders", STRICT + "\nwrite: { mode: upsert, key: n }", connections)

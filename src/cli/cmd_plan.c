@@ -114,11 +114,14 @@ static void print_target(const wh_plan *plan) {
   if (!plan->described) return;
   if (!plan->target_exists)
     puts("  target    does not exist; will be created:");
+  else if (plan->target_alters)
+    puts("  target    exists, and gets what it lacks (on_new_column: add):");
   else if (plan->target_fits)
     puts("  target    exists and fits");
   else
     puts("  target    exists and does not fit:");
-  if (!plan->target_exists || !plan->target_fits) print_indented(plan->target_text);
+  if (!plan->target_exists || !plan->target_fits || plan->target_alters)
+    print_indented(plan->target_text);
 }
 
 static void print_stays(const wh_plan *plan) {
@@ -127,6 +130,16 @@ static void print_stays(const wh_plan *plan) {
   for (size_t i = 0; i < plan->stay_count; i++)
     printf("%s%.*s", i ? ", " : "", WH_STR_ARG(plan->stays[i]));
   putchar('\n');
+}
+
+static void print_rules(const wh_plan *plan) {
+  const wh_run_rules *rules = &plan->pipeline->rules;
+  size_t count = 0;
+  for (int i = 0; i < WH_RUN_RULES; i++) {
+    if (!wh_run_limit_given(&rules->limits[i])) continue;
+    printf("  %-9s %s%s\n", count++ ? "" : "expects", wh_run_rules_text(rules, (wh_run_rule)i).s,
+           rules->limits[i].implied ? " of the last run's (mode: replace has it of itself)" : "");
+  }
 }
 
 static void print_tells(const wh_cli *cli, const wh_pipeline *p) {
@@ -177,6 +190,7 @@ static void print_plan(const wh_cli *cli, const wh_plan *plan, wh_arena *arena) 
     print_crossing(&plan->crosses[i], i == 0 && !plan->all_cross, &w, arena);
   print_stays(plan);
   print_deletes(plan);
+  print_rules(plan);
   if (plan->to_rows) print_target(plan);
   print_after(p);
   print_tells(cli, p);
@@ -230,10 +244,18 @@ static void write_json(const wh_plan *plan, wh_buf *out) {
     if (i) wh_buf_add_char(out, ',');
     wh_buf_add_json(out, plan->stays[i]);
   }
+  wh_buf_add_c(out, "],\"expects\":[");
+  const wh_run_rules *rules = &plan->pipeline->rules;
+  for (int i = 0, count = 0; i < WH_RUN_RULES; i++) {
+    if (!wh_run_limit_given(&rules->limits[i])) continue;
+    if (count++) wh_buf_add_char(out, ',');
+    wh_buf_add_json(out, wh_str_of(wh_run_rules_text(rules, (wh_run_rule)i).s));
+  }
   wh_buf_add_char(out, ']');
   if (plan->to_rows && plan->described) {
-    wh_buf_printf(out, ",\"target_exists\":%s,\"target_fits\":%s",
-                  plan->target_exists ? "true" : "false", plan->target_fits ? "true" : "false");
+    wh_buf_printf(out, ",\"target_exists\":%s,\"target_fits\":%s,\"target_alters\":%s",
+                  plan->target_exists ? "true" : "false", plan->target_fits ? "true" : "false",
+                  plan->target_alters ? "true" : "false");
     add_text(out, "target", plan->target_text);
   }
   const wh_after *after = &plan->pipeline->after;

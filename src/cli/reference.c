@@ -125,19 +125,24 @@ static void write_steps(wh_buf *out) {
     if (s->shape) wh_buf_printf(out, "Written as `%s: %s`.\n\n", s->name, s->shape);
     if (s->example) wh_buf_printf(out, "```yaml\nsteps:\n  - %s\n```\n", s->example);
   }
-  static const wh_rule_type *const rules[] = {&wh_rule_not_null, &wh_rule_unique, &wh_rule_in,
-                                              &wh_rule_matches,  &wh_rule_range,  NULL};
   wh_buf_add_c(out,
                "\n## Expectations\n\nRules of `expect`, on the columns that crossed. Rules are "
                "tried in the order written; the first that a row breaks is its reason. NULL "
                "breaks only `not_null`.\n\n| rule | written as |\n| --- | --- |\n");
-  for (size_t i = 0; rules[i]; i++) {
-    wh_buf_printf(out, "| `%s` | `", rules[i]->name);
-    add_cell(out, rules[i]->shape ? rules[i]->shape : rules[i]->name);
+  for (const wh_rule_type *const *rule = wh_rule_types; *rule; rule++) {
+    wh_buf_printf(out, "| `%s` | `", (*rule)->name);
+    add_cell(out, (*rule)->shape ? (*rule)->shape : (*rule)->name);
     wh_buf_add_c(out, "` |\n");
   }
-  wh_buf_add_c(out, "| `at_most_rejected` | `at_most_rejected: 1%` or a number of rows; more than "
-                    "that stops the run |\n");
+  wh_buf_add_c(out,
+               "\n`fresher_than` rejects no row: it stops the run when the newest value of the "
+               "column is older than that. Rules of the run as a whole stand beside the columns; "
+               "each takes a number of rows, a percentage, or a list of both.\n\n"
+               "| word | a percentage is of | means |\n| --- | --- | --- |\n");
+  for (size_t i = 0; i < WH_RUN_RULES; i++) {
+    const wh_run_rule_type *rule = &wh_run_rule_types[i];
+    wh_buf_printf(out, "| `%s` | %s | %s |\n", rule->word, rule->of, rule->help);
+  }
 }
 
 static void write_codecs(wh_buf *out) {

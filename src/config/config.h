@@ -126,6 +126,14 @@ typedef struct wh_table_gate {
   wh_gate gate;
 } wh_table_gate;
 
+// What becomes of a column that was not there before.
+typedef enum wh_on_new_column {
+  WH_NEW_COLUMN_UNSAID, // what is listed crosses, with `columns: all` whatever the target takes
+  WH_NEW_COLUMN_HOLD,   // it stays home, and that is told once
+  WH_NEW_COLUMN_STOP,   // the run fails
+  WH_NEW_COLUMN_ADD,    // it crosses, and the target's table gets it
+} wh_on_new_column;
+
 // Where `many` is set, `from` is a pattern over tables ("sales.*"), and the pipeline stands for one
 // of each table that it matches: a member, named "export:sales.order", with a cursor, runs, objects
 // and a pinned schema of its own. Only members run.
@@ -138,11 +146,13 @@ typedef struct wh_pipeline {
   wh_write write;
   const wh_node *steps;  // list, or NULL
   const wh_node *expect; // map, or NULL
+  wh_run_rules rules;    // of `expect`, for the run as a whole
   wh_gate gate;
   bool many, is_member;
   const wh_table_gate *tables; // many: those that may cross; none: `columns: all`, each
   size_t table_count;
-  bool raw;           // objects moved as they are
+  bool raw; // objects moved as they are
+  wh_on_new_column on_new_column;
   int64_t attempts;   // default 5
   int64_t batch_rows; // 0: as suits where they go
   int64_t chunk_rows; // rows committed at a time by a sink; default 100,000

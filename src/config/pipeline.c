@@ -9,10 +9,11 @@ typedef struct pipeline_words {
   wh_str from, to;
   bool raw;
   int64_t attempts, batch, chunk;
-  int begin;
+  int begin, on_new_column;
 } pipeline_words;
 
 static const char *const begin_choices[] = {"all", "now", NULL};
+static const char *const new_column_choices[] = {"hold", "stop", "add", NULL};
 static const char *const mode_choices[] = {"append", "upsert", "replace", NULL};
 static const char *const compare_choices[] = {"no", "compare", NULL};
 static const char *const deletes_choices[] = {"remove", "mark", "ignore", NULL};
@@ -45,6 +46,13 @@ const wh_option wh_pipeline_options[] = {
      .offset = offsetof(pipeline_words, columns),
      .shape = "all or { Name: source_column }",
      .help = "what may cross, and as what"},
+    {.name = "on_new_column",
+     .type = WH_OPTION_ENUM,
+     .offset = offsetof(pipeline_words, on_new_column),
+     .choices = new_column_choices,
+     .help =
+         "what becomes of a column that is new at the source: it stays home (hold), the run "
+         "fails (stop), or, with columns: all, it crosses and the target's table gets it (add)"},
     {.name = "raw",
      .type = WH_OPTION_BOOL,
      .offset = offsetof(pipeline_words, raw),
@@ -538,19 +546,35 @@ static void check_expect(checker *c) {
   c->p->expect = expect;
   for (size_t i = 0; i < expect->count; i++) {
     const wh_node *key = expect->entries[i].key;
-    bool limit = key->plain && wh_str_is(key->text, "at_most_rejected");
-    if (!limit) check_crosses(c, key, key->text, "expect");
+    if (!wh_run_rules_has(key)) check_crosses(c, key, key->text, "expect");
   }
   wh_error why = {0};
-  wh_expect_limit limit;
-  if (wh_expect_limit_parse(expect, &limit, &why) != WH_OK) {
+  if (wh_run_rules_parse(expect, &c->p->rules, &why) != WH_OK) {
     wh_problems_add(&c->l->problems, false, &why);
+    c->p->rules = (wh_run_rules){0};
   }
+}
+
+// What the run's rules need of the pipeline; and the one that `mode: replace` has of itself.
+static void check_run_rules(checker *c) {
+  wh_run_limit *least = &c->p->rules.limits[WH_AT_LEAST_ROWS];
+  const wh_run_rule shares[] = {WH_AT_LEAST_ROWS, WH_AT_MOST_ROWS};
+  for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
+    const char *word = wh_run_rule_types[shares[i]].word;
+    if (c->p->read.cursor.len && c->p->rules.limits[shares[i]].has_percent)
+      problem(c, wh_node_key(c->words.expect, word),
+              "expect: %s: a run with a cursor reads what is new, whose number is no share of the "
+              "last run's. Write a number of rows",
+              word);
+  }
+  bool replaces = c->p->write.mode == WH_WRITE_REPLACE && c->to && c->to->type->sink;
+  if (replaces && !wh_run_limit_given(least) && !c->p->read.cursor.len)
+    *least = (wh_run_limit){.has_percent = true, .percent = 50, .implied = true};
 }
 
 static void check_raw(checker *c) {
   static const char *const words[] = {"read",  "steps", "columns", "expect",
-                                      "write", "batch", "chunk"};
+                                      "write", "batch", "chunk",   "on_new_column"};
   for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
     refuse(c, c->node, words[i], "excludes raw, which moves objects without looking inside");
   if (c->from && !reads_objects(c)) {
@@ -560,6 +584,21 @@ static void check_raw(checker *c) {
   if (c->to && !writes_objects(c)) {
     problem(c, c->p->to.node, "raw moves objects, and %.*s is a database", WH_SHOWN(c->to->name));
   }
+}
+
+static void check_new_column(checker *c) {
+  const wh_node *node = wh_node_get(c->node, "on_new_column");
+  bool all = c->p->many ? c->p->table_count == 0 : c->p->gate.all;
+  if (!given(node)) return;
+  c->p->on_new_column = (wh_on_new_column)(c->words.on_new_column + WH_NEW_COLUMN_HOLD);
+  if (all && c->p->on_new_column == WH_NEW_COLUMN_HOLD)
+    problem(c, node,
+            "on_new_column: hold leaves nothing home where columns: all lets everything cross. "
+            "List the columns, or write stop or add");
+  if (!all && c->p->on_new_column == WH_NEW_COLUMN_ADD && given(c->words.columns))
+    problem(c, node,
+            "on_new_column: add lets every new column cross, which needs columns: all. Where "
+            "columns are listed, write hold or stop");
 }
 
 static void load_content(checker *c) {
@@ -580,9 +619,11 @@ static void load_content(checker *c) {
         "write columns: all",
         c->owner);
   }
+  check_new_column(c);
   check_read_key(c);
   check_no_dedupe(c);
   check_expect(c);
+  check_run_rules(c);
   wh_load_content(c->l, c->p, c->owner);
 }
 

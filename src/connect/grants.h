@@ -21,7 +21,8 @@ typedef struct wh_need {
   wh_write_mode mode;
   bool has_key;
   bool side_table;
-  bool erases; // rows that are gone at the source may come
+  bool erases;       // rows that are gone at the source may come
+  bool adds_columns; // to a table that lacks them
 } wh_need;
 
 typedef struct wh_grant {

@@ -28,8 +28,9 @@ typedef struct wh_target {
   wh_write_mode mode;
   const wh_str *key; // upsert, replace (optional there)
   size_t key_count;
-  wh_str newest_by; // column of the row's version; empty: the object's order alone decides
-  bool side_table;  // keep orders in a table of their own: an existing target is not altered
+  wh_str newest_by;  // column of the row's version; empty: the object's order alone decides
+  bool side_table;   // keep orders in a table of their own: an existing target is not altered
+  bool adds_columns; // an existing table gets the columns that it lacks, unless they are the key's
   // Upsert. MARK: the schema has WH_DELETED_COLUMN, false in rows that come.
   bool erases; // rows that are gone will come, see wh_sink_type.erase
   wh_deletes deletes;
@@ -78,20 +79,25 @@ typedef struct wh_mark {
 typedef wh_status (*wh_mark_visit)(void *context, wh_str object, const wh_mark *mark,
                                    wh_error *err);
 
+#define WH_ALTERS "ALTER TABLE "
+
 typedef struct wh_sink wh_sink;
 typedef struct wh_sink_type {
   bool exact; // false: at-least-once
+  // What is written stays, whatever becomes of the load: it has no transactions.
+  bool keeps_writes;
   // Rows of a batch at most; 0: as many as a table likes best. Fewer where each is a request, so
   // that whoever is asked to stop can.
   size_t batch_rows;
   wh_status (*open)(wh_connection *c, const wh_target *targets, size_t count, wh_sink **ret,
                     wh_error *err);
   // What prepare would do, for `plan`: DDL for what is missing, or the difference when an existing
-  // table does not fit (then *ret_fits is false). Changes nothing.
+  // table does not fit (then *ret_fits is false). Where an existing one gets columns, the text
+  // begins with WH_ALTERS. Changes nothing.
   wh_status (*inspect)(wh_sink *sink, wh_buf *ret_text, bool *ret_exists, bool *ret_fits,
                        wh_error *err);
   // Creates what is missing; an existing table is checked and never silently altered
-  // (WH_ERR_REFUSED with the difference).
+  // (WH_ERR_REFUSED with the difference). Columns are added where the target says adds_columns.
   wh_status (*prepare)(wh_sink *sink, wh_error *err);
   // `arena` for the strings of the mark. WH_ERR_STALE; WH_ERR_BUSY (retry) when somebody holds the
   // database.

@@ -8,17 +8,11 @@
 #define DAY_US    ((int64_t)86400 * 1000000)
 #define FUTURE_US DAY_US // versions further ahead than this are mistakes
 
-// Now and a day in units of the column, rounded down; false for versions that are no times.
+// Now and a day in units of the column; false for versions that are no times.
 static bool last_version(const wh_type *type, int64_t now_us, int64_t *ret) {
   int64_t limit_us;
-  if (type->kind != WH_DATE && type->kind != WH_TIMESTAMP) return false;
-  if (__builtin_add_overflow(now_us, FUTURE_US, &limit_us)) return false;
-  int64_t per_second = type->kind == WH_DATE ? 0 : wh_unit_per_second(type->unit);
-  if (type->unit == WH_UNIT_NS && type->kind == WH_TIMESTAMP)
-    return !__builtin_mul_overflow(limit_us, 1000, ret);
-  int64_t unit_us = per_second ? 1000000 / per_second : DAY_US;
-  *ret = limit_us / unit_us - (limit_us % unit_us < 0);
-  return true;
+  return !__builtin_add_overflow(now_us, FUTURE_US, &limit_us) &&
+         wh_instant_in(type, limit_us, ret);
 }
 
 wh_sink_rows wh_sink_rows_of(const wh_schema *schema, const size_t *key, size_t key_count,

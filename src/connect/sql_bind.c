@@ -67,25 +67,30 @@ static wh_status set_shape(wh_sink *sink, wh_sql_target *t, wh_error *err) {
 
 // --- Columns -------------------------------------------------------------------------------------
 
+// As a table that is made here would declare it.
+static wh_status bind_new_column(wh_sink *sink, wh_sql_target *t, size_t i, wh_error *err) {
+  const wh_field *f = &t->schema.fields[i];
+  wh_sql_column *c = &t->columns[i];
+  WH_CLEAN_BUF wh_buf declared;
+  wh_buf_init(&declared, sink->connection->mem, WH_SQL_TEXT_MAX);
+  t->driver->declare(&f->type, wh_sql_is_key(t, i), &declared);
+  WH_TRY(wh_buf_check(&declared, err));
+  *c = (wh_sql_column){.nullable = f->nullable};
+  t->driver->declared(&f->type, wh_sql_is_key(t, i), c);
+  c->name = t->names[i] = f->name;
+  c->declared = wh_arena_str(&sink->arena, wh_buf_str(&declared));
+  if (!c->declared.data) return wh_fail_memory(err);
+  t->checked[i] = t->driver->checks(&f->type, c);
+  return WH_OK;
+}
+
 static wh_status bind_new(wh_sink *sink, wh_sql_target *t, wh_error *err) {
   WH_TRY(name_new(sink, t, err));
   t->has_order = !t->spec.side_table;
   t->has_side = t->spec.side_table && t->spec.mode == WH_WRITE_UPSERT;
   t->may_collide = t->has_unique = false;
-  for (size_t i = 0; i < t->schema.count; i++) {
-    const wh_field *f = &t->schema.fields[i];
-    wh_sql_column *c = &t->columns[i];
-    WH_CLEAN_BUF wh_buf declared;
-    wh_buf_init(&declared, sink->connection->mem, WH_SQL_TEXT_MAX);
-    t->driver->declare(&f->type, wh_sql_is_key(t, i), &declared);
-    WH_TRY(wh_buf_check(&declared, err));
-    *c = (wh_sql_column){.nullable = f->nullable};
-    t->driver->declared(&f->type, wh_sql_is_key(t, i), c);
-    c->name = t->names[i] = f->name;
-    c->declared = wh_arena_str(&sink->arena, wh_buf_str(&declared));
-    if (!c->declared.data) return wh_fail_memory(err);
-    t->checked[i] = t->driver->checks(&f->type, c);
-  }
+  for (size_t i = 0; i < t->schema.count; i++)
+    WH_TRY(bind_new_column(sink, t, i, err));
   return set_shape(sink, t, err);
 }
 
@@ -116,12 +121,12 @@ static wh_status bind_columns(wh_sink *sink, wh_sql_target *t, const wh_sql_rela
       WH_TRY(bind_column(sink, t, i, &r->columns[at], difference, clashes, err));
       continue;
     }
-    WH_CLEAN_BUF wh_buf type;
-    wh_buf_init(&type, sink->connection->mem, WH_SQL_TEXT_MAX);
-    t->driver->declare(&f->type, wh_sql_is_key(t, i), &type);
-    WH_TRY(wh_buf_check(&type, err));
-    wh_difference_add(difference, "column '%.*s' (%.*s) is missing", WH_STR_ARG(f->name),
-                      WH_STR_ARG(wh_buf_str(&type)));
+    WH_TRY(bind_new_column(sink, t, i, err));
+    t->adds[i] = t->spec.adds_columns && !wh_sql_is_key(t, i);
+    t->add_count += t->adds[i];
+    if (!t->adds[i])
+      wh_difference_add(difference, "column '%.*s' (%.*s) is missing", WH_STR_ARG(f->name),
+                        WH_STR_ARG(t->columns[i].declared));
   }
   return WH_OK;
 }
@@ -201,6 +206,9 @@ static wh_status bind_existing(wh_sink *sink, wh_sql_target *t, const wh_sql_rel
 wh_status wh_sql_bind(wh_sink *sink, wh_sql_target *t, wh_buf *difference, wh_error *err) {
   wh_sql_relation r;
   t->clashes = (wh_str){0};
+  t->add_count = 0;
+  for (size_t i = 0; i < t->schema.count; i++)
+    t->adds[i] = false;
   wh_status status = t->driver->relate(sink->session, t->spec.table, &sink->arena, &r, err);
   t->exists = status == WH_OK;
   if (status == WH_ERR_NOT_FOUND) return bind_new(sink, t, err);

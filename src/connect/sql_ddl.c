@@ -52,6 +52,16 @@ bool wh_sql_add_table(wh_buf *sql, const wh_sql_target *t) {
   return add_end(sql, t);
 }
 
+bool wh_sql_add_new_column(wh_buf *sql, const wh_sql_target *t, size_t column) {
+  wh_buf_add_c(sql, WH_ALTERS);
+  wh_buf_add_str(sql, t->table);
+  wh_buf_add_c(sql, " ADD ");
+  wh_sql_add_column(sql, t, NULL, column);
+  wh_buf_add_char(sql, ' ');
+  wh_buf_add_str(sql, t->columns[column].declared);
+  return wh_buf_add_c(sql, " NULL");
+}
+
 // Columns of the key as the table declares them, so that the same values are stored.
 bool wh_sql_add_side_table(wh_buf *sql, const wh_sql_target *t) {
   wh_buf_add_c(sql, "CREATE TABLE ");

@@ -95,7 +95,8 @@ bool wh_sql_add_grant_columns(wh_buf *sql, const wh_sql_grants *g, const wh_sql_
 
 bool wh_sql_add_rights(wh_buf *sql, const wh_sql_grants *g, const wh_sql_table_grant *t,
                        unsigned rights, bool columns) {
-  static const char *const names[] = {"SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "DROP"};
+  static const char *const names[] = {"SELECT", "INSERT", "UPDATE", "DELETE",
+                                      "CREATE", "DROP",   "ALTER"};
   bool first = true;
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     if (!(rights & 1u << i)) continue;
@@ -272,6 +273,7 @@ static wh_status add_load(wh_sql_grants *g, const wh_need *need, wh_error *err) 
   WH_TRY(look_up(g, need->table, &p, err));
   unsigned rights = need->mode == WH_WRITE_APPEND ? g->dialect->to_append : WH_SQL_MAY_CHANGE;
   if (need->mode == WH_WRITE_REPLACE || need->erases) rights |= WH_SQL_MAY_DELETE;
+  if (need->adds_columns) rights |= WH_SQL_MAY_ALTER;
   WH_TRY(add_table(g, &p, need->who, rights | create_if(&p), err));
   WH_TRY(add_bookkeeping(g, need, err));
   bool has_side = p.is_related ? !p.relation.has_order : need->side_table;

@@ -232,8 +232,9 @@ static wh_status make_target(wh_sink *sink, const wh_target *spec, wh_sql_target
   t->columns = WH_NEW_ARRAY(arena, t->schema.count, wh_sql_column);
   t->names = WH_NEW_ARRAY(arena, t->schema.count, wh_str);
   t->checked = WH_NEW_ARRAY(arena, t->schema.count, bool);
-  if (!t->spec.table.data || !t->spec.newest_by.data || !t->key || !t->columns || !t->names ||
-      !t->checked)
+  t->adds = WH_NEW_ARRAY(arena, t->schema.count, bool);
+  if (!t->adds || !t->spec.table.data || !t->spec.newest_by.data || !t->key || !t->columns ||
+      !t->names || !t->checked)
     return wh_fail_memory(err);
   WH_TRY(wh_target_check(sink->connection, &t->spec, sink->driver->product, NULL, err));
   WH_TRY(check_names(sink, &t->schema, err));
@@ -294,8 +295,14 @@ static wh_status inspect_target(wh_sink *sink, wh_sql_target *t, wh_buf *text, b
     wh_target_show_difference(text, t->spec.table, wh_buf_str(&part));
     return wh_buf_check(text, err);
   }
+  for (size_t i = 0; i < t->schema.count && t->add_count; i++) {
+    wh_buf_clear(&part);
+    if (t->adds[i]) wh_sql_add_new_column(&part, t, i);
+    if (t->adds[i]) wh_target_show(text, wh_buf_str(&part));
+  }
+  wh_buf_clear(&part);
   wh_sql_add_table(&part, t);
-  wh_target_show(text, wh_buf_str(&part));
+  if (!t->add_count) wh_target_show(text, wh_buf_str(&part));
   if (t->has_side) {
     wh_buf_clear(&part);
     wh_sql_add_side_table(&part, t);
@@ -345,11 +352,39 @@ static wh_status make_batch_table(wh_sink *sink, wh_sql_target *t, wh_error *err
   return wh_sql_run_all(sink, &s, NULL, err);
 }
 
+// Stops at the first that fails.
+static wh_status run_alters(wh_sink *sink, const wh_sql_target *t, wh_error *err) {
+  WH_CLEAN_BUF wh_buf sql;
+  wh_buf_init(&sql, sink->connection->mem, WH_SQL_TEXT_MAX);
+  for (size_t i = 0; i < t->schema.count; i++) {
+    if (!t->adds[i]) continue;
+    wh_buf_clear(&sql);
+    wh_sql_add_new_column(&sql, t, i);
+    WH_TRY(wh_sql_run(sink, &sql, NULL, 0, NULL, err));
+  }
+  return WH_OK;
+}
+
+// Another load may be quicker with some: what counts is that there are fewer each time.
+static wh_status add_columns(wh_sink *sink, wh_sql_target *t, wh_buf *difference, wh_error *err) {
+  while (t->add_count) {
+    size_t before = t->add_count;
+    wh_error why = {0};
+    wh_status status = run_alters(sink, t, &why);
+    WH_TRY(wh_sql_bind(sink, t, difference, err));
+    if (t->add_count < before) continue;
+    if (err) *err = why;
+    return status != WH_OK ? status : wh_fail(err, WH_ERR_BUG, "an added column is not there");
+  }
+  return WH_OK;
+}
+
 static wh_status prepare_target(wh_sink *sink, wh_sql_target *t, wh_error *err) {
   WH_CLEAN_BUF wh_buf difference;
   wh_buf_init(&difference, sink->connection->mem, WH_SQL_TEXT_MAX);
   WH_TRY(wh_sql_bind(sink, t, &difference, err));
   if (difference.len) return wh_sql_refuse(sink, t, wh_buf_str(&difference), err);
+  WH_TRY(add_columns(sink, t, &difference, err));
   bool is_new = !t->exists;
   WH_TRY(make_missing(sink, t, err));
   // As the catalog spells it, so that the next load finds the same.

@@ -74,6 +74,7 @@ wh_status wh_sql_refuse(const wh_sink *sink, const wh_sql_target *t, wh_str diff
 // sql_ddl.c
 bool wh_sql_add_table(wh_buf *sql, const wh_sql_target *t);
 bool wh_sql_add_side_table(wh_buf *sql, const wh_sql_target *t);
+bool wh_sql_add_new_column(wh_buf *sql, const wh_sql_target *t, size_t column); // of t->adds
 // Runs the CREATE TABLE where the table is not there, and another load is not quicker. Names are
 // not quoted.
 wh_status wh_sql_make_table(wh_sink *sink, wh_str schema, wh_str table, const wh_buf *create,

@@ -38,7 +38,9 @@ typedef struct wh_sql_target {
   wh_sql_column *columns; // of the table, for each column of the schema
   wh_str *names;          // theirs
   bool *checked;          // values are looked at one by one
-  wh_str name;            // "public.orders", for people
+  bool *adds;             // the table lacks it, and gets it
+  size_t add_count;
+  wh_str name;                                           // "public.orders", for people
   wh_str schema_name, table_name, side_name, stage_name; // not quoted
   wh_str table, side, stage, batch;                      // quoted, with their schema
   wh_str id;    // digest of the table's name, its key in _wherry_tables

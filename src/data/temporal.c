@@ -290,3 +290,14 @@ bool wh_iso_write_timestamp(int64_t value, wh_unit unit, bool zoned, wh_buf *out
   if (zoned) *at++ = 'Z';
   return wh_buf_add(out, text, (size_t)(at - text));
 }
+
+bool wh_instant_in(const wh_type *type, int64_t us, int64_t *ret) {
+  enum { SECOND = 1000000 };
+  if (type->kind != WH_DATE && type->kind != WH_TIMESTAMP) return false;
+  if (type->kind == WH_TIMESTAMP && type->unit == WH_UNIT_NS)
+    return !__builtin_mul_overflow(us, 1000, ret);
+  int64_t unit =
+      type->kind == WH_DATE ? (int64_t)86400 * SECOND : SECOND / wh_unit_per_second(type->unit);
+  *ret = us / unit - (us % unit < 0);
+  return true;
+}

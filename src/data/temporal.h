@@ -44,3 +44,6 @@ bool wh_iso_write_timestamp(int64_t value, wh_unit unit, bool zoned, wh_buf *out
 int64_t wh_unit_per_second(wh_unit unit);
 // Converts between units; false when it would lose a fraction or overflow.
 bool wh_unit_convert(int64_t value, wh_unit from, wh_unit to, int64_t *ret);
+// Microseconds since 1970 in the unit of a date or timestamp column, rounded down. False for other
+// kinds, and on overflow.
+bool wh_instant_in(const wh_type *type, int64_t us, int64_t *ret);

@@ -168,6 +168,7 @@ typedef struct wh_plan {
   size_t stay_count;
   bool sink_exact;
   bool target_exists, target_fits;
+  bool target_alters; // it gets columns that it lacks
   wh_str target_text; // DDL, or the difference
   bool compares;      // keys, to find deletions: see the pipeline's read.deletes
   wh_str compared_by; // the key's columns, as a list

@@ -132,6 +132,21 @@ const wh_schema *wh_flow_schema(const wh_flow *f) {
   return f->stage.schema;
 }
 
+const wh_fresh *wh_flow_fresh(const wh_flow *f, size_t *ret_count) {
+  *ret_count = f->stage.fresh_count;
+  return f->stage.fresh;
+}
+
+void wh_newest_init(int64_t newest[WH_FRESH_MAX]) {
+  for (size_t i = 0; i < WH_FRESH_MAX; i++)
+    newest[i] = WH_NEWEST_NONE;
+}
+
+void wh_newest_add(int64_t to[WH_FRESH_MAX], const int64_t from[WH_FRESH_MAX]) {
+  for (size_t i = 0; i < WH_FRESH_MAX; i++)
+    if (from[i] > to[i]) to[i] = from[i];
+}
+
 bool wh_flow_holds_back(const wh_flow *f) {
   return wh_stage_holds_back(&f->stage);
 }

@@ -22,6 +22,7 @@ typedef struct wh_flow_item {
   uint64_t bytes_read;       // of the input, with what was read for it
   uint64_t hash_read;        // sum of the row hashes of what was read; only with options.hash_read
   uint64_t hash_out;         // of what goes on; only with options.hash_out
+  int64_t newest[WH_FRESH_MAX]; // of the columns of wh_flow_fresh, in what passed the expectations
 } wh_flow_item;
 
 // How the rows are written into objects. Borrowed as long as the flow.
@@ -40,6 +41,7 @@ typedef struct wh_flow_options {
   wh_window *window;                 // NULL: none
   struct wh_deletes_reader *deletes; // NULL: none; told what goes on
   bool hash_read, hash_out;
+  int64_t start_us; // of the run
 } wh_flow_options;
 
 // Binds the steps to the reader's schema; nothing is read yet.
@@ -53,6 +55,11 @@ bool wh_flow_encode(wh_flow *flow, const wh_encoding *encoding);
 // through the steps (whose state needs them) and are neither counted nor rejected nor given out.
 wh_status wh_flow_start(wh_flow *flow, uint64_t skip_through, wh_error *err);
 const wh_schema *wh_flow_schema(const wh_flow *flow); // of the batches
+// The columns with fresher_than; they live as long as the flow.
+const wh_fresh *wh_flow_fresh(const wh_flow *flow, size_t *ret_count);
+// Before the first look, and of two looks both.
+void wh_newest_init(int64_t newest[WH_FRESH_MAX]);
+void wh_newest_add(int64_t to[WH_FRESH_MAX], const int64_t from[WH_FRESH_MAX]);
 // True when a step keeps rows until the end: then a load cannot commit in chunks, since rows that
 // were read may not have come out yet.
 bool wh_flow_holds_back(const wh_flow *flow);

@@ -97,7 +97,8 @@ static wh_status add_loading(needs *n, const wh_pipeline *p, wh_error *err) {
                   .mode = p->write.mode,
                   .has_key = p->write.key.count > 0,
                   .side_table = p->write.side_table,
-                  .erases = may_erase(n->config, p)};
+                  .erases = may_erase(n->config, p),
+                  .adds_columns = p->on_new_column == WH_NEW_COLUMN_ADD};
   return add_need(n, &need, err);
 }
 

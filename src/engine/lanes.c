@@ -99,6 +99,7 @@ static void add_counts(made *m, const wh_flow_item *item) {
   m->item.counts.quarantined += item->counts.quarantined;
   m->item.hash_read += item->hash_read;
   m->item.hash_out += item->hash_out;
+  wh_newest_add(m->item.newest, item->newest);
 }
 
 // Reads on until there is a block, or the part ends: *ret_end.
@@ -131,6 +132,7 @@ static made *make(lane *self) {
   if (!m) return NULL;
   wh_reject_lines_init(&m->lines, l->mem, self->stage.row_limit);
   m->item.rejected = &m->lines;
+  wh_newest_init(m->item.newest);
   m->part = self->reader->part.index;
   m->from = self->reader->part.from;
   bool end;

@@ -16,6 +16,7 @@ wh_target wh_output_target(const wh_pipeline *p, const wh_output_rows *rows) {
                      .key_count = p->write.key.count,
                      .newest_by = p->write.newest_by,
                      .side_table = p->write.side_table,
+                     .adds_columns = p->on_new_column == WH_NEW_COLUMN_ADD,
                      .erases = rows->erases,
                      .deletes = p->write.deletes,
                      .tombstone_keep_us = p->write.tombstone_keep_us};

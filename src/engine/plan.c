@@ -107,6 +107,21 @@ static wh_status describe_by_upstream(planning *p, wh_error *err) {
   return WH_OK;
 }
 
+// Its first rows may have columns, or want types, that earlier objects did not know.
+static wh_status widen_by_first_rows(planning *p, wh_error *err) {
+  if (!p->in.inferred || !p->in.has_given) return WH_OK;
+  for (;;) {
+    wh_rejects rejects = wh_rejects_none();
+    wh_batch batch = {0};
+    wh_error ignored = {0}; // what is wrong with the object is a run's to tell
+    WH_TRY(wh_batch_init(&batch, p->engine->mem, p->in.reader->schema, err));
+    wh_status status = p->in.reader->next(p->in.reader, &batch, &rejects, &ignored);
+    wh_batch_free(&batch);
+    if (status != WH_ERR_WIDEN) return wh_input_reopen(&p->in, err);
+    WH_TRY(wh_input_widen(&p->in, err));
+  }
+}
+
 static wh_status describe_objects(planning *p, wh_error *err) {
   wh_connection *c;
   bool is_rows;
@@ -118,6 +133,7 @@ static wh_status describe_objects(planning *p, wh_error *err) {
   if (n.count == 0) return describe_by_upstream(p, err);
   WH_TRY(
       wh_input_open_object(p->engine, p->pipeline, n.key, n.version, true, p->arena, &p->in, err));
+  WH_TRY(widen_by_first_rows(p, err));
   p->plan->described = true;
   p->plan->format = wh_arena_str(p->arena, p->in.reader->found);
   return p->plan->format.data || !p->in.reader->found.len ? WH_OK : wh_fail_memory(err);
@@ -242,6 +258,8 @@ static wh_status inspect_target(planning *p, wh_error *err) {
   type->close(sink);
   WH_TRY(status);
   p->plan->target_text = wh_arena_str(p->arena, wh_buf_str(&text));
+  p->plan->target_alters = p->plan->target_exists && p->plan->target_fits &&
+                           wh_str_starts(p->plan->target_text, WH_ALTERS);
   return p->plan->target_text.data ? WH_OK : wh_fail_memory(err);
 }
 

@@ -4,7 +4,18 @@
 
 // --- lines -------------------------------------------------------------------------------------
 
+static void note_first(wh_reject_lines *l, const wh_reject *reject) {
+  size_t most = sizeof l->first - 1;
+  wh_str column = wh_str_sub(reject->column, 0, wh_utf8_cut(reject->column, most / 4));
+  int len =
+      snprintf(l->first, sizeof l->first, "%.*s%s", WH_STR_ARG(column), column.len ? ": " : "");
+  wh_str reason = reject->reason;
+  reason = wh_str_sub(reason, 0, wh_utf8_cut(reason, most - (size_t)len));
+  snprintf(l->first + len, sizeof l->first - (size_t)len, "%.*s", WH_STR_ARG(reason));
+}
+
 static void write_head(wh_reject_lines *l, const wh_reject *reject, wh_place place) {
+  if (l->count == 0) note_first(l, reject);
   wh_buf *out = &l->lines;
   wh_buf_add_c(out, "{\"rule\":");
   wh_buf_add_json(out, reject->rule);
@@ -114,6 +125,7 @@ wh_status wh_reject_lines_move(wh_reject_lines *to, wh_reject_lines *from, wh_er
     wh_buf_add(&to->numbers, &number, sizeof number);
   }
   wh_buf_add(&to->lines, from->lines.data, from->lines.len);
+  if (to->count == 0) memcpy(to->first, from->first, sizeof to->first);
   to->count += from->count;
   wh_reject_lines_clear(from, NULL);
   WH_TRY(wh_buf_check(&to->numbers, err));

@@ -14,6 +14,8 @@
 #include "engine/reject_parts.h"
 #include "engine/window.h"
 
+enum { WH_FIRST_REASON_MAX = 200 };
+
 // Rejects of one batch, as lines. `rows` is the batch that was read: a row is quarantined as it was
 // read, so that it can be replayed from the beginning.
 typedef struct wh_reject_lines {
@@ -23,8 +25,9 @@ typedef struct wh_reject_lines {
   uint64_t known;        // rows that were rejected by an earlier run, as they are: not again
   uint64_t skip_through; // rows up to this number were dealt with before a restart
   size_t text_max;
-  wh_buf lines;   // without the numbers of row and line
-  wh_buf numbers; // a wh_reject_number a line
+  char first[WH_FIRST_REASON_MAX]; // why the first of them was rejected: "status: 'x' is not ..."
+  wh_buf lines;                    // without the numbers of row and line
+  wh_buf numbers;                  // a wh_reject_number a line
   uint64_t count;
   uint64_t last_row;  // highest row number among them, skipped ones too
   uint64_t base_row;  // what to add to their numbers: rows and lines in front of the part of the

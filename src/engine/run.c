@@ -4,6 +4,8 @@
 #include "engine/crossings.h"
 #include "engine/deletes.h"
 #include "engine/fit.h"
+#include "engine/judge.h"
+#include "engine/new_columns.h"
 #include "engine/outbox.h"
 
 enum { PROGRESS_INTERVAL_US = 100 * 1000, KEEP_ALIVE_US = 30 * 1000000 };
@@ -21,8 +23,9 @@ typedef struct transfer {
   uint64_t rows_committed;
   uint64_t hash_read;
   uint64_t chunk_rows; // 0: all at once
-  wh_expect_limit limit;
-  bool forgiven; // earlier takes of the object
+  int64_t newest[WH_FRESH_MAX];
+  char first_reason[WH_FIRST_REASON_MAX]; // why the first rejected row was
+  bool forgiven;                          // earlier takes of the object
   bool in_parts; // the flow reads the object in parts, each of which knows only itself
   bool reader_failed;
   int64_t last_progress_us, last_alive_us;
@@ -60,17 +63,29 @@ static wh_status keep_alive(transfer *t, wh_error *err) {
                               err);
 }
 
-// `at_most_rejected`, against what was read so far.
-static wh_status check_limit(const transfer *t, wh_error *err) {
-  if (!t->limit.given) return WH_OK;
-  const wh_counts *c = &t->mark.counts;
-  double most = t->limit.percent ? (double)c->read * t->limit.value / 100 : t->limit.value;
-  if ((double)c->quarantined <= most) return WH_OK;
-  return wh_fail(err, WH_ERR_REFUSED,
-                 "%llu of %llu rows were rejected, more than at_most_rejected allows (%g%s). "
-                 "Nothing was published. Mend the rule or the source, or raise the limit",
-                 (unsigned long long)c->quarantined, (unsigned long long)c->read, t->limit.value,
-                 t->limit.percent ? "%" : "");
+static bool keeps_writes(const transfer *t) {
+  const wh_sink_type *sink =
+      t->out.verbs && t->out.connection ? t->out.connection->type->sink : NULL;
+  return sink && sink->keeps_writes;
+}
+
+static wh_judged judged_of(const transfer *t) {
+  bool is_staged = t->request->pipeline->write.mode == WH_WRITE_REPLACE; // and seen by nobody
+  bool stays = (t->rows_committed && !is_staged) || (keeps_writes(t) && t->mark.counts.written);
+  return (wh_judged){.request = t->request,
+                     .rules = &t->request->pipeline->rules,
+                     .flow = t->flow,
+                     .counts = &t->mark.counts,
+                     .newest = t->newest,
+                     .first = t->first_reason,
+                     .became = stays ? "What was written before stays" : "Nothing was published"};
+}
+
+// A run that broke a rule of it as a whole. Of an object it is the object that did: another try
+// would end the same.
+static wh_status refuse_run(const transfer *t, wh_status status) {
+  if (status == WH_ERR_REFUSED) t->in->at_fault = !t->in->is_rows;
+  return status;
 }
 
 static void add_counts(wh_counts *to, const wh_counts *from) {
@@ -89,9 +104,17 @@ static bool add_up(const wh_counts *c) {
 
 // --- the loop ----------------------------------------------------------------------------------
 
+// What the run is judged by besides its counts, before these have the item's.
+static void note_item(transfer *t, const wh_flow_item *item) {
+  if (!t->mark.counts.quarantined)
+    memcpy(t->first_reason, item->rejected->first, sizeof t->first_reason);
+  wh_newest_add(t->newest, item->newest);
+}
+
 static wh_status take_item(transfer *t, wh_flow_item *item, wh_error *err) {
   wh_counts counts = item->counts;
   WH_TRY(t->out.verbs->write(&t->out, item, &counts, err));
+  note_item(t, item);
   counts.quarantined = item->rejected->count;
   WH_TRY(wh_reject_file_add(&t->rejects, item->rejected, err));
   add_counts(&t->mark.counts, &counts);
@@ -141,7 +164,8 @@ static wh_status consume(transfer *t, wh_error *err) {
     WH_TRY(status);
     show_progress(t, false);
     WH_TRY(keep_alive(t, err));
-    if (t->limit.given && !t->limit.percent) WH_TRY(check_limit(t, err));
+    wh_judged judged = judged_of(t);
+    WH_TRY(refuse_run(t, wh_judge_rejected(&judged, err)));
     if (t->chunk_rows && t->mark.rows_done - t->rows_committed >= t->chunk_rows) {
       WH_TRY(checkpoint(t, err));
     }
@@ -164,12 +188,13 @@ static wh_status compare_with_manifest(const transfer *t, wh_error *err) {
 }
 
 // Chunks only where an object can be read again from where it stood, and where nothing is decided
-// at the end: a percentage, or rows that a step holds back. And only of an object that is known to
-// be whole: of a small one that was not read before, nothing is committed before its end was seen.
+// at the end: rules of the run, or rows that a step holds back. And only of an object that is known
+// to be whole: of a small one that was not read before, nothing is committed before its end was
+// seen.
 static void choose_chunk(transfer *t) {
   t->chunk_rows = 0;
   if (!t->out.verbs->checkpoint || !t->in->is_proven) return;
-  if (t->limit.given || wh_flow_holds_back(t->flow)) return;
+  if (wh_judge_waits(t->request, t->flow) || wh_flow_holds_back(t->flow)) return;
   t->chunk_rows = (uint64_t)t->request->pipeline->chunk_rows;
 }
 
@@ -188,13 +213,28 @@ static wh_status prove_if_large(transfer *t, wh_error *err) {
   return whole && !in->has_manifest ? WH_OK : wh_input_prove(in, err);
 }
 
+static wh_status open_flow(transfer *t, const wh_gate *gate, bool to_rows, wh_error *err) {
+  wh_flow_options options = {.engine = t->engine,
+                             .pipeline = t->request->pipeline,
+                             .gate = gate,
+                             .reader = t->in->reader,
+                             .window = t->in->has_cursor ? &t->in->window : NULL,
+                             .deletes = t->in->deletes,
+                             .hash_read = !t->in->is_rows && (to_rows || t->in->tells_rows),
+                             .hash_out = !to_rows,
+                             .start_us = t->run->started_us};
+  wh_newest_init(t->newest);
+  return wh_flow_open(&options, &t->flow, err);
+}
+
 static wh_status open_parts(transfer *t, wh_error *err) {
   wh_engine *e = t->engine;
   const wh_pipeline *p = t->request->pipeline;
   wh_gate gate;
   WH_TRY(wh_config_gate(e->config, p, t->arena, &gate, err));
-  if (!t->request->is_replay) WH_TRY(wh_expect_limit_parse(p->expect, &t->limit, err));
   bool to_rows;
+  // Of an object, what is in it may be known better at each attempt.
+  if (t->request->work) WH_TRY(wh_new_columns_check(e, t->in, err));
   t->out = (wh_run_output){.engine = e,
                            .pipeline = p,
                            .arena = t->arena,
@@ -202,16 +242,8 @@ static wh_status open_parts(transfer *t, wh_error *err) {
                            .input = t->in,
                            .kept = t->request->kept};
   WH_TRY(wh_input_connect(e, &p->to, &t->out.connection, &to_rows, err));
-  wh_flow_options options = {.engine = e,
-                             .pipeline = p,
-                             .gate = &gate,
-                             .reader = t->in->reader,
-                             .window = t->in->has_cursor ? &t->in->window : NULL,
-                             .deletes = t->in->deletes,
-                             .hash_read = !t->in->is_rows && (to_rows || t->in->tells_rows),
-                             .hash_out = !to_rows};
   if (t->in->deletes) wh_deletes_begin(t->in->deletes, t->run, t->request->options);
-  WH_TRY(wh_flow_open(&options, &t->flow, err));
+  WH_TRY(open_flow(t, &gate, to_rows, err));
   wh_crossing *crossings;
   size_t crossing_count;
   WH_TRY(wh_crossings_of(p, &gate, wh_flow_schema(t->flow), t->arena, &crossings, &crossing_count,
@@ -295,7 +327,8 @@ static wh_status describe_reading(transfer *t, wh_error *err) {
 static wh_status complete(transfer *t, wh_error *err) {
   wh_run *run = t->run;
   WH_TRY(wh_input_blame(t->in, compare_with_manifest(t, err), err));
-  WH_TRY(check_limit(t, err));
+  wh_judged judged = judged_of(t);
+  WH_TRY(refuse_run(t, wh_judge(t->engine, &judged, err)));
   WH_TRY(settle_rejects(t, err));
   t->mark.done = true;
   run->counts = t->mark.counts;
@@ -315,7 +348,7 @@ static wh_status complete(transfer *t, wh_error *err) {
   if (run->counts.quarantined) finish.quarantine = &quarantine;
   if (t->in->is_rows)
     finish.pin = &t->in->info.schema;
-  else if (t->in->inferred)
+  else if (t->in->inferred || wh_new_columns_watched(t->request->pipeline))
     finish.pin = t->in->reader->schema;
   WH_TRY(fill_cursor(t, &cursor, &finish, err));
   WH_TRY(describe_reading(t, err));
@@ -366,11 +399,68 @@ static wh_status attempt(transfer *t, wh_error *err) {
   return WH_ERR_WIDEN;
 }
 
+// --- a target that keeps what is written -------------------------------------------------------
+
+static wh_status rehearse_rows(transfer *t, wh_error *err) {
+  WH_TRY(wh_flow_start(t->flow, 0, err));
+  for (;;) {
+    if (wh_engine_stopping(t->engine))
+      return wh_fail(err, WH_ERR_CANCELLED, "stopped; the rest goes on at the next start");
+    wh_flow_item *item;
+    wh_status status = wh_flow_next(t->flow, &item, err);
+    if (status == WH_ERR_END) return WH_OK;
+    if (status != WH_OK)
+      return wh_flow_reader_failed(t->flow) ? wh_input_blame(t->in, status, err) : status;
+    note_item(t, item);
+    add_counts(&t->mark.counts, &item->counts);
+    wh_flow_release(t->flow, item);
+    WH_TRY(keep_alive(t, err));
+  }
+}
+
+static wh_status rehearse_once(transfer *t, bool *ret_read, wh_error *err) {
+  wh_gate gate;
+  WH_TRY(wh_config_gate(t->engine->config, t->request->pipeline, t->arena, &gate, err));
+  WH_TRY(open_flow(t, &gate, true, err));
+  if (!wh_judge_waits(t->request, t->flow)) return WH_OK;
+  const wh_pipeline *p = t->request->pipeline;
+  if (t->in->is_rows)
+    return wh_fail(err, WH_ERR_REFUSED,
+                   "%.*s keeps what is written, and these rows cannot be read twice: rules of the "
+                   "run as a whole come too late. Export to a lake, and load from there",
+                   WH_STR_ARG(p->to.connection));
+  *ret_read = true;
+  WH_TRY(rehearse_rows(t, err));
+  wh_judged judged = judged_of(t);
+  return refuse_run(t, wh_judge(t->engine, &judged, err));
+}
+
+// Where nothing can be taken back, the object is read twice: the run is judged before the first row
+// is written. What the table itself rejects is counted as it comes.
+static wh_status rehearse(transfer *t, wh_error *err) {
+  wh_connection *to;
+  bool to_rows;
+  WH_TRY(wh_input_connect(t->engine, &t->request->pipeline->to, &to, &to_rows, err));
+  if (!to_rows || !to->type->sink->keeps_writes) return WH_OK;
+  for (;;) {
+    bool is_read = false;
+    wh_status status = rehearse_once(t, &is_read, err);
+    wh_flow_close(t->flow);
+    t->flow = NULL;
+    t->mark = (wh_mark){0};
+    if (status == WH_OK) return is_read ? wh_input_reopen(t->in, err) : WH_OK;
+    if (status != WH_ERR_WIDEN) return status;
+    WH_TRY(wh_input_widen(t->in, err));
+  }
+}
+
 wh_status wh_run_transfer(wh_engine *engine, const wh_run_request *request, wh_run_input *in,
                           wh_arena *arena, wh_run *run, wh_error *err) {
   transfer t = {.engine = engine, .request = request, .arena = arena, .run = run, .in = in};
+  run->partial = request->is_replay || request->options->limit_rows > 0;
   t.last_alive_us = engine->os->type->monotonic_ns(engine->os) / 1000; // it was just taken
   WH_TRY(prove_if_large(&t, err));
+  WH_TRY(rehearse(&t, err));
   for (;;) {
     wh_status status = attempt(&t, err);
     if (status != WH_ERR_WIDEN) return status;
@@ -388,35 +478,14 @@ wh_status wh_run_transfer(wh_engine *engine, const wh_run_request *request, wh_r
 
 // --- one run -----------------------------------------------------------------------------------
 
-// A column that is new at the source stays home; say so once, when it appears.
-static wh_status notice_new_columns(wh_engine *engine, const wh_run_input *in, wh_error *err) {
-  if (!in->is_rows || in->pipeline->gate.all) return WH_OK;
-  bool found;
-  wh_schema before;
-  wh_ledger *ledger = engine->ledger;
-  WH_TRY(ledger->type->pinned(ledger, in->pipeline->name, in->arena, &found, &before, err));
-  if (!found) return WH_OK;
-  for (size_t i = 0; i < in->info.schema.count; i++) {
-    wh_str name = in->info.schema.fields[i].name;
-    if (wh_schema_find(&before, name) >= 0 || wh_schema_find(&in->fetched, name) >= 0) continue;
-    wh_str text = wh_arena_printf(in->arena,
-                                  "the source has a new column '%.*s'. It stays home. To let it "
-                                  "cross, list it under columns.",
-                                  WH_STR_ARG(name));
-    if (!text.data) return wh_fail_memory(err);
-    wh_engine_notice(engine, in->pipeline->name, text.data);
-  }
-  return WH_OK;
-}
-
 static wh_status open_input(wh_engine *engine, const wh_run_request *r, wh_arena *arena,
                             wh_run_input *in, wh_error *err) {
   if (r->work) {
-    return wh_input_open_object(engine, r->pipeline, r->work->key, r->work->version, false, arena,
-                                in, err);
+    return wh_input_open_object(engine, r->pipeline, r->work->key, r->work->version,
+                                wh_new_columns_watched(r->pipeline), arena, in, err);
   }
   WH_TRY(wh_input_open_rows(engine, r->pipeline, r->options, arena, in, err));
-  return notice_new_columns(engine, in, err);
+  return wh_new_columns_check(engine, in, err);
 }
 
 wh_status wh_run_record_done(wh_engine *engine, wh_run *run, wh_finish *finish, wh_error *err) {

@@ -11,7 +11,7 @@ typedef struct wh_run_request {
   const wh_work *work; // the object to load; NULL: read the database, or replay
   bool *ret_final;     // NULL, or whether it failed for what the object is, so that a retry is vain
   wh_kept *kept;       // of the pipeline's table, from object to object; NULL: nothing
-  bool is_replay;      // rows of the quarantine: `at_most_rejected` does not count
+  bool is_replay;      // rows of the quarantine: the rules of a run do not count
 } wh_run_request;
 
 // Runs it. WH_OK: the run is finished in the ledger and *ret_run tells how. Failures: the run (if

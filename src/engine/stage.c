@@ -33,7 +33,8 @@ static wh_status bind_one(wh_stage *stage, const wh_step_context *context, const
 static wh_status bind_steps(wh_stage *stage, wh_error *err) {
   const wh_pipeline *p = stage->options.pipeline;
   wh_engine *engine = stage->options.engine;
-  wh_step_context context = {.os = engine->os, .mem = stage->mem};
+  wh_step_context context = {
+      .os = engine->os, .mem = stage->mem, .start_us = stage->options.start_us};
   context.scratch =
       wh_arena_printf(&stage->arena, "%.*s/scratch", WH_STR_ARG(engine->config->state_folder));
   if (!context.scratch.data) return wh_fail_memory(err);
@@ -53,6 +54,8 @@ static wh_status bind_steps(wh_stage *stage, wh_error *err) {
   WH_TRY(add_step(stage, step, err));
   if (!p->expect) return WH_OK;
   WH_TRY(wh_expect_bind(&context, p->expect, stage->schema, &step, err));
+  stage->expect_at = stage->step_count;
+  stage->fresh = wh_expect_fresh(step, &stage->fresh_count);
   return add_step(stage, step, err);
 }
 
@@ -102,6 +105,7 @@ static wh_status push_through(wh_stage *stage, wh_slot *s, size_t first, wh_batc
     wh_batch_reset(&s->made[i]);
     WH_TRY(stage->steps[i]->push(stage->steps[i], in, &s->made[i], &s->lines.rejects, err));
     in = &s->made[i];
+    if (i == stage->expect_at) wh_fresh_look(stage->fresh, stage->fresh_count, in, s->item.newest);
   }
   *ret_out = in;
   return WH_OK;
@@ -201,6 +205,7 @@ static wh_status fill(wh_stage *stage, wh_slot *s, wh_error *err) {
   wh_reader *reader = stage->options.reader;
   s->item =
       (wh_flow_item){.rejected = &s->lines, .batch = &s->read, .bytes_read = reader->bytes_read};
+  wh_newest_init(s->item.newest);
   if (stage->at_end) return finish_steps(stage, s, err);
   wh_batch_reset(&s->read);
   wh_reject_lines_clear(&s->lines, &s->read);

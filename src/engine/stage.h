@@ -15,6 +15,9 @@ typedef struct wh_stage {
   wh_step *steps[WH_STAGE_STEPS_MAX];
   size_t step_count;
   const wh_schema *schema; // of what comes out
+  size_t expect_at;        // which step has the expectations; of these:
+  const wh_fresh *fresh;
+  size_t fresh_count;
   uint64_t skip_through;
   size_t row_limit; // bytes
   size_t finishing; // after the last row: the step whose held-back rows come out

@@ -21,7 +21,7 @@
 enum {
   LEDGER_STATEMENTS_MAX = 96, // distinct SQL texts of the verbs
   LEDGER_SQL_MAX = 1024,      // bytes of one of them
-  LEDGER_PARAMS_MAX = 32,     // of one of them
+  LEDGER_PARAMS_MAX = 40,     // of one of them
   LEDGER_TRIES_MAX = 5,       // of a transaction whose connection is lost
 };
 
@@ -230,9 +230,9 @@ wh_status ledger_raise_order(wh_ledger *l, int64_t order, wh_error *err);
     "rows_unchanged," t "rows_superseded," t "rows_filtered," t "rows_quarantined," t              \
     "rows_deleted," t "bytes_read," t "bytes_written," t "row_hash," t "output," t                 \
     "output_version," t "sha256," t "rejects," t "cursor_from," t "cursor_to," t "error," t        \
-    "reading"
+    "reading," t "partial"
 #define LEDGER_RUN_FIXED(t)      t "id," t "pipeline," t "ord," t "started_us"
-#define LEDGER_RUN_CHANGES_MARKS "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
+#define LEDGER_RUN_CHANGES_MARKS "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
 void ledger_bind_run_changes(ledger_query *q, const wh_run *run, wh_run_state state);
 void ledger_read_run(ledger_query *q, wh_arena *arena, wh_run *ret); // fixed, then changes
 wh_status ledger_read_sealed(ledger *l, wh_run *run, wh_arena *arena, wh_error *err);

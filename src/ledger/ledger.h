@@ -70,6 +70,7 @@ typedef struct wh_run {
   wh_str rejects;                // quarantine object; empty: none
   wh_str cursor_from, cursor_to; // as text; empty: none
   wh_str reading;                // "3 ranges of id, read in one snapshot"; empty: by one session
+  bool partial;                  // a part, on purpose: --limit, or rows of the quarantine
   wh_str error;                  // failed: the sentence
   wh_sealed sealed;              // state sealed
 } wh_run;

@@ -78,6 +78,7 @@ bool wh_receipt_write_json(const wh_run *run, wh_buf *out) {
   json_text(out, "cursor_from", run->cursor_from);
   json_text(out, "cursor_to", run->cursor_to);
   json_text(out, "reading", run->reading);
+  wh_buf_printf(out, ",\"partial\":%s", run->partial ? "true" : "false");
   json_text(out, "error", run->error);
   wh_buf_add_char(out, '}');
   return !out->failed;
@@ -173,6 +174,7 @@ bool wh_receipt_write_text(const wh_run *run, wh_buf *out) {
   text_line(out, "sha256", run->sha256);
   cursor_text(run, out);
   text_line(out, "reading", run->reading);
+  if (run->partial) text_line(out, "partial", WH_STR("a part was read, or rows of the quarantine"));
   wh_buf_printf(out, "  %-13s %" PRId64 "\n", "order", run->order);
   text_line(out, "quarantine", run->rejects);
   return !out->failed;

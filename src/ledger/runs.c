@@ -27,6 +27,7 @@ void ledger_bind_run_changes(ledger_query *q, const wh_run *run, wh_run_state st
   ledger_bind_text(q, run->cursor_to);
   ledger_bind_text(q, run->error);
   ledger_bind_text(q, run->reading);
+  ledger_bind_i64(q, run->partial);
 }
 
 void ledger_read_run(ledger_query *q, wh_arena *arena, wh_run *ret) {
@@ -57,6 +58,7 @@ void ledger_read_run(ledger_query *q, wh_arena *arena, wh_run *ret) {
   ret->cursor_to = ledger_read_text(q, arena);
   ret->error = ledger_read_text(q, arena);
   ret->reading = ledger_read_text(q, arena);
+  ret->partial = ledger_read_i64(q) != 0;
 }
 
 // --- starting

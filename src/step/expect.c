@@ -4,10 +4,9 @@
 
 #include "step/rule.h"
 
-#define LIMIT_WORD "at_most_rejected"
-
-static const wh_rule_type *const rule_types[] = {
-    &wh_rule_not_null, &wh_rule_unique, &wh_rule_in, &wh_rule_matches, &wh_rule_range, NULL,
+const wh_rule_type *const wh_rule_types[] = {
+    &wh_rule_not_null, &wh_rule_unique,       &wh_rule_in, &wh_rule_matches,
+    &wh_rule_range,    &wh_rule_fresher_than, NULL,
 };
 
 typedef struct expect_step {
@@ -18,6 +17,8 @@ typedef struct expect_step {
   uint16_t *broken;   // of each row: number of the rule it breaks, from 1; 0: none
   size_t broken_cap;  // rows
   ptrdiff_t deleted;  // the column that says that a row is gone, or -1
+  wh_fresh fresh[WH_FRESH_MAX];
+  size_t fresh_count;
 } expect_step;
 
 // --- rows ----------------------------------------------------------------------------------------
@@ -49,6 +50,7 @@ static wh_status check_rows(expect_step *self, const wh_batch *in, wh_error *err
   memset(self->broken, 0, in->rows * sizeof *self->broken);
   for (size_t i = 0; i < self->unique_from; i++) {
     wh_rule *rule = &self->rules[i];
+    if (!rule->type->check) continue;
     WH_TRY(rule->type->check(rule, &in->columns[rule->at], self->broken, (uint16_t)(i + 1), err));
   }
   for (size_t row = 0; row < in->rows; row++) {
@@ -123,16 +125,16 @@ typedef struct binding {
 } binding;
 
 static const wh_rule_type *rule_by_name(wh_str name) {
-  for (size_t i = 0; rule_types[i]; i++) {
-    if (wh_str_is(name, rule_types[i]->name)) return rule_types[i];
+  for (size_t i = 0; wh_rule_types[i]; i++) {
+    if (wh_str_is(name, wh_rule_types[i]->name)) return wh_rule_types[i];
   }
   return NULL;
 }
 
 static wh_status fail_rule(const wh_node *word, wh_error *err) {
-  const char *words[sizeof rule_types / sizeof *rule_types] = {0};
-  for (size_t i = 0; rule_types[i]; i++)
-    words[i] = rule_types[i]->name;
+  const char *words[sizeof wh_rule_types / sizeof *wh_rule_types] = {0};
+  for (size_t i = 0; wh_rule_types[i]; i++)
+    words[i] = wh_rule_types[i]->name;
   return wh_fail_word(word, "expect", words, err);
 }
 
@@ -144,7 +146,12 @@ static wh_status add_rule(binding *b, const wh_rule_type *type, const wh_node *w
   wh_rule *rule = &self->rules[self->count++];
   *rule = (wh_rule){.type = type, .node = word, .at = b->at, .field = &b->in->fields[b->at]};
   if (type == &wh_rule_not_null && self->deleted < 0) self->frame.fields[b->at].nullable = false;
-  return type->bind ? type->bind(rule, b->context, &self->frame.arena, options, err) : WH_OK;
+  if (type->bind) WH_TRY(type->bind(rule, b->context, &self->frame.arena, options, err));
+  if (type != &wh_rule_fresher_than) return WH_OK;
+  if (self->fresh_count == WH_FRESH_MAX)
+    return wh_node_fail(word, err, "expect: fresher_than for more than %d columns", WH_FRESH_MAX);
+  self->fresh[self->fresh_count++] = *(const wh_fresh *)rule->state;
+  return WH_OK;
 }
 
 // `word` with its options, NULL where it stands alone.
@@ -185,13 +192,9 @@ static wh_status read_rules(binding *b, const wh_node *rules, wh_error *err) {
   return WH_OK;
 }
 
-static bool is_limit(const wh_node *key) {
-  return key->plain && wh_str_is(key->text, LIMIT_WORD);
-}
-
 static wh_status read_columns(binding *b, const wh_node *rules, wh_error *err) {
   for (size_t i = 0; i < rules->count; i++) {
-    if (is_limit(rules->entries[i].key)) continue;
+    if (wh_run_rules_has(rules->entries[i].key)) continue;
     WH_TRY(wh_column_by_node(b->in, rules->entries[i].key, "expect", &b->at, err));
     WH_TRY(read_rules(b, rules->entries[i].value, err));
   }
@@ -215,8 +218,8 @@ static wh_status bind_rules(expect_step *self, const wh_step_context *context, c
                             wh_error *err) {
   wh_frame *frame = &self->frame;
   WH_TRY(wh_node_expect(rules, WH_NODE_MAP, "expect", "a map of columns", err));
-  wh_expect_limit limit;
-  WH_TRY(wh_expect_limit_parse(rules, &limit, err));
+  wh_run_rules of_run;
+  WH_TRY(wh_run_rules_parse(rules, &of_run, err));
   wh_schema in;
   WH_TRY(wh_schema_copy(&frame->schema, &frame->arena, &in, err));
   self->rules = WH_NEW_ARRAY(&frame->arena, count_words(rules), wh_rule);
@@ -253,32 +256,8 @@ wh_status wh_expect_bind(const wh_step_context *context, const wh_node *rules, c
   return WH_OK;
 }
 
-// --- the limit -----------------------------------------------------------------------------------
-
-wh_status wh_expect_limit_parse(const wh_node *rules, wh_expect_limit *ret, wh_error *err) {
-  const wh_node *node = NULL;
-  for (size_t i = 0; rules && rules->kind == WH_NODE_MAP && i < rules->count; i++) {
-    if (is_limit(rules->entries[i].key)) node = rules->entries[i].value;
-  }
-  wh_expect_limit limit = {.given = node != NULL};
-  if (node) {
-    WH_TRY(
-        wh_node_expect(node, WH_NODE_SCALAR, LIMIT_WORD, "a number of rows or a percentage", err));
-    wh_str text = node->text;
-    uint64_t rows = 0;
-    limit.percent = wh_str_ends(text, "%");
-    if (limit.percent) text = wh_str_trim(wh_str_sub(text, 0, text.len - 1));
-    bool ok = limit.percent
-                  ? wh_str_to_f64(text, &limit.value) && limit.value >= 0 && limit.value <= 100
-                  : wh_str_to_u64(text, &rows) && rows <= (uint64_t)1 << 53;
-    if (!ok) {
-      return wh_node_fail(node, err,
-                          LIMIT_WORD ": '%.*s' is neither a number of rows (100) nor a percentage "
-                                     "(1%%)",
-                          WH_STR_ARG(node->text));
-    }
-    if (!limit.percent) limit.value = (double)rows;
-  }
-  *ret = limit;
-  return WH_OK;
+const wh_fresh *wh_expect_fresh(const wh_step *step, size_t *ret_count) {
+  const expect_step *self = (const expect_step *)step;
+  *ret_count = self->fresh_count;
+  return self->fresh;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "step/frame.h"
+#include "step/run_rules.h"
 
 typedef struct wh_rule wh_rule;
 
@@ -11,7 +12,8 @@ typedef struct wh_rule_type {
   // Reads the options. `options` is NULL where the rule stands as a word alone.
   wh_status (*bind)(wh_rule *rule, const wh_step_context *context, wh_arena *arena,
                     const wh_node *options, wh_error *err);
-  // Sets broken[i] = mark for each row that breaks the rule, of those that are 0.
+  // Sets broken[i] = mark for each row that breaks the rule, of those that are 0. NULL: it is asked
+  // elsewhere (see below).
   wh_status (*check)(wh_rule *rule, const wh_column *column, uint16_t *broken, uint16_t mark,
                      wh_error *err);
   // Appends why this row breaks it: "'x' is not one of a, b".
@@ -32,6 +34,10 @@ extern const wh_rule_type wh_rule_not_null;
 extern const wh_rule_type wh_rule_in;
 extern const wh_rule_type wh_rule_matches;
 extern const wh_rule_type wh_rule_range;
+extern const wh_rule_type *const wh_rule_types[]; // all of them; NULL-terminated
+
+// fresher_than says something of the run: its state is a wh_fresh (step/run_rules.h).
+extern const wh_rule_type wh_rule_fresher_than; // check is NULL
 
 // unique keeps what it saw, and must only keep what went on; so it is asked row by row.
 extern const wh_rule_type wh_rule_unique; // check is NULL

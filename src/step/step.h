@@ -17,6 +17,7 @@ typedef struct wh_step_context {
   const wh_zone *zone;      // of the pipeline, for local times; NULL: none given
   wh_str cursor;            // source column that holds the times of changes: its local times are
   int64_t clock_us;         // settled by this clock (wh_cast_options); empty: none
+  int64_t start_us;         // of the run
   wh_str scratch;           // folder for state that spills to disk
   size_t state_limit_bytes; // of one step before it spills
   // Nothing will be pushed: bind only checks (step/dry.h). No state is opened, and a column of kind

@@ -32,6 +32,7 @@ static void check_run(const wh_run *got, const wh_run *want) {
   CHECK_STR(got->cursor_from, want->cursor_from);
   CHECK_STR(got->cursor_to, want->cursor_to);
   CHECK_STR(got->reading, want->reading);
+  CHECK_EQ(got->partial, want->partial);
   CHECK_STR(got->error, want->error);
 }
 
@@ -49,6 +50,7 @@ static void fill_run(wh_run *run) {
   run->cursor_from = S("2026-11-21T08:45:00Z");
   run->cursor_to = S("2026-11-21T08:55:00.123456Z");
   run->reading = S("3 ranges of id, read in one snapshot");
+  run->partial = true;
 }
 
 // --- runs

@@ -436,6 +436,72 @@ CONTRACT_OF(sink_inspects_without_changing, TEST_SQL) {
   type->close(sink);
 }
 
+#define WIDE_SCHEMA SINK_SCHEMA "; extra int64; day date; note string"
+
+// A table that is there gets the columns that it lacks, which are NULL in the rows it has.
+CONTRACT_OF(sink_adds_columns_where_it_was_told, TEST_SQL | TEST_SIDE_TABLE | TEST_REPLACE) {
+  const wh_sink_type *type = here.c.type->sink;
+  for (int mode = WH_WRITE_APPEND; mode <= WH_WRITE_REPLACE; mode++) {
+    sink_sql("DROP TABLE IF EXISTS orders");
+    rows_schema(SINK_SCHEMA, &here.arena, &here.schema);
+    wh_target target = sink_target_of((wh_write_mode)mode);
+    target.side_table = mode == WH_WRITE_UPSERT;
+    target.adds_columns = true;
+    char object[16];
+    snprintf(object, sizeof object, "narrow %d", mode);
+    sink_check_load(&target, object, 1, ROW("a", "08:00:00") "1|x\n" ROW("b", "08:00:00") "2|y",
+                    (wh_counts){.written = 2});
+    rows_schema(WIDE_SCHEMA, &here.arena, &here.schema);
+    wh_sink *sink;
+    bool exists, fits;
+    WH_CLEAN_BUF wh_buf text;
+    wh_buf_init(&text, &test_mem, 0);
+    REQUIRE_OK(type->open(&here.c, &target, 1, &sink, &test_err));
+    CHECK_OK(type->inspect(sink, &text, &exists, &fits, &test_err));
+    CHECK(exists && fits);
+    CHECK(wh_str_starts(wh_buf_str(&text), WH_ALTERS));
+    CHECK_EQ(wh_str_find(wh_buf_str(&text), 0, '\n') < text.len, true); // one a column
+    type->close(sink);
+    snprintf(object, sizeof object, "wide %d", mode);
+    sink_check_load(
+        &target, object, 2,
+        ROW("b", "08:00:01") "3|y|7|2026-11-20|hello\n" ROW("c", "08:00:00") "4|z|~|~|~",
+        (wh_counts){.written = 2});
+    CHECK_STR(wh_str_of(test_place_ask(
+                  here.place, &here.c,
+                  "SELECT {join lines} FROM (SELECT k || ' ' || n || ' ' || coalesce(extra, 0) || "
+                  "' ' || coalesce(note, '~') AS line FROM orders ORDER BY k, n) AS q")),
+              mode == WH_WRITE_APPEND   ? WH_STR("a 1 0 ~,b 2 0 ~,b 3 7 hello,c 4 0 ~")
+              : mode == WH_WRITE_UPSERT ? WH_STR("a 1 0 ~,b 3 7 hello,c 4 0 ~")
+                                        : WH_STR("b 3 7 hello,c 4 0 ~"));
+    // Now it fits, and a load of fewer columns leaves what it does not know.
+    REQUIRE_OK(type->open(&here.c, &target, 1, &sink, &test_err));
+    wh_buf_clear(&text);
+    CHECK_OK(type->inspect(sink, &text, &exists, &fits, &test_err));
+    CHECK(exists && fits && !wh_str_starts(wh_buf_str(&text), WH_ALTERS));
+    type->close(sink);
+  }
+}
+
+CONTRACT_OF(sink_adds_no_key_and_nothing_where_something_else_is_wrong, TEST_SQL) {
+  wh_target target = sink_target_of(WH_WRITE_UPSERT);
+  wh_load load = sink_load_of("one", 1);
+  wh_counts counts;
+  target.adds_columns = true;
+  sink_sql("CREATE TABLE orders (n INTEGER, s TEXT)");
+  CHECK_FAILS(sink_load_text(&target, &load, ROW("a", "08:00:00") "1|a", &counts), WH_ERR_REFUSED);
+  CHECK_ERROR_HAS(test_place_text(here.place, "column 'k' ("));
+  CHECK_ERROR_HAS("is missing");
+  sink_sql("DROP TABLE orders; CREATE TABLE orders (k {key text} PRIMARY KEY, n INTEGER, s TEXT, "
+           "must TEXT NOT NULL)");
+  CHECK_FAILS(sink_load_text(&target, &load, ROW("a", "08:00:00") "1|a", &counts), WH_ERR_REFUSED);
+  CHECK_ERROR_HAS("column 'must' must have a value and has no default, but nothing fills it");
+  CHECK(!strstr(test_err.text, "'v'")); // that one would have been added
+  CHECK_STR(
+      wh_str_of(test_place_ask(here.place, &here.c, "SELECT count(*) FROM {columns of orders}")),
+      WH_STR("4"));
+}
+
 CONTRACT_OF(sink_keeps_keys_apart_that_the_table_cannot, TEST_SQL) {
   sink_sql(
       "{make nocase} CREATE TABLE orders (k {key text} {nocase} PRIMARY KEY, v {timestamptz}, n "
@@ -544,5 +610,32 @@ CONTRACT_OF(sinks_may_make_the_same_tables_at_once, TEST_SIDE_TABLE | TEST_REPLA
       bool waits = m->status == WH_ERR_BUSY && m->err.retry; // it is tried again
       if (!waits && !CHECK_EQ(m->status, WH_OK)) test_note("%s", m->err.text);
     }
+  }
+}
+
+// Each finds the column missing; one adds it.
+CONTRACT_OF(sinks_may_add_the_same_columns_at_once, TEST_SIDE_TABLE | TEST_REPLACE) {
+  if (here.place->one_writer) return;
+  for (int i = 0; i < TIMES; i++) {
+    maker makers[AT_ONCE] = {0};
+    sink_sql("DROP TABLE IF EXISTS orders");
+    rows_schema(SINK_SCHEMA, &here.arena, &here.schema);
+    wh_target narrow = sink_target_of(WH_WRITE_UPSERT);
+    here.c.type->sink->close(sink_opened(&narrow));
+    rows_schema(WIDE_SCHEMA, &here.arena, &here.schema);
+    for (size_t k = 0; k < AT_ONCE; k++) {
+      makers[k].target = narrow;
+      makers[k].target.adds_columns = true;
+      REQUIRE(pthread_create(&makers[k].thread, NULL, make_tables, &makers[k]) == 0);
+    }
+    for (size_t k = 0; k < AT_ONCE; k++) {
+      maker *m = &makers[k];
+      pthread_join(m->thread, NULL);
+      bool waits = m->status == WH_ERR_BUSY && m->err.retry; // it is tried again
+      if (!waits && !CHECK_EQ(m->status, WH_OK)) test_note("%s", m->err.text);
+    }
+    CHECK_STR(
+        wh_str_of(test_place_ask(here.place, &here.c, "SELECT count(*) FROM {columns of orders}")),
+        WH_STR("8"));
   }
 }

@@ -322,8 +322,15 @@ pipelines:
     p.sql("erp", "DELETE FROM sales_order WHERE order_number='A'")
     p.wherry("run", "export-orders")
     tap.equal(sorted(p.orders()), ["B"])
+    # Nobody said that it may be emptied: what the message says to write lets the object pass.
     p.sql("erp", "DELETE FROM sales_order")
-    p.wherry("run")
+    said = repr(p.wherry("run", code=1))
+    tap.contains(said, "this run has 0 rows, the last had 1: fewer than at_least_rows: 50% allows")
+    tap.contains(said, "write expect: { at_least_rows: 0 }")
+    tap.equal(sorted(p.orders()), ["B"])
+    path = p.folder / "wherry.yaml"
+    path.write_text(path.read_text() + "    expect: { at_least_rows: 0 }\n")
+    p.wherry("quarantine", "replay", "import-orders")
     tap.equal(sorted(p.orders()), [])
 
 

@@ -229,6 +229,22 @@ def test_objects_of_others_may_bring_deletions():
     tap.contains(out, 'GRANT SELECT, INSERT, UPDATE ON "public"."there" TO "fresh"')
 
 
+def test_who_adds_columns_may_alter_the_table():
+    """on_new_column: add, in each server's words"""
+    place = place_of(PostgresPlace)
+    adding = lambda text: text.replace("    to: erp:there\n", "    on_new_column: add\n    to: erp:there\n")
+    p = Project(config=adding(place.config("wherry")))
+    out = p.wherry("grants", "erp", "--user", "fresh", env=place.env()).out
+    tap.contains(out, "-- public.there gets columns (on_new_column: add): its owner alone may add them")
+    for type, want in (("mysql", "ALTER ON `erp`.`there` TO 'app'@'%';"),
+                       # whoever makes tables in a schema may alter those that are there
+                       ("sqlserver", "GRANT ALTER, SELECT, INSERT, UPDATE, DELETE ON SCHEMA::[dbo] TO [app];")):
+        text = re.sub(r"erp: .*", f"erp: {{ type: {type}, host: 127.0.0.1, port: 1, database: erp, user: app, password: x }}",
+                      CONFIG.format(connection="x", query="", lookup=""), count=1)
+        out = Project(config=adding(text)).wherry("grants", "erp").out
+        tap.contains(out, want)
+
+
 def test_a_server_that_does_not_answer():
     """Without the server, names are those of the configuration; SQL Server's words"""
     text = re.sub(r"erp: .*", "erp: { type: sqlserver, host: 127.0.0.1, port: 1, database: erp, user: app, password: x }",

@@ -255,7 +255,7 @@ TEST(expect_refuses) {
                 "test.yaml:1:17: expect has no word 'not_nul'. Did you mean 'not_null'?");
   check_refused("{ OrderNumber: { bigger: 5 } }", ORDERS,
                 "test.yaml:1:18: expect has no word 'bigger'; its words are: not_null, unique, in, "
-                "matches, range");
+                "matches, range, fresher_than");
   check_refused("{ OrderNumber: ~ }", ORDERS,
                 "test.yaml:1:16: expect: column 'OrderNumber' has no rule");
   check_refused("{ OrderNumber: [[unique]] }", ORDERS,
@@ -316,23 +316,32 @@ TEST(expect_refuses_ranges) {
                 "and times");
 }
 
-TEST(expect_limit) {
+// --- the run as a whole --------------------------------------------------------------------------
+
+static wh_run_rules run_rules;
+
+static wh_status parse_run_rules(const char *yaml) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, &test_mem);
-  wh_expect_limit limit = {.given = true};
-  CHECK_OK(wh_expect_limit_parse(NULL, &limit, &test_err));
-  CHECK(!limit.given);
-  CHECK_OK(wh_expect_limit_parse(test_nodes(&arena, "{ a: unique }"), &limit, &test_err));
-  CHECK(!limit.given);
-  CHECK_OK(
-      wh_expect_limit_parse(test_nodes(&arena, "{ at_most_rejected: 1% }"), &limit, &test_err));
-  CHECK(limit.given && limit.percent && limit.value == 1);
-  CHECK_OK(
-      wh_expect_limit_parse(test_nodes(&arena, "{ at_most_rejected: 0.5 % }"), &limit, &test_err));
-  CHECK(limit.percent && limit.value == 0.5);
-  CHECK_OK(wh_expect_limit_parse(test_nodes(&arena, "{ at_most_rejected: 0 }"), &limit, &test_err));
-  CHECK(limit.given && !limit.percent && limit.value == 0);
-  static const char *const bad[] = {"1.5", "-1", "101%", "many", "%", "-1%"};
+  test_err = (wh_error){0};
+  return wh_run_rules_parse(yaml ? test_nodes(&arena, yaml) : NULL, &run_rules, &test_err);
+}
+
+TEST(run_rules_are_numbers_percentages_or_both) {
+  CHECK_OK(parse_run_rules(NULL));
+  CHECK_OK(parse_run_rules("{ a: unique, \"at_most_rejected\": not_null }")); // a column's name
+  for (int i = 0; i < WH_RUN_RULES; i++)
+    CHECK(!wh_run_limit_given(&run_rules.limits[i]));
+  CHECK_OK(parse_run_rules("{ at_most_rejected: 0.5 %, at_least_rows: [1000, 50%], "
+                           "at_most_rows: 0 }"));
+  CHECK_STR(wh_str_of(wh_run_rules_text(&run_rules, WH_AT_MOST_REJECTED).s),
+            WH_STR("at_most_rejected: 0.5%"));
+  CHECK_STR(wh_str_of(wh_run_rules_text(&run_rules, WH_AT_LEAST_ROWS).s),
+            WH_STR("at_least_rows: [1000, 50%]"));
+  CHECK_STR(wh_str_of(wh_run_rules_text(&run_rules, WH_AT_MOST_ROWS).s), WH_STR("at_most_rows: 0"));
+  CHECK_OK(parse_run_rules("{ at_most_rows: 250% }"));
+  CHECK(run_rules.limits[WH_AT_MOST_ROWS].has_percent);
+  static const char *const bad[] = {"1.5", "-1", "101%", "many", "%", "-1%", "nan%"};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     char yaml[64], want[128];
     snprintf(yaml, sizeof yaml, "{ at_most_rejected: '%s' }", bad[i]);
@@ -340,20 +349,119 @@ TEST(expect_limit) {
              "test.yaml:1:21: at_most_rejected: '%s' is neither a number of rows (100) nor a "
              "percentage (1%%)",
              bad[i]);
-    CHECK_FAILS(wh_expect_limit_parse(test_nodes(&arena, yaml), &limit, &test_err), WH_ERR_USAGE);
+    CHECK_FAILS(parse_run_rules(yaml), WH_ERR_USAGE);
     CHECK_STR(wh_str_of(test_err.text), wh_str_of(want));
   }
-  CHECK_FAILS(
-      wh_expect_limit_parse(test_nodes(&arena, "{ at_most_rejected: [1] }"), &limit, &test_err),
-      WH_ERR_USAGE);
-  CHECK_ERROR_HAS("test.yaml:1:21: at_most_rejected: expected a number of rows or a percentage, "
-                  "found a list");
-  check_refused("{ at_most_rejected: x }", ORDERS,
-                "test.yaml:1:21: at_most_rejected: 'x' is neither a number of rows (100) nor a "
-                "percentage (1%)");
+  CHECK_FAILS(parse_run_rules("{ at_least_rows: { of: 1 } }"), WH_ERR_USAGE);
+  CHECK_ERROR_HAS("test.yaml:1:18: at_least_rows: expected a number of rows or a percentage, "
+                  "found a map");
+  CHECK_FAILS(parse_run_rules("{ at_least_rows: [1, 2] }"), WH_ERR_USAGE);
+  CHECK_ERROR_HAS("test.yaml:1:22: at_least_rows: at most one number of rows and one percentage");
+  CHECK_FAILS(parse_run_rules("{ at_least_rows: [] }"), WH_ERR_USAGE);
+  CHECK_FAILS(parse_run_rules("{ at_least_rows: ~ }"), WH_ERR_USAGE);
 }
 
-// Random rows against the plain reading of the rules, one row after the other.
+static bool passes(wh_run_rule rule, wh_run_tally tally) {
+  test_err = (wh_error){0};
+  return wh_run_rules_check(&run_rules, rule, &tally, &test_err) == WH_OK;
+}
+
+TEST(run_rules_hold_at_the_limit_and_break_behind_it) {
+  CHECK_OK(parse_run_rules("{ at_most_rejected: [10, 1%], at_least_rows: [5, 50%], "
+                           "at_most_rows: [400, 200%] }"));
+  const struct {
+    wh_run_rule rule;
+    wh_run_tally tally;
+    bool passes;
+  } cases[] = {
+      {WH_AT_MOST_REJECTED, {.read = 100, .rejected = 1}, true},
+      {WH_AT_MOST_REJECTED, {.read = 100, .rejected = 2}, false},
+      {WH_AT_MOST_REJECTED, {.read = 5000, .rejected = 10}, true},
+      {WH_AT_MOST_REJECTED, {.read = 5000, .rejected = 11}, false}, // both hold
+      {WH_AT_MOST_REJECTED, {0}, true},
+      {WH_AT_LEAST_ROWS, {.kept = 5}, true}, // no run before
+      {WH_AT_LEAST_ROWS, {.kept = 4}, false},
+      {WH_AT_LEAST_ROWS, {.kept = 50, .has_earlier = true, .earlier = 100}, true},
+      {WH_AT_LEAST_ROWS, {.kept = 50, .has_earlier = true, .earlier = 101}, false},
+      {WH_AT_LEAST_ROWS, {.kept = 4, .has_earlier = true, .earlier = 2}, false},
+      {WH_AT_MOST_ROWS, {.kept = 400}, true},
+      {WH_AT_MOST_ROWS, {.kept = 401, .has_earlier = true, .earlier = 400}, false},
+      {WH_AT_MOST_ROWS, {.kept = 200, .has_earlier = true, .earlier = 100}, true},
+      {WH_AT_MOST_ROWS, {.kept = 201, .has_earlier = true, .earlier = 100}, false},
+  };
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    if (!CHECK_EQ(passes(cases[i].rule, cases[i].tally), cases[i].passes)) test_note("case %zu", i);
+  }
+  CHECK(!passes(WH_AT_LEAST_ROWS, (wh_run_tally){.kept = 0, .has_earlier = true, .earlier = 9}));
+  CHECK_STR(wh_str_of(test_err.text),
+            WH_STR("this run has 0 rows, the last had 9: fewer than at_least_rows: [5, 50%] "
+                   "allows"));
+  CHECK_OK(parse_run_rules("{ a: unique }"));
+  CHECK(passes(WH_AT_MOST_ROWS, (wh_run_tally){.kept = 1000000}));
+}
+
+// --- fresher_than --------------------------------------------------------------------------------
+
+#define NOON ((int64_t)20778 * 86400 * 1000000 + (int64_t)12 * 3600 * 1000000) // 2026-11-21
+
+// The oldest and latest values that a column of the type may have.
+static wh_fresh fresh_of(const wh_type *type, const char *yaml, wh_error *err) {
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, &test_mem);
+  const wh_field field = {WH_STR_INIT("at"), *type, true, WH_INTERNAL};
+  const wh_schema schema = {1, &field};
+  const wh_step_context context = {.mem = &test_mem, .start_us = NOON};
+  wh_step *step = NULL;
+  if (wh_expect_bind(&context, test_nodes(&arena, yaml), &schema, &step, err) != WH_OK)
+    return (wh_fresh){0};
+  size_t count;
+  const wh_fresh *fresh = wh_expect_fresh(step, &count);
+  wh_fresh ret = {0};
+  if (CHECK_EQ(count, 1)) ret = fresh[0];
+  wh_step_close(step);
+  return ret;
+}
+
+TEST(fresher_than_counts_from_the_start_of_the_run) {
+  const int64_t hour = 3600;
+  static const wh_unit units[] = {WH_UNIT_S, WH_UNIT_MS, WH_UNIT_US, WH_UNIT_NS};
+  for (size_t i = 0; i < 4; i++) {
+    wh_type type = {.kind = WH_TIMESTAMP, .unit = units[i], .zoned = true};
+    int64_t second = wh_unit_per_second(units[i]), noon = NOON / 1000000 * second;
+    wh_fresh f = fresh_of(&type, "{ at: { fresher_than: 24h } }", &test_err);
+    CHECK_EQ(f.oldest, noon - 24 * hour * second);
+    CHECK_EQ(f.latest, noon + 24 * hour * second);
+  }
+  // All of yesterday is younger than a day, at noon of today.
+  wh_type date = wh_type_of(WH_DATE);
+  wh_fresh f = fresh_of(&date, "{ at: [not_null, { fresher_than: 1d }] }", &test_err);
+  CHECK_EQ(f.oldest, 20777);
+  f = fresh_of(&date, "{ at: { fresher_than: 13h } }", &test_err);
+  CHECK_EQ(f.oldest, 20777);
+  f = fresh_of(&date, "{ at: { fresher_than: 11h } }", &test_err);
+  CHECK_EQ(f.oldest, 20778);
+}
+
+TEST(fresher_than_is_refused_for_what_is_no_date) {
+  const wh_type text = wh_type_of(WH_STRING), number = wh_type_of(WH_INT64);
+  wh_error err = {0};
+  (void)fresh_of(&text, "{ at: { fresher_than: 24h } }", &err);
+  CHECK_STR(wh_str_of(err.text), WH_STR("test.yaml:1:23: expect: column 'at' is text; fresher_than "
+                                        "is for dates and times with a date"));
+  err = (wh_error){0};
+  (void)fresh_of(&number, "{ at: { fresher_than: 24h } }", &err);
+  CHECK_EQ(err.status, WH_ERR_USAGE);
+  const wh_type date = wh_type_of(WH_DATE);
+  static const char *const bad[] = {"soon", "0", "-1h", "24"};
+  for (size_t i = 0; i < 4; i++) {
+    char yaml[64];
+    snprintf(yaml, sizeof yaml, "{ at: { fresher_than: '%s' } }", bad[i]);
+    err = (wh_error){0};
+    (void)fresh_of(&date, yaml, &err);
+    CHECK_EQ(err.status, WH_ERR_USAGE);
+  }
+}
+
 TEST(expect_agrees_with_the_model) {
   enum { ROWS = 2000 };
   static uint64_t a[ROWS], b[ROWS]; // 0: NULL

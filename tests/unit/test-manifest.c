@@ -285,16 +285,18 @@ TEST(a_receipt_as_json) {
               "\"rows_filtered\":487,\"rows_quarantined\":12,\"rows_deleted\":0,\"adds_up\":true,"
               "\"bytes_read\":21000000,\"bytes_written\":14200000,"
               "\"row_hash\":\"fedcba9876543210\",\"output\":\"lake:inbound/x.json\","
-              "\"sha256\":\"e3b0\",\"cursor_to\":\"2026-11-21T09:00:00Z\"}"));
+              "\"sha256\":\"e3b0\",\"cursor_to\":\"2026-11-21T09:00:00Z\",\"partial\":false}"));
   wh_buf_clear(&buf);
   run.finished_us = 0;
   run.state = WH_RUN_RUNNING;
   run.counts.read++;
   run.object = S("lake:\"x\"");
+  run.partial = true;
   CHECK(wh_receipt_write_json(&run, &buf));
   json_t *root = json_loadb(buf.data, buf.len, 0, NULL);
   CHECK(json_is_null(json_object_get(root, "seconds")));
   CHECK(json_is_false(json_object_get(root, "adds_up")));
+  CHECK(json_is_true(json_object_get(root, "partial")));
   CHECK(!json_object_get(root, "finished"));
   CHECK_STR(S(json_string_value(json_object_get(root, "object"))), S("lake:\"x\""));
   json_decref(root);

@@ -92,6 +92,7 @@ static wh_status sink_commit(wh_sink *sink, wh_error *err) {
 
 const wh_sink_type wh_dynamodb_sink = {
     .exact = true,
+    .keeps_writes = true,
     .batch_rows = 2048,
     .open = sink_open,
     .inspect = wh_dynamodb_sink_inspect,

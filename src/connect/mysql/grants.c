@@ -51,8 +51,10 @@ static void add_database(wh_buf *sql, wh_str name) {
 
 static wh_status say_table(wh_sql_grants *g, const wh_sql_table_grant *t, wh_buf *sql,
                            wh_error *err) {
+  // ALTER TABLE asks for CREATE, too.
+  unsigned rights = t->rights & WH_SQL_MAY_ALTER ? t->rights | WH_SQL_MAY_CREATE : t->rights;
   wh_buf_add_c(sql, "GRANT ");
-  wh_sql_add_rights(sql, g, t, t->rights, true);
+  wh_sql_add_rights(sql, g, t, rights, true);
   wh_buf_add_c(sql, " ON ");
   wh_mysql_add_name(sql, t->schema);
   wh_buf_add_char(sql, '.');

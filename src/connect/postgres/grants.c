@@ -139,10 +139,14 @@ static wh_status say_schemas(wh_sql_grants *g, wh_buf *sql, wh_error *err) {
 
 static wh_status say_table(wh_sql_grants *g, const wh_sql_table_grant *t, wh_buf *sql,
                            wh_error *err) {
-  unsigned rights = t->rights & ~(unsigned)(WH_SQL_MAY_CREATE | WH_SQL_MAY_DROP);
+  unsigned rights = t->rights & ~(unsigned)(WH_SQL_MAY_CREATE | WH_SQL_MAY_DROP | WH_SQL_MAY_ALTER);
   if (t->presence == WH_SQL_OWNED) return WH_OK;
   // What it would make itself is its own.
   if (t->presence == WH_SQL_MISSING && (t->rights & WH_SQL_MAY_CREATE)) return WH_OK;
+  if (t->rights & WH_SQL_MAY_ALTER)
+    WH_TRY(wh_sql_grants_remark(
+        g, err, "%.*s.%.*s gets columns (on_new_column: add): its owner alone may add them",
+        WH_STR_ARG(t->schema), WH_STR_ARG(t->table)));
   wh_buf_add_c(sql, "GRANT ");
   wh_sql_add_rights(sql, g, t, rights, true);
   wh_buf_add_c(sql, " ON ");

@@ -50,6 +50,14 @@ bool wh_sqlite_add_table(wh_buf *sql, const wh_sqlite_target *t) {
   return wh_buf_add_c(sql, is_compact(t) ? ") WITHOUT ROWID" : ")");
 }
 
+bool wh_sqlite_add_new_column(wh_buf *sql, const wh_sqlite_target *t, size_t column) {
+  wh_buf_add_c(sql, WH_ALTERS);
+  wh_sqlite_add_name(sql, t->spec.table);
+  wh_buf_add_c(sql, " ADD COLUMN ");
+  add_column(sql, t, column);
+  return !sql->failed;
+}
+
 // Columns of the key as the table declares them, so that the same values are stored.
 bool wh_sqlite_add_side_table(wh_buf *sql, const wh_sqlite_target *t) {
   wh_buf_add_c(sql, "CREATE TABLE IF NOT EXISTS ");

@@ -24,6 +24,12 @@ static wh_status inspect_target(wh_sink *sink, wh_sqlite_db *db, wh_sqlite_targe
     wh_target_show_difference(text, t->spec.table, wh_buf_str(&part));
     return wh_buf_check(text, err);
   }
+  for (size_t i = 0; i < t->schema.count && t->add_count; i++) {
+    wh_buf_clear(&part);
+    if (t->adds[i]) wh_sqlite_add_new_column(&part, t, i);
+    if (t->adds[i]) wh_target_show(text, wh_buf_str(&part));
+  }
+  wh_buf_clear(&part);
   if (t->exists) {
     WH_TRY(stored_sql(db, t->spec.table, text, err));
   } else {
@@ -70,6 +76,19 @@ static wh_status choose_journal(wh_sqlite_db *db, wh_error *err) {
   return status == WH_ERR_BUSY ? WH_OK : status; // another run makes it just now
 }
 
+static wh_status add_columns(wh_sink *sink, wh_sqlite_target *t, wh_buf *difference,
+                             wh_error *err) {
+  WH_CLEAN_BUF wh_buf sql;
+  wh_buf_init(&sql, sink->connection->mem, WH_SQLITE_SQL_MAX);
+  for (size_t i = 0; i < t->schema.count; i++) {
+    if (!t->adds[i]) continue;
+    wh_buf_clear(&sql);
+    wh_sqlite_add_new_column(&sql, t, i);
+    WH_TRY(wh_sqlite_run(&sink->db, &sql, err));
+  }
+  return wh_sqlite_target_bind(&sink->db, t, &sink->arena, difference, err);
+}
+
 static wh_status make_tables(wh_sink *sink, wh_error *err) {
   WH_CLEAN_BUF wh_buf sql, difference;
   wh_buf_init(&sql, sink->connection->mem, WH_SQLITE_SQL_MAX);
@@ -79,6 +98,7 @@ static wh_status make_tables(wh_sink *sink, wh_error *err) {
     wh_sqlite_target *t = &sink->targets[i];
     wh_buf_clear(&difference);
     WH_TRY(wh_sqlite_target_bind(&sink->db, t, &sink->arena, &difference, err));
+    if (difference.len == 0 && t->add_count) WH_TRY(add_columns(sink, t, &difference, err));
     if (difference.len) return wh_sqlite_target_refuse(sink, t, wh_buf_str(&difference), err);
     wh_buf_clear(&sql);
     if (!t->exists) wh_sqlite_add_table(&sql, t);

@@ -46,8 +46,9 @@ static wh_status make_encoders(wh_sink *sink, wh_sqlite_target *t, wh_error *err
   size_t count = t->schema.count;
   t->names = WH_NEW_ARRAY(&sink->arena, count, wh_str);
   t->declared = WH_NEW_ARRAY(&sink->arena, count, wh_str);
+  t->adds = WH_NEW_ARRAY(&sink->arena, count, bool);
   t->encoders = WH_NEW_ARRAY(&sink->arena, count, wh_sqlite_encoder);
-  if (!t->names || !t->declared || !t->encoders) return wh_fail_memory(err);
+  if (!t->names || !t->declared || !t->adds || !t->encoders) return wh_fail_memory(err);
   for (size_t i = 0; i < count; i++)
     t->encoders[i] =
         (wh_sqlite_encoder){.type = t->schema.fields[i].type, .mem = sink->connection->mem};

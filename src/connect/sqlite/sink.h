@@ -11,12 +11,14 @@ typedef struct wh_sqlite_target {
   wh_schema schema;
   // What the table is, once bound (target.c):
   bool exists;
-  bool has_order;              // rows carry _wherry_order
-  bool has_side;               // upsert: orders live in _wherry_order_<table>
-  bool has_deleted;            // upsert: deletions are remembered in _wherry_deleted_<table>
-  bool any_deleted;            // there may be some
-  wh_str *names;               // of the schema's columns, as the table spells them
-  wh_str *declared;            // and declares them
+  bool has_order;   // rows carry _wherry_order
+  bool has_side;    // upsert: orders live in _wherry_order_<table>
+  bool has_deleted; // upsert: deletions are remembered in _wherry_deleted_<table>
+  bool any_deleted; // there may be some
+  wh_str *names;    // of the schema's columns, as the table spells them
+  wh_str *declared; // and declares them
+  bool *adds;       // the table lacks it, and gets it
+  size_t add_count;
   wh_sqlite_encoder *encoders; // for each column of the schema
   size_t *key;                 // indexes of the key's columns in the schema
   wh_str *collations;          // of the key's columns in the unique index
@@ -90,6 +92,7 @@ const char *wh_sqlite_clash(const wh_type *type, const wh_sqlite_column *column,
 // ddl.c
 bool wh_sqlite_add_table(wh_buf *sql, const wh_sqlite_target *t);
 bool wh_sqlite_add_side_table(wh_buf *sql, const wh_sqlite_target *t);
+bool wh_sqlite_add_new_column(wh_buf *sql, const wh_sqlite_target *t, size_t column); // of adds
 bool wh_sqlite_add_deleted_table(wh_buf *sql, const wh_sqlite_target *t);
 bool wh_sqlite_add_stage_table(wh_buf *sql, const wh_sqlite_target *t);
 

@@ -59,6 +59,12 @@ static wh_status compare_columns(wh_sqlite_target *t, const wh_sqlite_relation *
     wh_buf_init(&type, arena->mem, 0);
     wh_sqlite_decl_write(&f->type, &type);
     WH_TRY(wh_buf_check(&type, err));
+    if (at < 0 && t->spec.adds_columns && !wh_sqlite_is_key(t, i)) {
+      t->adds[i] = true;
+      t->add_count++;
+      WH_TRY(set_column(t, i, f->name, wh_buf_str(&type), r->has_order, arena, err));
+      continue;
+    }
     if (at < 0) {
       wh_difference_add(difference, "column '%.*s' (%.*s) is missing", WH_STR_ARG(f->name),
                         WH_STR_ARG(wh_buf_str(&type)));
@@ -191,6 +197,9 @@ wh_status wh_sqlite_target_bind(wh_sqlite_db *db, wh_sqlite_target *t, wh_arena 
                                 wh_buf *difference, wh_error *err) {
   t->exists = false;
   t->clashes = (wh_str){0};
+  t->add_count = 0;
+  for (size_t i = 0; i < t->schema.count; i++)
+    t->adds[i] = false;
   if (db) WH_TRY(table_exists(db, t->spec.table, &t->exists, err));
   if (!t->exists) return bind_new(t, arena, err);
   wh_sqlite_relation r;

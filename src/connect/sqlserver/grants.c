@@ -37,7 +37,7 @@ static wh_status find_missing(wh_sql_grants *g, wh_str schema, missing *ret, wh_
       if (!ret->who.data) return wh_fail_memory(err);
     }
   }
-  ret->rights &= ~(unsigned)(WH_SQL_MAY_CREATE | WH_SQL_MAY_DROP);
+  ret->rights &= ~(unsigned)(WH_SQL_MAY_CREATE | WH_SQL_MAY_DROP | WH_SQL_MAY_ALTER);
   return WH_OK;
 }
 
@@ -57,7 +57,8 @@ static wh_status say_table(wh_sql_grants *g, const wh_sql_table_grant *t, wh_buf
   missing m;
   WH_TRY(find_missing(g, t->schema, &m, err));
   unsigned rights = t->rights & ~(unsigned)(WH_SQL_MAY_CREATE | WH_SQL_MAY_DROP);
-  if ((rights & ~m.rights) == 0) return WH_OK; // the schema's hold for it
+  if (m.who.len) rights &= ~(unsigned)WH_SQL_MAY_ALTER; // who makes tables may alter all of them
+  if ((rights & ~m.rights) == 0) return WH_OK;          // the schema's hold for it
   wh_buf_add_c(sql, "GRANT ");
   wh_sql_add_rights(sql, g, t, rights, true);
   wh_buf_add_c(sql, " ON OBJECT::");

@@ -8,7 +8,8 @@
 #include <unistd.h>
 
 // Migration i leads from version i to version i + 1.
-static const wh_str *const migrations[] = {&wh_ledger_postgres_1, &wh_ledger_postgres_2};
+static const wh_str *const migrations[] = {&wh_ledger_postgres_1, &wh_ledger_postgres_2,
+                                           &wh_ledger_postgres_3};
 enum { PG_LEDGER_VERSION = sizeof migrations / sizeof migrations[0] };
 
 // --- sessions

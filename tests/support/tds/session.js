@@ -1,7 +1,7 @@
 // A session: statements into SQLite, which has a database "dbo" that all sessions share and one of
 // its own, where its #temporary tables live. The catalog is the peer's: SQLite knows no types.
 import { DatabaseSync } from 'node:sqlite';
-import { SqlError, createTable, find, nameAt, quoted, remove, select, split, statements, tokens, translate, unquote, update } from './sql.js';
+import { SqlError, addColumn, createTable, find, nameAt, quoted, remove, select, split, statements, tokens, translate, unquote, update } from './sql.js';
 import { affinity, declared, isText, moment, normal, timeText } from './types.js';
 
 const lower = (t) => (t ?? '').toLowerCase();
@@ -275,6 +275,7 @@ export class Session {
       case 'set': return this.set(list);
       case 'select': case 'with': return this.query(list);
       case 'create': return this.retried(() => this.create(list), text);
+      case 'alter': return this.retried(() => this.alter(addColumn(list)), text);
       case 'drop': return this.retried(() => this.drop(list), text);
       case 'truncate': return this.retried(() => (this.run(`DELETE FROM ${translate(list.slice(2))}`), {}), text);
       case 'insert': return this.insert(list);
@@ -431,6 +432,15 @@ export class Session {
       const others = made.columns.filter((c) => c !== rv).map((c) => `${quoted(c.name)}`).join(', ');
       for (const event of ['INSERT', `UPDATE OF ${others}`]) this.db.exec(`CREATE TRIGGER ${where}.${quoted(`${made.table}_rv_${event[0]}`)} AFTER ${event} ON ${quoted(made.table)} BEGIN UPDATE ${quoted(made.table)} SET ${quoted(rv.name)} = next_rowversion() WHERE rowid = new.rowid; END`);
     }
+    return {};
+  }
+  alter({ schema, table, column }) {
+    const entry = this.table(schema, table);
+    if (!entry || entry.view) throw new SqlError(4902, `Cannot find the object "${table}" because it does not exist or you do not have permissions.`);
+    if (entry.columns.some((c) => lower(c.name) === lower(column.name))) throw new SqlError(2705, `Column names in each table must be unique. Column name '${column.name}' in table '${table}' is specified more than once.`);
+    const collate = isText(column.type) && !/_bin|_cs_/i.test(column.collation ?? '') ? ' COLLATE NOCASE' : '';
+    this.db.exec(`ALTER TABLE dbo.${quoted(entry.table)} ADD COLUMN ${quoted(column.name)} ${affinity(column.type)}${collate}`);
+    entry.columns = [...entry.columns, column];
     return {};
   }
   drop(list) {

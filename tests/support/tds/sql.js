@@ -251,6 +251,13 @@ export function createTable(list) {
   return made;
 }
 
+// ALTER TABLE name ADD column -> { schema, table, column }
+export function addColumn(list) {
+  const [schema, table, at] = nameAt(list, 2);
+  if (lower(list[at]) !== 'add' || lower(list[at + 1]) === 'column') throw new SqlError(102, `Incorrect syntax near '${list[at + 1]}'.`, 15);
+  return { schema, table, column: column(list.slice(at + 1), { keys: [], checks: [] }) };
+}
+
 function column(part, made) {
   const c = { name: unquote(part[0]), nullable: true, collation: null };
   const bracket = part[2] === '(' ? closing(part, 2) : 1;

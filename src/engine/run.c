@@ -208,7 +208,8 @@ static wh_status open_parts(transfer *t, wh_error *err) {
                              .window = t->in->has_cursor ? &t->in->window : NULL,
                              .deletes = t->in->deletes,
                              .hash_read = !t->in->is_rows && (to_rows || t->in->tells_rows),
-                             .hash_out = !to_rows};
+                             .hash_out = !to_rows,
+                             .now_us = t->run->started_us};
   if (t->in->deletes) wh_deletes_begin(t->in->deletes, t->run, t->request->options);
   WH_TRY(wh_flow_open(&options, &t->flow, err));
   wh_crossing *crossings;

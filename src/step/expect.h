@@ -18,10 +18,7 @@
 
 #include "step/step.h"
 
-enum {
-  WH_EXPECT_PATTERN_MAX = 1024, // bytes of a pattern
-  WH_EXPECT_RULES_MAX = 10000,
-};
+enum { WH_EXPECT_RULES_MAX = 10000 };
 
 typedef struct wh_expect_limit {
   bool given;

@@ -19,6 +19,7 @@ typedef struct wh_step_context {
   int64_t clock_us;         // settled by this clock (wh_cast_options); empty: none
   wh_str scratch;           // folder for state that spills to disk
   size_t state_limit_bytes; // of one step before it spills
+  int64_t now_us;           // when the run began, for expressions
   // Nothing will be pushed: bind only checks (step/dry.h). No state is opened, and a column of kind
   // WH_NULL is one whose type is not known.
   bool dry;
@@ -46,6 +47,9 @@ typedef struct wh_step_type {
   const char *shape; // how its options look, for the reference: "[column, ...]"
   const char *help;
   const char *example; // a whole step, for the reference; a test runs it
+  // Its options are not only names of columns: a dry bind (step/dry.h) is not given those that they
+  // name, and takes what it does not find for one of a type that is not known.
+  bool finds_columns;
   // Checks the options against the schema: unknown columns are errors with position and the
   // nearest name.
   wh_status (*bind)(const wh_step_context *context, const wh_node *options, const wh_schema *in,

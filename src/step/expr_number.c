@@ -149,7 +149,7 @@ bool wh_x_quotient(__int128 a, __int128 b, int places, __int128 *ret) {
   return true;
 }
 
-// `data` is nothing here; `mode` is how many digits the quotient gets.
+// `mode` is how many digits are added to the dividend's.
 static wh_status divide_decimals(wh_x_run *run, wh_x_node *node, wh_column *out, wh_error *err) {
   wh_x_value v[2];
   WH_TRY(wh_x_get_args(run, node, v, err));
@@ -422,10 +422,9 @@ static wh_status round_decimals(wh_x_run *run, wh_x_node *node, wh_column *out, 
   return wh_x_end(run, out, &v, 1, err);
 }
 
-// The places of a float are those of its nearest decimal, as far as a float goes.
-static double round_float(double value, int places) {
-  double scale = pow(10, places), scaled = value * scale;
-  double rounded = round(scaled) / scale;
+// As far as a float goes: where the scaled value has no room, it has no such places either.
+static double round_float(double value, double scale) {
+  double scaled = value * scale, rounded = round(scaled) / scale;
   return isfinite(scaled) && isfinite(rounded) ? rounded : value;
 }
 
@@ -433,13 +432,13 @@ static wh_status round_floats(wh_x_run *run, wh_x_node *node, wh_column *out, wh
   wh_x_value v;
   WH_TRY(wh_x_get(run, node->args[0], &v, err));
   WH_TRY(wh_x_begin(run, out, err));
-  int places = node->data ? *(int *)node->data : 0;
+  double scale = node->data ? *(double *)node->data : 1;
   for (size_t i = 0; i < run->rows; i++) {
     double value = wh_x_f64(&v, i);
     wh_x_put_f64(out, i,
                  node->mode == TO_FLOOR  ? floor(value)
                  : node->mode == TO_CEIL ? ceil(value)
-                                         : round_float(value, places));
+                                         : round_float(value, scale));
   }
   return wh_x_end(run, out, &v, 1, err);
 }
@@ -468,10 +467,10 @@ static wh_status bind_round(wh_x_bind *bind, wh_x_node *node, wh_error *err) {
   int64_t places = 0;
   if (node->count == 2)
     WH_TRY(wh_x_constant_int(bind, node, 1, "the places", 0, WH_DECIMAL_DIGITS_MAX, &places, err));
-  int *kept = WH_NEW(&bind->expr->arena, int);
-  if (!kept) return wh_fail_memory(err);
-  *kept = (int)places;
-  node->data = kept;
+  double *scale = WH_NEW(&bind->expr->arena, double);
+  if (!scale) return wh_fail_memory(err);
+  *scale = pow(10, (double)places);
+  node->data = scale;
   node->count = 1; // the places are known
   return bind_rounding(bind, node, TO_NEAREST, places, err);
 }

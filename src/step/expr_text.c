@@ -251,14 +251,9 @@ const wh_x_function wh_x_substring = {
 
 // Where `what`, which is not empty, stands at or behind `from`; text.len + 1: nowhere.
 static size_t find(wh_str text, size_t from, wh_str what) {
-  while (from + what.len <= text.len) {
-    const char *found = memchr(text.data + from, what.data[0], text.len - what.len - from + 1);
-    if (!found) break;
-    from = (size_t)(found - text.data);
-    if (memcmp(found, what.data, what.len) == 0) return from;
-    from++;
-  }
-  return text.len + 1;
+  if (from >= text.len) return text.len + 1;
+  const char *found = memmem(text.data + from, text.len - from, what.data, what.len);
+  return found ? (size_t)(found - text.data) : text.len + 1;
 }
 
 // The part with this number, from 1; empty where there is none.

@@ -16,13 +16,8 @@ typedef struct split_step {
 
 // Where `by` stands in the text, or its end.
 static size_t find(wh_str text, wh_str by) {
-  for (size_t at = 0; at + by.len <= text.len; at++) {
-    const char *first = memchr(text.data + at, by.data[0], text.len - by.len - at + 1);
-    if (!first) break;
-    at = (size_t)(first - text.data);
-    if (memcmp(first, by.data, by.len) == 0) return at;
-  }
-  return text.len;
+  const char *found = text.len ? memmem(text.data, text.len, by.data, by.len) : NULL;
+  return found ? (size_t)(found - text.data) : text.len;
 }
 
 static wh_status split_row(const split_step *self, wh_str text, wh_batch *out, wh_error *err) {

@@ -689,6 +689,54 @@ TEST(rounding_takes_the_half_away_from_zero) {
   CHECK_EQ((int64_t)wh_x_round_digits(4, 38), 0);
 }
 
+// --- memory --------------------------------------------------------------------------------------
+
+static wh_status bind_and_eval(const test_table *table, wh_arena *arena, const char *text) {
+  wh_expr *expr = NULL;
+  WH_TRY(bind(table, arena, text, false, &expr));
+  sink bad = {0};
+  wh_buf_init(&bad.text, &test_mem, 0);
+  const wh_column *columns[32];
+  for (size_t i = 0; i < table->schema.count; i++)
+    columns[i] = &table->batch.columns[i];
+  wh_column out;
+  wh_column_init(&out, &test_mem, &wh_expr_field(expr)->type);
+  wh_status status = wh_expr_eval(expr, columns, table->batch.rows, &out, note, &bad, &test_err);
+  wh_column_free(&out);
+  wh_buf_free(&bad.text);
+  wh_expr_free(expr);
+  return status;
+}
+
+// Each allocation in turn is refused: nothing else comes of it, and nothing is left.
+TEST(refused_memory_is_told) {
+  static const char *const texts[] = {
+      "case when i / j > 1.5 and s like 'a%' or b is null then upper(s || 'ä') else 'x' end",
+      "s matches '^a' and coalesce(t, replace(s, 'a', 'bb')) in ('x', 'y', null)",
+      "if(day > '2026-01-01', greatest(d, i, cast(concat('1', '2') as int64)), round(d * 1.2, 1))",
+      "date_add(at, i, 'month') is distinct from date_trunc('week', at)",
+  };
+  test_table table;
+  test_table_init(&table, COLUMNS);
+  test_table_add(&table, ROWS);
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+    size_t used = atomic_load(&test_mem.used), refused = 0;
+    for (;; refused++) {
+      wh_arena arena;
+      wh_arena_init(&arena, &test_mem);
+      atomic_store(&test_mem.fail_at, atomic_load(&test_mem.count) + refused + 1);
+      wh_status status = bind_and_eval(&table, &arena, texts[i]);
+      atomic_store(&test_mem.fail_at, 0);
+      wh_arena_free(&arena);
+      CHECK_EQ(atomic_load(&test_mem.used), used);
+      if (status == WH_OK) break;
+      if (!CHECK_EQ(status, WH_ERR_MEMORY) || refused > 1000) break;
+    }
+    CHECK(refused > 10);
+  }
+  test_table_free(&table);
+}
+
 // What is read decides the class of what comes of it.
 TEST(classes_are_inherited) {
   WH_CLEAN_ARENA wh_arena arena;

@@ -237,11 +237,8 @@ wh_status wh_x_coerce(wh_x_bind *bind, wh_x_node *node, size_t arg, const wh_typ
   if (!to) return wh_fail_memory(err);
   *to = *type;
   made->data = to;
-  if (!is_text) {
-    int scale = from->type.kind == WH_DECIMAL ? from->type.scale : 0;
-    made->mode = whole_digits(from) + scale + (type->scale - scale) <= type->precision;
-    WH_TRY(wh_x_strict(made, *type, coercion(type)));
-  }
+  if (type->kind == WH_DECIMAL) made->mode = whole_digits(from) + type->scale <= type->precision;
+  if (!is_text) WH_TRY(wh_x_strict(made, *type, coercion(type)));
   WH_TRY(wh_x_bind_node(bind, made, err));
   node->args[arg] = made;
   return WH_OK;

@@ -218,4 +218,14 @@ pipelines:
     tap.equal([int(row[0]) for row in rows], list(range(0, 100000, 3)))
 
 
+# What was loaded is computed again, by the clock of its run.
+def test_what_the_clock_said_can_be_verified():
+    p = project(steps="      - derive: { status: cast(now() as text) }\n", columns="{ Number: number, At: status }")
+    p.config((p.folder / "wherry.yaml").read_text().replace("from: lake", "when: new\n    from: lake"))
+    p.wherry("run")
+    tap.equal(p.sql("website", "SELECT count(*), count(DISTINCT At) FROM orders"), [(6, 1)])
+    told = p.wherry("verify")
+    tap.contains(told.out + told.err, "6 equal, 0 newer, 0 older, 0 missing")
+
+
 tap.run()

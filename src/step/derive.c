@@ -66,8 +66,8 @@ static wh_status read_columns(derive_step *self, const wh_step_context *context,
   for (size_t i = 0; i < options->count; i++) {
     derived *d = &self->derived[i];
     const wh_node *name = options->entries[i].key;
-    WH_TRY(
-        wh_expr_bind(context, options->entries[i].value, "derive", &frame->schema, &d->expr, err));
+    WH_TRY(wh_expr_bind(context, &frame->arena, options->entries[i].value, "derive", &frame->schema,
+                        &d->expr, err));
     self->count++; // from here on derive_close ends it
     WH_TRY(wh_added_put(frame, name, "derive", wh_expr_field(d->expr), &d->at, err));
   }

@@ -27,9 +27,9 @@ typedef struct wh_expr wh_expr;
 // Reads the scalar and binds it to the columns of `schema`. `owner` is the step's name, for
 // messages, which name the position of the character where the file says the text letter by letter.
 // With context->dry, columns that are not there are of a type that is not known, as is what comes
-// of them. `schema` is not needed afterwards.
-wh_status wh_expr_bind(const wh_step_context *context, const wh_node *node, const char *owner,
-                       const wh_schema *schema, wh_expr **ret, wh_error *err);
+// of them. `schema` is not needed afterwards. The expression lives in `arena`; it is freed first.
+wh_status wh_expr_bind(const wh_step_context *context, wh_arena *arena, const wh_node *node,
+                       const char *owner, const wh_schema *schema, wh_expr **ret, wh_error *err);
 void wh_expr_free(wh_expr *expr); // NULL is fine
 
 // What it gives: type, whether it can be NULL, and the highest class of what it reads (at least
@@ -38,7 +38,8 @@ const wh_field *wh_expr_field(const wh_expr *expr);
 
 // Makes `out`, of its type and reset, hold its value for each of `rows` rows of the columns, which
 // stand in the order of the schema; `out` may borrow one of them. `failed` is called for a row that
-// has no value; it may be called again for the same row.
+// has no value; it may be called again for the same row. Memory for what is computed on the way is
+// given back at the end, so that a step of many expressions needs that of one.
 wh_status wh_expr_eval(wh_expr *expr, const wh_column *const *columns, size_t rows, wh_column *out,
                        wh_cast_failed failed, void *context, wh_error *err);
 

@@ -28,7 +28,7 @@ wh_status wh_x_fail_at(const wh_x_bind *bind, size_t at, wh_error *err, const ch
 
 wh_status wh_x_fail_type(wh_x_bind *bind, const wh_x_node *node, const wh_x_node *arg,
                          const char *expected, wh_error *err) {
-  wh_str found = wh_type_friendly(&arg->type, &bind->expr->arena);
+  wh_str found = wh_type_friendly(&arg->type, bind->expr->arena);
   return wh_x_fail_at(bind, arg->at, err, "%s: expected %s, found %.*s", node->fn->help.name,
                       expected, WH_STR_ARG(found));
 }
@@ -41,8 +41,8 @@ wh_status wh_x_new(wh_x_bind *bind, const wh_x_function *fn, size_t at, size_t e
   if (++bind->nodes > WH_EXPR_NODES_MAX)
     return wh_x_fail_at(bind, at, err, "more than %d literals, columns and operations",
                         WH_EXPR_NODES_MAX);
-  wh_x_node *node = WH_NEW(&expr->arena, wh_x_node);
-  wh_x_node **list = WH_NEW_ARRAY(&expr->arena, args, wh_x_node *);
+  wh_x_node *node = WH_NEW(expr->arena, wh_x_node);
+  wh_x_node **list = WH_NEW_ARRAY(expr->arena, args, wh_x_node *);
   if (!node || !list) return wh_fail_memory(err);
   *node = (wh_x_node){.fn = fn,
                       .at = at,
@@ -160,7 +160,7 @@ static wh_status bind_column(wh_x_bind *bind, wh_x_node *node, wh_error *err) {
   const wh_field *field = &bind->schema->fields[node->column];
   node->nullable = field->nullable || field->type.kind == WH_NULL;
   if (field->privacy > node->privacy) node->privacy = field->privacy;
-  return wh_type_copy(&field->type, &bind->expr->arena, &node->type, err);
+  return wh_type_copy(&field->type, bind->expr->arena, &node->type, err);
 }
 
 wh_status wh_x_bind_node(wh_x_bind *bind, wh_x_node *node, wh_error *err) {
@@ -184,7 +184,7 @@ static wh_status bind_text(wh_x_bind *bind, wh_error *err) {
     return wh_node_fail(node, err, "%s: the expression has %zu bytes; at most %d are taken",
                         bind->owner, node->text.len, WH_EXPR_BYTES_MAX);
   size_t valid = wh_utf8_valid_prefix(node->text);
-  expr->text = wh_arena_str(&expr->arena, node->text);
+  expr->text = wh_arena_str(expr->arena, node->text);
   if (!expr->text.data) return wh_fail_memory(err);
   if (valid < node->text.len) return wh_x_fail_at(bind, valid, err, "this is not UTF-8");
   WH_TRY(wh_x_parse(bind, &expr->root, err));
@@ -194,20 +194,22 @@ static wh_status bind_text(wh_x_bind *bind, wh_error *err) {
   return WH_OK;
 }
 
-wh_status wh_expr_bind(const wh_step_context *context, const wh_node *node, const char *owner,
-                       const wh_schema *schema, wh_expr **ret, wh_error *err) {
-  wh_expr *expr = wh_mem_alloc_zero(context->mem, sizeof *expr);
+wh_status wh_expr_bind(const wh_step_context *context, wh_arena *arena, const wh_node *node,
+                       const char *owner, const wh_schema *schema, wh_expr **ret, wh_error *err) {
+  wh_expr *expr = WH_NEW(arena, wh_expr);
   if (!expr) return wh_fail_memory(err);
   expr->mem = context->mem;
-  wh_arena_init(&expr->arena, context->mem);
+  expr->arena = arena;
   wh_arena_init(&expr->scratch, context->mem);
   wh_x_bind bind = {
       .expr = expr, .context = context, .node = node, .owner = owner, .schema = schema};
   wh_status status = bind_text(&bind, err);
+  wh_arena_free(&expr->scratch);
   if (status != WH_OK) {
     wh_expr_free(expr);
     return status;
   }
+  wh_arena_init(&expr->scratch, context->mem);
   *ret = expr;
   return WH_OK;
 }
@@ -218,9 +220,6 @@ void wh_expr_free(wh_expr *expr) {
     wh_column_free(&node->result);
     if (node->release) node->release(node);
   }
-  wh_arena_free(&expr->scratch);
-  wh_arena_free(&expr->arena);
-  wh_mem_free(expr->mem, expr, sizeof *expr);
 }
 
 const wh_field *wh_expr_field(const wh_expr *expr) {

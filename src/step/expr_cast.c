@@ -31,12 +31,12 @@ static wh_status bind_cast(wh_x_bind *bind, wh_x_node *node, wh_error *err) {
   const wh_type *to = node->data;
   const wh_x_node *from = node->args[0];
   if (!wh_cast_possible(&from->type, to)) {
-    wh_arena *arena = &bind->expr->arena;
+    wh_arena *arena = bind->expr->arena;
     wh_str a = wh_type_friendly(&from->type, arena), b = wh_type_friendly(to, arena);
     return wh_x_fail_at(bind, from->at, err, "cast: %.*s cannot become %.*s", WH_STR_ARG(a),
                         WH_STR_ARG(b));
   }
-  cast_data *data = WH_NEW(&bind->expr->arena, cast_data);
+  cast_data *data = WH_NEW(bind->expr->arena, cast_data);
   if (!data) return wh_fail_memory(err);
   data->options.zone = bind->context->zone;
   node->data = data;

@@ -176,6 +176,17 @@ static wh_status repeat(const wh_column *one, size_t rows, wh_column *out, wh_er
   return WH_OK;
 }
 
+// What was computed on the way.
+static void give_back(wh_expr *expr) {
+  for (wh_x_node *node = expr->all; node; node = node->next) {
+    if (node->constant || !node->result.mem) continue;
+    wh_column_free(&node->result);
+    wh_column_init(&node->result, expr->mem, &node->type);
+  }
+  wh_arena_free(&expr->scratch);
+  wh_arena_init(&expr->scratch, expr->mem);
+}
+
 wh_status wh_expr_eval(wh_expr *expr, const wh_column *const *columns, size_t rows, wh_column *out,
                        wh_cast_failed failed, void *context, wh_error *err) {
   if (rows == 0) return WH_OK;
@@ -185,8 +196,9 @@ wh_status wh_expr_eval(wh_expr *expr, const wh_column *const *columns, size_t ro
     wh_column_borrow(out, columns[root->column]);
     return WH_OK;
   }
-  wh_arena_reset(&expr->scratch);
   wh_x_run run = {
       .expr = expr, .columns = columns, .rows = rows, .failed = failed, .context = context};
-  return root->eval(&run, root, out, err);
+  wh_status status = root->eval(&run, root, out, err);
+  give_back(expr);
+  return status;
 }

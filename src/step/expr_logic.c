@@ -150,7 +150,7 @@ static wh_status bind_case(wh_x_bind *bind, wh_x_node *node, wh_error *err) {
     WH_TRY(wh_x_want(bind, node, 2 * i, WH_BOOL, "a condition", err));
   // The values beside one another, so that they get one type.
   wh_x_node values = {.fn = node->fn, .count = pairs + has_else, .at = node->at};
-  values.args = WH_NEW_ARRAY(&bind->expr->arena, values.count, wh_x_node *);
+  values.args = WH_NEW_ARRAY(bind->expr->arena, values.count, wh_x_node *);
   if (!values.args) return wh_fail_memory(err);
   for (size_t i = 0; i < values.count; i++)
     values.args[i] = node->args[i < pairs ? 2 * i + 1 : 2 * i];

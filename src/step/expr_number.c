@@ -467,7 +467,7 @@ static wh_status bind_round(wh_x_bind *bind, wh_x_node *node, wh_error *err) {
   int64_t places = 0;
   if (node->count == 2)
     WH_TRY(wh_x_constant_int(bind, node, 1, "the places", 0, WH_DECIMAL_DIGITS_MAX, &places, err));
-  double *scale = WH_NEW(&bind->expr->arena, double);
+  double *scale = WH_NEW(bind->expr->arena, double);
   if (!scale) return wh_fail_memory(err);
   *scale = pow(10, (double)places);
   node->data = scale;

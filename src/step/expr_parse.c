@@ -88,7 +88,7 @@ static wh_status add(parser *p, node_list *list, wh_x_node *node, wh_error *err)
   if (list->count == list->cap) {
     enum { CAP_FIRST = 4 };
     size_t cap = list->cap ? list->cap * 2 : CAP_FIRST;
-    wh_x_node **items = WH_NEW_ARRAY(&p->bind->expr->arena, cap, wh_x_node *);
+    wh_x_node **items = WH_NEW_ARRAY(p->bind->expr->arena, cap, wh_x_node *);
     if (!items) return wh_fail_memory(err);
     if (list->count) memcpy(items, list->items, list->count * sizeof *items);
     list->items = items;
@@ -119,7 +119,7 @@ static wh_status make(parser *p, const wh_x_function *fn, size_t at, wh_x_node *
 
 // 'it''s' -> it's
 static wh_status unquote(parser *p, wh_str quoted, wh_str *ret, wh_error *err) {
-  char *text = wh_arena_alloc(&p->bind->expr->arena, quoted.len);
+  char *text = wh_arena_alloc(p->bind->expr->arena, quoted.len);
   if (!text) return wh_fail_memory(err);
   size_t n = 0;
   for (size_t i = 1; i + 1 < quoted.len; i++) {
@@ -176,7 +176,7 @@ static wh_status parse_text(parser *p, wh_x_node **ret, wh_error *err) {
 
 static wh_status to_type(parser *p, wh_x_node *arg, size_t at, const wh_type *type, wh_x_node **ret,
                          wh_error *err) {
-  wh_type *to = WH_NEW(&p->bind->expr->arena, wh_type);
+  wh_type *to = WH_NEW(p->bind->expr->arena, wh_type);
   if (!to) return wh_fail_memory(err);
   *to = *type;
   WH_TRY(make(p, &wh_x_cast, at, arg, NULL, ret, err));
@@ -237,7 +237,7 @@ static wh_status parse_cast(parser *p, size_t at, wh_x_node **ret, wh_error *err
   size_t name_at = name.len ? (size_t)(name.data - text.data) : p->now.end;
   wh_type type;
   wh_error why = {0};
-  wh_status status = wh_type_parse(name, &p->bind->expr->arena, &type, &why);
+  wh_status status = wh_type_parse(name, p->bind->expr->arena, &type, &why);
   if (status == WH_ERR_MEMORY) return wh_fail_memory(err);
   if (status != WH_OK) return wh_x_fail_at(p->bind, name_at, err, "%s", why.text);
   p->now = wh_x_lex(text, end);

@@ -44,7 +44,7 @@ struct wh_x_node {
 
 struct wh_expr {
   wh_mem *mem;
-  wh_arena arena;   // as long as the expression
+  wh_arena *arena;  // the step's
   wh_arena scratch; // of one evaluation
   wh_str text;
   wh_x_node *all; // for the end

@@ -70,7 +70,7 @@ static wh_status bind_join(wh_x_bind *bind, wh_x_node *node, wh_error *err) {
   for (size_t i = 0; i < node->count; i++) {
     const wh_x_node *arg = node->args[i];
     if (arg->type.kind == WH_STRING || wh_x_unknown(arg)) continue;
-    wh_str found = wh_type_friendly(&arg->type, &bind->expr->arena);
+    wh_str found = wh_type_friendly(&arg->type, bind->expr->arena);
     return wh_x_fail_at(bind, arg->at, err,
                         "||: expected text, found %.*s; write cast(... as text)",
                         WH_STR_ARG(found));
@@ -78,7 +78,7 @@ static wh_status bind_join(wh_x_bind *bind, wh_x_node *node, wh_error *err) {
   WH_TRY(want_texts(bind, node, err));
   wh_x_node *left = node->args[0];
   if (left->fn == &wh_x_join && !left->constant) {
-    wh_x_node **args = WH_NEW_ARRAY(&bind->expr->arena, left->count + 1, wh_x_node *);
+    wh_x_node **args = WH_NEW_ARRAY(bind->expr->arena, left->count + 1, wh_x_node *);
     if (!args) return wh_fail_memory(err);
     memcpy(args, left->args, left->count * sizeof *args);
     args[left->count] = node->args[1];
@@ -464,7 +464,7 @@ static wh_status bind_matches(wh_x_bind *bind, wh_x_node *node, wh_error *err) {
   wh_str text;
   WH_TRY(wh_x_want(bind, node, 0, WH_STRING, "text", err));
   WH_TRY(wh_x_constant_text(bind, node, 1, "the pattern", &text, err));
-  wh_pattern *pattern = WH_NEW(&bind->expr->arena, wh_pattern);
+  wh_pattern *pattern = WH_NEW(bind->expr->arena, wh_pattern);
   if (!pattern) return wh_fail_memory(err);
   node->data = pattern;
   node->release = release_pattern;

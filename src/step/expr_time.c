@@ -395,7 +395,7 @@ static wh_status eval_now(wh_x_run *run, wh_x_node *node, wh_column *out, wh_err
 
 // A constant: folded with one row.
 static wh_status bind_now(wh_x_bind *bind, wh_x_node *node, wh_error *err) {
-  int64_t *now = WH_NEW(&bind->expr->arena, int64_t);
+  int64_t *now = WH_NEW(bind->expr->arena, int64_t);
   if (!now) return wh_fail_memory(err);
   *now = bind->context->now_us;
   node->data = now;

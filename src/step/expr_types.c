@@ -153,7 +153,7 @@ wh_status wh_x_coerce(wh_x_bind *bind, wh_x_node *node, size_t arg, const wh_typ
   bool is_text = from->is_text;
   WH_TRY(wh_x_new(bind, is_text ? &wh_x_cast : &as_type, from->at, from->end, 1, &made, err));
   made->args[0] = from;
-  wh_type *to = WH_NEW(&bind->expr->arena, wh_type);
+  wh_type *to = WH_NEW(bind->expr->arena, wh_type);
   if (!to) return wh_fail_memory(err);
   *to = *type;
   made->data = to;
@@ -249,7 +249,7 @@ static bool unify_one(const wh_x_node *arg, wh_type *type, int *whole) {
 // "expected int64 as before, found text"
 static wh_status fail_unlike(wh_x_bind *bind, const wh_x_node *node, const wh_x_node *arg,
                              const wh_type *type, wh_error *err) {
-  wh_arena *arena = &bind->expr->arena;
+  wh_arena *arena = bind->expr->arena;
   wh_str before = wh_type_friendly(type, arena), found = wh_type_friendly(&arg->type, arena);
   return wh_x_fail_at(bind, arg->at, err, "%s: %.*s and %.*s do not go together; cast one of them",
                       node->fn->help.name, WH_STR_ARG(before), WH_STR_ARG(found));

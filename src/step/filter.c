@@ -63,15 +63,17 @@ static void filter_close(wh_step *step) {
 
 static wh_status read_condition(filter_step *self, const wh_step_context *context,
                                 const wh_node *options, wh_error *err) {
-  WH_TRY(wh_expr_bind(context, options, "filter", &self->frame.schema, &self->condition, err));
+  wh_frame *frame = &self->frame;
+  WH_TRY(wh_expr_bind(context, &frame->arena, options, "filter", &frame->schema, &self->condition,
+                      err));
   const wh_type *type = &wh_expr_field(self->condition)->type;
   bool unknown = context->dry && type->kind == WH_NULL;
   if (type->kind != WH_BOOL && !unknown) {
     return wh_node_fail(options, err, "filter: expected a condition, and this is %.*s",
-                        WH_STR_ARG(wh_type_friendly(type, &self->frame.arena)));
+                        WH_STR_ARG(wh_type_friendly(type, &frame->arena)));
   }
   wh_column_init(&self->result, context->mem, type);
-  self->columns = WH_NEW_ARRAY(&self->frame.arena, self->frame.schema.count, const wh_column *);
+  self->columns = WH_NEW_ARRAY(&frame->arena, frame->schema.count, const wh_column *);
   return self->columns ? WH_OK : wh_fail_memory(err);
 }
 

@@ -132,14 +132,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   node.text = wh_str_n((const char *)data, size);
   wh_step_context context = {.mem = &mem, .now_us = 1770000000000000};
   wh_expr *expr = NULL, *dry = NULL;
+  wh_arena own;
+  wh_arena_init(&own, &mem);
   wh_error err = {0};
-  wh_status status = wh_expr_bind(&context, &node, "fuzz", &table.schema, &expr, &err);
+  wh_status status = wh_expr_bind(&context, &own, &node, "fuzz", &table.schema, &expr, &err);
   context.dry = true;
   wh_schema nothing = {0};
-  wh_status unknown = wh_expr_bind(&context, &node, "fuzz", &nothing, &dry, &err);
+  wh_status unknown = wh_expr_bind(&context, &own, &node, "fuzz", &nothing, &dry, &err);
   if (status == WH_OK && unknown != WH_OK && unknown != WH_ERR_MEMORY) abort();
   if (status == WH_OK) check(expr);
   wh_expr_free(expr);
   wh_expr_free(dry);
+  wh_arena_free(&own);
   return 0;
 }

@@ -75,7 +75,7 @@ class Maker:
 
     def dec(self, depth):
         if depth == 0:
-            return self.dice.choice([("m", "m"), ("o", "o"), ("1.25", "1.25"), ("0.5", "0.5"), ("i", "i::DECIMAL(19,0)")])
+            return self.dice.choice([("m", "m"), ("o", "o"), ("1.25", "1.25"), ("0.5", "0.5"), ("i", "i::DECIMAL(2,0)")])
         pick = self.dice.randrange(7)
         if pick < 3:
             return self.both(self.dice.choice(["({0} + {1})", "({0} - {1})", "({0} * {1})"]), self("dec", depth - 1),

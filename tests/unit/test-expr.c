@@ -40,7 +40,7 @@ static wh_status bind(const test_table *table, wh_arena *arena, const char *text
                   .text_column = 11,
                   .text = wh_str_of(text)};
   test_err = (wh_error){0};
-  wh_status status = wh_expr_bind(&context, &node, "derive", &table->schema, ret, &test_err);
+  wh_status status = wh_expr_bind(&context, arena, &node, "derive", &table->schema, ret, &test_err);
   test_context_free(&context);
   return status;
 }
@@ -347,7 +347,7 @@ TEST(text_that_the_file_writes_otherwise_is_counted_in_bytes) {
     wh_problems_init(&problems, &arena, NULL);
     CHECK_OK(
         wh_yaml_parse(wh_str_of(texts[i][0]), "test.yaml", &arena, &problems, &node, &test_err));
-    CHECK_FAILS(wh_expr_bind(&context, node, "derive", &table.schema, &expr, &test_err),
+    CHECK_FAILS(wh_expr_bind(&context, &arena, node, "derive", &table.schema, &expr, &test_err),
                 WH_ERR_USAGE);
     if (!CHECK(wh_str_starts(wh_str_of(test_err.text), texts[i][1])))
       printf("# %s\n", test_err.text);

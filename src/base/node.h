@@ -16,10 +16,13 @@ typedef struct wh_node_entry {
 
 struct wh_node {
   wh_node_kind kind;
-  bool plain;             // scalar without quotes: `~`, `null` and the empty string mean "nothing"
-  const char *file;       // as the user named it
-  uint32_t line;          // from 1
-  uint32_t column;        // from 1
+  bool plain;       // scalar without quotes: `~`, `null` and the empty string mean "nothing"
+  const char *file; // as the user named it
+  uint32_t line;    // from 1
+  uint32_t column;  // from 1
+  // Scalar: the column of its first character, where the file says the text letter by letter on one
+  // line; 0: it is folded, or has escapes, or comes from elsewhere.
+  uint32_t text_column;
   wh_str text;            // scalar; secrets are NOT resolved here: `${...}` stands as written
   wh_node **items;        // list
   wh_node_entry *entries; // map, in the order written

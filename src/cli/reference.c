@@ -2,6 +2,7 @@
 
 #include "cli/commands.h"
 #include "config/config.h"
+#include "step/expr.h"
 #include "step/rule.h"
 
 static const char made[] = "<!-- Made by `make docs` from the tables in the source. -->\n\n";
@@ -115,6 +116,35 @@ static void write_connectors(wh_buf *out) {
   }
 }
 
+static void add_expression(wh_buf *out, const wh_expr_help *help) {
+  const char *const cells[] = {help->written, help->example, help->gives};
+  for (size_t i = 0; i < 3; i++) {
+    wh_buf_add_c(out, i ? " | `" : "| `");
+    add_cell(out, cells[i]);
+    wh_buf_add_char(out, '`');
+    if (i) continue;
+    wh_buf_add_c(out, " | ");
+    add_cell(out, help->help);
+  }
+  wh_buf_add_c(out, " |\n");
+}
+
+static void write_expressions(wh_buf *out) {
+  static const char head[] =
+      "| written as | what it does | example | gives |\n| --- | --- | --- | --- |\n";
+  wh_buf_printf(out,
+                "\n## Expressions\n\nWhat `filter` and `derive` compute; see [expressions]"
+                "(../guide/expressions.md). An expression has at most %d bytes, %d parts, and %d "
+                "levels of them. Operators, from the loosest to the tightest:\n\n%s",
+                WH_EXPR_BYTES_MAX, WH_EXPR_NODES_MAX, WH_EXPR_DEPTH_MAX, head);
+  for (const wh_expr_help *help = wh_expr_operators; help->name; help++)
+    add_expression(out, help);
+  wh_buf_printf(out, "\nFunctions; of NULL they give NULL where nothing else is said:\n\n%s", head);
+  const wh_expr_help *help;
+  for (size_t i = 0; (help = wh_expr_function_help(i)); i++)
+    add_expression(out, help);
+}
+
 static void write_steps(wh_buf *out) {
   add_title(out, "Steps",
             "What happens to rows between `from` and `columns`, in the order written. A row that a "
@@ -125,6 +155,7 @@ static void write_steps(wh_buf *out) {
     if (s->shape) wh_buf_printf(out, "Written as `%s: %s`.\n\n", s->name, s->shape);
     if (s->example) wh_buf_printf(out, "```yaml\nsteps:\n  - %s\n```\n", s->example);
   }
+  write_expressions(out);
   wh_buf_add_c(out,
                "\n## Expectations\n\nRules of `expect`, on the columns that crossed. Rules are "
                "tried in the order written; the first that a row breaks is its reason. NULL "

@@ -19,8 +19,9 @@ typedef struct builder {
   wh_problems *problems;
   anchor *anchors;
   size_t anchor_count;
-  size_t nodes; // so far, aliases in full
-  int flow;     // depth of { } and [ ] around what is being read
+  size_t nodes;                // so far, aliases in full
+  int flow;                    // depth of { } and [ ] around what is being read
+  size_t walked, walked_bytes; // of the text, in characters and in bytes
   wh_error *err;
 } builder;
 
@@ -158,6 +159,31 @@ static wh_status read_alias(builder *b, const yaml_event_t *event, wh_node **ret
 
 static wh_status read_node(builder *b, yaml_event_t *event, int depth, wh_node **ret);
 
+// Where the mark stands in bytes; libyaml counts characters, from one mark to a later one.
+static size_t offset_of(builder *b, yaml_mark_t mark) {
+  size_t at = b->walked_bytes, left = mark.index - b->walked;
+  if (mark.index < b->walked) return b->text.len;
+  for (; left && at < b->text.len; left--) {
+    at++;
+    while (at < b->text.len && ((unsigned char)b->text.data[at] & 0xC0) == 0x80)
+      at++;
+  }
+  b->walked = mark.index;
+  b->walked_bytes = at;
+  return at;
+}
+
+// Where the file says the text of a scalar letter by letter, on one line.
+static uint32_t text_column(builder *b, const yaml_event_t *event, wh_str text) {
+  bool plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+  bool block = event->data.scalar.style == YAML_LITERAL_SCALAR_STYLE ||
+               event->data.scalar.style == YAML_FOLDED_SCALAR_STYLE;
+  size_t at = offset_of(b, event->start_mark) + !plain;
+  wh_str there = wh_str_sub(b->text, at, at + text.len);
+  if (block || !wh_str_eq(there, text) || memchr(there.data, '\n', there.len)) return 0;
+  return (uint32_t)event->start_mark.column + 1 + !plain;
+}
+
 static wh_status read_scalar(builder *b, const yaml_event_t *event, wh_node **ret) {
   size_t before = b->nodes, index;
   WH_TRY(begin_anchor(b, event->data.scalar.anchor, event->start_mark, &index));
@@ -171,6 +197,7 @@ static wh_status read_scalar(builder *b, const yaml_event_t *event, wh_node **re
   node->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
   node->text = wh_arena_str(b->arena, text);
   if (!node->text.data) return wh_fail_memory(b->err);
+  node->text_column = text_column(b, event, text);
   end_anchor(b, index, node, before);
   *ret = node;
   return WH_OK;

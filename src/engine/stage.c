@@ -33,12 +33,12 @@ static wh_status bind_one(wh_stage *stage, const wh_step_context *context, const
 static wh_status bind_steps(wh_stage *stage, wh_error *err) {
   const wh_pipeline *p = stage->options.pipeline;
   wh_engine *engine = stage->options.engine;
-  wh_step_context context = {
-      .os = engine->os, .mem = stage->mem, .start_us = stage->options.start_us};
+  wh_step_context context = {.os = engine->os, .mem = stage->mem};
   context.scratch =
       wh_arena_printf(&stage->arena, "%.*s/scratch", WH_STR_ARG(engine->config->state_folder));
   if (!context.scratch.data) return wh_fail_memory(err);
   context.state_limit_bytes = (size_t)engine->config->memory_bytes / 16;
+  context.start_us = stage->options.start_us ? stage->options.start_us : wh_now_us(engine->os);
   if (p->read.timezone.len) {
     WH_TRY(wh_zone_open(engine->os, p->read.timezone, &stage->arena, &context.zone, err));
   }

@@ -334,8 +334,11 @@ static wh_status compare_object(verification *v, const wh_run *run, wh_run_input
                                 bool only_notes, wh_error *err) {
   wh_gate gate;
   WH_TRY(wh_config_gate(v->engine->config, v->pipeline, v->arena, &gate, err));
-  wh_flow_options options = {
-      .engine = v->engine, .pipeline = v->pipeline, .gate = &gate, .reader = in->reader};
+  wh_flow_options options = {.engine = v->engine,
+                             .pipeline = v->pipeline,
+                             .gate = &gate,
+                             .reader = in->reader,
+                             .start_us = run->started_us};
   wh_flow *flow;
   WH_TRY(wh_flow_open(&options, &flow, err));
   wh_status status = wh_flow_fit(flow, NULL, v->pipeline, v->to, v->arena, err);

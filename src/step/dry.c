@@ -55,7 +55,7 @@ wh_status wh_dry_step(wh_dry *dry, const wh_node *step, wh_error *err) {
   const wh_node *options;
   WH_TRY(wh_step_read(step, &type, &options, err));
   wh_dry then = *dry;
-  WH_TRY(add_words(&then, options, err));
+  if (!type->finds_columns) WH_TRY(add_words(&then, options, err));
   wh_step_context context = context_of(dry);
   wh_step *bound;
   WH_TRY(type->bind(&context, options, &then.known, &bound, err));

@@ -17,8 +17,8 @@ typedef struct wh_dry {
 } wh_dry;
 
 // One item of `steps`. Nobody knows the source's columns, so that each column it names is taken to
-// be there; afterwards `known` has them, with the types the step gives them. When it fails, `known`
-// is as it was.
+// be there (or by the step itself: wh_step_type.finds_columns); afterwards `known` has them, with
+// the types the step gives them. When it fails, `known` is as it was.
 wh_status wh_dry_step(wh_dry *dry, const wh_node *step, wh_error *err);
 // Adds a column, which must not be there.
 wh_status wh_dry_add(wh_dry *dry, wh_str name, const wh_type *type, wh_error *err);

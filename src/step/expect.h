@@ -20,10 +20,7 @@
 #include "step/run_rules.h"
 #include "step/step.h"
 
-enum {
-  WH_EXPECT_PATTERN_MAX = 1024, // bytes of a pattern
-  WH_EXPECT_RULES_MAX = 10000,
-};
+enum { WH_EXPECT_RULES_MAX = 10000 };
 
 // `rules` is the `expect` map (NULL: none).
 wh_status wh_expect_bind(const wh_step_context *context, const wh_node *rules, const wh_schema *in,

@@ -3,7 +3,8 @@
 
 const wh_step_type *const wh_step_types[] = {
     &wh_step_trim,    &wh_step_normalize, &wh_step_map,    &wh_step_cast,
-    &wh_step_null_if, &wh_step_default,   &wh_step_dedupe, NULL,
+    &wh_step_null_if, &wh_step_default,   &wh_step_filter, &wh_step_derive,
+    &wh_step_split,   &wh_step_flatten,   &wh_step_dedupe, NULL,
 };
 
 const wh_step_type *wh_step_by_name(wh_str name) {

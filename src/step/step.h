@@ -47,6 +47,9 @@ typedef struct wh_step_type {
   const char *shape; // how its options look, for the reference: "[column, ...]"
   const char *help;
   const char *example; // a whole step, for the reference; a test runs it
+  // Its options are not only names of columns: a dry bind (step/dry.h) is not given those that they
+  // name, and takes what it does not find for one of a type that is not known.
+  bool finds_columns;
   // Checks the options against the schema: unknown columns are errors with position and the
   // nearest name.
   wh_status (*bind)(const wh_step_context *context, const wh_node *options, const wh_schema *in,

@@ -10,3 +10,7 @@ extern const wh_step_type wh_step_cast;
 extern const wh_step_type wh_step_null_if;
 extern const wh_step_type wh_step_default;
 extern const wh_step_type wh_step_dedupe;
+extern const wh_step_type wh_step_filter;
+extern const wh_step_type wh_step_derive;
+extern const wh_step_type wh_step_split;
+extern const wh_step_type wh_step_flatten;

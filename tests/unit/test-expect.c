@@ -4,6 +4,7 @@
 #include "rows.h"
 
 #include "step/expect.h"
+#include "step/pattern.h"
 
 static void check_expect(const char *yaml, const char *fields, const char *rows, const char *schema,
                          const char *want, const char *rejects) {
@@ -290,8 +291,8 @@ TEST(expect_refuses_patterns) {
   check_expect("{ s: { matches: 'a\\\\1' } }", "s: string", "a\\1\n", NULL, "a\\1\n", "");
   static char yaml[2000];
   size_t at = (size_t)snprintf(yaml, sizeof yaml, "{ OrderStatus: { matches: ");
-  memset(yaml + at, 'a', WH_EXPECT_PATTERN_MAX + 1);
-  memcpy(yaml + at + WH_EXPECT_PATTERN_MAX + 1, " } }", 5);
+  memset(yaml + at, 'a', WH_PATTERN_MAX + 1);
+  memcpy(yaml + at + WH_PATTERN_MAX + 1, " } }", 5);
   check_refused(yaml, ORDERS,
                 "test.yaml:1:27: expect: the pattern has 1025 bytes; at most 1024 are taken");
 }

@@ -80,7 +80,7 @@ TEST(steps_are_found_by_name) {
                 "test.yaml:1:1: steps has no word 'trimm'. Did you mean 'trim'?");
   check_refused("sort: [status]", ORDERS,
                 "test.yaml:1:1: steps has no word 'sort'; its words are: trim, normalize, map, "
-                "cast, null_if, default, dedupe");
+                "cast, null_if, default, filter, derive, split, flatten, dedupe");
   check_refused("trim", ORDERS,
                 "test.yaml:1:1: expected one step as a map with one word, such as trim: [status]; "
                 "found a single value");
@@ -102,12 +102,15 @@ TEST(step_examples_work) {
     CHECK(type->help && type->shape && type->help[strlen(type->help) - 1] != '.');
     CHECK(wh_step_by_name(wh_str_of(type->name)) == type);
     bool whole = strcmp(type->name, "default") == 0 || strcmp(type->name, "null_if") == 0;
+    bool nested = strcmp(type->name, "flatten") == 0;
     test_table table; // quantity is a number where the example says so
-    test_table_init(&table, whole ? "order_number: string, status: string?, quantity: int64?, "
-                                    "order_date: string?"
-                                  : ORDERS);
-    test_table_add(&table, whole ? "a|~|~|n/a\nb|Open|-1|~\n"
-                                 : "a| Open|1|12|  X |21.11.2026\nb|~|2|13|Y|22.11.2026\n");
+    test_table_init(&table, whole    ? "order_number: string, status: string?, quantity: int64?, "
+                                       "order_date: string?"
+                            : nested ? "address: struct<city: string?, zip: int64?>?"
+                                     : ORDERS);
+    test_table_add(&table, whole    ? "a|~|~|n/a\nb|Open|-1|~\n"
+                           : nested ? "~\n"
+                                    : "a| Open|1|12|  X |21.11.2026\nb|~|2|13|Y|22.11.2026\n");
     wh_step *step = NULL;
     REQUIRE_OK(bind_step(&context, &arena, type->example, &table.schema, &step));
     test_run run;
@@ -325,6 +328,159 @@ TEST(default_refuses) {
   check_refused("default: { statuss: x }", ORDERS,
                 "test.yaml:1:12: default: no column 'statuss' at this point. Did you mean "
                 "'status'?");
+}
+
+// --- filter --------------------------------------------------------------------------------------
+
+TEST(filter_keeps_what_is_true) {
+  check_step("filter: \"n > 1 and s != 'x'\"", "n: int64?, s: string?",
+             "1|a\n2|b\n3|x\n~|c\n4|~\n5|d\n",
+             (expected){.schema = "n: int64?, s: string?", .rows = "2|b\n5|d\n", .filtered = 4});
+  check_step("filter: b", "b: bool?, n: int64", "true|1\nfalse|2\n~|3\n",
+             (expected){.rows = "true|1\n", .filtered = 2});
+  check_step("filter: n is null", "n: int64?", "1\n2\n", (expected){.rows = "", .filtered = 2});
+  check_step("filter: n > 0", "n: int64", "1\n2\n", (expected){.rows = "1\n2\n"});
+  check_step("filter: true", "n: int64", "1\n2\n", (expected){.rows = "1\n2\n"});
+}
+
+TEST(filter_rejects_rows_that_have_no_answer) {
+  check_step("filter: 10 / n > 3", "n: int64?", "1\n0\n5\n~\n",
+             (expected){.rows = "1\n",
+                        .rejects = "filter  row 2: 10 / n: division by zero\n",
+                        .filtered = 2});
+}
+
+// Of a row that is gone only the key is known; that it is gone has to be said all the same.
+TEST(filter_lets_deletions_pass) {
+  check_step("filter: s = 'x'", "id: int64, s: string?, _wherry_deleted: bool?",
+             "1|x|~\n2|y|~\n3|~|true\n4|~|false\n",
+             (expected){.rows = "1|x|~\n3|~|true\n", .filtered = 2});
+}
+
+TEST(filter_refuses) {
+  check_refused("filter: n + 1", "n: int64",
+                "test.yaml:1:9: filter: expected a condition, and this is int64");
+  check_refused("filter: [n]", "n: bool",
+                "test.yaml:1:9: filter: expected an expression, found a list");
+}
+
+// --- derive --------------------------------------------------------------------------------------
+
+TEST(derive_adds_and_replaces_in_order) {
+  check_step("derive: { full: \"a || ' ' || b\", size: length(full), a: upper(a), again: a }",
+             "a: string, b: string?, n: int32", "x|y|1\nz|~|2\n",
+             (expected){.schema = "a: string, b: string?, n: int32, full: string?, size: int64?, "
+                                  "again: string",
+                        .rows = "X|y|1|x y|3|X\nZ|~|2|~|~|Z\n"});
+  check_step(
+      "derive: { one: 1, none: 'null', copy: n }", "n: int16", "7\n",
+      (expected){.schema = "n: int16, one: int64, none: null?, copy: int16", .rows = "7|1|~|7\n"});
+}
+
+TEST(derive_rejects_what_cannot_be_computed) {
+  check_step("derive: { share: \"round(100 * n / total, 1)\", next: n + 1 }",
+             "n: int64, total: int64", "1|3\n9223372036854775807|1\n1|0\n",
+             (expected){.schema = "n: int64, total: int64, share: decimal(21,1), next: int64",
+                        .rows = "1|3|33.3|2\n",
+                        .rejects =
+                            "derive share row 2: 100 * n: the result is out of the range of int64\n"
+                            "derive share row 3: 100 * n / total: division by zero\n"});
+}
+
+TEST(derive_refuses) {
+  check_refused("derive: { x: lower(n) }", "n: int64",
+                "test.yaml:1:14: derive: byte 7 of the expression: lower: expected text, found "
+                "int64");
+  check_refused("derive: { x: y, y: n }", "n: int64",
+                "test.yaml:1:14: derive: no column 'y' at this point. Did you mean 'n'?");
+  check_refused("derive: { _wherry_deleted: 'true' }", "n: int64",
+                "test.yaml:1:11: derive: _wherry_deleted says that a row is gone, and is no column "
+                "to change");
+  check_refused("derive: [x]", "n: int64",
+                "test.yaml:1:9: derive: expected a map of columns to expressions, found a list");
+  check_refused("derive: { '': n }", "n: int64",
+                "test.yaml:1:11: derive: expected the name of a column");
+}
+
+// --- split, flatten ------------------------------------------------------------------------------
+
+TEST(split_makes_columns_of_parts) {
+  check_step("split: { column: name, by: ' ', into: [first, last] }", "name: string?, n: int64",
+             "Ada Lovelace|1\nPlato|2\n~|3\nGuido van Rossum|4\n|5\n x|6\n",
+             (expected){.schema = "name: string?, n: int64, first: string?, last: string?",
+                        .rows = "Ada Lovelace|1|Ada|Lovelace\nPlato|2|Plato|~\n~|3|~|~\n"
+                                "Guido van Rossum|4|Guido|van Rossum\n|5||~\n x|6||x\n"});
+  check_step(
+      "split: { column: a, by: '::', into: [a, b, c] }", "a: string", "1::2\n1:2\n::\n",
+      (expected){.schema = "a: string?, b: string?, c: string?", .rows = "1|2|~\n1:2|~|~\n||~\n"});
+  check_step("split: { column: a, by: x, into: b }", "a: null", "~\n", (expected){.rows = "~|~\n"});
+}
+
+TEST(split_refuses) {
+  check_refused("split: { column: n, by: x, into: [a] }", "n: int64",
+                "test.yaml:1:18: split: column 'n' is int64; only text can be split");
+  check_refused("split: { column: s, by: '', into: [a] }", "s: string",
+                "test.yaml:1:25: split: by is the text between the parts, such as \" \"");
+  check_refused("split: { column: s, by: x, into: [a, a] }", "s: string",
+                "test.yaml:1:38: split: 'a' is there twice");
+  check_refused("split: { column: s, by: x }", "s: string",
+                "test.yaml:1:8: split: needs column, by and into: [column, ...]");
+  check_refused("split: { colum: s }", "s: string",
+                "test.yaml:1:10: split has no word 'colum'. Did you mean 'column'?");
+}
+
+static wh_status add_address(test_table *table, int64_t id, const char *city, bool null) {
+  wh_column *id_column = &table->batch.columns[0], *address = &table->batch.columns[1];
+  WH_TRY(wh_column_add_i64(id_column, id, &test_err));
+  if (null) {
+    WH_TRY(wh_column_add_null(address, &test_err));
+  } else {
+    WH_TRY(wh_column_add_text(&address->children[0], wh_str_of(city), &test_err));
+    WH_TRY(wh_column_add_i64(&address->children[1], id * 10, &test_err));
+    WH_TRY(wh_column_add_struct(address, &test_err));
+  }
+  wh_batch_row_end(&table->batch);
+  return WH_OK;
+}
+
+static void check_flatten(bool with_null, const char *want) {
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, &test_mem);
+  test_table table;
+  test_table_init(&table, "id: int64, address: struct<city: string, zip: int64?>?");
+  CHECK_OK(add_address(&table, 1, "Bath", false));
+  CHECK_OK(add_address(&table, 2, "", with_null));
+  wh_step_context context;
+  test_context_init(&context, 1 << 20);
+  wh_step *step = NULL;
+  REQUIRE_OK(bind_step(&context, &arena, "flatten: address", &table.schema, &step));
+  WH_CLEAN_BUF wh_buf schema;
+  wh_buf_init(&schema, &test_mem, 0);
+  test_write_schema(step->schema, &schema);
+  CHECK_STR(wh_buf_str(&schema), WH_STR("id: int64, address.city: string?, address.zip: int64?"));
+  for (size_t size = 1; size < 3; size++) {
+    test_run run;
+    CHECK_OK(test_run_step(&run, step, &table, size, &test_err));
+    CHECK_STR(wh_buf_str(&run.rows), wh_str_of(want));
+    test_run_free(&run);
+  }
+  wh_step_close(step);
+  test_context_free(&context);
+  test_table_free(&table);
+}
+
+TEST(flatten_makes_columns_of_fields) {
+  check_flatten(false, "1|Bath|10\n2||20\n");
+  check_flatten(true, "1|Bath|10\n2|~|~\n");
+}
+
+TEST(flatten_refuses) {
+  check_refused("flatten: n", "n: int64",
+                "test.yaml:1:10: flatten: column 'n' is int64, and has no fields");
+  check_refused("flatten: a", "a: struct<b: int64>, \"a.b\": int64",
+                "test.yaml:1:10: flatten: there is a column 'a.b' already");
+  check_refused("flatten: [a, c]", "a: struct<b: int64>",
+                "test.yaml:1:14: flatten: no column 'c' at this point. Did you mean 'a'?");
 }
 
 // --- dedupe

@@ -10,6 +10,7 @@
 #include "config/cloud_secret.h"
 #include "config/keyring.h"
 #include "connect/connect.h"
+#include "connect/ingest/ingest.h"
 #include "step/expect.h"
 #include "step/gate.h"
 
@@ -35,7 +36,8 @@ typedef enum wh_when_kind {
   WH_WHEN_EVERY,
   WH_WHEN_CRON,
   WH_WHEN_NEW,
-  WH_WHEN_EVENT
+  WH_WHEN_EVENT,
+  WH_WHEN_GATHERED
 } wh_when_kind;
 typedef enum wh_catch_up { WH_CATCH_UP_LAST, WH_CATCH_UP_NONE, WH_CATCH_UP_ALL } wh_catch_up;
 
@@ -66,6 +68,7 @@ typedef struct wh_when {
   wh_str timezone; // empty: UTC
   wh_catch_up catch_up;
   wh_str queue; // event: name of a queue connection
+  wh_gather_limits gathered;
 } wh_when;
 
 // --- pipelines ---------------------------------------------------------------------------------
@@ -196,13 +199,29 @@ typedef struct wh_lookup {
 // "Order status". In the arena; .data NULL without memory.
 wh_str wh_name_in_words(wh_str name, wh_arena *arena);
 
+// --- ingest ------------------------------------------------------------------------------------
+
+// An endpoint that takes events, POST /ingest/NAME. How it is read: connect/ingest/ingest.h.
+typedef struct wh_ingest {
+  const wh_ingest_endpoint *endpoint;
+  const wh_node *node;
+  const wh_node *auth; // who may send; NULL: anybody who can reach it
+  bool open_to_all;    // auth: none
+  wh_str api_key;      // resolved by wh_config_serve
+  bool quarantines;    // takes events that do not fit
+  int64_t max_body, rate, concurrency, backlog, keep_us;
+} wh_ingest;
+
 typedef struct wh_serve {
   bool given;
-  wh_str listen;                   // address:port; default 127.0.0.1:8080
-  wh_str tls_certificate, tls_key; // paths; empty: plain HTTP
-  wh_str_list trusted_proxies;     // addresses or CIDR blocks
+  wh_str listen;                                // address:port; default 127.0.0.1:8080
+  wh_str tls_certificate, tls_key;              // paths; empty: plain HTTP
+  wh_str_list trusted_proxies;                  // addresses or CIDR blocks
+  int64_t connections, connections_per_address; // open at once
   wh_lookup *lookups;
   size_t lookup_count;
+  wh_ingest *ingests;
+  size_t ingest_count;
 } wh_serve;
 
 // --- log ---------------------------------------------------------------------------------------

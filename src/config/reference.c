@@ -196,8 +196,9 @@ static void walk_words(wh_loader *l, const wh_node *map, const char *const *allo
 }
 
 // Words that take references, but are shown.
-static void walk_shown_words(wh_loader *l, const wh_node *map, const char *const *words) {
-  walk_words(l, map, words, NULL);
+static void walk_shown_words(wh_loader *l, const wh_node *map, const char *const *words,
+                             const char *const *skip) {
+  walk_words(l, map, words, skip);
   for (; *words; words++) {
     const wh_node *node = wh_node_get(map, *words);
     if (node) refuse_secret(l, node, "", *words);
@@ -213,20 +214,29 @@ static void walk_pipelines(wh_loader *l, const wh_node *pipelines) {
     const wh_node *pipeline = pipelines->entries[i].value;
     walk_words(l, pipeline, none, skip);
     const wh_node *read = wh_node_get(pipeline, "read");
-    if (read) walk_shown_words(l, read, query);
+    if (read) walk_shown_words(l, read, query, NULL);
   }
+}
+
+static void walk_serve(wh_loader *l, const wh_node *serve) {
+  static const char *const shown[] = {"listen", "tls", "trusted_proxies", NULL};
+  static const char *const skip[] = {"ingest", NULL}, *const auth[] = {"auth", NULL};
+  walk_shown_words(l, serve, shown, skip);
+  const wh_node *ingest = wh_node_get(serve, "ingest");
+  if (!ingest || ingest->kind != WH_NODE_MAP) return;
+  for (size_t i = 0; i < ingest->count; i++)
+    walk_words(l, ingest->entries[i].value, auth, NULL);
 }
 
 void wh_load_references(wh_loader *l, const wh_node *root) {
   static const char *const whole[] = {"connections", "masks", NULL};
   static const char *const apart[] = {"pipelines", "serve", "ledger", NULL};
-  static const char *const serve_words[] = {"listen", "tls", "trusted_proxies", NULL};
   walk_words(l, root, whole, apart);
   const wh_node *pipelines = wh_node_get(root, "pipelines"), *serve = wh_node_get(root, "serve");
   const wh_node *ledger = wh_node_get(root, "ledger");
   if (ledger) walk(l, ledger, wh_ledger_is_on_server(ledger));
   if (pipelines) walk_pipelines(l, pipelines);
-  if (serve) walk_shown_words(l, serve, serve_words);
+  if (serve) walk_serve(l, serve);
 }
 
 static bool is_literal(const wh_option *option, const wh_node *node) {
@@ -393,9 +403,8 @@ wh_status wh_reference_visit_cloud(const wh_node *node, wh_cloud_secret_visit vi
   if (!node) return WH_OK;
   if (node->kind == WH_NODE_SCALAR) return visit_cloud(node, visit, context, err);
   for (size_t i = 0; i < node->count; i++)
-    WH_TRY(wh_reference_visit_cloud(node->kind == WH_NODE_MAP ? node->entries[i].value
-                                                              : node->items[i],
-                                    visit, context, err));
+    WH_TRY(wh_reference_visit_cloud(
+        node->kind == WH_NODE_MAP ? node->entries[i].value : node->items[i], visit, context, err));
   return WH_OK;
 }
 

@@ -41,6 +41,12 @@ static const shape shapes[] = {
     {wh_pipeline_options, "expect", "{\"type\":\"object\"}"},
     {wh_serve_options, "tls", REF("tls")},
     {wh_serve_options, "lookups", NAMED("lookup")},
+    {wh_serve_options, "ingest", NAMED("ingest")},
+    {wh_ingest_words, "columns",
+     "{\"type\":\"object\",\"minProperties\":1,\"additionalProperties\":"
+     "{\"anyOf\":[" TEXT "," REF("event-column") "]}}"},
+    {wh_ingest_words, "auth", "{\"anyOf\":[{\"const\":\"none\"}," REF("auth") "]}"},
+    {wh_when_options, "gathered", REF("gathered")},
     {wh_lookup_options, "proof",
      "{\"type\":\"object\",\"minProperties\":1,\"additionalProperties\":"
      "{\"anyOf\":[" TEXT "," REF("proof") "]}}"},

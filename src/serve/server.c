@@ -62,6 +62,22 @@ static wh_status open_desks(wh_server *s, wh_error *err) {
   return WH_OK;
 }
 
+// --- ingest --------------------------------------------------------------------------------------
+
+static wh_status open_inlets(wh_server *s, wh_error *err) {
+  const wh_serve *serve = &s->config->serve;
+  wh_connection *c;
+  if (!serve->ingest_count) return WH_OK;
+  s->inlets = WH_NEW_ARRAY(&s->arena, serve->ingest_count, wh_inlet);
+  if (!s->inlets) return wh_fail_memory(err);
+  for (size_t i = 0; i < serve->ingest_count; i++)
+    s->inlets[s->inlet_count++].ingest = &serve->ingests[i];
+  WH_TRY(wh_limiter_init(&s->by_sender, s->os, s->mem, WH_INGEST_RATE_WINDOW_NS, err));
+  WH_TRY(wh_config_connect(s->config, WH_STR(WH_INGEST_CONNECTION), &c, err));
+  return wh_committer_start(s->os, s->mem, c, serve->ingests, serve->ingest_count, &s->committer,
+                            err);
+}
+
 // --- the server ----------------------------------------------------------------------------------
 
 static wh_status read_proxies(wh_server *s, wh_error *err) {
@@ -110,11 +126,15 @@ static wh_status open_server(wh_server *s, wh_error *err) {
   WH_TRY(wh_config_serve(s->config, err));
   s->has_tls = serve->tls_certificate.len > 0;
   WH_TRY(read_proxies(s, err));
-  wh_connections_init(&s->connections, s->os, s->trusted, s->trusted_count);
+  WH_TRY(wh_connections_init(&s->connections, s->os, s->mem, (size_t)serve->connections,
+                             (size_t)serve->connections_per_address, err));
+  s->connections.trusted = s->trusted;
+  s->connections.trusted_count = s->trusted_count;
   WH_TRY(make_policy(s, err));
   WH_TRY(wh_limiter_init(&s->by_address, s->os, s->mem, WH_ASK_ADDRESS_WINDOW_NS, err));
   WH_TRY(wh_limiter_init(&s->by_key, s->os, s->mem, WH_ASK_KEY_WINDOW_NS, err));
   WH_TRY(open_desks(s, err));
+  WH_TRY(open_inlets(s, err));
   WH_TRY(wh_listen(serve->listen, &s->listen_fd, err));
   wh_str name;
   WH_TRY(wh_listen_name(s->listen_fd, &s->arena, &name, err));
@@ -153,6 +173,7 @@ static void finish_requests(wh_server *s) {
   while (s->daemon && wh_connections_busy(&s->connections) > 0 &&
          s->os->type->monotonic_ns(s->os) < until)
     nanosleep(&step, NULL);
+  wh_committer_stop(s->committer); // none is suspended any more
   for (size_t i = 0; i < sizeof daemons / sizeof daemons[0]; i++)
     if (daemons[i]) MHD_stop_daemon(daemons[i]);
 }
@@ -166,6 +187,8 @@ void wh_server_stop(wh_server *s) {
     wh_ask_free(&s->desks[i].ask);
   wh_limiter_free(&s->by_address);
   wh_limiter_free(&s->by_key);
+  wh_limiter_free(&s->by_sender);
+  wh_committer_free(s->committer);
   wh_connections_free(&s->connections);
   if (s->has_mutex) {
     pthread_cond_destroy(&s->wake);
@@ -196,6 +219,26 @@ wh_server_counts wh_server_count_lookup(const wh_server *s, size_t lookup) {
       .found = atomic_load(&desk->found),
       .limited = atomic_load(&desk->limited),
   };
+}
+
+wh_ingest_counts wh_server_count_ingest(const wh_server *s, size_t ingest) {
+  const wh_inlet *inlet = &s->inlets[ingest];
+  return (wh_ingest_counts){
+      .requests = atomic_load(&inlet->requests),
+      .refused = atomic_load(&inlet->refused),
+      .events = atomic_load(&inlet->events),
+      .waiting_bytes = wh_committer_waiting(s->committer, ingest),
+  };
+}
+
+void wh_server_ingest_taken(wh_server *s, size_t ingest, int64_t number) {
+  wh_committer_taken(s->committer, ingest, number);
+}
+
+size_t wh_server_reserve(const wh_serve *serve) {
+  enum { COUNTED = 128 }; // connections that WH_SERVE_RESERVE_BYTES covers
+  size_t most = (size_t)serve->connections, more = most > COUNTED ? most - COUNTED : 0;
+  return WH_SERVE_RESERVE_BYTES + more * WH_SERVE_CONNECTION_BYTES;
 }
 
 void wh_server_refresh(wh_server *s) {

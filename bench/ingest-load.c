@@ -6,7 +6,6 @@
 // 127.0.0.1 only. `keys`: each request has an Idempotency-Key of its own. A warm-up of a fifth of
 // the time is not counted. Prints one JSON object: requests, seconds, per_second, refused (answers
 // that are not 2xx), and the 50th and 99th percentile of the time to an answer in milliseconds.
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -125,8 +124,8 @@ static int by_size(const void *a, const void *b) {
 int main(int argc, char **argv) {
   if (argc < 6)
     return fprintf(stderr, "ingest-load PORT PATH CONNECTIONS SECONDS BYTES [keys]\n"), 2;
-  int port = atoi(argv[1]), count = atoi(argv[3]);
-  double seconds = atof(argv[4]);
+  int port = (int)strtol(argv[1], NULL, 10), count = (int)strtol(argv[3], NULL, 10);
+  double seconds = strtod(argv[4], NULL);
   path = argv[2];
   bytes = strtoul(argv[5], NULL, 10);
   keys = argc > 6;

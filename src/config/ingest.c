@@ -198,7 +198,7 @@ void wh_load_ingest_auth(wh_loader *l) {
   if (wh_config_has_reference(serve->listen)) return; // wh_config_serve looks
   for (size_t i = 0; i < serve->ingest_count; i++) {
     const wh_ingest *ingest = &serve->ingests[i];
-    if (!ingest->endpoint || wh_node_get(ingest->node, "auth")) continue;
+    if (!ingest->endpoint->schema.count || wh_node_get(ingest->node, "auth")) continue; // told
     if (!needs_auth(ingest, serve->listen)) continue;
     wh_problems_error(&l->problems, ingest->node, "ingest %.*s: " NEEDS_AUTH,
                       WH_SHOWN(ingest->endpoint->name), WH_SHOWN(serve->listen));

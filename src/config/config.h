@@ -17,6 +17,7 @@
 enum {
   WH_CONFIG_BYTES_MAX = 4 << 20,
   WH_CONFIG_PROBLEMS_MAX = 100,
+  WH_CONFIG_ROW_SHARE = 8,         // a row is at most `memory` divided by this
   WH_CONFIG_NAME_MAX = 64,         // of pipelines, connections, masks: [A-Za-z0-9_-]
   WH_REFERENCE_FILE_MAX = 1 << 20, // bytes of a file that ${file:PATH} names
 };

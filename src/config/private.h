@@ -15,7 +15,6 @@ enum {
   WH_CONFIG_PIPELINES_MAX = 1000,
   WH_CONFIG_LOOKUPS_MAX = 100,
   WH_CONFIG_INGESTS_MAX = 32,
-  WH_CONFIG_ROW_SHARE = 8, // a row is at most `memory` divided by this
 };
 
 typedef struct wh_connection_entry {

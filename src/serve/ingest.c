@@ -169,11 +169,12 @@ static enum MHD_Result refuse_unknown(exchange *x) {
   return refuse(x, &p);
 }
 
-static enum MHD_Result refuse_sender(exchange *x) {
+static enum MHD_Result refuse_sender(exchange *x, bool closes) {
   problem p = {.status = MHD_HTTP_UNAUTHORIZED,
                .title = "Unauthorized",
                .detail = "an API key is needed: Authorization: Bearer KEY",
-               .authenticate = "Bearer"};
+               .authenticate = "Bearer",
+               .closes = closes};
   return refuse(x, &p);
 }
 
@@ -183,7 +184,7 @@ static enum MHD_Result answer_settled(exchange *x) {
   if (!x->inlet) {
     if (!d->found) return refuse_unknown(x);
     const wh_ingest *ingest = x->server->inlets[d->ingest].ingest;
-    return wh_ingest_allows(ingest, x->connection) ? answer_receipt(x) : refuse_sender(x);
+    return wh_ingest_allows(ingest, x->connection) ? answer_receipt(x) : refuse_sender(x, false);
   }
   if (d->entry.outcome == WH_INGEST_CONFLICT) {
     problem p = {.status = MHD_HTTP_UNPROCESSABLE_CONTENT,
@@ -237,15 +238,21 @@ static enum MHD_Result refuse_invalid(exchange *x) {
 
 static enum MHD_Result take_events(exchange *x) {
   const wh_ingest *ingest = x->inlet->ingest;
-  if (!wh_ingest_allows(ingest, x->connection)) return refuse_sender(x);
   problem p = {.status = MHD_HTTP_BAD_REQUEST, .title = "Bad Request"};
   p.detail = "an Idempotency-Key has 1 to 255 characters";
   if (!take_key(x)) return refuse(x, &p);
   wh_error err = {0};
   wh_schema columns = wh_ingest_declared(ingest->endpoint);
-  wh_status status = wh_intake_read(&x->intake, &columns, x->kind, wh_buf_str(&x->body), &err);
+  size_t line_max = (size_t)x->server->config->memory_bytes / WH_CONFIG_ROW_SHARE;
+  wh_status status =
+      wh_intake_read(&x->intake, &columns, x->kind, wh_buf_str(&x->body), line_max, &err);
   p.detail = err.text;
   if (status == WH_ERR_DATA) return refuse(x, &p);
+  if (status == WH_ERR_LIMIT) {
+    p.status = MHD_HTTP_CONTENT_TOO_LARGE;
+    p.title = "Content Too Large";
+    return refuse(x, &p);
+  }
   if (status != WH_OK)
     return refuse_busy(x, MHD_HTTP_SERVICE_UNAVAILABLE, "there is no memory for it now",
                        WH_INGEST_RETRY_SECONDS, false);
@@ -337,6 +344,7 @@ static enum MHD_Result check_post(exchange *x, const char *method, const wh_fram
   }
   if (is_too_fast(x, &wait_s))
     return refuse_busy(x, MHD_HTTP_TOO_MANY_REQUESTS, "too many requests", wait_s, true);
+  if (!wh_ingest_allows(ingest, x->connection)) return refuse_sender(x, true);
   if (f->encodings || !f->lengths)
     return refuse_unread(x, MHD_HTTP_LENGTH_REQUIRED, "Length Required",
                          "Content-Length is missing");

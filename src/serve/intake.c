@@ -69,6 +69,8 @@ static wh_status take_raw(wh_rejects *self, const wh_reject *reject, wh_str text
   wh_intake *i = c->intake;
   if (wh_str_is(reject->rule, "json")) i->is_malformed = true;
   if (i->rejected++ < WH_INTAKE_ERRORS_MAX) add_error(c, reject, i->errors.mem);
+  // What has no text, or none but what only we take for white space, is a line all the same.
+  if (!text.len) text = WH_STR("\"\"");
   // A line break is white space to JSON, and ends the event here.
   for (size_t at = 0; at < text.len; at++) {
     char ch = text.data[at];
@@ -137,8 +139,21 @@ static wh_status read_events(wh_intake *i, const wh_schema *columns, wh_intake_k
   return status;
 }
 
+static wh_status check_lines(const wh_intake *i, size_t line_max, wh_error *err) {
+  wh_str rest = wh_buf_str(&i->lines);
+  if (rest.len <= line_max) return WH_OK;
+  while (rest.len) {
+    size_t end = wh_str_find(rest, 0, '\n');
+    if (end > line_max)
+      return wh_fail(err, WH_ERR_LIMIT, "an event takes more than %zu bytes in its columns' types",
+                     line_max);
+    rest = wh_str_sub(rest, end + 1, rest.len);
+  }
+  return WH_OK;
+}
+
 wh_status wh_intake_read(wh_intake *i, const wh_schema *columns, wh_intake_kind kind, wh_str body,
-                         wh_error *err) {
+                         size_t line_max, wh_error *err) {
   collector c = {.base = {.row = take_row, .raw = take_raw}, .intake = i};
   wh_buf_init(&c.raw, i->lines.mem, 0);
   wh_str text = wh_str_trim(body);
@@ -150,6 +165,7 @@ wh_status wh_intake_read(wh_intake *i, const wh_schema *columns, wh_intake_kind 
     i->events += i->rejected;
     status = wh_buf_check(&i->lines, err);
   }
+  if (status == WH_OK) status = check_lines(i, line_max, err);
   wh_buf_free(&c.raw);
   if (status == WH_OK && !i->events) return wh_fail(err, WH_ERR_DATA, "there is no event in it");
   return status;

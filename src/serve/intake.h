@@ -26,5 +26,7 @@ void wh_intake_init(wh_intake *intake, wh_mem *mem);
 void wh_intake_free(wh_intake *intake); // zeroed is fine
 
 // WH_ERR_DATA, with a text for the sender: nothing of it can be read, or there is no event in it.
+// WH_ERR_LIMIT: an event would take more than `line_max` bytes (digits that a type asks for can
+// make it much longer than it came).
 wh_status wh_intake_read(wh_intake *intake, const wh_schema *columns, wh_intake_kind kind,
-                         wh_str body, wh_error *err);
+                         wh_str body, size_t line_max, wh_error *err);

@@ -333,7 +333,7 @@ static wh_intake read_body(wh_intake_kind kind, const char *body, wh_status want
   wh_intake i;
   wh_intake_init(&i, &test_mem);
   test_err = (wh_error){0};
-  CHECK_EQ(wh_intake_read(&i, &schema, kind, wh_str_of(body), &test_err), want);
+  CHECK_EQ(wh_intake_read(&i, &schema, kind, wh_str_of(body), 1 << 20, &test_err), want);
   return i;
 }
 
@@ -401,6 +401,28 @@ TEST(what_does_not_fit_is_kept_as_it_came) {
   CHECK_STR(wh_buf_str(&i.lines), WH_STR("{\"id\":\"2\"}\n{\"id\":  1}\n7\n"));
   CHECK_EQ(i.events, 3);
   CHECK_EQ(i.rejected, 2);
+  wh_intake_free(&i);
+  wh_arena_free(&arena);
+}
+
+TEST(every_event_is_a_line) {
+  make_schema();
+  wh_intake i = read_body(WH_INTAKE_LINES, "\v\n{\"id\":\"1\"}\n", WH_OK);
+  CHECK_STR(wh_buf_str(&i.lines), WH_STR("{\"id\":\"1\"}\n\"\"\n"));
+  wh_intake_free(&i);
+  wh_arena_free(&arena);
+}
+
+TEST(an_event_may_not_grow_beyond_what_a_row_may_take) {
+  make_schema();
+  wh_intake i;
+  wh_intake_init(&i, &test_mem);
+  wh_str body = WH_STR("[{\"id\":\"1\",\"a/b~c\":1},{\"id\":\"2\"}]");
+  CHECK_FAILS(wh_intake_read(&i, &schema, WH_INTAKE_JSON, body, 20, &test_err), WH_ERR_LIMIT);
+  CHECK_ERROR_HAS("more than 20 bytes");
+  wh_intake_free(&i);
+  wh_intake_init(&i, &test_mem);
+  CHECK_OK(wh_intake_read(&i, &schema, WH_INTAKE_JSON, body, 30, &test_err));
   wh_intake_free(&i);
   wh_arena_free(&arena);
 }

@@ -124,7 +124,10 @@ typedef struct lines {
   size_t at;
 } lines;
 
-enum { TEXT_BYTES = 64 * 1024 };
+enum {
+  TEXT_BYTES = 64 * 1024,
+  OWN_BYTES = 256, // that a line becomes longer by
+};
 
 static bool is_blank(char c) {
   return c == ' ' || c == '\t' || c == '\r';
@@ -133,6 +136,7 @@ static bool is_blank(char c) {
 // `line` begins with '{', unless it is something that is going to be rejected.
 static void add_line(lines *l, wh_str line) {
   if (!wh_str_starts(line, "{")) {
+    wh_buf_add_c(&l->text, "  "); // or a zero behind the first byte of all would look like UTF-16
     wh_buf_add_str(&l->text, line);
     wh_buf_add_char(&l->text, '\n');
     return;
@@ -268,7 +272,7 @@ static wh_status open_inner(reader *r, const wh_source_query *query, const wh_in
   wh_codec_context context = {
       .os = c->os,
       .mem = c->mem,
-      .row_limit_bytes = c->row_limit_bytes,
+      .row_limit_bytes = c->row_limit_bytes + OWN_BYTES,
       .batch_rows = query->batch_rows ? query->batch_rows : c->batch_rows,
       .batch_bytes = query->batch_bytes ? query->batch_bytes : c->batch_bytes,
       .threads = 1,

@@ -182,6 +182,8 @@ static wh_status open_unpacked(unpack *u, const wh_quarantine_entry *entry, cons
   int flags = WH_OPEN_READ | WH_OPEN_WRITE | WH_OPEN_CREATE | WH_OPEN_PRIVATE;
   WH_TRY(wh_os_open(e->os, path.data, flags, &u->file, err));
   WH_TRY(u->file->type->truncate(u->file, 0, err));
+  // Text that never became a row may begin with anything: no zero byte must look like UTF-16.
+  wh_buf_add_c(&u->out, "  ");
   WH_TRY(wh_reject_folder_lines(e, entry->file, unpack_line, u, err));
   WH_TRY(flush(u, err));
   wh_str kept = wh_reject_folder_text(e, entry->file, u->arena);

@@ -234,6 +234,8 @@ def test_a_key_makes_it_happen_once():
 
 def test_what_does_not_fit_waits_in_quarantine():
     with Inlets(endpoints=LOOSE, pipelines=LAND_LOOSE) as s:
+        odd = s.post(b" 0\0\0\n\x0b\n", endpoint="loose", kind=LINES)  # what no reader may stumble over
+        tap.equal((odd.status, odd.json()["rejected"]), (202, 2))
         answer = s.post([{"event_id": "a", "n": 1}, {"n": 2}, {"event_id": "c", "n": "x"}, 5], endpoint="loose")
         tap.equal((answer.status, answer.json()["events"], answer.json()["rejected"]), (202, 4, 3))
         bad = s.post('{"event_id":"d"}\n{"event_id"\n', endpoint="loose", kind=LINES)
@@ -243,7 +245,7 @@ def test_what_does_not_fit_waits_in_quarantine():
         tap.equal(s.landed("loose/*.ndjson"), [{"event_id": "a", "n": 1}, {"event_id": "d", "n": None}])
     shown = s.wherry("quarantine", "show", "loose", "--json").lines()
     reasons = sorted(line["reason"] for line in shown if "reason" in line)
-    tap.equal(len(reasons), 4, shown)
+    tap.equal(len(reasons), 6, shown)
     tap.contains(" ".join(reasons), "'event_id' is missing")
     run = s.wherry("runs", "loose", "--json").lines()
     for r in run:

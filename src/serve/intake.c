@@ -69,8 +69,6 @@ static wh_status take_raw(wh_rejects *self, const wh_reject *reject, wh_str text
   wh_intake *i = c->intake;
   if (wh_str_is(reject->rule, "json")) i->is_malformed = true;
   if (i->rejected++ < WH_INTAKE_ERRORS_MAX) add_error(c, reject, i->errors.mem);
-  // What has no text, or none but what only we take for white space, is a line all the same.
-  if (!text.len) text = WH_STR("\"\"");
   // A line break is white space to JSON, and ends the event here.
   for (size_t at = 0; at < text.len; at++) {
     char ch = text.data[at];

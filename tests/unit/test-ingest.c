@@ -407,8 +407,8 @@ TEST(what_does_not_fit_is_kept_as_it_came) {
 
 TEST(every_event_is_a_line) {
   make_schema();
-  wh_intake i = read_body(WH_INTAKE_LINES, "\v\n{\"id\":\"1\"}\n", WH_OK);
-  CHECK_STR(wh_buf_str(&i.lines), WH_STR("{\"id\":\"1\"}\n\"\"\n"));
+  wh_intake i = read_body(WH_INTAKE_LINES, "\v\n{\"id\":\"1\"}\n \v{\"id\":\"2\"}\r\n", WH_OK);
+  CHECK_STR(wh_buf_str(&i.lines), WH_STR("{\"id\":\"1\"}\n\v\n\v{\"id\":\"2\"}\n"));
   wh_intake_free(&i);
   wh_arena_free(&arena);
 }

@@ -245,8 +245,8 @@ static wh_status reader_next(wh_reader *base, wh_batch *batch, wh_rejects *rejec
 
 static void reader_close(wh_reader *base) {
   reader *r = (reader *)base;
-  wh_reader_close(r->inner);
   wh_batch_free(&r->all);
+  wh_reader_close(r->inner);
   wh_ingest_log_close(r->lines.log);
   wh_buf_free(&r->lines.text);
   wh_arena_free(&r->arena);
@@ -280,7 +280,8 @@ static wh_status open_inner(reader *r, const wh_source_query *query, const wh_in
   static const wh_json_read_options options = {.unknown = WH_JSON_UNKNOWN_IGNORE};
   WH_TRY(
       wh_codec_ndjson.open_reader(&context, &r->lines.base, &options, &e->schema, &r->inner, err));
-  return wh_batch_init(&r->all, c->mem, r->inner->schema, err);
+  // The types of the columns that are handed over live as long as the configuration.
+  return wh_batch_init(&r->all, c->mem, &e->schema, err);
 }
 
 static wh_status start(reader *r, const wh_source_query *query, const wh_schema *schema,

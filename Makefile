@@ -77,9 +77,10 @@ bench-aws: all ## objects and DynamoDB, beside the AWS command line, rclone, s5c
 	@.aws-peers/bin/python bench/events.py $(BUILD)
 
 .PHONY: bench-platform
-bench-platform: all ## files from and to an SFTP server, beside sftp and rclone
+bench-platform: all ## files from and to an SFTP server, beside sftp and rclone; events over HTTP
 	@scripts/install-deps bench
 	@python3 bench/platform.py $(BUILD)
+	@python3 bench/ingest.py $(BUILD)
 
 .PHONY: bench-workers
 bench-workers: all ## one, two and four workers on one ledger, and its queue beside pgbench

@@ -168,17 +168,25 @@ static void write_columns(const wh_new_pipeline *p, wh_buf *out) {
   }
 }
 
+// Which have a cursor of their own.
+static bool reads_events(const wh_new_pipeline *p) {
+  return wh_str_is(p->from.connection, WH_INGEST_CONNECTION);
+}
+
 static void write_when(const wh_new_pipeline *p, wh_buf *out) {
   add_indent(p, out, 2);
   if (!p->from_rows) {
     wh_buf_add_c(out, "when: new   # each object that matches, once\n");
     return;
   }
-  wh_buf_add_c(out, "# when: { every: 5m }   # by itself, under: wherry up\n");
+  wh_buf_add_c(out, reads_events(p)
+                        ? "# when: { gathered: { rows: 10000, age: 10s } }   # by itself, under: "
+                          "wherry up\n"
+                        : "# when: { every: 5m }   # by itself, under: wherry up\n");
 }
 
 static void write_read(const wh_new_pipeline *p, wh_buf *out) {
-  if (!p->from_rows) return;
+  if (!p->from_rows || reads_events(p)) return;
   add_indent(p, out, 2);
   if (!p->cursor.len) {
     wh_buf_add_c(out,

@@ -33,6 +33,11 @@ static void print_when(const wh_plan *plan) {
   case WH_WHEN_EVENT:
     printf("for each object that %.*s announces", WH_STR_ARG(w->queue));
     break;
+  case WH_WHEN_GATHERED:
+    printf("once %s events or %s wait, or the oldest has for %s",
+           wh_format_count(w->gathered.rows).s, wh_format_bytes(w->gathered.bytes).s,
+           wh_format_period(w->gathered.age_us).s);
+    break;
   }
   const wh_read *read = &plan->pipeline->read;
   if (read->cursor.len && plan->described) {

@@ -70,19 +70,39 @@ static void tell_pages(wh_cli *cli, const wh_server *server) {
   }
 }
 
+static void tell_endpoints(wh_cli *cli, const wh_server *server) {
+  wh_str address = wh_server_address(server);
+  const wh_serve *serve = &cli->config->serve;
+  for (size_t i = 0; i < serve->ingest_count; i++) {
+    wh_str name = serve->ingests[i].endpoint->name;
+    if (!cli->json) {
+      wh_say(cli, "%.*s takes events at %.*s/ingest/%.*s", WH_STR_ARG(name), WH_STR_ARG(address),
+             WH_STR_ARG(name));
+      continue;
+    }
+    WH_CLEAN_BUF wh_buf line;
+    wh_buf_init(&line, &cli->mem, 0);
+    wh_buf_printf(&line, "{\"ingest\":\"%.*s\",\"url\":\"%.*s/ingest/%.*s\"}", WH_STR_ARG(name),
+                  WH_STR_ARG(address), WH_STR_ARG(name));
+    if (!line.failed) wh_print_json(&line);
+  }
+}
+
 // `serve` with nothing but metrics has none.
 static bool has_pages(const wh_serve *serve) {
-  return serve->lookup_count > 0 || !serve->metrics.given;
+  return serve->lookup_count > 0 || serve->ingest_count > 0 || !serve->metrics.given;
 }
 
 static wh_status start_pages(wh_cli *cli, wh_server **ret, wh_error *err) {
   *ret = NULL;
   if (!cli->config->serve.given) return WH_OK;
   // The web server's libraries allocate past the accountant.
-  if (cli->mem.limit > 2 * (size_t)WH_SERVE_RESERVE_BYTES) cli->mem.limit -= WH_SERVE_RESERVE_BYTES;
+  size_t reserve = wh_server_reserve(&cli->config->serve);
+  if (cli->mem.limit > 2 * reserve) cli->mem.limit -= reserve;
   if (!has_pages(&cli->config->serve)) return WH_OK;
   WH_TRY(wh_server_start(&cli->os.base, &cli->mem, cli->config, ret, err));
   tell_pages(cli, *ret);
+  tell_endpoints(cli, *ret);
   return WH_OK;
 }
 

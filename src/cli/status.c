@@ -1,6 +1,8 @@
 #include "cli/status.h"
 
 #include "cli/format.h"
+#include "cli/up_state.h"
+#include "connect/ingest/log.h"
 
 static const int64_t DAY_US = 86400ll * 1000000;
 
@@ -14,6 +16,13 @@ static wh_status keep_service(void *context, const wh_service *service, wh_error
   services *all = context;
   if (all->count < WH_SERVICES_MAX) all->items[all->count++] = *service;
   return WH_OK;
+}
+
+static wh_str address_of(const services *all) {
+  wh_str address = {0};
+  for (size_t i = 0; i < all->count; i++)
+    if (all->items[i].running && all->items[i].address.len) address = all->items[i].address;
+  return address;
 }
 
 // --- lookups -------------------------------------------------------------------------------------
@@ -47,9 +56,7 @@ static void print_lookup_json(wh_cli *cli, const wh_asked *a, wh_str address) {
 
 static wh_status show_lookups(wh_cli *cli, const services *all, int width, int64_t now_us,
                               wh_error *err) {
-  wh_str address = {0};
-  for (size_t i = 0; i < all->count; i++)
-    if (all->items[i].running && all->items[i].address.len) address = all->items[i].address;
+  wh_str address = address_of(all);
   const wh_serve *serve = &cli->config->serve;
   for (size_t i = 0; i < serve->lookup_count; i++) {
     wh_asked asked = {.lookup = serve->lookups[i].name};
@@ -58,6 +65,77 @@ static wh_status show_lookups(wh_cli *cli, const services *all, int width, int64
       print_lookup_json(cli, &asked, address);
     else
       print_lookup(cli, &asked, address, width);
+  }
+  return WH_OK;
+}
+
+// --- endpoints -----------------------------------------------------------------------------------
+
+typedef struct endpoint {
+  wh_str name, path; // "ingest/payments"
+  wh_asked today;
+  wh_ingest_state waiting;
+} endpoint;
+
+static wh_status look_at_endpoint(wh_cli *cli, const wh_ingest *ingest, int64_t now_us,
+                                  endpoint *ret, wh_error *err) {
+  const wh_ingest_endpoint *e = ingest->endpoint;
+  *ret = (endpoint){.name = e->name};
+  ret->path = wh_arena_printf(&cli->arena, WH_UP_ENDPOINT "%.*s", WH_STR_ARG(e->name));
+  if (!ret->path.data) return wh_fail_memory(err);
+  ret->today.lookup = ret->path;
+  WH_TRY(cli->ledger->type->asked(cli->ledger, now_us / DAY_US, &ret->today, err));
+  int64_t next;
+  wh_ingest_log *log;
+  WH_TRY(wh_engine_ingested(&cli->engine, e->name, &next, err));
+  WH_TRY(wh_ingest_log_open_reader(&cli->os.base, &cli->mem, e->log, &log, err));
+  wh_status status = log ? wh_ingest_log_state(log, next, &ret->waiting, err) : WH_OK;
+  wh_ingest_log_close(log);
+  return status;
+}
+
+static void print_endpoint(const wh_cli *cli, const endpoint *e, wh_str address, int width) {
+  const char *color = cli->color_out ? address.len ? "\033[32m" : "\033[33m" : "";
+  printf("  %-*s   %s%-8s%s  ", width, "ingest", color, address.len ? "ok" : "stopped",
+         cli->color_out ? "\033[0m" : "");
+  printf("%.*s/%.*s", WH_STR_ARG(address), WH_STR_ARG(e->path));
+  if (e->today.asked)
+    printf("   %s %s today", wh_format_count(e->today.found).s,
+           wh_plural(e->today.found, "event", "events"));
+  if (e->today.limited) printf(", %s refused", wh_format_count(e->today.limited).s);
+  if (e->waiting.events)
+    printf("   %s waiting, %s", wh_format_count(e->waiting.events).s,
+           wh_format_bytes(e->waiting.bytes).s);
+  if (!address.len) printf("   start it with: wherry up");
+  putchar('\n');
+}
+
+static void print_endpoint_json(wh_cli *cli, const endpoint *e, wh_str address) {
+  WH_CLEAN_BUF wh_buf line;
+  wh_buf_init(&line, &cli->mem, 0);
+  wh_buf_printf(&line, "{\"ingest\":\"%.*s\",\"state\":\"%s\"", WH_STR_ARG(e->name),
+                address.len ? "ok" : "stopped");
+  if (address.len)
+    wh_buf_printf(&line, ",\"url\":\"%.*s/%.*s\"", WH_STR_ARG(address), WH_STR_ARG(e->path));
+  wh_buf_printf(&line, ",\"requests_today\":%llu,\"events_today\":%llu,\"refused_today\":%llu",
+                (unsigned long long)e->today.asked, (unsigned long long)e->today.found,
+                (unsigned long long)e->today.limited);
+  wh_buf_printf(&line, ",\"waiting\":%llu,\"waiting_bytes\":%llu}",
+                (unsigned long long)e->waiting.events, (unsigned long long)e->waiting.bytes);
+  if (!line.failed) wh_print_json(&line);
+}
+
+static wh_status show_endpoints(wh_cli *cli, const services *all, int width, int64_t now_us,
+                                wh_error *err) {
+  wh_str address = address_of(all);
+  const wh_serve *serve = &cli->config->serve;
+  for (size_t i = 0; i < serve->ingest_count; i++) {
+    endpoint e;
+    WH_TRY(look_at_endpoint(cli, &serve->ingests[i], now_us, &e, err));
+    if (cli->json)
+      print_endpoint_json(cli, &e, address);
+    else
+      print_endpoint(cli, &e, address, width);
   }
   return WH_OK;
 }
@@ -118,6 +196,7 @@ wh_status wh_status_services(wh_cli *cli, int width, int64_t now_us, wh_error *e
   wh_ledger *l = cli->ledger;
   WH_TRY(l->type->services(l, &cli->arena, keep_service, &all, err));
   WH_TRY(show_lookups(cli, &all, width, now_us, err));
+  WH_TRY(show_endpoints(cli, &all, width, now_us, err));
   if (!cli->json) {
     print_services(cli, &all, now_us);
     return WH_OK;

@@ -10,12 +10,14 @@
 #include "config/cloud_secret.h"
 #include "config/keyring.h"
 #include "connect/connect.h"
+#include "connect/ingest/ingest.h"
 #include "step/expect.h"
 #include "step/gate.h"
 
 enum {
   WH_CONFIG_BYTES_MAX = 4 << 20,
   WH_CONFIG_PROBLEMS_MAX = 100,
+  WH_CONFIG_ROW_SHARE = 8,         // a row is at most `memory` divided by this
   WH_CONFIG_NAME_MAX = 64,         // of pipelines, connections, masks: [A-Za-z0-9_-]
   WH_REFERENCE_FILE_MAX = 1 << 20, // bytes of a file that ${file:PATH} names
 };
@@ -35,7 +37,8 @@ typedef enum wh_when_kind {
   WH_WHEN_EVERY,
   WH_WHEN_CRON,
   WH_WHEN_NEW,
-  WH_WHEN_EVENT
+  WH_WHEN_EVENT,
+  WH_WHEN_GATHERED
 } wh_when_kind;
 typedef enum wh_catch_up { WH_CATCH_UP_LAST, WH_CATCH_UP_NONE, WH_CATCH_UP_ALL } wh_catch_up;
 
@@ -66,6 +69,7 @@ typedef struct wh_when {
   wh_str timezone; // empty: UTC
   wh_catch_up catch_up;
   wh_str queue; // event: name of a queue connection
+  wh_gather_limits gathered;
 } wh_when;
 
 // --- pipelines ---------------------------------------------------------------------------------
@@ -224,14 +228,29 @@ typedef struct wh_metrics {
   const wh_node *auth; // NULL: none is asked for
 } wh_metrics;
 
+// --- ingest ------------------------------------------------------------------------------------
+
+// An endpoint that takes events, POST /ingest/NAME. How it is read: connect/ingest/ingest.h.
+typedef struct wh_ingest {
+  const wh_ingest_endpoint *endpoint;
+  const wh_node *node;
+  const wh_node *auth; // who may send; NULL: anybody who can reach it
+  bool open_to_all;    // auth: none
+  bool quarantines;    // takes events that do not fit
+  int64_t max_body, rate, concurrency, backlog, keep_us;
+} wh_ingest;
+
 typedef struct wh_serve {
   bool given;
-  wh_str listen;                   // address:port; default 127.0.0.1:8080
-  wh_str tls_certificate, tls_key; // paths; empty: plain HTTP
-  wh_str_list trusted_proxies;     // addresses or CIDR blocks
+  wh_str listen;                                // address:port; default 127.0.0.1:8080
+  wh_str tls_certificate, tls_key;              // paths; empty: plain HTTP
+  wh_str_list trusted_proxies;                  // addresses or CIDR blocks
+  int64_t connections, connections_per_address; // open at once
   wh_metrics metrics;
   wh_lookup *lookups;
   size_t lookup_count;
+  wh_ingest *ingests;
+  size_t ingest_count;
 } wh_serve;
 
 // --- log ---------------------------------------------------------------------------------------

@@ -162,14 +162,16 @@ static wh_status make(wh_config *config, const wh_connection_entry *entry, resol
   wh_connection *c = WH_NEW(arena, wh_connection);
   void *options = wh_arena_alloc(arena, type->options_size);
   if (!c || !options) return wh_fail_memory(err);
+  if (entry->made) memcpy(options, entry->made, type->options_size);
   wh_option_context context = {
       .arena = arena,
       .base_folder = config->folder,
       .resolve = resolve,
       .resolve_context = config,
   };
-  WH_TRY(wh_options_parse(type->options, entry->info.node, entry->words, entry->owner, &context,
-                          options, err));
+  if (!entry->made)
+    WH_TRY(wh_options_parse(type->options, entry->info.node, entry->words, entry->owner, &context,
+                            options, err));
   *c = (wh_connection){
       .name = entry->info.name,
       .type = type,

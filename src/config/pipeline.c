@@ -284,6 +284,31 @@ static bool reads_deletes(const checker *c) {
   return c->p->read.deletes || wh_option_misspelt(wh_read_options, c->words.read, NULL, "deletes");
 }
 
+// Events are read from where the last run ended, by their numbers.
+static void check_from_events(const checker *c) {
+  static const char *const words[] = {"query",  "cursor",  "overlap", "timezone",
+                                      "ranges", "deletes", "key",     "format"};
+  const wh_serve *serve = &c->l->config->serve;
+  wh_str names[WH_CONFIG_INGESTS_MAX], name = c->p->from.thing;
+  bool found = false;
+  for (size_t i = 0; i < serve->ingest_count; i++) {
+    names[i] = serve->ingests[i].endpoint->name;
+    found = found || wh_str_eq(names[i], name);
+  }
+  if (!found)
+    problem(c, c->p->from.node, "from: serve.ingest has no endpoint '%.*s'.%s", WH_SHOWN(name),
+            wh_hint_of(name, names, serve->ingest_count).text);
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+    refuse(c, c->words.read, words[i], "has no meaning for events, which are read once, in order");
+  if (c->p->when.kind == WH_WHEN_NEW || c->p->when.kind == WH_WHEN_EVENT)
+    problem(c, c->words.when,
+            "when: %s waits for objects, and `from` reads events. Write { gathered: { rows: 10000, "
+            "age: 10s } }",
+            c->p->when.kind == WH_WHEN_NEW ? "new" : "event");
+  refuse(c, c->node, "begin", "is for objects, and `from` reads events");
+  c->p->read.cursor = WH_STR(WH_INGEST_CURSOR);
+}
+
 static void check_from_rows(const checker *c) {
   const wh_node *node = c->p->from.node;
   wh_str name = c->from->name;
@@ -329,6 +354,13 @@ static void check_from(checker *c) {
     return;
   }
   c->from = info;
+  if (info->type == &wh_connector_ingest) {
+    check_from_events(c);
+    return;
+  }
+  if (c->p->when.kind == WH_WHEN_GATHERED)
+    problem(c, c->words.when, "when: gathered waits for events of serve.ingest, and %.*s has none",
+            WH_SHOWN(info->name));
   if (info->type->store)
     check_from_objects(c);
   else

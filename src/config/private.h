@@ -14,7 +14,7 @@ enum {
   WH_CONFIG_MASKS_MAX = 1000,
   WH_CONFIG_PIPELINES_MAX = 1000,
   WH_CONFIG_LOOKUPS_MAX = 100,
-  WH_CONFIG_ROW_SHARE = 8, // a row is at most `memory` divided by this
+  WH_CONFIG_INGESTS_MAX = 32,
 };
 
 typedef struct wh_connection_entry {
@@ -22,6 +22,7 @@ typedef struct wh_connection_entry {
   const char *owner;        // for messages: "connection erp", "ledger"
   const char *const *words; // of its map that are not its connector's; ends with NULL
   const wh_node *name_node;
+  const void *made; // its options, where they are not written in a map of its own; NULL: they are
   wh_connection *ready; // NULL until somebody connects
 } wh_connection_entry;
 
@@ -101,6 +102,10 @@ void wh_load_serve(wh_loader *l, const wh_node *node);
 // `auth: node` of an endpoint, "ingest orders". What a secret of it is suggested to be called
 // begins with `name`.
 void wh_load_auth(wh_loader *l, const wh_node *node, const char *owner, wh_str name);
+// The endpoints of serve.ingest and the connection they are read by, before the pipelines; and what
+// they want of the ledger.
+void wh_load_ingests(wh_loader *l, const wh_node *serve);
+void wh_load_ingest_ledger(wh_loader *l);
 
 // "connection:thing"; the connection must be there. False when it is not usable.
 bool wh_load_address(wh_loader *l, const wh_node *node, const char *owner, wh_address *ret);
@@ -166,6 +171,7 @@ extern const wh_option wh_mask_options[];
 extern const wh_option wh_partial_options[];
 extern const wh_option wh_pipeline_options[];
 extern const wh_option wh_when_options[];
+extern const wh_option wh_gathered_options[];
 extern const wh_option wh_read_options[];
 extern const wh_option wh_write_options[];
 extern const wh_option wh_column_options[];
@@ -182,4 +188,6 @@ extern const wh_option wh_auth_bearer_options[];
 extern const wh_option wh_lookup_options[];
 extern const wh_option wh_proof_options[];
 extern const wh_option wh_rate_options[];
+extern const wh_option wh_ingest_words[];
+extern const wh_option wh_ingest_column_options[];
 extern const char *const wh_class_choices[];

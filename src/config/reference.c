@@ -233,10 +233,12 @@ static void walk_endpoint(wh_loader *l, const wh_node *endpoint) {
 
 static void walk_serve(wh_loader *l, const wh_node *serve) {
   static const char *const shown[] = {"listen", "tls", "trusted_proxies", NULL};
-  static const char *const endpoints[] = {"metrics", NULL};
+  static const char *const endpoints[] = {"metrics", "ingest", NULL};
   walk_shown_words(l, serve, shown, endpoints);
-  const wh_node *metrics = wh_node_get(serve, "metrics");
+  const wh_node *metrics = wh_node_get(serve, "metrics"), *ingest = wh_node_get(serve, "ingest");
   if (metrics) walk_endpoint(l, metrics);
+  for (size_t i = 0; ingest && ingest->kind == WH_NODE_MAP && i < ingest->count; i++)
+    walk_endpoint(l, ingest->entries[i].value);
 }
 
 void wh_load_references(wh_loader *l, const wh_node *root) {

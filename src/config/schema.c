@@ -49,6 +49,12 @@ static const shape shapes[] = {
      "{\"type\":\"object\",\"minProperties\":1,\"additionalProperties\":" TEXT "}"},
     {wh_auth_options, "hmac", REF("hmac")},
     {wh_auth_options, "bearer", REF("bearer")},
+    {wh_serve_options, "ingest", NAMED("ingest")},
+    {wh_ingest_words, "columns",
+     "{\"type\":\"object\",\"minProperties\":1,\"additionalProperties\":"
+     "{\"anyOf\":[" TEXT "," REF("event-column") "]}}"},
+    {wh_ingest_words, "auth", "{\"anyOf\":[{\"const\":\"none\"}," REF("auth") "]}"},
+    {wh_when_options, "gathered", REF("gathered")},
     {wh_lookup_options, "proof",
      "{\"type\":\"object\",\"minProperties\":1,\"additionalProperties\":"
      "{\"anyOf\":[" TEXT "," REF("proof") "]}}"},

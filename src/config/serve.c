@@ -4,9 +4,12 @@
 
 #include <arpa/inet.h>
 
+enum { CONNECTIONS_MAX = 4096 };
+
 typedef struct serve_words {
   wh_str listen;
-  const wh_node *tls, *metrics, *lookups;
+  const wh_node *tls, *metrics, *lookups, *ingest;
+  int64_t connections, connections_per_address;
   wh_str_list trusted_proxies;
 } serve_words;
 
@@ -35,6 +38,26 @@ const wh_option wh_serve_options[] = {
      .offset = offsetof(serve_words, lookups),
      .shape = "{ name: { from: connection:table, by: Key, ... } }",
      .help = "pages that answer for one row"},
+    {.name = "ingest",
+     .type = WH_OPTION_NODE,
+     .offset = offsetof(serve_words, ingest),
+     .shape = "{ name: { columns: ..., auth: ... } }",
+     .help = "endpoints that take events: POST /ingest/NAME"},
+    {.name = "connections",
+     .type = WH_OPTION_INT,
+     .offset = offsetof(serve_words, connections),
+     .def = "128",
+     .min = 8,
+     .max = CONNECTIONS_MAX,
+     .help = "of clients that are open at once, 16 KiB each at most; the one that was idle longest "
+             "makes room"},
+    {.name = "connections_per_address",
+     .type = WH_OPTION_INT,
+     .offset = offsetof(serve_words, connections_per_address),
+     .def = "16",
+     .min = 1,
+     .max = CONNECTIONS_MAX,
+     .help = "of them from one address (an IPv6 /64 counts as one); trusted proxies may have more"},
     {0}};
 
 typedef struct tls_words {
@@ -171,7 +194,10 @@ void wh_load_serve(wh_loader *l, const wh_node *node) {
   serve->tls_certificate = tls.certificate;
   serve->tls_key = tls.key;
   load_metrics(l, words.metrics, &serve->metrics);
+  serve->connections = words.connections;
+  serve->connections_per_address = words.connections_per_address;
   wh_load_lookups(l, words.lookups);
+  wh_load_ingest_auth(l);
 }
 
 // --- afterwards ----------------------------------------------------------------------------------
@@ -232,7 +258,7 @@ static wh_status resolve_words(wh_config *config, const wh_node *node, wh_error 
   config->serve.trusted_proxies = words.trusted_proxies;
   config->serve.tls_certificate = tls.certificate;
   config->serve.tls_key = tls.key;
-  return WH_OK;
+  return wh_config_ingest_auth(config, err);
 }
 
 wh_status wh_config_serve(wh_config *config, wh_error *err) {

@@ -10,6 +10,7 @@ static const char *const catch_up_choices[] = {"last", "none", "all", NULL};
 typedef struct when_words {
   int64_t every_us;
   wh_str cron, timezone, event;
+  const wh_node *gathered;
   int catch_up;
 } when_words;
 
@@ -39,7 +40,35 @@ const wh_option wh_when_options[] = {
      .type = WH_OPTION_TEXT,
      .offset = offsetof(when_words, event),
      .help = "name of a connection to a queue that announces the objects"},
+    {.name = "gathered",
+     .type = WH_OPTION_NODE,
+     .offset = offsetof(when_words, gathered),
+     .shape = "{ rows: 10000, bytes: 16MiB, age: 10s }",
+     .help = "events that serve.ingest takes: a run starts when so many wait"},
     {0}};
+
+const wh_option wh_gathered_options[] = {{.name = "rows",
+                                          .type = WH_OPTION_INT,
+                                          .offset = offsetof(wh_gather_limits, rows),
+                                          .def = "10000",
+                                          .min = 1,
+                                          .max = 0,
+                                          .help = "events that wait"},
+                                         {.name = "bytes",
+                                          .type = WH_OPTION_SIZE,
+                                          .offset = offsetof(wh_gather_limits, bytes),
+                                          .def = "16MiB",
+                                          .min = 1,
+                                          .max = 0,
+                                          .help = "of these"},
+                                         {.name = "age",
+                                          .type = WH_OPTION_DURATION,
+                                          .offset = offsetof(wh_gather_limits, age_us),
+                                          .def = "10s",
+                                          .min = 1000,
+                                          .max = DAYS_MAX * 86400ll * 1000000,
+                                          .help = "of the oldest of them"},
+                                         {0}};
 
 static void check_zone(wh_loader *l, const wh_node *node, const char *owner, wh_str name) {
   if (name.len == 0 || wh_str_is(name, "UTC")) return;
@@ -100,8 +129,8 @@ void wh_load_when(wh_loader *l, const wh_node *node, const char *owner, wh_when 
   }
   if (node->kind != WH_NODE_MAP) {
     wh_problems_error(&l->problems, node,
-                      "%s: expected new, { every: 5m }, { cron: \"0 6 * * *\" } or { event: QUEUE "
-                      "}, found %s%.*s%s",
+                      "%s: expected new, { every: 5m }, { cron: \"0 6 * * *\" }, { event: QUEUE "
+                      "} or { gathered: {} }, found %s%.*s%s",
                       owner, node->kind == WH_NODE_SCALAR ? "'" : wh_node_kind_name(node),
                       node->kind == WH_NODE_SCALAR ? (int)wh_utf8_cut(node->text, 60) : 0,
                       node->kind == WH_NODE_SCALAR ? node->text.data : "",
@@ -112,10 +141,11 @@ void wh_load_when(wh_loader *l, const wh_node *node, const char *owner, wh_when 
   size_t before = l->problems.count;
   wh_load_options(l, wh_when_options, node, NULL, owner, true, &words);
   bool has_cron = words.cron.len > 0, has_every = words.every_us > 0;
-  int given = has_cron + has_every + (words.event.len > 0);
+  bool has_gathered = words.gathered && !wh_node_is_null(words.gathered);
+  int given = has_cron + has_every + (words.event.len > 0) + has_gathered;
   if (given != 1) {
     if (l->problems.count > before) return; // a word that is wrong is not one that is missing
-    wh_problems_error(&l->problems, node, "%s needs %s of every, cron and event", owner,
+    wh_problems_error(&l->problems, node, "%s needs %s of every, cron, event and gathered", owner,
                       given ? "only one" : "one");
     return;
   }
@@ -128,6 +158,10 @@ void wh_load_when(wh_loader *l, const wh_node *node, const char *owner, wh_when 
   if (has_every) {
     ret->kind = WH_WHEN_EVERY;
     ret->every_us = words.every_us;
+  } else if (has_gathered) {
+    ret->kind = WH_WHEN_GATHERED;
+    wh_load_options(l, wh_gathered_options, words.gathered, NULL,
+                    wh_load_owner(l, "%s: gathered", owner), false, &ret->gathered);
   } else {
     load_event(l, node, owner, words.event, ret);
   }

@@ -92,6 +92,22 @@ typedef struct wh_table_name {
   bool is_denied; // it is there, but the user may not read it (where the server tells of such)
 } wh_table_name;
 
+// How much has to come together before it is worth a run: whichever is first.
+typedef struct wh_gather_limits {
+  uint64_t rows, bytes;
+  int64_t age_us; // of the oldest
+} wh_gather_limits;
+
+// Somebody who waits for new rows of a table, and is told of them as they come. What is there when
+// it is opened is due at once. One thread.
+typedef struct wh_gather wh_gather;
+struct wh_gather {
+  int fd; // readable when a run may have become due earlier; whoever polls it empties it
+  int64_t (*due_us)(wh_gather *gather); // INT64_MAX: nothing has come
+  void (*begin)(wh_gather *gather);     // a run takes what is there: count afresh. Any thread
+  void (*close)(wh_gather *gather);
+};
+
 typedef struct wh_source_type {
   // Names alone: cheap, also of many.
   wh_status (*tables)(wh_connection *c, wh_arena *arena, wh_table_name **ret, size_t *ret_count,
@@ -117,6 +133,9 @@ typedef struct wh_source_type {
   // `key` and `show` are column names. WH_ERR_NOT_FOUND: no such table or column (yet).
   wh_status (*open_finder)(wh_connection *c, wh_str table, const wh_str *key, size_t key_count,
                            const wh_str *show, size_t show_count, wh_finder **ret, wh_error *err);
+  // NULL: nobody tells of new rows here.
+  wh_status (*gather)(wh_connection *c, wh_str table, const wh_gather_limits *limits,
+                      wh_gather **ret, wh_error *err);
 } wh_source_type;
 
 // WH_ERR_LIMIT where row `row` of `what` ("sales_order", "the query") takes more than the

@@ -116,6 +116,10 @@ wh_status wh_engine_next_due(wh_engine *engine, const wh_pipeline *pipeline, int
 // The service: schedules and events, until *engine->stop. Returns when work in hand is finished.
 wh_status wh_engine_serve(wh_engine *engine, const wh_str *names, size_t count, wh_error *err);
 
+// Every pipeline of the configuration that reads the endpoint of serve.ingest has taken the events
+// below this number; 0: nobody reads it, or somebody has not begun.
+wh_status wh_engine_ingested(wh_engine *engine, wh_str endpoint, int64_t *ret_next, wh_error *err);
+
 // --- telling others (notify) -------------------------------------------------------------------
 
 typedef struct wh_delivered {

@@ -1,4 +1,5 @@
 // The rejected rows: reading them back, sending them through again, dropping them.
+#include "codec/json/json.h"
 #include "engine/deletes.h"
 #include "engine/run.h"
 #include "ledger/schema_json.h"
@@ -181,6 +182,8 @@ static wh_status open_unpacked(unpack *u, const wh_quarantine_entry *entry, cons
   int flags = WH_OPEN_READ | WH_OPEN_WRITE | WH_OPEN_CREATE | WH_OPEN_PRIVATE;
   WH_TRY(wh_os_open(e->os, path.data, flags, &u->file, err));
   WH_TRY(u->file->type->truncate(u->file, 0, err));
+  // Text that never became a row may begin with anything: no zero byte must look like UTF-16.
+  wh_buf_add_c(&u->out, "  ");
   WH_TRY(wh_reject_folder_lines(e, entry->file, unpack_line, u, err));
   WH_TRY(flush(u, err));
   wh_str kept = wh_reject_folder_text(e, entry->file, u->arena);
@@ -195,6 +198,22 @@ static wh_status open_unpacked(unpack *u, const wh_quarantine_entry *entry, cons
   if (u->has_header) return WH_OK;
   return wh_fail(err, WH_ERR_NOT_FOUND, "the rows of run %.*s are gone from the quarantine",
                  WH_STR_ARG(entry->run));
+}
+
+// What events are is declared in the configuration, so that a column that was mended there counts.
+// A row that became one has only what its pipeline reads; the others need not be there.
+static wh_status use_declared_schema(replay *r, unpack *u, wh_error *err) {
+  wh_run_input now;
+  WH_TRY(wh_input_describe(r->engine, r->pipeline, u->arena, &now, err));
+  const wh_schema *all = &now.info.schema;
+  wh_field *fields = WH_NEW_ARRAY(u->arena, all->count, wh_field);
+  if (!fields) return wh_fail_memory(err);
+  for (size_t i = 0; i < all->count; i++) {
+    fields[i] = all->fields[i];
+    if (wh_schema_find(&now.fetched, fields[i].name) < 0) fields[i].nullable = true;
+  }
+  u->schema = (wh_schema){all->count, fields};
+  return WH_OK;
 }
 
 static wh_status replay_rows(replay *r, unpack *u, const wh_quarantine_entry *entry, wh_run *run,
@@ -212,7 +231,11 @@ static wh_status replay_rows(replay *r, unpack *u, const wh_quarantine_entry *en
   in.identity = wh_arena_printf(u->arena, REPLAY_PREFIX "%.*s", WH_STR_ARG(entry->run));
   if (!in.identity.data) return wh_fail_memory(err);
   const wh_codec_type *codec = wh_codec_by_name(WH_STR("ndjson"));
-  WH_TRY(codec->open_reader(&context, &stream.base, NULL, &u->schema, &in.reader, err));
+  static const wh_json_read_options of_events = {.unknown = WH_JSON_UNKNOWN_IGNORE};
+  bool events = wh_str_is(r->pipeline->from.connection, WH_INGEST_CONNECTION);
+  if (events) WH_TRY(use_declared_schema(r, u, err));
+  WH_TRY(codec->open_reader(&context, &stream.base, events ? &of_events : NULL, &u->schema,
+                            &in.reader, err));
   wh_status status = wh_deletes_open_replay(&in, err);
   wh_run_options options = {0};
   wh_run_request request = {

@@ -16,6 +16,7 @@ enum {
   WORKERS = 2,
   PIPELINES_MAX = 1024,
   QUEUES_MAX = 64,
+  GATHERS_MAX = 256,
   EVENTS_AT_ONCE = 256,
   RESCAN_US = 60 * 1000000,    // listing as a fallback where notifications may be lost
   BUSY_AGAIN_US = 2 * 1000000, // somebody else runs the pipeline
@@ -28,10 +29,12 @@ enum {
 
 typedef struct duty {
   const wh_pipeline *pipeline;
-  bool objects;    // reads a store
-  int64_t due_us;  // to be taken up: a schedule, a retry, a scan
-  int64_t look_us; // to list the store, when it is taken up
+  bool objects;      // reads a store
+  wh_gather *gather; // tells of rows that have gathered; NULL: nobody does
+  int64_t due_us;    // to be taken up: a schedule, a retry, a scan
+  int64_t look_us;   // to list the store, when it is taken up
   bool running, queued;
+  bool retries; // its last run failed: due_us is when it is tried again
 } duty;
 
 typedef struct watch {
@@ -58,6 +61,8 @@ typedef struct service {
   size_t duty_count;
   watch watches[QUEUES_MAX];
   size_t watch_count;
+  duty *gathers[GATHERS_MAX]; // those with a gather
+  size_t gather_count;
   receiver receivers[QUEUES_MAX];
   size_t receiver_count; // opened
   size_t listening;      // whose thread runs
@@ -91,6 +96,7 @@ static int64_t look_again_us(service *s, const duty *d) {
   int64_t next = INT64_MAX, due, visible;
   wh_error err = {0};
   if (wh_engine_next_due(e, d->pipeline, &due, &err) == WH_OK && due < next) next = due;
+  if (d->gather) return d->gather->due_us(d->gather);
   if (d->objects &&
       e->ledger->type->next_visible(e->ledger, d->pipeline->name, &visible, &err) == WH_OK &&
       visible < next) {
@@ -110,20 +116,23 @@ static wh_status look(service *s, const duty *d, int64_t *ret_us, wh_error *err)
   return WH_OK;
 }
 
-// Gives when to take the pipeline up again. `looks`: its store is listed first, and *ret_look_us is
-// when to do so again; *ret_ran: something was done.
-static int64_t run_duty(service *s, const duty *d, bool looks, int64_t *ret_look_us,
-                        bool *ret_ran) {
+// Gives when to take the pipeline up again; *ret_retries: because it failed. `looks`: its store is
+// listed first, and *ret_look_us is when to do so again; *ret_ran: something was done.
+static int64_t run_duty(service *s, const duty *d, bool looks, int64_t *ret_look_us, bool *ret_ran,
+                        bool *ret_retries) {
   wh_engine *e = s->engine;
   const wh_pipeline *p = d->pipeline;
   wh_error err = {0};
   wh_status status = looks ? look(s, d, ret_look_us, &err) : WH_OK;
   wh_run_options options = {.scheduled = is_timed(p)};
   wh_run_totals totals = {0};
+  if (d->gather) d->gather->begin(d->gather);
   if (status == WH_OK) status = wh_engine_run_pipeline(e, p, &options, &totals, &err);
   int64_t now = wh_now_us(e->os);
   *ret_ran = totals.runs > 0;
-  if (status == WH_OK && totals.passes) return now + ERROR_AGAIN_US;
+  *ret_retries = status != WH_OK || totals.failed;
+  if (status == WH_OK && (totals.passes || (d->gather && totals.failed)))
+    return now + ERROR_AGAIN_US;
   if (status == WH_OK) return look_again_us(s, d);
   if (status == WH_ERR_BUSY) return now + (s->heard_fd < 0 ? BUSY_AGAIN_US : BUSY_LISTENING_US);
   char name[WH_CONFIG_NAME_MAX + 1];
@@ -151,15 +160,16 @@ static void take_up(service *s, duty *d) {
   d->due_us = INT64_MAX;
   if (looks) d->look_us = INT64_MAX;
   pthread_mutex_unlock(&s->mutex);
-  bool ran = false;
-  int64_t again = run_duty(s, d, looks, &look_us, &ran);
+  bool ran = false, retries = false;
+  int64_t again = run_duty(s, d, looks, &look_us, &ran, &retries);
   pthread_mutex_lock(&s->mutex);
   d->running = false;
+  d->retries = retries;
   // An event may have come meanwhile and made it due earlier. Where listing failed, it is tried
   // again with the rest.
   if (looks && look_us == INT64_MAX && d->pipeline->when.kind == WH_WHEN_NEW) look_us = again;
   if (looks && look_us < d->look_us) d->look_us = look_us;
-  if (again < d->due_us) d->due_us = again;
+  if (again < d->due_us || (retries && d->gather)) d->due_us = again;
   if (d->objects && d->look_us < d->due_us) d->due_us = d->look_us;
   if (ran) look_downstream(s, d->pipeline);
   wh_pump_wake(s->pump);
@@ -204,6 +214,16 @@ static wh_status open_watch(service *s, size_t index, wh_connection *c, wh_error
   return WH_OK;
 }
 
+static wh_status open_gather(service *s, duty *d, wh_connection *c, wh_error *err) {
+  const wh_pipeline *p = d->pipeline; // its source gathers: config/ has seen to that
+  if (s->gather_count == GATHERS_MAX)
+    return wh_fail(err, WH_ERR_LIMIT, "one service waits for events for at most %d pipelines",
+                   GATHERS_MAX);
+  WH_TRY(c->type->source->gather(c, p->from.thing, &p->when.gathered, &d->gather, err));
+  s->gathers[s->gather_count++] = d;
+  return WH_OK;
+}
+
 // `begin: now` means the start of the service, not when the schedule is first due.
 static void look_first(service *s, const wh_pipeline *p) {
   uint64_t fresh;
@@ -226,6 +246,7 @@ static wh_status add_duty(service *s, const wh_pipeline *p, wh_error *err) {
   WH_TRY(wh_input_connect(s->engine, &p->from, &c, &is_rows, err));
   d->objects = !is_rows;
   if (d->objects && p->begin_now) look_first(s, p);
+  if (p->when.kind == WH_WHEN_GATHERED) return open_gather(s, d, c, err); // what is there is due
   if (p->when.kind == WH_WHEN_EVENT) { // due at once: what an earlier service left
     d->look_us = INT64_MAX;
     return WH_OK;
@@ -325,6 +346,16 @@ static void drain_watch(service *s, watch *w) {
   pthread_mutex_unlock(&s->mutex);
 }
 
+// Not later than it is due already: a run that failed is tried again when its time has come.
+static void look_at_gathered(service *s, duty *d) {
+  uint64_t ignored;
+  if (read(d->gather->fd, &ignored, sizeof ignored) < 0) return;
+  pthread_mutex_lock(&s->mutex);
+  int64_t due_us = d->gather->due_us(d->gather);
+  if (due_us < d->due_us && !d->retries) d->due_us = due_us;
+  pthread_mutex_unlock(&s->mutex);
+}
+
 // Another process put something into a queue, or left its work: no listing is needed to see it.
 static void hear(void *context, wh_str pipeline) {
   service *s = context;
@@ -356,11 +387,14 @@ static int64_t dispatch(service *s) {
 
 static void wait_for_something(service *s, int64_t until_us) {
   enum { OWN = 3 };
-  struct pollfd fds[QUEUES_MAX + OWN] = {{.fd = s->engine->wake_fd, .events = POLLIN},
-                                         {.fd = s->changed_fd, .events = POLLIN},
-                                         {.fd = s->heard_fd, .events = POLLIN}};
+  struct pollfd fds[QUEUES_MAX + GATHERS_MAX + OWN] = {{.fd = s->engine->wake_fd, .events = POLLIN},
+                                                       {.fd = s->changed_fd, .events = POLLIN},
+                                                       {.fd = s->heard_fd, .events = POLLIN}};
   for (size_t i = 0; i < s->watch_count; i++)
     fds[i + OWN] = (struct pollfd){.fd = s->watches[i].fd, .events = POLLIN};
+  size_t count = s->watch_count + OWN;
+  for (size_t i = 0; i < s->gather_count; i++)
+    fds[count++] = (struct pollfd){.fd = s->gathers[i]->gather->fd, .events = POLLIN};
   int64_t wait_ms = -1;
   if (until_us != INT64_MAX) {
     wait_ms = (until_us - wh_now_us(s->engine->os) + 999) / 1000;
@@ -369,7 +403,7 @@ static void wait_for_something(service *s, int64_t until_us) {
   }
   bool ticks = s->engine->watcher.tick;
   if (ticks && (wait_ms < 0 || wait_ms > WH_TICK_US / 1000)) wait_ms = WH_TICK_US / 1000;
-  int ready = poll(fds, s->watch_count + OWN, (int)wait_ms);
+  int ready = poll(fds, count, (int)wait_ms);
   if (ready <= 0) return;
   uint64_t ignored;
   if (fds[1].revents && read(s->changed_fd, &ignored, sizeof ignored) < 0) return;
@@ -378,6 +412,8 @@ static void wait_for_something(service *s, int64_t until_us) {
   for (size_t i = 0; i < s->watch_count; i++) {
     if (fds[i + OWN].revents) drain_watch(s, &s->watches[i]);
   }
+  for (size_t i = 0; i < s->gather_count; i++)
+    if (fds[i + OWN + s->watch_count].revents) look_at_gathered(s, s->gathers[i]);
 }
 
 static void tick(service *s) {
@@ -448,6 +484,8 @@ wh_status wh_engine_serve(wh_engine *engine, const wh_str *names, size_t count, 
   stop_workers(s);
   for (size_t i = 0; i < s->watch_count; i++)
     s->watches[i].type->close(s->watches[i].handle);
+  for (size_t i = 0; i < s->gather_count; i++)
+    s->gathers[i]->gather->close(s->gathers[i]->gather);
   pthread_cond_destroy(&s->work);
   pthread_mutex_destroy(&s->mutex);
   if (s->changed_fd >= 0) close(s->changed_fd);

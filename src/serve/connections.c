@@ -2,21 +2,30 @@
 
 #include <sys/socket.h>
 
-enum {
-  V6_NETWORK_BITS = 64,
-  SCARCE = WH_SERVE_CONNECTIONS_MAX / 4 * 3, // from here on the oldest has to go
-};
+enum { V6_NETWORK_BITS = 64 };
 
-void wh_connections_init(wh_connections *c, wh_os *os, const wh_ip_block *trusted, size_t count) {
-  *c = (wh_connections){.os = os, .trusted = trusted, .trusted_count = count};
+wh_status wh_connections_init(wh_connections *c, wh_os *os, wh_mem *mem, size_t most,
+                              size_t most_per_address, wh_error *err) {
+  wh_connection_slot *slots = wh_mem_alloc(mem, most * sizeof *slots);
+  if (!slots) return wh_fail_memory(err);
+  *c = (wh_connections){
+      .os = os, .mem = mem, .slots = slots, .most = most, .most_per_address = most_per_address};
   pthread_mutex_init(&c->mutex, NULL);
-  for (size_t i = 0; i < WH_SERVE_CONNECTIONS_MAX; i++)
-    c->slots[i].fd = -1;
+  for (size_t i = 0; i < most; i++)
+    slots[i] = (wh_connection_slot){.fd = -1};
+  return WH_OK;
 }
 
 void wh_connections_free(wh_connections *c) {
-  if (c->os) pthread_mutex_destroy(&c->mutex);
-  c->os = NULL;
+  if (!c->slots) return;
+  pthread_mutex_destroy(&c->mutex);
+  wh_mem_free(c->mem, c->slots, c->most * sizeof *c->slots);
+  c->slots = NULL;
+}
+
+// From here on the oldest has to go.
+static bool are_scarce(const wh_connections *c) {
+  return c->count >= c->most / 4 * 3;
 }
 
 bool wh_connections_admit(wh_connections *c, const struct sockaddr *address) {
@@ -26,12 +35,12 @@ bool wh_connections_admit(wh_connections *c, const struct sockaddr *address) {
   wh_ip network = wh_ip_network(&ip, V6_NETWORK_BITS);
   size_t same = 0;
   pthread_mutex_lock(&c->mutex);
-  for (size_t i = 0; i < WH_SERVE_CONNECTIONS_MAX; i++) {
+  for (size_t i = 0; i < c->most; i++) {
     const wh_connection_slot *slot = &c->slots[i];
     same += slot->fd >= 0 && !slot->is_shut && wh_ip_eq(&slot->network, &network);
   }
   pthread_mutex_unlock(&c->mutex);
-  return same < WH_SERVE_CONNECTIONS_PER_ADDRESS;
+  return same < c->most_per_address;
 }
 
 static void shut(wh_connection_slot *slot) {
@@ -41,7 +50,7 @@ static void shut(wh_connection_slot *slot) {
 
 static void shut_oldest(wh_connections *c) {
   wh_connection_slot *oldest = NULL;
-  for (size_t i = 0; i < WH_SERVE_CONNECTIONS_MAX; i++) {
+  for (size_t i = 0; i < c->most; i++) {
     wh_connection_slot *slot = &c->slots[i];
     if (slot->fd < 0 || slot->is_shut) continue;
     if (!oldest || slot->since_ns < oldest->since_ns) oldest = slot;
@@ -54,8 +63,8 @@ wh_connection_slot *wh_connections_open(wh_connections *c, int fd, const struct 
   (void)wh_ip_of_socket(address, &ip);
   wh_connection_slot *free_slot = NULL;
   pthread_mutex_lock(&c->mutex);
-  if (c->count >= SCARCE) shut_oldest(c);
-  for (size_t i = 0; i < WH_SERVE_CONNECTIONS_MAX && !free_slot; i++)
+  if (are_scarce(c)) shut_oldest(c);
+  for (size_t i = 0; i < c->most && !free_slot; i++)
     if (c->slots[i].fd < 0) free_slot = &c->slots[i];
   if (free_slot) {
     *free_slot = (wh_connection_slot){.fd = fd,
@@ -100,7 +109,7 @@ size_t wh_connections_busy(wh_connections *c) {
 void wh_connections_expire(wh_connections *c) {
   pthread_mutex_lock(&c->mutex);
   int64_t before = c->os->type->monotonic_ns(c->os) - WH_SERVE_REQUEST_SECONDS * 1000000000LL;
-  for (size_t i = 0; i < WH_SERVE_CONNECTIONS_MAX; i++) {
+  for (size_t i = 0; i < c->most; i++) {
     wh_connection_slot *slot = &c->slots[i];
     if (slot->fd >= 0 && !slot->is_shut && slot->since_ns < before) shut(slot);
   }

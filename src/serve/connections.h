@@ -27,13 +27,18 @@ typedef struct wh_connections {
   wh_os *os;
   const wh_ip_block *trusted; // proxies may have as many as they like
   size_t trusted_count;
-  wh_connection_slot slots[WH_SERVE_CONNECTIONS_MAX];
+  wh_mem *mem;
+  wh_connection_slot *slots;
+  size_t most, most_per_address;
   size_t count; // taken
   size_t busy;  // requests whose answer is not finished
 } wh_connections;
 
-void wh_connections_init(wh_connections *c, wh_os *os, const wh_ip_block *trusted, size_t count);
-void wh_connections_free(wh_connections *c);
+// At most `most` are open at once, and `most_per_address` of one address (an IPv6 /64 counts as
+// one).
+wh_status wh_connections_init(wh_connections *c, wh_os *os, wh_mem *mem, size_t most,
+                              size_t most_per_address, wh_error *err);
+void wh_connections_free(wh_connections *c); // zeroed is fine
 
 // Whether one more may come from there.
 bool wh_connections_admit(wh_connections *c, const struct sockaddr *address);

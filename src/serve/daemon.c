@@ -59,13 +59,14 @@ static struct MHD_Daemon *start(wh_server *s, const wh_tls_files *tls, int fd) {
       {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)TLS_PRIORITIES},
       {MHD_OPTION_END, 0, NULL},
   };
-  unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG;
+  unsigned flags =
+      MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG | MHD_ALLOW_SUSPEND_RESUME;
   if (tls) flags |= MHD_USE_TLS;
   return MHD_start_daemon(
       flags, 0, admit, s, wh_route_request, s, MHD_OPTION_EXTERNAL_LOGGER, take_message, s,
       MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)WH_SERVE_THREADS,
       MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES, MHD_OPTION_CONNECTION_LIMIT,
-      (unsigned)WH_SERVE_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+      (unsigned)s->connections.most, MHD_OPTION_CONNECTION_TIMEOUT,
       (unsigned)WH_SERVE_REQUEST_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
       (size_t)WH_SERVE_CONNECTION_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1,
       MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, s, MHD_OPTION_NOTIFY_COMPLETED,

@@ -230,6 +230,34 @@ static void add_lookups(const wh_metrics_source *s, wh_buf *out) {
   }
 }
 
+static void add_ingests(const wh_metrics_source *s, wh_buf *out) {
+  const wh_serve *serve = &s->engine->config->serve;
+  if (!s->server || !serve->ingest_count) return;
+  static const struct {
+    const char *name, *type, *help;
+    size_t at;
+  } families[] = {
+      {"wherry_ingest_requests_total", "counter", "Requests to an endpoint.",
+       offsetof(wh_ingest_counts, requests)},
+      {"wherry_ingest_refused_total", "counter", "Those that were refused.",
+       offsetof(wh_ingest_counts, refused)},
+      {"wherry_ingest_events_total", "counter", "Events that were taken.",
+       offsetof(wh_ingest_counts, events)},
+      {"wherry_ingest_waiting_bytes", "gauge", "Bytes of events that wait for the pipelines.",
+       offsetof(wh_ingest_counts, waiting_bytes)},
+  };
+  for (size_t f = 0; f < sizeof families / sizeof families[0]; f++) {
+    wh_exposition_family(out, families[f].name, families[f].type, families[f].help);
+    for (size_t i = 0; i < serve->ingest_count; i++) {
+      wh_ingest_counts c = wh_server_count_ingest(s->server, i);
+      uint64_t count;
+      memcpy(&count, (const char *)&c + families[f].at, sizeof count);
+      wh_label label = {"endpoint", serve->ingests[i].endpoint->name};
+      wh_exposition_sample(out, families[f].name, &label, 1, (double)count);
+    }
+  }
+}
+
 static void add_process(const wh_metrics_source *s, wh_buf *out) {
   wh_label version = {"version", WH_STR(WHERRY_VERSION)};
   wh_exposition_family(out, "wherry_build_info", "gauge", "Always 1; the version is a label.");
@@ -245,6 +273,7 @@ wh_status wh_metrics_write(const wh_metrics_source *s, wh_arena *scratch, wh_buf
                            wh_error *err) {
   add_process(s, out);
   add_lookups(s, out);
+  add_ingests(s, out);
   size_t len = out->len;
   wh_status status = add_pipelines(s, scratch, out, err);
   if (status == WH_OK) status = add_outbox(s, scratch, out, err);

@@ -16,6 +16,8 @@ static const header always[] = {
                            "magnetometer=(), microphone=(), payment=(), usb=()"},
 };
 
+enum { ALWAYS_FOR_PROGRAMS = 1 }; // the first
+
 #define POLICY_OF_NO_PAGE "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; sandbox"
 #define STRICT_TRANSPORT  "max-age=31536000"
 
@@ -27,10 +29,13 @@ static bool add_headers(const wh_server *server, struct MHD_Response *r,
                         const wh_response *response) {
   bool is_page = strcmp(response->type, WH_TYPE_HTML) == 0;
   bool ok = add(r, "Content-Type", response->type) &&
-            add(r, "Content-Security-Policy", is_page ? server->page_policy : POLICY_OF_NO_PAGE) &&
             add(r, "Cache-Control", response->is_cacheable ? "public, max-age=300" : "no-store");
-  for (size_t i = 0; ok && i < sizeof always / sizeof always[0]; i++)
+  size_t count = response->for_programs ? ALWAYS_FOR_PROGRAMS : sizeof always / sizeof always[0];
+  for (size_t i = 0; ok && i < count; i++)
     ok = add(r, always[i].name, always[i].value);
+  if (ok && !response->for_programs)
+    ok = add(r, "Content-Security-Policy", is_page ? server->page_policy : POLICY_OF_NO_PAGE);
+  if (ok && response->authenticate) ok = add(r, "WWW-Authenticate", response->authenticate);
   if (ok && server->has_tls) ok = add(r, "Strict-Transport-Security", STRICT_TRANSPORT);
   if (ok && response->allow) ok = add(r, "Allow", response->allow);
   if (ok && response->location) ok = add(r, "Location", response->location);

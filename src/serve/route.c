@@ -1,12 +1,14 @@
 #include "serve/server.h"
 
 #include "base/log.h"
+#include "serve/headers.h"
+#include "serve/ingest.h"
 #include "serve/page.h"
 #include "serve/pages.h"
 #include "serve/request.h"
 #include "serve/respond.h"
 
-enum { FORWARDED_BYTES_MAX = 4096, RETRY_FAILED_SECONDS = 30 };
+enum { RETRY_FAILED_SECONDS = 30 };
 
 typedef enum place_kind {
   PLACE_NONE,
@@ -26,6 +28,7 @@ typedef enum method { METHOD_OTHER, METHOD_GET, METHOD_HEAD, METHOD_POST } metho
 
 // One request, from its headers to its last byte.
 typedef struct request {
+  wh_exchange base;
   wh_server *server;
   struct MHD_Connection *connection;
   place place;
@@ -65,38 +68,6 @@ static method method_of(const char *word) {
   return METHOD_OTHER;
 }
 
-static wh_str header_of(const request *r, const char *name) {
-  const char *value = MHD_lookup_connection_value(r->connection, MHD_HEADER_KIND, name);
-  return value ? wh_str_of(value) : WH_STR("");
-}
-
-// --- who asks -----------------------------------------------------------------------------------
-
-static enum MHD_Result join_forwarded(void *context, enum MHD_ValueKind kind, const char *key,
-                                      const char *value) {
-  (void)kind;
-  if (!value || !wh_str_eq_nocase(wh_str_of(key), WH_STR("X-Forwarded-For"))) return MHD_YES;
-  wh_buf *out = context;
-  if (out->len) wh_buf_add_char(out, ',');
-  wh_buf_add_c(out, value);
-  return MHD_YES;
-}
-
-// Who asks, as far as it can be believed: what the limits count.
-static wh_ip asker_of(const request *r) {
-  wh_server *s = r->server;
-  wh_ip peer = {0};
-  const union MHD_ConnectionInfo *info =
-      MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-  if (!info || !wh_ip_of_socket(info->client_addr, &peer)) return peer;
-  if (!wh_ip_in(&peer, s->trusted, s->trusted_count)) return peer;
-  WH_CLEAN_BUF wh_buf forwarded;
-  wh_buf_init(&forwarded, s->mem, FORWARDED_BYTES_MAX);
-  MHD_get_connection_values(r->connection, MHD_HEADER_KIND, join_forwarded, &forwarded);
-  if (forwarded.failed) return peer;
-  return wh_ip_behind(&peer, wh_buf_str(&forwarded), s->trusted, s->trusted_count);
-}
-
 // --- the log -------------------------------------------------------------------------------------
 
 // Names of the configuration and fixed words only: nothing that the request says.
@@ -107,7 +78,7 @@ static void log_request(const request *r, unsigned status) {
   wh_str name = r->place.desk ? r->place.desk->ask.lookup->name : WH_STR("");
   WH_CLEAN_BUF wh_buf peer;
   wh_buf_init(&peer, r->server->mem, 0);
-  wh_ip asker = asker_of(r);
+  wh_ip asker = wh_asker_of(r->server, r->connection);
   wh_ip_write_network(&asker, &peer);
   wh_str from = wh_buf_str(&peer);
   int64_t us = (r->server->os->type->monotonic_ns(r->server->os) - r->start_ns) / 1000;
@@ -273,7 +244,7 @@ static enum MHD_Result answer_question(const request *r) {
   }
   for (size_t i = 0; i < l->proof_count; i++)
     proofs[i] = fields[i + 1].value;
-  wh_ip address = asker_of(r);
+  wh_ip address = wh_asker_of(r->server, r->connection);
   wh_question question = {.address = &address, .key = fields[0].value, .proofs = proofs};
   return ask(r, &question);
 }
@@ -337,42 +308,9 @@ static enum MHD_Result answer_get(const request *r) {
   return refuse(r, &no_such_page);
 }
 
-// --- framing -------------------------------------------------------------------------------------
+// --- what need not be read further --------------------------------------------------------------
 
-// How the message is delimited. Whatever two programs could read in two ways (RFC 9112 section
-// 6.3, 11.2) is refused: a proxy in front of us may have read it the other way.
-typedef struct framing {
-  unsigned lengths, encodings, hosts;
-  bool is_odd;
-  uint64_t length;
-} framing;
-
-static bool is_token(const char *name, size_t len) {
-  for (size_t i = 0; i < len; i++) {
-    char c = name[i];
-    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    if (!plain && (c == 0 || !strchr("!#$%&'*+-.^_`|~", c))) return false;
-  }
-  return len > 0;
-}
-
-static enum MHD_Result look_at_header(void *context, enum MHD_ValueKind kind, const char *key,
-                                      size_t key_len, const char *value, size_t value_len) {
-  (void)kind;
-  framing *f = context;
-  wh_str name = wh_str_n(key, key_len);
-  if (!is_token(key, key_len)) f->is_odd = true;
-  for (size_t i = 0; i < value_len; i++)
-    if ((unsigned char)value[i] < 0x20 && value[i] != '\t') f->is_odd = true;
-  if (wh_str_eq_nocase(name, WH_STR("Host"))) f->hosts++;
-  if (wh_str_eq_nocase(name, WH_STR("Transfer-Encoding"))) f->encodings++;
-  if (!wh_str_eq_nocase(name, WH_STR("Content-Length"))) return MHD_YES;
-  f->lengths++;
-  if (!value_len || !wh_str_to_u64(wh_str_n(value, value_len), &f->length)) f->is_odd = true;
-  return MHD_YES;
-}
-
-static enum MHD_Result check_question(request *r, const framing *f) {
+static enum MHD_Result check_question(request *r, const wh_framing *f) {
   if (f->encodings || !f->lengths)
     return refuse_as(r, MHD_HTTP_LENGTH_REQUIRED, "Content-Length is missing");
   if (f->length > WH_REQUEST_BODY_MAX)
@@ -386,9 +324,8 @@ static enum MHD_Result check_question(request *r, const framing *f) {
 
 // Called when the headers are there: refuses what need not be read further.
 static enum MHD_Result check_headers(request *r) {
-  framing f = {0};
-  MHD_get_connection_values_n(r->connection, MHD_HEADER_KIND, look_at_header, &f);
-  if (f.is_odd || f.lengths > 1 || f.hosts > 1 || (f.lengths && f.encodings))
+  wh_framing f = wh_framing_of(r->connection);
+  if (wh_framing_is_doubtful(&f))
     return refuse_as(r, MHD_HTTP_BAD_REQUEST, "the request's headers contradict each other");
   if (r->place.kind == PLACE_NONE) {
     refusal no = no_such_page;
@@ -411,31 +348,8 @@ static enum MHD_Result check_headers(request *r) {
 
 // --- for libmicrohttpd ---------------------------------------------------------------------------
 
-static request *begin(wh_server *server, struct MHD_Connection *connection, const char *url,
-                      const char *word) {
-  request *r = wh_mem_alloc(server->mem, sizeof *r);
-  if (!r) return NULL;
-  r->server = server;
-  r->connection = connection;
-  r->place = place_of(server, url);
-  r->method = method_of(word);
-  r->start_ns = server->os->type->monotonic_ns(server->os);
-  r->len = 0;
-  r->kind = wh_body_kind_of(header_of(r, "Content-Type"));
-  r->wants_json = r->kind == WH_BODY_JSON || wh_accepts_json(header_of(r, "Accept"));
-  wh_connections_request_begins(&server->connections);
-  return r;
-}
-
-enum MHD_Result wh_route_request(void *context, struct MHD_Connection *connection, const char *url,
-                                 const char *word, const char *version, const char *upload,
-                                 size_t *upload_len, void **ret_request) {
-  (void)version;
-  request *r = *ret_request;
-  if (!r) {
-    r = *ret_request = begin(context, connection, url, word);
-    return r ? check_headers(r) : MHD_NO;
-  }
+static enum MHD_Result take(wh_exchange *exchange, const char *upload, size_t *upload_len) {
+  request *r = (request *)exchange;
   if (*upload_len) {
     // check_headers has seen that it fits; a body that is longer than its length is a bug.
     if (*upload_len > sizeof r->body - r->len) return MHD_NO;
@@ -448,16 +362,51 @@ enum MHD_Result wh_route_request(void *context, struct MHD_Connection *connectio
                                                                    : answer_get(r);
 }
 
-void wh_route_completed(void *context, struct MHD_Connection *connection, void **request_context,
+static void end(wh_exchange *exchange) {
+  request *r = (request *)exchange;
+  wh_wipe(r->body, r->len);
+  wh_mem_free(r->server->mem, r, sizeof *r);
+}
+
+static enum MHD_Result begin(wh_server *server, struct MHD_Connection *connection, const char *url,
+                             const char *word, wh_exchange **ret) {
+  request *r = wh_mem_alloc(server->mem, sizeof *r);
+  if (!r) return MHD_NO;
+  r->base = (wh_exchange){.take = take, .end = end};
+  r->server = server;
+  r->connection = connection;
+  r->place = place_of(server, url);
+  r->method = method_of(word);
+  r->start_ns = server->os->type->monotonic_ns(server->os);
+  r->len = 0;
+  r->kind = wh_body_kind_of(wh_header_of(connection, "Content-Type"));
+  r->wants_json = r->kind == WH_BODY_JSON || wh_accepts_json(wh_header_of(connection, "Accept"));
+  *ret = &r->base;
+  wh_connections_request_begins(&server->connections);
+  return check_headers(r);
+}
+
+enum MHD_Result wh_route_request(void *context, struct MHD_Connection *connection, const char *url,
+                                 const char *word, const char *version, const char *upload,
+                                 size_t *upload_len, void **ret_exchange) {
+  (void)version;
+  wh_server *server = context;
+  wh_exchange **exchange = (wh_exchange **)ret_exchange;
+  if (*exchange) return (*exchange)->take(*exchange, upload, upload_len);
+  bool is_ingest = wh_ingest_is_at(server, wh_str_of(url));
+  return is_ingest ? wh_ingest_begin(server, connection, url, word, exchange)
+                   : begin(server, connection, url, word, exchange);
+}
+
+void wh_route_completed(void *context, struct MHD_Connection *connection, void **exchange_context,
                         enum MHD_RequestTerminationCode code) {
   (void)code;
   wh_server *server = context;
-  request *r = *request_context;
-  if (!r) return;
-  *request_context = NULL;
+  wh_exchange *exchange = *exchange_context;
+  if (!exchange) return;
+  *exchange_context = NULL;
   const union MHD_ConnectionInfo *info =
       MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
   wh_connections_request_ends(&server->connections, info ? info->socket_context : NULL);
-  wh_wipe(r->body, r->len);
-  wh_mem_free(server->mem, r, sizeof *r);
+  exchange->end(exchange);
 }

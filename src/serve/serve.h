@@ -13,8 +13,17 @@
 //   GET  /           a list of lookups; where there is one, a redirect to it
 //   GET  /healthz    "ok"
 //
-// Requests are logged at info: method, place, status, duration, and the network that asked; never
-// a value or a whole address.
+// Endpoints for events (serve.ingest):
+//   POST /ingest/NAME   one JSON object or an array of them (application/json), or an object a line
+//                       (application/x-ndjson). 202 with {"receipt":"...","events":n} when all of
+//                       it is on disk; the same with an Idempotency-Key that came with the same
+//                       body before. Else a problem (RFC 9457): 400 when it cannot be read, 401 and
+//                       403, 411, 413, 415, 422 when an event does not fit its columns (with
+//                       `errors`) or the key came with another body, 429 and 503 with Retry-After.
+//   GET  /receipts/ID   what became of it; 404 when it is none, or older than `keep`
+//
+// Requests are logged at info, events only when they are refused: method, place, status, duration,
+// and the network that asked; never a value or a whole address.
 //
 // Threads: the server has its own (WH_SERVE_THREADS that answer, one that keeps house). Start and
 // stop from one thread; the rest from any. It reads `config` while it runs.
@@ -24,8 +33,6 @@
 
 enum {
   WH_SERVE_THREADS = 2,
-  WH_SERVE_CONNECTIONS_MAX = 128,        // at once, over all threads
-  WH_SERVE_CONNECTIONS_PER_ADDRESS = 16, // an IPv6 /64 counts as one address
   WH_SERVE_CONNECTION_BYTES = 16 * 1024, // request line, headers and buffers of one connection
   WH_SERVE_REQUEST_SECONDS = 15,         // for a whole request and its answer, and idle between two
   WH_SERVE_STOP_SECONDS = 5,             // how long stopping waits for requests in hand
@@ -58,5 +65,17 @@ wh_server_counts wh_server_count(const wh_server *server);
 bool wh_server_is_alive(const wh_server *server);
 // Of one lookup, by its place in config->serve.lookups.
 wh_server_counts wh_server_count_lookup(const wh_server *server, size_t lookup);
+
+// Of one endpoint, by its place in config->serve.ingests, since the start.
+typedef struct wh_ingest_counts {
+  uint64_t requests, refused;
+  uint64_t events;        // taken
+  uint64_t waiting_bytes; // of events in its log
+} wh_ingest_counts;
+wh_ingest_counts wh_server_count_ingest(const wh_server *server, size_t ingest);
+// All who read the endpoint have taken the events below this number: they may leave its log.
+void wh_server_ingest_taken(wh_server *server, size_t ingest, int64_t number);
+// What the libraries may hold past the accountant with the connections that `serve` allows.
+size_t wh_server_reserve(const wh_serve *serve);
 // Looks at the certificate's files now rather than within WH_SERVE_CERTIFICATE_SECONDS.
 void wh_server_refresh(wh_server *server);

@@ -62,6 +62,34 @@ static wh_status open_desks(wh_server *s, wh_error *err) {
   return WH_OK;
 }
 
+// --- ingest --------------------------------------------------------------------------------------
+
+static wh_status open_auth(wh_server *s, wh_inlet *inlet, wh_error *err) {
+  const wh_ingest *ingest = inlet->ingest;
+  if (!ingest->auth) return WH_OK;
+  wh_str owner =
+      wh_arena_printf(&s->arena, "ingest %.*s: auth", WH_STR_ARG(ingest->endpoint->name));
+  if (!owner.data) return wh_fail_memory(err);
+  return wh_auth_open(s->os, s->mem, s->config, ingest->auth, owner.data, &inlet->auth, err);
+}
+
+static wh_status open_inlets(wh_server *s, wh_error *err) {
+  const wh_serve *serve = &s->config->serve;
+  wh_connection *c;
+  if (!serve->ingest_count) return WH_OK;
+  s->inlets = WH_NEW_ARRAY(&s->arena, serve->ingest_count, wh_inlet);
+  if (!s->inlets) return wh_fail_memory(err);
+  for (size_t i = 0; i < serve->ingest_count; i++) {
+    wh_inlet *inlet = &s->inlets[s->inlet_count++];
+    inlet->ingest = &serve->ingests[i];
+    WH_TRY(open_auth(s, inlet, err));
+  }
+  WH_TRY(wh_limiter_init(&s->by_sender, s->os, s->mem, WH_INGEST_RATE_WINDOW_NS, err));
+  WH_TRY(wh_config_connect(s->config, WH_STR(WH_INGEST_CONNECTION), &c, err));
+  return wh_committer_start(s->os, s->mem, c, serve->ingests, serve->ingest_count, &s->committer,
+                            err);
+}
+
 // --- the server ----------------------------------------------------------------------------------
 
 static wh_status read_proxies(wh_server *s, wh_error *err) {
@@ -110,11 +138,15 @@ static wh_status open_server(wh_server *s, wh_error *err) {
   WH_TRY(wh_config_serve(s->config, err));
   s->has_tls = serve->tls_certificate.len > 0;
   WH_TRY(read_proxies(s, err));
-  wh_connections_init(&s->connections, s->os, s->trusted, s->trusted_count);
+  WH_TRY(wh_connections_init(&s->connections, s->os, s->mem, (size_t)serve->connections,
+                             (size_t)serve->connections_per_address, err));
+  s->connections.trusted = s->trusted;
+  s->connections.trusted_count = s->trusted_count;
   WH_TRY(make_policy(s, err));
   WH_TRY(wh_limiter_init(&s->by_address, s->os, s->mem, WH_ASK_ADDRESS_WINDOW_NS, err));
   WH_TRY(wh_limiter_init(&s->by_key, s->os, s->mem, WH_ASK_KEY_WINDOW_NS, err));
   WH_TRY(open_desks(s, err));
+  WH_TRY(open_inlets(s, err));
   WH_TRY(wh_listen(serve->listen, "listen", &s->listen_fd, err));
   wh_str name;
   WH_TRY(wh_listen_name(s->listen_fd, &s->arena, &name, err));
@@ -153,6 +185,7 @@ static void finish_requests(wh_server *s) {
   while (s->daemon && wh_connections_busy(&s->connections) > 0 &&
          s->os->type->monotonic_ns(s->os) < until)
     nanosleep(&step, NULL);
+  wh_committer_stop(s->committer); // none is suspended any more
   for (size_t i = 0; i < sizeof daemons / sizeof daemons[0]; i++)
     if (daemons[i]) MHD_stop_daemon(daemons[i]);
 }
@@ -166,6 +199,10 @@ void wh_server_stop(wh_server *s) {
     wh_ask_free(&s->desks[i].ask);
   wh_limiter_free(&s->by_address);
   wh_limiter_free(&s->by_key);
+  wh_limiter_free(&s->by_sender);
+  for (size_t i = 0; i < s->inlet_count; i++)
+    wh_auth_free(s->inlets[i].auth);
+  wh_committer_free(s->committer);
   wh_connections_free(&s->connections);
   if (s->has_mutex) {
     pthread_cond_destroy(&s->wake);
@@ -203,6 +240,26 @@ wh_server_counts wh_server_count_lookup(const wh_server *s, size_t lookup) {
 bool wh_server_is_alive(const wh_server *s) {
   int64_t age_ns = s->os->type->monotonic_ns(s->os) - atomic_load(&s->kept_ns);
   return age_ns < WH_SERVE_ALIVE_SECONDS * 1000000000LL;
+}
+
+wh_ingest_counts wh_server_count_ingest(const wh_server *s, size_t ingest) {
+  const wh_inlet *inlet = &s->inlets[ingest];
+  return (wh_ingest_counts){
+      .requests = atomic_load(&inlet->requests),
+      .refused = atomic_load(&inlet->refused),
+      .events = atomic_load(&inlet->events),
+      .waiting_bytes = wh_committer_waiting(s->committer, ingest),
+  };
+}
+
+void wh_server_ingest_taken(wh_server *s, size_t ingest, int64_t number) {
+  wh_committer_taken(s->committer, ingest, number);
+}
+
+size_t wh_server_reserve(const wh_serve *serve) {
+  enum { COUNTED = 128 }; // connections that WH_SERVE_RESERVE_BYTES covers
+  size_t most = (size_t)serve->connections, more = most > COUNTED ? most - COUNTED : 0;
+  return WH_SERVE_RESERVE_BYTES + more * WH_SERVE_CONNECTION_BYTES;
 }
 
 void wh_server_refresh(wh_server *s) {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include "serve/ask.h"
+#include "serve/auth.h"
+#include "serve/committer.h"
 #include "serve/connections.h"
 #include "serve/serve.h"
 #include "serve/tls.h"
@@ -15,6 +17,24 @@ typedef struct wh_desk {
   const char *logo_type;
   atomic_uint_fast64_t asked, found, missed, limited, failed;
 } wh_desk;
+
+// A request, from its headers to its last byte: what a request's struct begins with.
+typedef struct wh_exchange wh_exchange;
+struct wh_exchange {
+  // More of the body, or, when there is no more, the answer.
+  enum MHD_Result (*take)(wh_exchange *exchange, const char *upload, size_t *upload_len);
+  void (*end)(wh_exchange *exchange); // frees it
+};
+
+// An endpoint as it is served.
+typedef struct wh_inlet {
+  const wh_ingest *ingest;
+  wh_auth *auth; // NULL: everybody may send
+  atomic_uint_fast64_t requests, refused, events;
+  atomic_int_fast64_t active; // requests that are read or stored
+} wh_inlet;
+
+#define WH_INGEST_RATE_WINDOW_NS 1000000000LL // `rate` is so much a second
 
 struct wh_server {
   wh_os *os;
@@ -32,6 +52,12 @@ struct wh_server {
   wh_desk *desks; // one a lookup, in the configuration's order
   size_t desk_count;
   atomic_uint_fast64_t asked, found, missed, limited, failed;
+
+  wh_limiter by_sender;
+  wh_inlet *inlets; // one an endpoint, in the configuration's order
+  size_t inlet_count;
+  atomic_size_t body_bytes; // of events that are read or stored
+  wh_committer *committer;  // NULL: there are no endpoints
 
   int listen_fd; // -1: none. Daemons get copies
   struct MHD_Daemon *daemon;

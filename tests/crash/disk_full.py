@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 
+import inlets
 import project
 import tap
 from project import Project, order, CONFIG, STATUSES
@@ -205,6 +206,51 @@ def test_the_ledger_is_on_a_disk_that_fills():
 
 def test_the_target_is_on_a_disk_that_fills():
     fill_at_many_points("site")
+
+
+def test_events_are_refused_while_the_disk_is_full():
+    """Senders are told to come again while the disk is full, and nothing that was taken is lost"""
+    if CANNOT:
+        raise tap.Skip(f"a small disk cannot be made: {CANNOT}")
+    roomy = Disk(tap.folder(), size=1 << 30)
+    shop = roomy.path / "shop"
+    disk = Disk(shop / ".wherry")
+    s = inlets.Inlets(folder=shop)
+    try:
+        s.up()
+        taken = [f"before-{i}" for i in range(20) if s.take({"event_id": f"before-{i}"})]
+        s.until(lambda: len(s.landed()) == 20)
+        disk.leave(0)
+        answers, refused = 0, None
+        # The write-ahead log may have room in what was written before.
+        while not refused:
+            event = f"full-{answers}"
+            answers += 1
+            assert answers < 2000, "the disk never filled"
+            answer = s.post([{"event_id": event, "tags": ["x" * 20000]}], headers={"Idempotency-Key": event})
+            assert answer.status in (202, 503), answer
+            if answer.status == 202:
+                taken.append(event)
+            else:
+                refused = answer
+        tap.equal(refused.headers["Retry-After"], "10")
+        tap.contains(refused.json()["detail"], "the disk is full")
+        disk.make_room()
+        for i in range(20):
+            taken.append(f"after-{i}")
+            s.take({"event_id": f"after-{i}"})
+        again = s.post([{"event_id": event, "tags": ["x" * 20000]}], headers={"Idempotency-Key": event})
+        tap.equal(again.status, 202, again)
+        taken.append(event)
+        s.until(lambda: len(s.landed()) >= len(taken), 60)
+        time.sleep(0.5)
+        tap.equal(sorted(row["event_id"] for row in s.landed()), sorted(taken))
+        s.down()
+    finally:
+        if s.process:
+            s.kill()
+        disk.gone()
+        roomy.gone()
 
 
 tap.run()

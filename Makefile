@@ -48,6 +48,13 @@ demo: ## the worked example, from an ERP to a lookup page, in a scratch folder
 	@$(MAKE) --no-print-directory all
 	@scripts/demo $(BUILD)/wherry
 
+.PHONY: demo-platform
+demo-platform: ## the worked example of a data platform, with an SFTP server and a database of its own
+	@scripts/install-deps build
+	@scripts/install-deps test
+	@$(MAKE) --no-print-directory all
+	@scripts/demo-platform $(BUILD)/wherry
+
 .PHONY: bench
 bench: all ## the crossing beside the plain script, a pipeline beside convert
 	@scripts/build $(BUILD)

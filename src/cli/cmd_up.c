@@ -1,5 +1,6 @@
 #include "base/log.h"
 #include "cli/progress.h"
+#include "cli/supervisor.h"
 #include "cli/up_state.h"
 #include "ledger/receipt.h"
 #include "serve/operations.h"
@@ -12,6 +13,7 @@ typedef struct up_view {
   wh_cli *cli;
   wh_up_state state;
   wh_operations *operations; // NULL: nobody is told
+  bool is_ready;             // the supervisor was told
   pthread_mutex_t mutex;     // runs end on the workers' threads; lines must not mix
 } up_view;
 
@@ -43,8 +45,18 @@ static void on_notice(void *context, wh_str pipeline, const char *text) {
   wh_log(WH_LOG_WARN, topic_of(pipeline, topic, sizeof topic), "%s", text);
 }
 
+static bool tell_supervisor(const char *what) {
+  wh_error err = {0};
+  if (wh_supervisor_tell(&wh_cli_environment, what, &err) == WH_OK) return true;
+  wh_log_error(WH_LOG_WARN, "supervisor", &err);
+  return false;
+}
+
+// READY until it was heard. The first tick comes when all queues are open and the workers run.
 static void on_tick(void *context) {
   up_view *v = context;
+  bool told = tell_supervisor(v->is_ready ? WH_SUPERVISOR_ALIVE : WH_SUPERVISOR_READY);
+  v->is_ready = v->is_ready || told;
   wh_operations_beat(v->operations);
   wh_up_tick(&v->state);
 }
@@ -151,6 +163,7 @@ static wh_exit up(wh_cli *cli, const wh_args *args) {
   if (status == WH_OK) {
     wh_say(cli, "Up. Stop it with Ctrl-C; what is in hand is finished first.");
     status = wh_engine_serve(engine, args->words, args->count, &err);
+    (void)tell_supervisor(WH_SUPERVISOR_STOPPING);
   }
   wh_up_end(&view.state);
   wh_operations_stop(view.operations);
@@ -168,7 +181,8 @@ const wh_command wh_cmd_up = {
     .more = "Runs pipelines by their `when`, all when none is named, and answers lookups where the "
             "configuration has `serve`. SIGTERM or Ctrl-C finishes the chunk in hand, leaves the "
             "rest for the next start, and exits with 0. Each run is a line on standard error; "
-            "with --json its receipt on standard output.",
+            "with --json its receipt on standard output. Under a supervisor that waits for it "
+            "(NOTIFY_SOCKET, as systemd has it) it says when it is up, and that it lives.",
     .example = "wherry up",
     .words_max = WH_ARGS_MAX,
     .completes = "pipeline",

@@ -97,11 +97,14 @@ def test_what_is_installed_works():
                    check=True, capture_output=True, timeout=120)
     files = {str(f.relative_to(destination)) for f in destination.rglob("*") if f.is_file()}
     for name in ("bin/wherry", "share/man/man1/wherry.1", "share/bash-completion/completions/wherry",
-                 "share/zsh/site-functions/_wherry", "share/fish/vendor_completions.d/wherry.fish"):
+                 "share/zsh/site-functions/_wherry", "share/fish/vendor_completions.d/wherry.fish",
+                 "lib/systemd/system/wherry@.service"):
         assert any(f.endswith(name) for f in files), f"{name} is not among {sorted(files)}"
     program = next(destination.rglob("bin/wherry"))
     done = subprocess.run([program, "--version"], capture_output=True, text=True)
     assert done.stdout.startswith("wherry "), done
+    unit = next(destination.rglob("wherry@.service")).read_text()
+    tap.contains(unit, f"ExecStart=/{program.relative_to(destination)} up")
 
 
 tap.run()

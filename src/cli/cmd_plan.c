@@ -8,6 +8,7 @@ enum { SAMPLE_WIDTH = 28 };
 
 static const wh_flag flags[] = {
     {"--lock", NULL, "write wherry.lock, the list of what crosses where"},
+    {"--no-sample", NULL, "show no value of any row, for where others can read the plan"},
     {0},
 };
 
@@ -298,14 +299,27 @@ static void add_crossings(crossing_list *list, const wh_plan *plan, wh_arena *ar
   }
 }
 
-static wh_exit plan_one(wh_cli *cli, const wh_pipeline *p, crossing_list *list, bool *ret_fits,
-                        const wh_pipeline **ret_unknown) {
+static void leave_samples_out(wh_plan *plan) {
+  for (size_t i = 0; i < plan->cross_count; i++)
+    plan->crosses[i].sample = (wh_str){0};
+}
+
+// What is asked of all pipelines' plans, and what they come to together.
+typedef struct plans {
+  crossing_list *list; // NULL: not wanted
+  bool no_sample;
+  bool fit;
+  const wh_pipeline *unknown; // one whose columns are not known yet
+} plans;
+
+static wh_exit plan_one(wh_cli *cli, const wh_pipeline *p, plans *all) {
   wh_plan plan;
   wh_error err = {0};
   if (wh_engine_plan(&cli->engine, p, &cli->arena, &plan, &err) != WH_OK) {
     wh_error_prefix(&err, "%.*s: ", WH_STR_ARG(p->name));
     return wh_cli_fail(cli, &err);
   }
+  if (all->no_sample) leave_samples_out(&plan);
   if (cli->json) {
     WH_CLEAN_BUF wh_buf line;
     wh_buf_init(&line, &cli->mem, 0);
@@ -314,9 +328,9 @@ static wh_exit plan_one(wh_cli *cli, const wh_pipeline *p, crossing_list *list, 
   } else {
     print_plan(cli, &plan, &cli->arena);
   }
-  if (plan.target_exists && !plan.target_fits) *ret_fits = false;
-  if (list) add_crossings(list, &plan, &cli->arena);
-  if (!plan.described && !p->raw) *ret_unknown = p;
+  if (plan.target_exists && !plan.target_fits) all->fit = false;
+  if (all->list) add_crossings(all->list, &plan, &cli->arena);
+  if (!plan.described && !p->raw) all->unknown = p;
   return WH_EXIT_DONE;
 }
 
@@ -366,9 +380,8 @@ static void print_members_json(wh_cli *cli, const wh_pipeline *p, const wh_membe
   if (!line.failed) wh_print_json(&line);
 }
 
-static wh_exit plan_any(wh_cli *cli, const wh_pipeline *p, crossing_list *list, bool *ret_fits,
-                        const wh_pipeline **ret_unknown) {
-  if (!p->many) return plan_one(cli, p, list, ret_fits, ret_unknown);
+static wh_exit plan_any(wh_cli *cli, const wh_pipeline *p, plans *all) {
+  if (!p->many) return plan_one(cli, p, all);
   wh_members members;
   wh_error err = {0};
   if (wh_members_now(&cli->engine, p, &cli->arena, &members, &err) != WH_OK) {
@@ -381,7 +394,7 @@ static wh_exit plan_any(wh_cli *cli, const wh_pipeline *p, crossing_list *list, 
     print_members(cli, p, &members);
   wh_exit worst = WH_EXIT_DONE;
   for (size_t i = 0; i < members.count; i++) {
-    wh_exit exit = plan_one(cli, &members.items[i], list, ret_fits, ret_unknown);
+    wh_exit exit = plan_one(cli, &members.items[i], all);
     if (exit != WH_EXIT_DONE) worst = exit;
   }
   return worst;
@@ -431,14 +444,12 @@ static wh_exit plan(wh_cli *cli, const wh_args *args) {
   wh_engine *engine = wh_cli_engine(cli);
   if (!engine) return cli->refused;
   wh_error err = {0};
-  crossing_list *list = NULL;
+  plans all = {.fit = true, .no_sample = wh_args_has(args, "--no-sample")};
   if (wh_args_has(args, "--lock")) {
     if (args->count) return wh_cli_usage(cli, "--lock writes all pipelines; name none");
-    list = WH_NEW(&cli->arena, crossing_list);
-    if (!list) return wh_cli_usage(cli, "out of memory");
+    all.list = WH_NEW(&cli->arena, crossing_list);
+    if (!all.list) return wh_cli_usage(cli, "out of memory");
   }
-  bool fits = true;
-  const wh_pipeline *unknown = NULL;
   wh_exit worst = WH_EXIT_DONE;
   size_t total = args->count ? args->count : cli->config->pipeline_count;
   for (size_t i = 0; i < total; i++) {
@@ -447,32 +458,32 @@ static wh_exit plan(wh_cli *cli, const wh_args *args) {
         wh_config_find_any(cli->config, args->words[i], &cli->arena, &p, &err) != WH_OK) {
       return wh_cli_fail(cli, &err);
     }
-    wh_exit exit = plan_any(cli, p, list, &fits, &unknown);
+    wh_exit exit = plan_any(cli, p, &all);
     if (exit != WH_EXIT_DONE) worst = exit;
   }
-  if (worst == WH_EXIT_DONE && !args->count) worst = plan_catalog(cli, &fits);
+  if (worst == WH_EXIT_DONE && !args->count) worst = plan_catalog(cli, &all.fit);
   if (worst != WH_EXIT_DONE) return worst;
-  if (list) {
-    if (list->too_many)
+  if (all.list) {
+    if (all.list->too_many)
       return wh_cli_usage(cli, "wherry.lock holds at most %d columns", WH_COLUMNS_MAX);
-    if (wh_lock_write(cli->config, list->items, list->count, &err) != WH_OK) {
+    if (wh_lock_write(cli->config, all.list->items, all.list->count, &err) != WH_OK) {
       return wh_cli_fail(cli, &err);
     }
     fflush(stdout); // the plan stands above what is said of it
     wh_say(cli, "Wrote wherry.lock: %s %s. Keep it under version control.",
-           wh_format_count(list->count).s,
-           wh_plural(list->count, "column crosses", "columns cross"));
-    if (unknown) {
+           wh_format_count(all.list->count).s,
+           wh_plural(all.list->count, "column crosses", "columns cross"));
+    if (all.unknown) {
       wh_say(cli,
              "Not in it: %.*s, whose columns are not known yet. When they are, once more: "
              "wherry plan --lock",
-             WH_STR_ARG(unknown->name));
+             WH_STR_ARG(all.unknown->name));
     }
   }
   if (!cli->json) fflush(stdout);
   wh_say(cli, "Nothing was moved.");
-  if (fits) wh_say_next(cli, "wherry run");
-  return fits ? WH_EXIT_DONE : WH_EXIT_FAILED;
+  if (all.fit) wh_say_next(cli, "wherry run");
+  return all.fit ? WH_EXIT_DONE : WH_EXIT_FAILED;
 }
 
 const wh_command wh_cmd_plan = {

@@ -1,6 +1,7 @@
 #include "base/crypto.h"
 #include "cli/cli.h"
 #include "cli/format.h"
+#include "cli/init_ci.h"
 #include "cli/sample_orders.h"
 #include "cli/templates.h"
 
@@ -100,7 +101,7 @@ static size_t count_lines(wh_str text) {
   return lines;
 }
 
-static void tell(const wh_cli *cli, const char *folder, const wh_template *t) {
+static void tell(const wh_cli *cli, const char *folder, const wh_template *t, const wh_ci *ci) {
   wh_say(cli, "Created %s/", folder);
   for (const wh_template_file *f = t->files; f->path; f++) {
     if (f->note) wh_say(cli, "  %-12s  %s, %zu lines", f->path, f->note, count_lines(*f->content));
@@ -108,31 +109,113 @@ static void tell(const wh_cli *cli, const char *folder, const wh_template *t) {
   if (t->sample_erp) {
     wh_say(cli, "  %-12s  %s sample orders", t->sample_erp, wh_format_count(SAMPLE_ORDERS).s);
   }
+  if (ci) wh_say(cli, "  %s", ci->path);
   if (strcmp(folder, ".") == 0)
     wh_say_next(cli, "wherry plan");
   else
     wh_say_next(cli, "cd %s && wherry plan", folder);
 }
 
-static void tell_json(wh_cli *cli, const char *folder, const wh_template *t) {
+static void add_file(wh_buf *line, size_t *count, const char *path) {
+  if ((*count)++) wh_buf_add_char(line, ',');
+  wh_buf_add_json(line, wh_str_of(path));
+}
+
+// NULL `t` or `ci`: none was written.
+static void tell_json(wh_cli *cli, const char *folder, const wh_template *t, const wh_ci *ci) {
   WH_CLEAN_BUF wh_buf line;
   wh_buf_init(&line, &cli->mem, 0);
   wh_buf_add_c(&line, "{\"folder\":");
   wh_buf_add_json(&line, wh_str_of(folder));
-  wh_buf_printf(&line, ",\"template\":\"%s\",\"files\":[", t->name);
-  for (const wh_template_file *f = t->files; f->path; f++) {
-    if (f != t->files) wh_buf_add_char(&line, ',');
-    wh_buf_add_json(&line, wh_str_of(f->path));
-  }
-  if (t->sample_erp) {
-    wh_buf_add_char(&line, ',');
-    wh_buf_add_json(&line, wh_str_of(t->sample_erp));
-  }
+  if (t) wh_buf_printf(&line, ",\"template\":\"%s\"", t->name);
+  wh_buf_add_c(&line, ",\"files\":[");
+  size_t count = 0;
+  for (const wh_template_file *f = t ? t->files : NULL; f && f->path; f++)
+    add_file(&line, &count, f->path);
+  if (t && t->sample_erp) add_file(&line, &count, t->sample_erp);
+  if (ci) add_file(&line, &count, ci->path);
   wh_buf_add_c(&line, "]}");
   if (!line.failed) wh_print_json(&line);
 }
 
 // --- the command ---------------------------------------------------------------------------------
+
+typedef struct request {
+  const wh_template *template; // NULL: the project is there already
+  const wh_ci *ci;             // NULL: none
+  char *folder;                // without '/' at its end
+  bool force;
+} request;
+
+static wh_status has_project(wh_cli *cli, const char *folder, bool *ret, wh_error *err) {
+  char *path = wh_path_join(&cli->arena, folder, "wherry.yaml");
+  if (!path) return wh_fail_memory(err);
+  return wh_os_exists(&cli->os.base, path, ret, err);
+}
+
+static wh_status set_folder(wh_cli *cli, wh_str folder, request *r, wh_error *err) {
+  r->folder = wh_arena_cstr(&cli->arena, folder);
+  if (!r->folder) return wh_fail_memory(err);
+  for (size_t len = strlen(r->folder); len > 1 && r->folder[len - 1] == '/'; len--)
+    r->folder[len - 1] = 0;
+  return WH_OK;
+}
+
+// With --ci alone, or with the folder of a project, nothing else is written.
+static wh_status look_for_project(wh_cli *cli, const wh_args *args, request *r, bool *ret,
+                                  wh_error *err) {
+  *ret = false;
+  if (!r->ci || args->count > 1) return WH_OK;
+  WH_TRY(set_folder(cli, args->count ? args->words[0] : WH_STR("."), r, err));
+  WH_TRY(has_project(cli, r->folder, ret, err));
+  if (*ret || args->count) return WH_OK;
+  return wh_fail(err, WH_ERR_USAGE,
+                 "there is no wherry.yaml here. To make a project, too: "
+                 "wherry init TEMPLATE FOLDER --ci %s",
+                 r->ci->name);
+}
+
+static wh_status read_request(wh_cli *cli, const wh_args *args, request *r, wh_error *err) {
+  const char *ci = wh_args_value(args, "--ci");
+  r->force = wh_args_has(args, "--force");
+  if (r->force && !ci)
+    return wh_fail(err, WH_ERR_USAGE,
+                   "--force replaces what --ci writes; init replaces nothing else");
+  if (ci) WH_TRY(wh_ci_find(wh_str_of(ci), &r->ci, err));
+  bool is_there;
+  WH_TRY(look_for_project(cli, args, r, &is_there, err));
+  if (is_there) return WH_OK;
+  r->template = &wh_templates[0];
+  if (args->count) WH_TRY(find_template(args->words[0], &r->template, err));
+  return set_folder(cli, args->count > 1 ? args->words[1] : wh_str_of(r->template->name), r, err);
+}
+
+static wh_status make_project(wh_cli *cli, const request *r, wh_error *err) {
+  WH_TRY(make_folder(cli, r->folder, err));
+  wh_status status = write_files(cli, r->folder, r->template, err);
+  if (status == WH_OK && r->ci)
+    status = wh_ci_write(&cli->os.base, &cli->arena, r->folder, r->ci, r->force, err);
+  if (status == WH_OK) status = set_secrets(cli, r->folder, r->template, err);
+  if (status == WH_OK) status = make_sample(cli, r->folder, r->template, err);
+  if (status != WH_OK)
+    wh_error_prefix(err, "%s is only half made, remove it before another try: ", r->folder);
+  return status;
+}
+
+static wh_exit add_ci(wh_cli *cli, const request *r) {
+  wh_error err = {0};
+  if (wh_ci_write(&cli->os.base, &cli->arena, r->folder, r->ci, r->force, &err) != WH_OK)
+    return wh_cli_fail(cli, &err);
+  if (cli->json) {
+    tell_json(cli, r->folder, NULL, r->ci);
+    return WH_EXIT_DONE;
+  }
+  bool here = strcmp(r->folder, ".") == 0;
+  wh_say(cli, "Created %s%s%s", here ? "" : r->folder, here ? "" : "/", r->ci->path);
+  wh_say(cli, "It wants the variables and secrets that stand at its top.");
+  wh_say_next(cli, "git add %s", r->ci->path);
+  return WH_EXIT_DONE;
+}
 
 static wh_exit init(wh_cli *cli, const wh_args *args) {
   if (cli->config_path || cli->environment) {
@@ -140,27 +223,22 @@ static wh_exit init(wh_cli *cli, const wh_args *args) {
                              "meaning for it");
   }
   wh_error err = {0};
-  const wh_template *t = &wh_templates[0];
-  if (args->count && find_template(args->words[0], &t, &err) != WH_OK)
-    return wh_cli_fail(cli, &err);
-  char *folder = wh_arena_cstr(&cli->arena, args->count > 1 ? args->words[1] : wh_str_of(t->name));
-  if (!folder) return wh_cli_usage(cli, "out of memory");
-  for (size_t len = strlen(folder); len > 1 && folder[len - 1] == '/'; len--)
-    folder[len - 1] = 0;
-  if (make_folder(cli, folder, &err) != WH_OK) return wh_cli_fail(cli, &err);
-  wh_status status = write_files(cli, folder, t, &err);
-  if (status == WH_OK) status = set_secrets(cli, folder, t, &err);
-  if (status == WH_OK) status = make_sample(cli, folder, t, &err);
-  if (status != WH_OK) {
-    wh_error_prefix(&err, "%s is only half made, remove it before another try: ", folder);
-    return wh_cli_fail(cli, &err);
-  }
+  request r = {0};
+  if (read_request(cli, args, &r, &err) != WH_OK) return wh_cli_fail(cli, &err);
+  if (!r.template) return add_ci(cli, &r);
+  if (make_project(cli, &r, &err) != WH_OK) return wh_cli_fail(cli, &err);
   if (cli->json)
-    tell_json(cli, folder, t);
+    tell_json(cli, r.folder, r.template, r.ci);
   else
-    tell(cli, folder, t);
+    tell(cli, r.folder, r.template, r.ci);
   return WH_EXIT_DONE;
 }
+
+static const wh_flag flags[] = {
+    {"--ci", "SERVICE", "also write a workflow that checks, plans and deploys: github"},
+    {"--force", NULL, "replace the workflow that is there"},
+    {0},
+};
 
 const wh_command wh_cmd_init = {
     .name = "init",
@@ -169,8 +247,11 @@ const wh_command wh_cmd_init = {
     .more = "Templates:\n"
             "order-status: orders of an ERP to a lookup page for customers; the default\n"
             "empty: a wherry.yaml to begin with\n"
-            "DIR must be new or empty; it is called like the template where none is given.",
+            "DIR must be new or empty; it is called like the template where none is given. With "
+            "--ci in the folder of a project, or with that folder instead of a template, only the "
+            "workflow is written.",
     .example = "wherry init order-status shop",
+    .flags = flags,
     .words_max = 2,
     .completes = "template folder",
     .run = init,

@@ -131,7 +131,6 @@ def test_the_ceilings_of_the_unit_are_above_ours():
 
 
 def test_the_unit_gives_the_keyring_its_key():
-    """The credential's name is that of the file that WHERRY_KEY_FILE names."""
     text, _ = unit()
     credential = re.search(r"^LoadCredential=(\S+)$", text, re.M).group(1)
     tap.contains(text, f"Environment=WHERRY_KEY_FILE=%d/{credential}\n")

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""The codecs inside a pipeline beside `wherry convert`.
+"""The codecs inside a pipeline beside `wherry convert`, and what expressions cost there.
 
     bench/pipeline.py BUILD [--mb 1000] [--runs 5]
 
 The same orders (bench/make-table.c), CSV to Parquet: once by `convert`, once by a pipeline from a local
 lake to a local lake with `columns` and one `expect`, its manifest, checksum, receipt and ledger
-included. Interleaved; each counts as a whole process (wall clock, CPU, peak resident memory, from
+included; and once more with a filter that keeps most rows and two columns that are derived. Interleaved; each counts as a whole process (wall clock, CPU, peak resident memory, from
 wait4), after what was written before has reached the disk. Prints the medians and the rates' ratio.
 """
 import argparse
@@ -26,7 +26,7 @@ connections:
 pipelines:
   to-parquet:
     from: lake:inbound/*.csv
-    columns:
+{steps}    columns:
       order_id: order_id
       customer_id: customer_id
       status: status
@@ -37,9 +37,18 @@ pipelines:
       unit_price: unit_price
       discount: discount
       ship_to: ship_to
-    expect:
+{more}    expect:
       status: { in: [Open, Shipped, Back ordered, Cancelled, Returned] }
     to: lake:warehouse/orders-{run}.parquet
+"""
+STEPS = """\
+    steps:
+      - filter: "quantity > 1 and status <> 'Cancelled'"
+      - derive: { total: "unit_price * quantity", label: "upper(sku) || ' ' || status" }
+"""
+MORE = """\
+      total: total
+      label: label
 """
 
 
@@ -55,12 +64,11 @@ def measure(command, folder):
     return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
-def prepare(folder, table, is_pipeline):
+def prepare(folder, table, steps, more):
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "lake/inbound").mkdir(parents=True)
     os.link(table, folder / "lake/inbound/orders.csv")
-    if is_pipeline:
-        (folder / "wherry.yaml").write_text(CONFIG)
+    (folder / "wherry.yaml").write_text(CONFIG.replace("{steps}", steps).replace("{more}", more))
 
 
 def main():
@@ -74,6 +82,7 @@ def main():
     commands = {
         "convert": [wherry, "convert", "lake/inbound/orders.csv", "out.parquet", "--memory", "64MiB"],
         "pipeline": [wherry, "run"],
+        "steps": [wherry, "run"],
     }
     figures = {name: [] for name in commands}
     with tempfile.TemporaryDirectory(prefix="wherry-bench-") as scratch:
@@ -84,7 +93,7 @@ def main():
             sizes = {}
             for name, command in commands.items():
                 folder = top / name
-                prepare(folder, top / "orders.csv", name == "pipeline")
+                prepare(folder, top / "orders.csv", *((STEPS, MORE) if name == "steps" else ("", "")))
                 figures[name].append(measure(command, folder))
                 sizes[name] = sum(p.stat().st_size for p in folder.rglob("*.parquet"))
             # The lake's file says which run made it, and so differs by a few bytes.
@@ -93,8 +102,9 @@ def main():
     for name, times in figures.items():
         wall, cpu, memory = (statistics.median(column) for column in zip(*times))
         print(f"{name:8} {wall:7.2f} s {cpu:7.2f} s CPU {memory:7.1f} MiB {size / wall / 1e6:7.0f} MB/s")
-    pairs = sorted(c[0] / p[0] for c, p in zip(figures["convert"], figures["pipeline"]))
-    print(f"the pipeline keeps {statistics.median(pairs):.0%} of the rate (pairs: {pairs[0]:.0%} to {pairs[-1]:.0%})")
+    for name in ("pipeline", "steps"):
+        pairs = sorted(c[0] / p[0] for c, p in zip(figures["convert"], figures[name]))
+        print(f"{name} keeps {statistics.median(pairs):.0%} of the rate (pairs: {pairs[0]:.0%} to {pairs[-1]:.0%})")
 
 
 main()

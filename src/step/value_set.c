@@ -1,4 +1,4 @@
-#include "step/lookup.h"
+#include "step/value_set.h"
 
 #include <math.h>
 
@@ -86,32 +86,32 @@ static wh_status parse_item(const wh_node *node, const wh_field *field, wh_arena
   return WH_OK;
 }
 
-static wh_status keep_sorted(wh_lookup *lookup, wh_arena *arena, const item *items, wh_error *err) {
+static wh_status keep_sorted(wh_value_set *set, wh_arena *arena, const item *items, wh_error *err) {
   __int128 *numbers = NULL;
   wh_str *texts = NULL;
-  size_t *index = WH_NEW_ARRAY(arena, lookup->count, size_t);
-  bool text = wh_kind_is_text(lookup->type.kind);
+  size_t *index = WH_NEW_ARRAY(arena, set->count, size_t);
+  bool text = wh_kind_is_text(set->type.kind);
   if (text)
-    texts = WH_NEW_ARRAY(arena, lookup->count, wh_str);
+    texts = WH_NEW_ARRAY(arena, set->count, wh_str);
   else
-    numbers = WH_NEW_ARRAY(arena, lookup->count, __int128);
+    numbers = WH_NEW_ARRAY(arena, set->count, __int128);
   if (!index || !(text ? (void *)texts : (void *)numbers)) return wh_fail_memory(err);
-  for (size_t i = 0; i < lookup->count; i++) {
+  for (size_t i = 0; i < set->count; i++) {
     index[i] = items[i].index;
     if (text)
       texts[i] = items[i].text;
     else
       numbers[i] = items[i].number;
   }
-  lookup->index = index;
-  lookup->texts = texts;
-  lookup->numbers = numbers;
+  set->index = index;
+  set->texts = texts;
+  set->numbers = numbers;
   return WH_OK;
 }
 
-wh_status wh_lookup_build(wh_lookup *lookup, wh_arena *arena, const wh_field *field,
-                          const wh_node *const *values, size_t count, const wh_node *at,
-                          const char *owner, wh_error *err) {
+wh_status wh_value_set_build(wh_value_set *set, wh_arena *arena, const wh_field *field,
+                             const wh_node *const *values, size_t count, const wh_node *at,
+                             const char *owner, wh_error *err) {
   wh_kind kind = field->type.kind;
   if (kind == WH_LIST || kind == WH_STRUCT) {
     return wh_node_fail(at, err, "%s: column '%.*s' holds %ss, not single values", owner,
@@ -120,7 +120,7 @@ wh_status wh_lookup_build(wh_lookup *lookup, wh_arena *arena, const wh_field *fi
   // Where there is no type, the values are still held to be texts, each there once.
   wh_field text = {.name = field->name, .type = wh_type_of(WH_STRING)};
   if (kind == WH_NULL) field = &text;
-  wh_lookup built = {.type = field->type, .count = count};
+  wh_value_set built = {.type = field->type, .count = count};
   item *items = WH_NEW_ARRAY(arena, built.count, item);
   if (!items) return wh_fail_memory(err);
   for (size_t i = 0; i < built.count; i++) {
@@ -137,16 +137,16 @@ wh_status wh_lookup_build(wh_lookup *lookup, wh_arena *arena, const wh_field *fi
   built.type.kind = kind;
   if (kind == WH_NULL) built.count = 0;
   WH_TRY(keep_sorted(&built, arena, items, err));
-  *lookup = built;
+  *set = built;
   return WH_OK;
 }
 
-static ptrdiff_t find_text(const wh_lookup *lookup, wh_str text) {
-  size_t low = 0, high = lookup->count;
+static ptrdiff_t find_text(const wh_value_set *set, wh_str text) {
+  size_t low = 0, high = set->count;
   while (low < high) {
     size_t middle = (low + high) / 2;
-    int order = compare_texts(lookup->texts[middle], text);
-    if (order == 0) return (ptrdiff_t)lookup->index[middle];
+    int order = compare_texts(set->texts[middle], text);
+    if (order == 0) return (ptrdiff_t)set->index[middle];
     if (order < 0)
       low = middle + 1;
     else
@@ -155,12 +155,12 @@ static ptrdiff_t find_text(const wh_lookup *lookup, wh_str text) {
   return -1;
 }
 
-static ptrdiff_t find_number(const wh_lookup *lookup, __int128 number) {
-  size_t low = 0, high = lookup->count;
+static ptrdiff_t find_number(const wh_value_set *set, __int128 number) {
+  size_t low = 0, high = set->count;
   while (low < high) {
     size_t middle = (low + high) / 2;
-    int order = compare_numbers(lookup->numbers[middle], number);
-    if (order == 0) return (ptrdiff_t)lookup->index[middle];
+    int order = compare_numbers(set->numbers[middle], number);
+    if (order == 0) return (ptrdiff_t)set->index[middle];
     if (order < 0)
       low = middle + 1;
     else
@@ -169,8 +169,8 @@ static ptrdiff_t find_number(const wh_lookup *lookup, __int128 number) {
   return -1;
 }
 
-ptrdiff_t wh_lookup_find(const wh_lookup *lookup, const wh_column *column, size_t row) {
-  if (lookup->count == 0) return -1;
-  if (lookup->texts) return find_text(lookup, wh_column_text(column, row));
-  return find_number(lookup, wh_column_number(column, row));
+ptrdiff_t wh_value_set_find(const wh_value_set *set, const wh_column *column, size_t row) {
+  if (set->count == 0) return -1;
+  if (set->texts) return find_text(set, wh_column_text(column, row));
+  return find_number(set, wh_column_number(column, row));
 }

@@ -148,7 +148,9 @@ typedef struct wh_pipeline {
   wh_address from, to;
   wh_read read;
   wh_write write;
-  const wh_node *steps;  // list, or NULL
+  const wh_node *steps;          // list, or NULL
+  const wh_address *step_tables; // what the steps look rows up in: a table, or one object
+  size_t step_table_count;
   const wh_node *expect; // map, or NULL
   wh_run_rules rules;    // of `expect`, for the run as a whole
   wh_gate gate;

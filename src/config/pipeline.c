@@ -639,6 +639,7 @@ static void load_content(checker *c) {
     return;
   }
   check_steps(c);
+  wh_load_step_tables(c->l, c->p, wh_load_owner(c->l, "%s: steps", c->owner));
   if (given(c->words.columns)) {
     void (*load)(wh_loader *, wh_pipeline *, const wh_node *, const char *,
                  const wh_connection_info *) = c->p->many ? wh_load_tables : wh_load_columns;

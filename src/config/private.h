@@ -131,6 +131,8 @@ void wh_load_many(wh_loader *l, const wh_pipeline *p, const char *owner, bool to
 // The steps and expectations of a pipeline, as far as they can be judged without data; after its
 // columns.
 void wh_load_content(wh_loader *l, const wh_pipeline *p, const char *owner);
+// The tables that its steps look rows up in.
+void wh_load_step_tables(wh_loader *l, wh_pipeline *p, const char *owner);
 void wh_load_catalog(wh_loader *l, const wh_node *node);
 // What becomes of the objects at p->from, which is loaded.
 void wh_load_after(wh_loader *l, wh_pipeline *p, const wh_node *node, const char *owner);

@@ -2,6 +2,7 @@
 
 #include "base/queue.h"
 #include "engine/lanes.h"
+#include "engine/step_tables.h"
 
 #include <pthread.h>
 
@@ -22,6 +23,7 @@ struct wh_flow {
   wh_flow_options options;
   wh_gate gate; // of the options
   wh_mem *mem;
+  wh_step_tables tables;
   wh_stage stage;
   bool added;                  // a gate behind what the pipeline says
   const wh_encoding *encoding; // NULL: the rows are wanted as they are
@@ -82,6 +84,8 @@ wh_status wh_flow_open(const wh_flow_options *options, wh_flow **ret, wh_error *
   f->options = *options;
   f->gate = *options->gate;
   f->options.gate = &f->gate;
+  wh_step_tables_init(&f->tables, options->engine, options->pipeline);
+  f->options.tables = &f->tables.base;
   f->mem = mem;
   f->room.most = (size_t)options->engine->config->memory_bytes / ROOM_SHARE_OF_MEMORY;
   pthread_mutex_init(&f->room.mutex, NULL);
@@ -210,5 +214,6 @@ void wh_flow_close(wh_flow *f) {
   for (size_t i = 0; i < f->slot_count; i++)
     wh_slot_free(&f->slots[i], &f->stage);
   wh_stage_close(&f->stage);
+  wh_keyed_tables_free(&f->tables.base);
   wh_mem_free(f->mem, f, sizeof *f);
 }

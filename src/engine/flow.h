@@ -41,7 +41,8 @@ typedef struct wh_flow_options {
   wh_window *window;                 // NULL: none
   struct wh_deletes_reader *deletes; // NULL: none; told what goes on
   bool hash_read, hash_out;
-  int64_t start_us; // of the run; 0: now
+  int64_t start_us;               // of the run; 0: now
+  struct wh_keyed_tables *tables; // of the steps; the flow's own
 } wh_flow_options;
 
 // Binds the steps to the reader's schema; nothing is read yet.

@@ -1,5 +1,6 @@
 // What pipelines and lookups need at a connection, and what has to be granted for that.
 #include "engine/engine.h"
+#include "step/step.h"
 
 typedef struct needs {
   wh_config *config;
@@ -72,6 +73,20 @@ static wh_status add_reading(needs *n, const wh_pipeline *p, wh_error *err) {
   return p->many ? add_many(n, p, err) : add_table(n, p, err);
 }
 
+// What its steps look rows up in.
+static wh_status add_step_tables(needs *n, const wh_pipeline *p, wh_error *err) {
+  for (size_t i = 0; p->step_table_count && i < p->steps->count; i++) {
+    const wh_node *step = p->steps->items[i], *from = wh_step_reads(step);
+    for (size_t k = 0; from && k < p->step_table_count; k++) {
+      const wh_address *table = &p->step_tables[k];
+      if (table->node != from || !wh_str_eq(table->connection, n->connection)) continue;
+      wh_need need = {.who = p->name, .table = table->thing, .words = step};
+      WH_TRY(add_need(n, &need, err));
+    }
+  }
+  return WH_OK;
+}
+
 // Objects that no pipeline of this project makes.
 static bool are_from_elsewhere(const wh_config *config, const wh_pipeline *p) {
   if (!wh_config_find_connection(config, p->from.connection)->type->store) return false;
@@ -132,6 +147,7 @@ static wh_status collect(needs *n, wh_error *err) {
   const wh_config *config = n->config;
   for (size_t i = 0; i < config->pipeline_count; i++) {
     WH_TRY(add_reading(n, &config->pipelines[i], err));
+    WH_TRY(add_step_tables(n, &config->pipelines[i], err));
     WH_TRY(add_loading(n, &config->pipelines[i], err));
   }
   for (size_t i = 0; i < config->serve.lookup_count; i++)

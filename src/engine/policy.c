@@ -81,6 +81,20 @@ static wh_status add_from(const asking *a, const wh_pipeline *p, wh_error *err) 
   return add_after(a, p, err);
 }
 
+// What the steps look rows up in.
+static wh_status add_step_tables(const asking *a, const wh_pipeline *p, wh_error *err) {
+  for (size_t i = 0; i < p->step_table_count; i++) {
+    const wh_address *table = &p->step_tables[i];
+    wh_use use = {.who = p->name, .thing = table->thing};
+    bool objects = holds_objects(a, table->connection);
+    use.kind = objects ? WH_USE_READ_OBJECTS : WH_USE_READ_ROWS;
+    use.by_name = objects;
+    WH_TRY(objects ? add_objects(a, table->connection, use, err)
+                   : add_use(a, table->connection, &use, err));
+  }
+  return WH_OK;
+}
+
 static wh_status add_to(const asking *a, const wh_pipeline *p, wh_error *err) {
   wh_use use = {.who = p->name};
   if (!holds_objects(a, p->to.connection)) {
@@ -212,6 +226,7 @@ static wh_status add_log(const asking *a, wh_error *err) {
 static wh_status add_pipeline(asking *a, const wh_pipeline *p, wh_error *err) {
   WH_TRY(add_from(a, p, err));
   WH_TRY(add_quarantine(a, p, err));
+  WH_TRY(add_step_tables(a, p, err));
   WH_TRY(add_to(a, p, err));
   WH_TRY(add_told(a, p, err));
   wh_use events = {.kind = WH_USE_EVENTS, .who = p->name};

@@ -38,6 +38,7 @@ static wh_status bind_steps(wh_stage *stage, wh_error *err) {
       wh_arena_printf(&stage->arena, "%.*s/scratch", WH_STR_ARG(engine->config->state_folder));
   if (!context.scratch.data) return wh_fail_memory(err);
   context.state_limit_bytes = (size_t)engine->config->memory_bytes / 16;
+  context.tables = stage->options.tables;
   context.start_us = stage->options.start_us ? stage->options.start_us : wh_now_us(engine->os);
   if (p->read.timezone.len) {
     WH_TRY(wh_zone_open(engine->os, p->read.timezone, &stage->arena, &context.zone, err));

@@ -1,6 +1,6 @@
 // map: codes become words. The codes are values of the column's type; the words are text.
-#include "step/lookup.h"
 #include "step/steps.h"
+#include "step/value_set.h"
 
 typedef struct map_word {
   wh_str text;
@@ -9,8 +9,8 @@ typedef struct map_word {
 
 typedef struct map_column {
   size_t at; // of the schema
-  wh_lookup lookup;
-  const map_word *words; // by the lookup's index
+  wh_value_set set;
+  const map_word *words; // by the set's index
   bool has_null;         // what NULL becomes; without it, it stays
   map_word null_word;
   bool has_else; // what a code without a word becomes; without it, the row is rejected
@@ -29,7 +29,7 @@ static wh_status map_row(map_step *self, const map_column *map, const wh_batch *
   if (wh_column_is_null(from, row)) {
     if (map->has_null) word = map->null_word;
   } else {
-    ptrdiff_t found = wh_lookup_find(&map->lookup, from, row);
+    ptrdiff_t found = wh_value_set_find(&map->set, from, row);
     if (found >= 0) {
       word = map->words[found];
     } else if (map->has_else) {
@@ -102,14 +102,14 @@ static wh_status read_entries(map_column *map, wh_arena *arena, const wh_field *
     }
   }
   map->words = words;
-  return wh_lookup_build(&map->lookup, arena, field, codes, count, entries, "map", err);
+  return wh_value_set_build(&map->set, arena, field, codes, count, entries, "map", err);
 }
 
 // Whether the mapped column can hold NULL.
 static bool gives_null(const map_column *map, bool nullable) {
   if (nullable && (!map->has_null || map->null_word.is_null)) return true;
   if (map->has_else && map->else_word.is_null) return true;
-  for (size_t i = 0; i < map->lookup.count; i++) {
+  for (size_t i = 0; i < map->set.count; i++) {
     if (map->words[i].is_null) return true;
   }
   return false;

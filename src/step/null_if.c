@@ -1,20 +1,20 @@
 // null_if: values that stand for nothing ("", n/a, -1) become NULL.
-#include "step/lookup.h"
 #include "step/steps.h"
+#include "step/value_set.h"
 
 typedef struct null_if_step {
   wh_frame frame;
-  wh_lookup **lookups; // of each column; NULL: it passes
+  wh_value_set **sets; // of each column; NULL: it passes
 } null_if_step;
 
-static bool matches(const wh_lookup *lookup, const wh_column *in, size_t row) {
-  return !wh_column_is_null(in, row) && wh_lookup_find(lookup, in, row) >= 0;
+static bool matches(const wh_value_set *set, const wh_column *in, size_t row) {
+  return !wh_column_is_null(in, row) && wh_value_set_find(set, in, row) >= 0;
 }
 
-static wh_status null_column(const wh_lookup *lookup, const wh_column *in, wh_column *out,
+static wh_status null_column(const wh_value_set *set, const wh_column *in, wh_column *out,
                              wh_error *err) {
   size_t row = 0;
-  while (row < in->length && !matches(lookup, in, row))
+  while (row < in->length && !matches(set, in, row))
     row++;
   if (row == in->length) { // nothing to change: no copy
     wh_column_borrow(out, in);
@@ -24,7 +24,7 @@ static wh_status null_column(const wh_lookup *lookup, const wh_column *in, wh_co
     WH_TRY(wh_column_add_range(out, in, kept, row - kept, err));
     WH_TRY(wh_column_add_null(out, err));
     kept = ++row;
-    while (row < in->length && !matches(lookup, in, row))
+    while (row < in->length && !matches(set, in, row))
       row++;
     if (row == in->length) WH_TRY(wh_column_add_range(out, in, kept, row - kept, err));
   }
@@ -37,8 +37,8 @@ static wh_status null_if_push(wh_step *step, const wh_batch *in, wh_batch *out, 
   null_if_step *self = (null_if_step *)step;
   WH_TRY(wh_frame_begin(&self->frame, in, out, err));
   for (size_t i = 0; i < self->frame.schema.count; i++) {
-    if (self->lookups[i])
-      WH_TRY(null_column(self->lookups[i], &in->columns[i], &out->columns[i], err));
+    if (self->sets[i])
+      WH_TRY(null_column(self->sets[i], &in->columns[i], &out->columns[i], err));
     else
       wh_column_borrow(&out->columns[i], &in->columns[i]);
   }
@@ -48,21 +48,21 @@ static wh_status null_if_push(wh_step *step, const wh_batch *in, wh_batch *out, 
 static wh_status read_columns(null_if_step *self, const wh_node *options, wh_error *err) {
   wh_frame *frame = &self->frame;
   WH_TRY(wh_node_expect(options, WH_NODE_MAP, "null_if", "a map of columns", err));
-  self->lookups = WH_NEW_ARRAY(&frame->arena, frame->schema.count, wh_lookup *);
-  if (!self->lookups) return wh_fail_memory(err);
+  self->sets = WH_NEW_ARRAY(&frame->arena, frame->schema.count, wh_value_set *);
+  if (!self->sets) return wh_fail_memory(err);
   for (size_t i = 0; i < options->count; i++) {
     const wh_node *values = options->entries[i].value;
     size_t at = 0, count = wh_node_count(values);
     WH_TRY(wh_column_by_node(&frame->schema, options->entries[i].key, "null_if", &at, err));
-    wh_lookup *lookup = WH_NEW(&frame->arena, wh_lookup);
+    wh_value_set *set = WH_NEW(&frame->arena, wh_value_set);
     const wh_node **items = WH_NEW_ARRAY(&frame->arena, count, const wh_node *);
-    if (!lookup || !items) return wh_fail_memory(err);
+    if (!set || !items) return wh_fail_memory(err);
     for (size_t k = 0; k < count; k++)
       items[k] = wh_node_item(values, k);
-    WH_TRY(wh_lookup_build(lookup, &frame->arena, &frame->fields[at], items, count, values,
-                           "null_if", err));
+    WH_TRY(wh_value_set_build(set, &frame->arena, &frame->fields[at], items, count, values,
+                              "null_if", err));
     frame->fields[at].nullable = true;
-    self->lookups[at] = lookup;
+    self->sets[at] = set;
   }
   return WH_OK;
 }

@@ -2,9 +2,19 @@
 #include "step/steps.h"
 
 const wh_step_type *const wh_step_types[] = {
-    &wh_step_trim,    &wh_step_normalize, &wh_step_map,    &wh_step_cast,
-    &wh_step_null_if, &wh_step_default,   &wh_step_filter, &wh_step_derive,
-    &wh_step_split,   &wh_step_flatten,   &wh_step_dedupe, NULL,
+    &wh_step_trim,
+    &wh_step_normalize,
+    &wh_step_map,
+    &wh_step_cast,
+    &wh_step_null_if,
+    &wh_step_default,
+    &wh_step_filter,
+    &wh_step_derive,
+    &wh_step_split,
+    &wh_step_flatten,
+    &wh_step_lookup,
+    &wh_step_dedupe,
+    NULL,
 };
 
 const wh_step_type *wh_step_by_name(wh_str name) {
@@ -12,6 +22,12 @@ const wh_step_type *wh_step_by_name(wh_str name) {
     if (wh_str_is(name, wh_step_types[i]->name)) return wh_step_types[i];
   }
   return NULL;
+}
+
+const wh_node *wh_step_reads(const wh_node *step) {
+  if (step->kind != WH_NODE_MAP || step->count != 1) return NULL;
+  const wh_step_type *type = wh_step_by_name(step->entries[0].key->text);
+  return type && type->reads ? wh_node_get(step->entries[0].value, type->reads) : NULL;
 }
 
 wh_status wh_step_read(const wh_node *step, const wh_step_type **ret_type,

@@ -1,8 +1,8 @@
-#include "step/lookup.h"
 #include "step/rule.h"
+#include "step/value_set.h"
 
 typedef struct in_state {
-  wh_lookup lookup;
+  wh_value_set set;
   wh_str list; // "Open, Shipped and 3 more", for reasons
 } in_state;
 
@@ -41,7 +41,7 @@ static wh_status bind(wh_rule *rule, const wh_step_context *context, wh_arena *a
     }
   }
   WH_TRY(
-      wh_lookup_build(&state->lookup, arena, rule->field, values, count, options, "expect", err));
+      wh_value_set_build(&state->set, arena, rule->field, values, count, options, "expect", err));
   rule->state = state;
   return write_list(state, arena, options, err);
 }
@@ -52,7 +52,7 @@ static wh_status check(wh_rule *rule, const wh_column *column, uint16_t *broken,
   const in_state *state = rule->state;
   for (size_t row = 0; row < column->length; row++) {
     if (broken[row] || wh_column_is_null(column, row)) continue;
-    if (wh_lookup_find(&state->lookup, column, row) < 0) broken[row] = mark;
+    if (wh_value_set_find(&state->set, column, row) < 0) broken[row] = mark;
   }
   return WH_OK;
 }

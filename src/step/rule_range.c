@@ -1,4 +1,4 @@
-#include "step/lookup.h"
+#include "step/value_set.h"
 #include "step/rule.h"
 
 typedef struct bound {

@@ -23,6 +23,7 @@ typedef struct wh_step_context {
   // Nothing will be pushed: bind only checks (step/dry.h). No state is opened, and a column of kind
   // WH_NULL is one whose type is not known.
   bool dry;
+  struct wh_keyed_tables *tables; // that steps look rows up in (step/keyed_table.h); NULL: dry
 } wh_step_context;
 
 typedef struct wh_step wh_step;
@@ -50,6 +51,7 @@ typedef struct wh_step_type {
   // Its options are not only names of columns: a dry bind (step/dry.h) is not given those that they
   // name, and takes what it does not find for one of a type that is not known.
   bool finds_columns;
+  const char *reads; // the word of its options that is the address of a table to read; NULL: none
   // Checks the options against the schema: unknown columns are errors with position and the
   // nearest name.
   wh_status (*bind)(const wh_step_context *context, const wh_node *options, const wh_schema *in,
@@ -62,6 +64,9 @@ const wh_step_type *wh_step_by_name(wh_str name);
 // with the nearest one. Looks at no schema, so that `check` can call it.
 wh_status wh_step_read(const wh_node *step, const wh_step_type **ret_type,
                        const wh_node **ret_options, wh_error *err);
+
+// The address that a step reads besides its rows, as written; NULL: none.
+const wh_node *wh_step_reads(const wh_node *step);
 
 static inline void wh_step_close(wh_step *s) {
   if (s) s->close(s);

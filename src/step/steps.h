@@ -14,3 +14,4 @@ extern const wh_step_type wh_step_filter;
 extern const wh_step_type wh_step_derive;
 extern const wh_step_type wh_step_split;
 extern const wh_step_type wh_step_flatten;
+extern const wh_step_type wh_step_lookup;

@@ -134,6 +134,41 @@ def check_all_used(user, document, but=()):
     tap.equal(sorted(actions - user.judge.used), sorted(but))
 
 
+def look_into(table):
+    s, _ = fresh()
+    make_table("Units")
+    s.client("dynamodb").put_item(TableName="Units", Item={"emp_id": {"N": "1"}, "unit": {"S": "HR"}})
+    s.client("s3").put_object(Bucket="acme-lake", Key="prod/ref/units.csv", Body=b"emp_id,unit\n1,HR\n2,IT\n")
+    s.client("s3").put_object(Bucket="acme-lake", Key="prod/ref/pay.csv", Body=b"emp_id,pay\n1,2\n")
+    p = Project(config=f"""{PLACES}pipelines:
+  units:
+    from: files:*.json
+    steps:
+      - lookup: {{ from: "{table}", on: {{ emp_id: emp_id }}, take: {{ unit: unit }}, missing: "null" }}
+    columns: {{ emp_id: emp_id, unit: unit }}
+    to: files:out/units-{{run}}.csv
+""")
+    write_staff(p)
+    document = policy(p, "units")
+    user = run_as(User(s, document), p, "units")
+    tap.contains(next((p.folder / "files/out").glob("*.csv")).read_text(), "1,HR")
+    user.check_denied("s3", "get_object", Bucket="acme-lake", Key="prod/ref/pay.csv")
+    user.check_denied("s3", "list_objects_v2", Bucket="acme-lake", Prefix="prod/ref/")
+    user.check_denied("s3", "put_object", Bucket="acme-lake", Key="prod/ref/units.csv", Body=b"x")
+    user.check_denied("dynamodb", "scan", TableName="Employees")
+    return user, document
+
+
+def test_objects_that_steps_look_into():
+    """A small table is read by a user who may read that object and no other"""
+    check_all_used(*look_into("lake:ref/units.csv"), but=["s3:GetObjectVersion"])
+
+
+def test_tables_that_steps_look_into():
+    """A small table is read by a user who may read that table and no other"""
+    check_all_used(*look_into("staff:Units"))
+
+
 def make_table(name):
     server().client("dynamodb").create_table(
         TableName=name, BillingMode="PAY_PER_REQUEST", KeySchema=[{"AttributeName": "emp_id", "KeyType": "HASH"}],

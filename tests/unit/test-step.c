@@ -1,7 +1,7 @@
 #include "test.h"
 
 #include "nodes.h"
-#include "rows.h"
+#include "reference.h"
 
 #include "step/step.h"
 
@@ -80,7 +80,7 @@ TEST(steps_are_found_by_name) {
                 "test.yaml:1:1: steps has no word 'trimm'. Did you mean 'trim'?");
   check_refused("sort: [status]", ORDERS,
                 "test.yaml:1:1: steps has no word 'sort'; its words are: trim, normalize, map, "
-                "cast, null_if, default, filter, derive, split, flatten, dedupe");
+                "cast, null_if, default, filter, derive, split, flatten, lookup, dedupe");
   check_refused("trim", ORDERS,
                 "test.yaml:1:1: expected one step as a map with one word, such as trim: [status]; "
                 "found a single value");
@@ -95,8 +95,11 @@ TEST(steps_are_found_by_name) {
 TEST(step_examples_work) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, &test_mem);
+  test_reference statuses;
+  test_reference_init(&statuses, "code: int64, name: string", "1|Open\n2|Shipped\n");
   wh_step_context context;
   test_context_init(&context, 1 << 20);
+  context.tables = &statuses.tables;
   for (size_t i = 0; wh_step_types[i]; i++) {
     const wh_step_type *type = wh_step_types[i];
     CHECK(type->help && type->shape && type->help[strlen(type->help) - 1] != '.');
@@ -121,6 +124,7 @@ TEST(step_examples_work) {
     wh_step_close(step);
     test_table_free(&table);
   }
+  test_reference_free(&statuses);
   test_context_free(&context);
 }
 

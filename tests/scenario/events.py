@@ -283,7 +283,7 @@ def test_check_and_plan_say_what_starts_it():
     for wrong, why in (("event: lake", "event: lake holds the objects itself. Write when: new, or name a queue"),
                        ("event: site", "event: site is no queue: it is of type sqlite"),
                        ("event: upload", "no connection 'upload'. Did you mean 'uploads'?"),
-                       ("event: uploads, every: 5m", "needs only one of every, cron and event"),
+                       ("event: uploads, every: 5m", "needs only one of every, cron, event and gathered"),
                        ("event: uploads, timezone: UTC", "timezone is for cron")):
         place.project.config(text.replace("event: uploads", wrong))
         result = place.wherry("check", code=2)

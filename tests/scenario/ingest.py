@@ -6,10 +6,11 @@ import os
 import socket
 import threading
 import time
+import urllib.request
 
 import tap
 from inlets import ENDPOINT, Inlets, LAND, LINES
-from servers import Postgres
+from servers import Postgres, free_port
 
 LOOSE = """\
     loose:
@@ -205,6 +206,26 @@ def test_each_sender_has_keys_of_its_own():
     elsewhere = auth.replace("127.0.0.0/8", "10.0.0.0/8")
     with Inlets(endpoints=ENDPOINT + elsewhere, pipelines=NOTHING) as s:
         tap.equal(s.post({"event_id": "a"}, headers={"X-Api-Key": "the-key-of-sender-a-1"}).status, 403)
+
+
+def is_open(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_monitoring_counts_events():
+    """/metrics says what was taken, what was refused, and what waits"""
+    port = free_port()
+    with Inlets(serve=f"  metrics: 127.0.0.1:{port}\n", pipelines=NOTHING) as s:
+        s.take([{"event_id": "a"}, {"event_id": "b"}])
+        s.post({"amount": 1})
+        s.until(lambda: is_open(port))
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        values = {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("wherry_ingest_")}
+        tap.equal([values[f'wherry_ingest_{what}{{endpoint="payments"}}'] for what in
+                   ("requests_total", "refused_total", "events_total")], [2, 1, 2])
+        assert values['wherry_ingest_waiting_bytes{endpoint="payments"}'] > 0, values
 
 
 def test_limits():

@@ -9,7 +9,8 @@
 #define NO_TIMESTAMP "none"
 
 static const int64_t SECOND_US = 1000000;
-enum { DAY_SECONDS = 86400, LEEWAY_SECONDS_MAX = 600 };
+// Twice the tolerance a signature may be sent again, and for that long at least its key is kept.
+enum { TOLERANCE_SECONDS_MAX = 1800, LEEWAY_SECONDS_MAX = 600 };
 
 typedef struct auth_words {
   wh_str api_key;
@@ -67,7 +68,7 @@ const wh_option wh_auth_hmac_options[] = {
      .offset = offsetof(wh_auth_hmac, tolerance_us),
      .def = "5m",
      .min = SECOND_US,
-     .max = DAY_SECONDS * SECOND_US,
+     .max = TOLERANCE_SECONDS_MAX * SECOND_US,
      .help = "how far that time may be from ours"},
     {.name = "encoding",
      .type = WH_OPTION_ENUM,

@@ -156,7 +156,7 @@ static bool is_none(const wh_node *node) {
 }
 
 static void load_auth(wh_loader *l, const char *owner, const wh_node *node, wh_ingest *ret) {
-  if (!node || wh_node_is_null(node)) return;
+  if (!node) return;
   ret->open_to_all = is_none(node);
   if (ret->open_to_all) return;
   wh_load_auth(l, node, owner, ret->endpoint->name);

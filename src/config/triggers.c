@@ -123,22 +123,60 @@ static void check_same_names(graph *g) {
   }
 }
 
-// An object can be put away once.
-static void check_after(graph *g) {
-  for (size_t i = 0; i < g->count; i++) {
-    const wh_pipeline *p = &g->pipelines[i];
-    for (size_t j = 0; j < i && p->after.kind != WH_AFTER_LEAVE; j++) {
-      const wh_pipeline *other = &g->pipelines[j];
-      if (other->after.kind == WH_AFTER_LEAVE) continue;
-      if (!same_place(g, p->from.connection, other->from.connection)) continue;
-      if (!overlap(g, p->from.thing, other->from.thing)) continue;
-      wh_problems_error(&g->l->problems, wh_node_key(p->node, "after"),
-                        "pipeline %.*s: after: pipeline %.*s, which reads the same objects, says "
-                        "what becomes of them. Say it once",
-                        WH_SHOWN(p->name), WH_SHOWN(other->name));
-      break;
-    }
+// --- objects that are put away -------------------------------------------------------------------
+
+// `a` says what becomes of its objects; `b` is any pipeline, or the same.
+static void fail_after(graph *g, const wh_pipeline *a, const wh_pipeline *b, const char *why) {
+  wh_problems_error(&g->l->problems, wh_node_key(a->node, "after"),
+                    "pipeline %.*s: after: pipeline %.*s %s", WH_SHOWN(a->name), WH_SHOWN(b->name),
+                    why);
+}
+
+static bool looks_up_in(graph *g, const wh_pipeline *b, const wh_address *from) {
+  for (size_t i = 0; i < b->step_table_count; i++) {
+    const wh_address *table = &b->step_tables[i];
+    if (same_place(g, table->connection, from->connection) && overlap(g, table->thing, from->thing))
+      return true;
   }
+  return false;
+}
+
+// Whether what `a` moves would be read a second time, by one that reads it where it was, too, or
+// that moves it on.
+static bool is_moved_to(graph *g, const wh_pipeline *a, const wh_pipeline *b, bool shares) {
+  wh_str made = {0};
+  if (a->after.kind != WH_AFTER_MOVE || (!shares && b->after.kind != WH_AFTER_MOVE)) return false;
+  if (!same_place(g, a->from.connection, b->from.connection)) return false;
+  if (wh_template_glob_for(a->after.to, a->name, g->l->arena, &made, NULL) != WH_OK) return false;
+  return overlap(g, made, b->from.thing);
+}
+
+static void check_put_away(graph *g, const wh_pipeline *a, const wh_pipeline *b) {
+  bool shares = a == b || (same_place(g, a->from.connection, b->from.connection) &&
+                           overlap(g, a->from.thing, b->from.thing));
+  if (looks_up_in(g, b, &a->from))
+    fail_after(g, a, b, "looks rows up in an object that would be put away");
+  if (a != b && is_moved_to(g, a, b, shares))
+    fail_after(g, a, b, "would find what is moved, and take it again. Move it elsewhere");
+  if (!shares) return;
+  if (b->when.kind == WH_WHEN_EVENT)
+    fail_after(g, a, b,
+               "is started by events, which may come twice: what was put away by then would look "
+               "lost. Write when: new");
+  if (a == b) return;
+  if (!wh_str_eq(a->from.connection, b->from.connection))
+    fail_after(g, a, b,
+               "reads the same objects through another connection, and would not be waited for. "
+               "Read them through one");
+  if (b->after.kind != WH_AFTER_LEAVE && b > a)
+    fail_after(g, a, b,
+               "which reads the same objects, says what becomes of them, too. Say it once");
+}
+
+static void check_after(graph *g) {
+  for (size_t i = 0; i < g->count; i++)
+    for (size_t j = 0; g->pipelines[i].after.kind != WH_AFTER_LEAVE && j < g->count; j++)
+      check_put_away(g, &g->pipelines[i], &g->pipelines[j]);
 }
 
 void wh_load_triggers(wh_loader *l) {

@@ -95,8 +95,9 @@ typedef struct wh_store_type {
   wh_status (*remove)(wh_connection *c, wh_str key, wh_error *err);
   // Takes `version` away from its key: to the key `to`, where it replaces nothing (WH_ERR_EXISTS),
   // or, with an empty `to`, as remove() does. WH_ERR_CHANGED: the key holds another version, which
-  // stays. Missing is fine: an earlier call was cut short. A file that somebody puts under the key
-  // between the look and the deed is moved and comes back, or, with an empty `to`, may be removed.
+  // stays. Missing is fine: an earlier call was cut short. Of a file that somebody puts under the
+  // key in the moment between the look and the deed a server of SFTP gives back what was moved;
+  // else it may be removed. On S3 two that move to one key at once may meet there.
   wh_status (*withdraw)(wh_connection *c, wh_str key, wh_str version, wh_str to, wh_error *err);
   // Newest first, the current one included. WH_ERR_NOT_FOUND: there is none, and never was.
   wh_status (*versions)(wh_connection *c, wh_str key, wh_object_visit visit, void *context,

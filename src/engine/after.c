@@ -7,14 +7,22 @@ static bool reads(const wh_pipeline *p, wh_str connection, wh_str key) {
   return wh_str_eq(p->from.connection, connection) && wh_glob_match(p->from.thing, key);
 }
 
-const wh_pipeline *wh_after_pipeline(const wh_config *config, const wh_run *run) {
-  wh_str connection, key, version;
-  if (!wh_input_split(run->object, &connection, &key, &version)) return NULL;
+static const wh_pipeline *find(const wh_config *config, wh_str connection, wh_str key) {
   for (size_t i = 0; i < config->pipeline_count; i++) {
     const wh_pipeline *p = &config->pipelines[i];
     if (p->after.kind != WH_AFTER_LEAVE && reads(p, connection, key)) return p;
   }
   return NULL;
+}
+
+const wh_pipeline *wh_after_pipeline(const wh_config *config, const wh_run *run) {
+  wh_str connection, key, version;
+  bool is_object = wh_input_split(run->object, &connection, &key, &version);
+  return is_object ? find(config, connection, key) : NULL;
+}
+
+bool wh_after_takes(const wh_config *config, wh_str connection, wh_str key) {
+  return find(config, connection, key) != NULL;
 }
 
 static wh_status is_done(wh_engine *engine, const wh_pipeline *p, wh_str key, wh_str version,
@@ -40,6 +48,24 @@ static wh_status all_are_done(wh_engine *engine, wh_str connection, wh_str key, 
   return WH_OK;
 }
 
+// A run that published the object and was cut off before it could say so looks for it there.
+static wh_status check_publisher(wh_engine *engine, wh_connection *c, wh_str key, wh_arena *arena,
+                                 wh_error *err) {
+  wh_object object;
+  wh_manifest manifest;
+  wh_run run;
+  bool found;
+  wh_error ignored = {0};
+  if (c->type->store->stat(c, key, arena, &object, &ignored) != WH_OK) return WH_OK;
+  WH_TRY(wh_input_manifest(c, &object, arena, &found, &manifest, err));
+  const wh_ledger_type *ledger = engine->ledger->type;
+  if (!found || ledger->run_get(engine->ledger, manifest.run, arena, &run, &ignored) != WH_OK ||
+      run.state != WH_RUN_SEALED)
+    return WH_OK;
+  return wh_fail(err, WH_ERR_BUSY, "%.*s:%.*s stays until the run that published it is finished",
+                 WH_STR_ARG(c->name), WH_STR_ARG(key));
+}
+
 static wh_status withdraw(wh_connection *c, const wh_pipeline *p, const wh_run *run, wh_str key,
                           wh_str version, wh_arena *arena, wh_error *err) {
   wh_str to = {0};
@@ -52,7 +78,11 @@ static wh_status withdraw(wh_connection *c, const wh_pipeline *p, const wh_run *
     return status;
   }
   WH_TRY(wh_raw_key(p->after.to, p, run, key, true, arena, &to, err));
-  return c->type->store->withdraw(c, key, version, to, err);
+  status = c->type->store->withdraw(c, key, version, to, err);
+  // Nobody else makes that name: it is there since a call that was cut off before it removed it
+  // here.
+  return status == WH_ERR_EXISTS ? c->type->store->withdraw(c, key, version, (wh_str){0}, err)
+                                 : status;
 }
 
 wh_status wh_after_run(wh_engine *engine, const wh_run *run, wh_arena *arena, wh_error *err) {
@@ -64,6 +94,7 @@ wh_status wh_after_run(wh_engine *engine, const wh_run *run, wh_arena *arena, wh
   if (!all) return WH_OK;
   wh_connection *c;
   WH_TRY(wh_input_connect(engine, &p->from, &c, &is_rows, err));
+  WH_TRY(check_publisher(engine, c, key, arena, err));
   wh_status status = withdraw(c, p, run, key, version, arena, err);
   return status == WH_ERR_CHANGED ? WH_OK : status; // the newer version is another piece of work
 }

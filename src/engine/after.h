@@ -6,6 +6,8 @@
 
 // The pipeline that says what becomes of the object that a run has read; NULL: nobody does.
 const wh_pipeline *wh_after_pipeline(const wh_config *config, const wh_run *run);
+// Whether objects that this connection has under the key are put away some time.
+bool wh_after_takes(const wh_config *config, wh_str connection, wh_str key);
 // Moves or removes the version that the run has read, if everybody has it who reads it. What is
 // gone by now, or was replaced, is left as it is.
 wh_status wh_after_run(wh_engine *engine, const wh_run *run, wh_arena *arena, wh_error *err);

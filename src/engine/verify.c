@@ -4,6 +4,7 @@
 #include "data/keybytes.h"
 #include "data/rowhash.h"
 #include "data/seen.h"
+#include "engine/after.h"
 #include "engine/checksum.h"
 #include "engine/fit.h"
 #include "engine/output_rows.h"
@@ -49,6 +50,11 @@ static wh_status verify_object(verification *v, const wh_run *run, wh_error *err
   }
   if (status == WH_OK && matches) return WH_OK;
   bool damaged = status == WH_ERR_DATA;
+  if (status == WH_ERR_NOT_FOUND &&
+      wh_after_takes(v->engine->config, wh_str_sub(run->output, 0, colon), key)) {
+    v->result->objects_replaced++;
+    return WH_OK;
+  }
   if (status != WH_OK && status != WH_ERR_NOT_FOUND && status != WH_ERR_CHANGED && !damaged) {
     if (err) *err = inner;
     return status;
@@ -384,7 +390,7 @@ static wh_status verify_load(verification *v, const wh_run *run, wh_error *err) 
   wh_input_close_run(&in);
   // Whoever owns the object may write a newer one over it: told, and no fault of anybody's.
   bool replaced = status == WH_ERR_CHANGED;
-  bool put_away = status == WH_ERR_NOT_FOUND && v->pipeline->after.kind != WH_AFTER_LEAVE;
+  bool put_away = status == WH_ERR_NOT_FOUND && wh_after_takes(v->engine->config, connection, key);
   if (status == WH_ERR_NOT_FOUND || replaced || damaged) {
     v->result->objects_wrong += !replaced && !put_away;
     v->result->objects_replaced += replaced || put_away;

@@ -49,6 +49,7 @@ static void on_notice(void *context, wh_str pipeline, const char *text) {
 
 bool wh_lambda_needs_ledger(const wh_config *config, const wh_pipeline *p) {
   if (p->read.cursor.len || p->read.deletes || p->notify_count) return true;
+  if (p->after.kind != WH_AFTER_LEAVE) return true; // who has the object is known there
   bool from_store = wh_config_find_connection(config, p->from.connection)->type->store != NULL;
   bool to_store = wh_config_find_connection(config, p->to.connection)->type->store != NULL;
   // A second delivery would publish it again; and the catalogue has to be told of what is

@@ -36,6 +36,7 @@ ALSO = """\
     to: "lake:archive/{name}.{ext}"
 """
 MOVE = "after: { move: \"done/{name}.{ext}\" }"
+AGAIN = "{ type: local, path: partner }\n  again: { type: local, path: partner }"
 servers = []
 
 
@@ -133,6 +134,19 @@ def test_whoever_else_reads_it_comes_first():
     tap.contains((p.files / "done/2.csv").read_text(), "Shipped")
 
 
+def test_what_was_put_away_is_not_missing():
+    """Of an object that one pipeline publishes and another puts away both can be verified"""
+    p = Project(config=CONFIG.format(partner="{ type: local, path: partner }", after="after: delete", to=LOADS, top="",
+                                     more="  publish:\n    from: website:source\n    columns: all\n"
+                                          "    to: \"partner:outbox/{run}.csv\"\n"))
+    p.sql("website", "CREATE TABLE source (number INTEGER, state TEXT)")
+    p.sql("website", "INSERT INTO source VALUES (1, 'Open'), (2, 'Shipped')")
+    p.wherry("run")
+    tap.equal(sorted(p.sql("website", "SELECT number, state FROM orders")), [(1, "Open"), (2, "Shipped")])
+    tap.equal([f for f in (p.folder / "partner/outbox").glob("*")], [])
+    tap.contains(p.wherry("verify").out, "put away since")
+
+
 def test_nothing_is_lost_by_kills():
     """Killed at any moment, every file is loaded and moved once"""
     generator = random.Random(tap.SEED)
@@ -185,7 +199,10 @@ def test_an_sftp_server():
 def test_what_check_refuses():
     """What would be taken again, has no name, or is no object"""
     also = ALSO.replace("raw: true", "raw: true\n    after: delete")
-    for words, said in (({"more": also}, "pipeline orders, which reads the same objects, says what becomes of them"),
+    for words, said in (({"more": also}, "pipeline archive which reads the same objects, says what becomes of them, too"),
+                        ({"more": ALSO.replace("partner:", "again:"), "top": "", "partner": AGAIN},
+                         "reads the same objects through another connection"),
+                        ({"more": ALSO.replace("outbox/*", "**/*")}, "would find what is moved, and take it again"),
                         ({"after": "after: { move: \"outbox/{name}.{ext}\" }"}, "would be taken again"),
                         ({"after": "after: { move: done/x.csv }"}, "{name}"),
                         ({"after": "after: burn"}, "expected leave, delete or { move:"),

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 
 import tap
+from project import only_release
 
 CONTAINERFILE = tap.ROOT / "contrib/container/Containerfile"
 DEBIAN = "12"
@@ -76,6 +77,7 @@ def loaded_packages():
 
 
 def test_the_runtime_has_the_libraries_of_the_program_and_no_others():
+    only_release()
     tap.equal(installed(), library_packages() | loaded_packages() | DATA)
 
 

@@ -413,6 +413,8 @@ def test_check_knows_what_cannot_work():
     tap.contains(s.wherry("check", code=2).err, "anybody could send events. Say who may")
     s.config(public.replace("      columns:\n", "      auth: none\n      columns:\n"))
     s.wherry("check")
+    s.config(public.replace("      columns:\n", "      auth:\n      columns:\n"))
+    tap.contains(s.wherry("check", code=2).err, "auth needs api_key, api_keys, hmac, bearer or allow")
     wrong = NOTHING.replace("ingest:payments", "ingest:payment")
     tap.contains(problems(pipelines=wrong), "serve.ingest has no endpoint 'payment'. Did you mean 'payments'?")
     tap.contains(problems(pipelines=NOTHING.replace("    from", "    when: new\n    from")), "Write { gathered:")

@@ -38,6 +38,11 @@ PIPELINES = {"publish": """\
     from: lake:inbound/hr/**/*.json
     columns: { emp_id: emp_id, name: name }
     to: staff:History
+""", "tidy": """\
+    when: new
+    from: lake:inbound/notes/*.json
+    columns: { emp_id: emp_id, name: name }
+    to: staff:History
     after: { move: "done/{name}.{ext}" }
 """, "back": """\
     from: staff:Employees
@@ -297,13 +302,15 @@ def test_all_that_a_pipeline_may_need_besides():
 
 
 def test_append_to_dynamodb():
+    """Objects are appended, and moved, by a user who may move these alone"""
     s, _ = fresh()
-    p = project_of("history")
+    p = project_of("tidy")
     make_table("History")
-    s.client("s3").put_object(Bucket="acme-lake", Key="prod/inbound/hr/b.json", Body=b'[{"emp_id":1,"name":"a"}]')
-    document = policy(p, "history")
-    user = run_as(User(s, document), p, "history")
-    check_all_used(user, document, but=["s3:AbortMultipartUpload", "s3:GetObjectTagging", "s3:GetObjectVersion", "s3:PutObjectTagging"])
+    s.client("s3").put_object(Bucket="acme-lake", Key="prod/inbound/notes/b.json", Body=b'[{"emp_id":1,"name":"a"}]')
+    document = policy(p, "tidy")
+    user = run_as(User(s, document), p, "tidy")
+    check_all_used(user, document, but=["s3:AbortMultipartUpload", "s3:GetObjectTagging", "s3:GetObjectVersion",
+                                          "s3:GetObjectVersionTagging", "s3:PutObjectTagging"])
     user.check_denied("s3", "delete_object", Bucket="acme-lake", Key="prod/done/b.json")
     s.admit()
     tap.equal(s.client("dynamodb").scan(TableName="History")["Count"], 1)
@@ -349,7 +356,7 @@ def test_all_together():
     write_staff(p)
     make_table("History")
     document = policy(p)
-    tap.equal(policy(p, "back", "history", "employees", "publish"), document)
+    tap.equal(policy(p, *reversed(PIPELINES)), document)
     sids = [statement["Sid"] for statement in document["Statement"]]
     tap.equal(sids, sorted(set(sids)))
     assert all(sid.isalnum() for sid in sids), sids

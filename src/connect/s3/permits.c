@@ -204,7 +204,7 @@ static wh_status keep_objects(const permits *p, const wh_use *use, wh_error *err
 // A copy keeps the tags, and the condition of a removal looks at the object.
 static wh_status withdraw_objects(const permits *p, const wh_use *use, wh_error *err) {
   static const char *const withdraw[] = {"s3:DeleteObject", "s3:GetObject", "s3:GetObjectTagging",
-                                         NULL};
+                                         "s3:GetObjectVersionTagging", NULL};
   wh_s3_patterns found;
   WH_TRY(find_patterns(p, use, false, &found, err));
   for (size_t i = 0; i < found.count; i++)

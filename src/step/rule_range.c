@@ -1,5 +1,5 @@
-#include "step/value_set.h"
 #include "step/rule.h"
+#include "step/value_set.h"
 
 typedef struct bound {
   bool given;

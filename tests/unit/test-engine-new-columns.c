@@ -12,7 +12,7 @@
 #define OBJECTS(more)                                                                              \
   SHOP_CONNECTIONS                                                                                 \
   "  load:\n    when: new\n    from: drop:in/*\n    columns: { n: n }\n" more "    to: "           \
-                                                                              "website:t\n"
+  "website:t\n"
 #define STOP "    on_new_column: stop\n"
 #define HOLD "    on_new_column: hold\n"
 #define ADD  "    on_new_column: add\n"

@@ -4,11 +4,8 @@ void csv_feed_open(csv_feed *feed, wh_mem *mem, wh_input *in, size_t row_limit, 
   if (window < CSV_WINDOW_BYTES) window = CSV_WINDOW_BYTES;
   size_t most = row_limit < CSV_WINDOW_MAX ? row_limit : CSV_WINDOW_MAX;
   most = most > CSV_AHEAD ? most : CSV_AHEAD;
-  *feed = (csv_feed){.data = "",
-                     .in = in,
-                     .mem = mem,
-                     .row_limit = most,
-                     .window = most < window ? most : window};
+  *feed = (csv_feed){
+      .data = "", .in = in, .mem = mem, .row_limit = most, .window = most < window ? most : window};
 }
 
 void csv_feed_open_at(csv_feed *feed, wh_mem *mem, wh_input *in, size_t row_limit, uint64_t from,

@@ -31,7 +31,8 @@ typedef struct csv_feed {
   uint64_t size;
 } csv_feed;
 
-// `window` bytes are looked at together; 0: CSV_WINDOW_BYTES, which the processor's caches like best.
+// `window` bytes are looked at together; 0: CSV_WINDOW_BYTES, which the processor's caches like
+// best.
 void csv_feed_open(csv_feed *feed, wh_mem *mem, wh_input *in, size_t row_limit, size_t window);
 // Reads [from, size) by read_at.
 void csv_feed_open_at(csv_feed *feed, wh_mem *mem, wh_input *in, size_t row_limit, uint64_t from,

@@ -20,8 +20,9 @@ static bool is_null(const csv_dialect *d, wh_str text) {
   return false;
 }
 
-// Whether one of the eight bytes is the one that `pattern` repeats, and where: eight times its index
-// plus seven ("Bit Twiddling Hacks", determine if a word has a zero byte; the lowest is exact).
+// Whether one of the eight bytes is the one that `pattern` repeats, and where: eight times its
+// index plus seven ("Bit Twiddling Hacks", determine if a word has a zero byte; the lowest is
+// exact).
 static inline bool find_byte(uint64_t word, uint64_t pattern, unsigned *ret_bit) {
   uint64_t x = word ^ pattern;
   uint64_t zeros = (x - 0x0101010101010101u) & ~x & 0x8080808080808080u;
@@ -29,7 +30,8 @@ static inline bool find_byte(uint64_t word, uint64_t pattern, unsigned *ret_bit)
   return zeros != 0;
 }
 
-// Behind a quote the next byte stands for itself. `out` has room for eight bytes more than the text. Returns the length.
+// Behind a quote the next byte stands for itself. `out` has room for eight bytes more than the
+// text. Returns the length.
 static size_t undouble(wh_str s, char quote, char *out) {
   const uint64_t pattern = (uint8_t)quote * UINT64_C(0x0101010101010101);
   const char *p = s.data, *end = p + s.len;

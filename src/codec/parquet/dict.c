@@ -8,7 +8,7 @@ typedef struct dict_entry {
 
 enum {
   BITS_FIRST = 10,
-  PIECE = 32,        // values hashed at once
+  PIECE = 32,         // values hashed at once
   PREFETCH_BITS = 13, // of a table from which on it, and what it leads to, is fetched ahead
   LENGTH_BYTES = 4,
 };

@@ -721,6 +721,14 @@ STORE_TEST(versions_show_the_present_one) {
               WH_ERR_NOT_FOUND);
 }
 
+// Without the time, where that of an earlier version is when it ceased to be the present one.
+static wh_str lasting(const store_place *place, wh_str version) {
+  size_t len = version.len;
+  while (place->odd_versions && len && version.data[len - 1] != '-')
+    len--;
+  return wh_str_sub(version, 0, len);
+}
+
 STORE_TEST(versions_are_kept_newest_first) {
   if (!place->versioning) return;
   const char *texts[] = {"one", "two!", "three", "four!!"};
@@ -734,7 +742,7 @@ STORE_TEST(versions_are_kept_newest_first) {
   history h = versions_of(place, arena, "d/x");
   REQUIRE(h.count == 4);
   for (int i = 0; i < 4; i++) {
-    CHECK_STR(h.items[i].version, version[3 - i]);
+    CHECK_STR(lasting(place, h.items[i].version), lasting(place, version[3 - i]));
     CHECK_EQ(h.items[i].size, strlen(texts[3 - i]));
     CHECK_EQ(h.items[i].is_latest, i == 0);
     CHECK(!h.items[i].is_deleted);

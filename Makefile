@@ -86,7 +86,7 @@ bench-aws: all ## objects and DynamoDB, beside the AWS command line, rclone, s5c
 .PHONY: bench-platform
 bench-platform: all ## files from and to an SFTP server, beside sftp and rclone; events over HTTP
 	@scripts/install-deps bench
-	@python3 bench/platform.py $(BUILD)
+	@python3 bench/data_platform.py $(BUILD)
 	@python3 bench/ingest.py $(BUILD)
 
 .PHONY: bench-workers

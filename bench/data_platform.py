@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Files from and to an SFTP server, beside the tools that people use for it.
 
-    bench/platform.py BUILD [--runs 3] [--cases get,put,get-many,put-many] [--mib 1024] [--files 2000]
+    bench/data_platform.py BUILD [--runs 3] [--cases get,put,get-many,put-many] [--mib 1024] [--files 2000]
 
 Against an OpenSSH server of this machine's:
 

@@ -396,6 +396,9 @@ typedef struct wh_template_values {
   wh_str run, pipeline, source, name, ext;
   uint32_t part;
 } wh_template_values;
+// Fills `name` and `ext`: the last part of an object's key without and with its ending. Views of
+// it.
+void wh_template_name(wh_template_values *values, wh_str key);
 // Checks names and that {run} (or {name} for raw) is there; used while loading.
 wh_status wh_template_check(wh_str text, bool raw, wh_error *err);
 wh_status wh_template_expand(wh_str text, const wh_template_values *values, wh_arena *arena,

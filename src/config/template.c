@@ -36,6 +36,15 @@ typedef struct piece {
   wh_str text; // as written, with the braces of a name
 } piece;
 
+void wh_template_name(wh_template_values *values, wh_str key) {
+  wh_str name = wh_path_name(key);
+  size_t dot = name.len;
+  while (dot > 0 && name.data[dot - 1] != '.')
+    dot--;
+  values->name = dot > 1 ? wh_str_sub(name, 0, dot - 1) : name;
+  values->ext = dot > 1 ? wh_str_sub(name, dot, name.len) : (wh_str){0};
+}
+
 static wh_status unknown_name(wh_str name, wh_error *err) {
   wh_str words[NAME_COUNT];
   for (size_t i = 0; i < NAME_COUNT; i++)

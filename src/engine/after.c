@@ -48,22 +48,31 @@ static wh_status all_are_done(wh_engine *engine, wh_str connection, wh_str key, 
   return WH_OK;
 }
 
-// A run that published the object and was cut off before it could say so looks for it there.
-static wh_status check_publisher(wh_engine *engine, wh_connection *c, wh_str key, wh_arena *arena,
-                                 wh_error *err) {
-  wh_object object;
-  wh_manifest manifest;
-  wh_run run;
+typedef struct publisher {
+  wh_str key;
   bool found;
-  wh_error ignored = {0};
-  if (c->type->store->stat(c, key, arena, &object, &ignored) != WH_OK) return WH_OK;
-  WH_TRY(wh_input_manifest(c, &object, arena, &found, &manifest, err));
-  const wh_ledger_type *ledger = engine->ledger->type;
-  if (!found || ledger->run_get(engine->ledger, manifest.run, arena, &run, &ignored) != WH_OK ||
-      run.state != WH_RUN_SEALED)
-    return WH_OK;
+} publisher;
+
+// Another connection may have a part of the key as its prefix.
+static wh_status is_publisher(void *context, const wh_run *run, wh_error *err) {
+  (void)err;
+  publisher *p = context;
+  wh_str a = p->key, b = run->sealed.key;
+  size_t len = a.len < b.len ? a.len : b.len;
+  p->found |=
+      len && wh_str_eq(wh_str_sub(a, a.len - len, a.len), wh_str_sub(b, b.len - len, b.len));
+  return WH_OK;
+}
+
+// A run that published the object and was cut off before it could say so looks for it there.
+static wh_status check_publisher(wh_engine *engine, wh_str connection, wh_str key, wh_arena *arena,
+                                 wh_error *err) {
+  publisher p = {.key = key};
+  WH_TRY(engine->ledger->type->runs(engine->ledger, (wh_str){0}, WH_RUN_SEALED, 0, arena,
+                                    is_publisher, &p, err));
+  if (!p.found) return WH_OK;
   return wh_fail(err, WH_ERR_BUSY, "%.*s:%.*s stays until the run that published it is finished",
-                 WH_STR_ARG(c->name), WH_STR_ARG(key));
+                 WH_STR_ARG(connection), WH_STR_ARG(key));
 }
 
 static wh_status withdraw(wh_connection *c, const wh_pipeline *p, const wh_run *run, wh_str key,
@@ -86,15 +95,16 @@ static wh_status withdraw(wh_connection *c, const wh_pipeline *p, const wh_run *
 }
 
 wh_status wh_after_run(wh_engine *engine, const wh_run *run, wh_arena *arena, wh_error *err) {
-  const wh_pipeline *p = wh_after_pipeline(engine->config, run);
   wh_str connection, key, version;
-  if (!p || !wh_input_split(run->object, &connection, &key, &version)) return WH_OK;
+  if (!wh_input_split(run->object, &connection, &key, &version)) return WH_OK;
+  const wh_pipeline *p = find(engine->config, connection, key);
+  if (!p) return WH_OK;
   bool all, is_rows;
   WH_TRY(all_are_done(engine, connection, key, version, &all, err));
   if (!all) return WH_OK;
+  WH_TRY(check_publisher(engine, connection, key, arena, err));
   wh_connection *c;
   WH_TRY(wh_input_connect(engine, &p->from, &c, &is_rows, err));
-  WH_TRY(check_publisher(engine, c, key, arena, err));
   wh_status status = withdraw(c, p, run, key, version, arena, err);
   return status == WH_ERR_CHANGED ? WH_OK : status; // the newer version is another piece of work
 }

@@ -31,16 +31,6 @@ static wh_status hashing_write(wh_output *base, const void *data, size_t len, wh
   return WH_OK;
 }
 
-// The object's name without and with its ending, for {name} and {ext}.
-static void split_name(wh_str key, wh_str *ret_name, wh_str *ret_ext) {
-  wh_str name = wh_path_name(key);
-  size_t dot = name.len;
-  while (dot > 0 && name.data[dot - 1] != '.')
-    dot--;
-  *ret_name = dot > 1 ? wh_str_sub(name, 0, dot - 1) : name;
-  *ret_ext = dot > 1 ? wh_str_sub(name, dot, name.len) : (wh_str){0};
-}
-
 static wh_status choose_encoding(wh_run_output *out, const wh_schema *schema, wh_error *err) {
   struct wh_object_output *o = out->object;
   const wh_format *format = &out->pipeline->write.format;
@@ -70,7 +60,7 @@ static wh_status object_open(wh_run_output *out, const wh_schema *schema, wh_err
                                .source = out->pipeline->is_member ? out->pipeline->from.thing
                                                                   : out->pipeline->from.connection,
                                .name = out->pipeline->from.thing};
-  if (!out->input->is_rows) split_name(out->input->object.key, &values.name, &values.ext);
+  if (!out->input->is_rows) wh_template_name(&values, out->input->object.key);
   WH_TRY(wh_template_expand(out->pipeline->to.thing, &values, out->arena, &o->key, err));
   o->attempt = wh_arena_printf(out->arena, "%.*s-0", WH_STR_ARG(out->run->id));
   if (!o->attempt.data) return wh_fail_memory(err);

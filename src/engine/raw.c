@@ -66,22 +66,13 @@ static wh_status copy_bytes(raw_copy *c, wh_error *err) {
   return status;
 }
 
-static void split(wh_str key, wh_str *ret_name, wh_str *ret_ext) {
-  wh_str name = wh_path_name(key);
-  size_t dot = name.len;
-  while (dot > 0 && name.data[dot - 1] != '.')
-    dot--;
-  *ret_name = dot > 1 ? wh_str_sub(name, 0, dot - 1) : name;
-  *ret_ext = dot > 1 ? wh_str_sub(name, dot, name.len) : (wh_str){0};
-}
-
 wh_status wh_raw_key(wh_str template, const wh_pipeline *p, const wh_run *run, wh_str key,
                      bool with_run, wh_arena *arena, wh_str *ret, wh_error *err) {
   wh_template_values values = {.start_us = run->started_us,
                                .run = run->id,
                                .pipeline = p->name,
                                .source = p->from.connection};
-  split(key, &values.name, &values.ext);
+  wh_template_name(&values, key);
   if (with_run) {
     values.name = wh_arena_printf(arena, "%.*s-%.*s", WH_STR_ARG(values.name), WH_STR_ARG(run->id));
     if (!values.name.data) return wh_fail_memory(err);

@@ -141,25 +141,12 @@ wh_status wh_value_set_build(wh_value_set *set, wh_arena *arena, const wh_field 
   return WH_OK;
 }
 
-static ptrdiff_t find_text(const wh_value_set *set, wh_str text) {
+static ptrdiff_t find(const wh_value_set *set, const item *wanted) {
   size_t low = 0, high = set->count;
   while (low < high) {
     size_t middle = (low + high) / 2;
-    int order = compare_texts(set->texts[middle], text);
-    if (order == 0) return (ptrdiff_t)set->index[middle];
-    if (order < 0)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return -1;
-}
-
-static ptrdiff_t find_number(const wh_value_set *set, __int128 number) {
-  size_t low = 0, high = set->count;
-  while (low < high) {
-    size_t middle = (low + high) / 2;
-    int order = compare_numbers(set->numbers[middle], number);
+    int order = set->texts ? compare_texts(set->texts[middle], wanted->text)
+                           : compare_numbers(set->numbers[middle], wanted->number);
     if (order == 0) return (ptrdiff_t)set->index[middle];
     if (order < 0)
       low = middle + 1;
@@ -171,6 +158,10 @@ static ptrdiff_t find_number(const wh_value_set *set, __int128 number) {
 
 ptrdiff_t wh_value_set_find(const wh_value_set *set, const wh_column *column, size_t row) {
   if (set->count == 0) return -1;
-  if (set->texts) return find_text(set, wh_column_text(column, row));
-  return find_number(set, wh_column_number(column, row));
+  item wanted = {0};
+  if (set->texts)
+    wanted.text = wh_column_text(column, row);
+  else
+    wanted.number = wh_column_number(column, row);
+  return find(set, &wanted);
 }

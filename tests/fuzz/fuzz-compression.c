@@ -4,6 +4,7 @@
 // compressed is read back. The first byte: bit 0 chooses the kind, bit 1 whether the rest is
 // compressed first; with bit 2 set, the allocation numbered by the second byte fails.
 #include "base/buf.h"
+#include "codec-run.h"
 #include "codec/compression.h"
 
 #include <stdint.h>
@@ -19,20 +20,10 @@ static void must(bool holds, const char *what) {
   abort();
 }
 
-typedef struct buf_output {
-  wh_output base;
-  wh_buf *to;
-} buf_output;
-
-static wh_status take(wh_output *base, const void *data, size_t len, wh_error *err) {
-  buf_output *o = (buf_output *)base;
-  wh_buf_add_str(o->to, wh_str_n(data, len));
-  return wh_buf_check(o->to, err);
-}
-
 static wh_status compress(wh_mem *mem, wh_compression kind, wh_str text, wh_buf *to,
                           wh_error *err) {
-  buf_output out = {{.write = take}, to};
+  buf_output out;
+  buf_output_init(&out, to);
   wh_compressor *c;
   WH_TRY(wh_compress_open(mem, &out.base, kind, &c, err));
   wh_status status = wh_output_write(&c->output, text.data, text.len, err);

@@ -1,72 +1,16 @@
 #include "test.h"
 
 #include "nodes.h"
-#include "reference.h"
+#include "step_check.h"
 
 #include "step/step.h"
 
-// Binds one step, written in YAML, and runs it over the rows in batches of several sizes: always
-// the same rows and rejects must come out.
-typedef struct expected {
-  const char *schema; // NULL: not looked at
-  const char *rows;
-  const char *rejects; // NULL: none
-  uint64_t filtered;
-} expected;
-
-static wh_status bind_step(const wh_step_context *context, wh_arena *arena, const char *yaml,
-                           const wh_schema *schema, wh_step **ret) {
-  const wh_step_type *type = NULL;
-  const wh_node *options = NULL;
-  test_err = (wh_error){0};
-  WH_TRY(wh_step_read(test_nodes(arena, yaml), &type, &options, &test_err));
-  return type->bind(context, options, schema, ret, &test_err);
+static void check_step(const char *yaml, const char *fields, const char *rows, step_expected want) {
+  step_check(yaml, NULL, fields, rows, want);
 }
 
-static void check_step(const char *yaml, const char *fields, const char *rows, expected want) {
-  WH_CLEAN_ARENA wh_arena arena;
-  wh_arena_init(&arena, &test_mem);
-  test_table table;
-  test_table_init(&table, fields);
-  test_table_add(&table, rows);
-  wh_step_context context;
-  test_context_init(&context, 1 << 20);
-  static const size_t sizes[] = {1000, 1, 2, 3};
-  for (size_t i = 0; i < 4; i++) {
-    wh_step *step = NULL;
-    if (!CHECK_OK(bind_step(&context, &arena, yaml, &table.schema, &step))) break;
-    test_run run;
-    CHECK_OK(test_run_step(&run, step, &table, sizes[i], &test_err));
-    CHECK_STR(wh_buf_str(&run.rows), wh_str_of(want.rows));
-    CHECK_STR(wh_buf_str(&run.rejects), wh_str_of(want.rejects ? want.rejects : ""));
-    CHECK_EQ(step->rows_filtered, want.filtered);
-    test_run_free(&run);
-    if (want.schema) {
-      WH_CLEAN_BUF wh_buf schema;
-      wh_buf_init(&schema, &test_mem, 0);
-      test_write_schema(step->schema, &schema);
-      CHECK_STR(wh_buf_str(&schema), wh_str_of(want.schema));
-    }
-    wh_step_close(step);
-  }
-  test_context_free(&context);
-  test_table_free(&table);
-}
-
-// The step must not bind; the error is the whole text.
 static void check_refused(const char *yaml, const char *fields, const char *error) {
-  WH_CLEAN_ARENA wh_arena arena;
-  wh_arena_init(&arena, &test_mem);
-  test_table table;
-  test_table_init(&table, fields);
-  wh_step_context context;
-  test_context_init(&context, 1 << 20);
-  wh_step *step = NULL;
-  CHECK_FAILS(bind_step(&context, &arena, yaml, &table.schema, &step), WH_ERR_USAGE);
-  CHECK_STR(wh_str_of(test_err.text), wh_str_of(error));
-  CHECK(!step);
-  test_context_free(&context);
-  test_table_free(&table);
+  step_check_refused(yaml, NULL, fields, error);
 }
 
 #define ORDERS                                                                                     \
@@ -115,7 +59,7 @@ TEST(step_examples_work) {
                            : nested ? "~\n"
                                     : "a| Open|1|12|  X |21.11.2026\nb|~|2|13|Y|22.11.2026\n");
     wh_step *step = NULL;
-    REQUIRE_OK(bind_step(&context, &arena, type->example, &table.schema, &step));
+    REQUIRE_OK(step_bind(&context, &arena, type->example, &table.schema, &step));
     test_run run;
     CHECK_OK(test_run_step(&run, step, &table, 1, &test_err));
     CHECK_STR(wh_buf_str(&run.rejects), WH_STR(""));
@@ -131,16 +75,16 @@ TEST(step_examples_work) {
 // --- trim ----------------------------------------------------------------------------------------
 
 TEST(trim_takes_white_space_of_any_script) {
-  check_step("trim: [a]", "a: string?, b: string",
-             "  x |  x \n\xC2\xA0y\xE3\x80\x80|y\n~|z\nq r|w\n",
-             (expected){.schema = "a: string?, b: string", .rows = "x|  x \ny|y\n~|z\nq r|w\n"});
+  check_step(
+      "trim: [a]", "a: string?, b: string", "  x |  x \n\xC2\xA0y\xE3\x80\x80|y\n~|z\nq r|w\n",
+      (step_expected){.schema = "a: string?, b: string", .rows = "x|  x \ny|y\n~|z\nq r|w\n"});
   check_step("trim: all", "a: string?, n: int64, b: string?",
              "\xEF\xBB\xBFx|1| \t\n~|2|\xE2\x80\x89z\xE2\x80\x8A\n",
-             (expected){.rows = "x|1|\n~|2|z\n"});
-  check_step("trim: a", "a: string", "clean\nalso\n", (expected){.rows = "clean\nalso\n"});
+             (step_expected){.rows = "x|1|\n~|2|z\n"});
+  check_step("trim: a", "a: string", "clean\nalso\n", (step_expected){.rows = "clean\nalso\n"});
   // A column of another name may be called all.
-  check_step("trim: [all]", "all: string, b: string", " x| y\n", (expected){.rows = "x| y\n"});
-  check_step("trim: [n]", "n: null", "~\n", (expected){.rows = "~\n"});
+  check_step("trim: [all]", "all: string, b: string", " x| y\n", (step_expected){.rows = "x| y\n"});
+  check_step("trim: [n]", "n: null", "~\n", (step_expected){.rows = "~\n"});
 }
 
 TEST(trim_refuses) {
@@ -169,51 +113,52 @@ TEST(long_lists_of_columns_are_cut) {
 TEST(map_turns_codes_into_words) {
   check_step("map: { c: { 1: Open, 2: Shipped } }", "c: int64?, n: string",
              "1|a\n2|b\n7|c\n~|d\n1|e\n",
-             (expected){.schema = "c: string?, n: string",
-                        .rows = "Open|a\nShipped|b\n~|d\nOpen|e\n",
-                        .rejects = "map c row 3: 7 has no word in the map\n"});
+             (step_expected){.schema = "c: string?, n: string",
+                             .rows = "Open|a\nShipped|b\n~|d\nOpen|e\n",
+                             .rejects = "map c row 3: 7 has no word in the map\n"});
   check_step("map: { c: { 1: Open, else: Unknown } }", "c: int16", "1\n2\n",
-             (expected){.schema = "c: string", .rows = "Open\nUnknown\n"});
+             (step_expected){.schema = "c: string", .rows = "Open\nUnknown\n"});
   check_step("map: { c: { 1: Open, else: ~ } }", "c: int64", "1\n2\n",
-             (expected){.schema = "c: string?", .rows = "Open\n~\n"});
+             (step_expected){.schema = "c: string?", .rows = "Open\n~\n"});
   check_step("map: { c: { 1: Open, ~: None } }", "c: int64?", "1\n~\n",
-             (expected){.schema = "c: string", .rows = "Open\nNone\n"});
+             (step_expected){.schema = "c: string", .rows = "Open\nNone\n"});
   check_step("map: { c: { true: Yes, false: ~ } }", "c: bool", "true\nfalse\n",
-             (expected){.schema = "c: string?", .rows = "Yes\n~\n"});
+             (step_expected){.schema = "c: string?", .rows = "Yes\n~\n"});
   check_step("map: { c: { '1.50': A, 2: B } }", "c: decimal(10,2)", "1.5\n2.00\n",
-             (expected){.rows = "A\nB\n"});
-  check_step("map: { c: { 1: A, -0.0: B } }", "c: float64", "1\n0\n", (expected){.rows = "A\nB\n"});
+             (step_expected){.rows = "A\nB\n"});
+  check_step("map: { c: { 1: A, -0.0: B } }", "c: float64", "1\n0\n",
+             (step_expected){.rows = "A\nB\n"});
   check_step("map: { c: { 2026-01-01: New Year } }", "c: date", "2026-01-01\n",
-             (expected){.rows = "New Year\n"});
+             (step_expected){.rows = "New Year\n"});
 }
 
 TEST(map_knows_text_by_its_bytes) {
   // Quoted, the special words are plain codes.
   check_step("map: { c: { 'else': E, 'null': N, '': empty, O: Open, o: open } }",
              "c: string, n: int64", "else|1\nnull|2\n|3\nO|4\no|5\nO |6\n",
-             (expected){.rows = "E|1\nN|2\nempty|3\nOpen|4\nopen|5\n",
-                        .rejects = "map c row 6: 'O ' has no word in the map\n"});
+             (step_expected){.rows = "E|1\nN|2\nempty|3\nOpen|4\nopen|5\n",
+                             .rejects = "map c row 6: 'O ' has no word in the map\n"});
   check_step("map: { c: { a: 1, b: 2 }, d: { a: 3 } }", "c: string, d: string",
              "a|a\nb|a\nx|y\na|q\n",
-             (expected){.rows = "1|3\n2|3\n",
-                        .rejects = "map c row 3: 'x' has no word in the map\n"
-                                   "map d row 4: 'q' has no word in the map\n"});
+             (step_expected){.rows = "1|3\n2|3\n",
+                             .rejects = "map c row 3: 'x' has no word in the map\n"
+                                        "map d row 4: 'q' has no word in the map\n"});
 }
 
 TEST(map_of_nothing_but_nulls) {
   check_step("map: { c: { 1: Open } }", "c: null", "~\n~\n",
-             (expected){.schema = "c: string", .rows = "~\n~\n"});
+             (step_expected){.schema = "c: string", .rows = "~\n~\n"});
 }
 
 TEST(reasons_stay_short_and_visible) {
   check_step("map: { c: { a: b } }", "c: string",
              "x\ty\x01\n"
              "0123456789012345678901234567890123456789012345678901234567890123456789\n",
-             (expected){.rows = "",
-                        .rejects =
-                            "map c row 1: 'x\\x09y\\x01' has no word in the map\n"
-                            "map c row 2: '01234567890123456789012345678901234567890123456789"
-                            "0123456789...' has no word in the map\n"});
+             (step_expected){.rows = "",
+                             .rejects =
+                                 "map c row 1: 'x\\x09y\\x01' has no word in the map\n"
+                                 "map c row 2: '01234567890123456789012345678901234567890123456789"
+                                 "0123456789...' has no word in the map\n"});
 }
 
 TEST(map_refuses) {
@@ -239,26 +184,26 @@ TEST(map_refuses) {
 TEST(cast_fails_rather_than_guesses) {
   check_step("cast: { q: int64, d: date }", "q: string?, d: string, n: string",
              "12|2026-11-21|a\n~|2026-11-21|b\n12x|2026-11-21|c\nx|y|d\n",
-             (expected){.schema = "q: int64?, d: date, n: string",
-                        .rows = "12|2026-11-21|a\n~|2026-11-21|b\n",
-                        .rejects = "type q row 3: '12x' is not a whole number\n"
-                                   "type q row 4: 'x' is not a whole number\n"});
+             (step_expected){.schema = "q: int64?, d: date, n: string",
+                             .rows = "12|2026-11-21|a\n~|2026-11-21|b\n",
+                             .rejects = "type q row 3: '12x' is not a whole number\n"
+                                        "type q row 4: 'x' is not a whole number\n"});
   check_step("cast: { n: string }", "n: int64", "5\n",
-             (expected){.schema = "n: string", .rows = "5\n"});
+             (step_expected){.schema = "n: string", .rows = "5\n"});
   check_step("cast: { n: int64 }", "n: null", "~\n",
-             (expected){.schema = "n: int64", .rows = "~\n"});
+             (step_expected){.schema = "n: int64", .rows = "~\n"});
 }
 
 TEST(cast_reads_formats_and_zones) {
   check_step("cast: { d: { type: date, format: \"%d.%m.%Y\" } }", "d: string", "21.11.2026\n",
-             (expected){.rows = "2026-11-21\n"});
+             (step_expected){.rows = "2026-11-21\n"});
   check_step("cast: { d: { type: date, format: [\"%d.%m.%Y\", \"%Y/%m/%d\"] } }", "d: string",
              "21.11.2026\n2026/11/22\n2026-11-23\n",
-             (expected){.rows = "2026-11-21\n2026-11-22\n2026-11-23\n"});
+             (step_expected){.rows = "2026-11-21\n2026-11-22\n2026-11-23\n"});
   check_step("cast: { t: { type: timestamp, zone: Europe/London } }", "t: string",
              "2026-07-01T12:00:00\n2026-12-01 12:00:00\n",
-             (expected){.schema = "t: timestamp[us,UTC]",
-                        .rows = "2026-07-01T11:00:00Z\n2026-12-01T12:00:00Z\n"});
+             (step_expected){.schema = "t: timestamp[us,UTC]",
+                             .rows = "2026-07-01T11:00:00Z\n2026-12-01T12:00:00Z\n"});
 }
 
 TEST(cast_refuses) {
@@ -289,13 +234,13 @@ TEST(cast_refuses) {
 TEST(null_if_makes_values_nothing) {
   check_step("null_if: { a: [\"\", n/a], q: -1 }", "a: string, q: int64, r: string",
              "x|1|p\n|-1|q\nn/a|2|r\nN/A|-1|s\n",
-             (expected){.schema = "a: string?, q: int64?, r: string",
-                        .rows = "x|1|p\n~|~|q\n~|2|r\nN/A|~|s\n"});
+             (step_expected){.schema = "a: string?, q: int64?, r: string",
+                             .rows = "x|1|p\n~|~|q\n~|2|r\nN/A|~|s\n"});
   check_step("null_if: { a: 0 }", "a: float64?", "0\n-0\n1\n~\n",
-             (expected){.rows = "~\n~\n1\n~\n"});
-  check_step("null_if: { a: x }", "a: string", "a\nb\n", (expected){.rows = "a\nb\n"});
-  check_step("null_if: { a: x }", "a: null", "~\n", (expected){.rows = "~\n"});
-  check_step("null_if: { a: NaN }", "a: float64", "NaN\n2\n", (expected){.rows = "~\n2\n"});
+             (step_expected){.rows = "~\n~\n1\n~\n"});
+  check_step("null_if: { a: x }", "a: string", "a\nb\n", (step_expected){.rows = "a\nb\n"});
+  check_step("null_if: { a: x }", "a: null", "~\n", (step_expected){.rows = "~\n"});
+  check_step("null_if: { a: NaN }", "a: float64", "NaN\n2\n", (step_expected){.rows = "~\n2\n"});
 }
 
 TEST(null_if_refuses) {
@@ -313,11 +258,11 @@ TEST(null_if_refuses) {
 TEST(default_fills_nulls) {
   check_step("default: { a: 7, s: \"\" }", "a: int64?, s: string?, t: string?",
              "1|~|~\n~|x|~\n~|~|y\n5|z|~\n",
-             (expected){.schema = "a: int64, s: string, t: string?",
-                        .rows = "1||~\n7|x|~\n7||y\n5|z|~\n"});
-  check_step("default: { a: 7 }", "a: int64?", "1\n2\n", (expected){.rows = "1\n2\n"});
+             (step_expected){.schema = "a: int64, s: string, t: string?",
+                             .rows = "1||~\n7|x|~\n7||y\n5|z|~\n"});
+  check_step("default: { a: 7 }", "a: int64?", "1\n2\n", (step_expected){.rows = "1\n2\n"});
   check_step("default: { d: 2026-01-01, b: false, m: 0.5 }", "d: date?, b: bool?, m: decimal(5,2)?",
-             "~|~|~\n", (expected){.rows = "2026-01-01|false|0.50\n"});
+             "~|~|~\n", (step_expected){.rows = "2026-01-01|false|0.50\n"});
 }
 
 TEST(default_refuses) {
@@ -337,28 +282,29 @@ TEST(default_refuses) {
 // --- filter --------------------------------------------------------------------------------------
 
 TEST(filter_keeps_what_is_true) {
-  check_step("filter: \"n > 1 and s != 'x'\"", "n: int64?, s: string?",
-             "1|a\n2|b\n3|x\n~|c\n4|~\n5|d\n",
-             (expected){.schema = "n: int64?, s: string?", .rows = "2|b\n5|d\n", .filtered = 4});
+  check_step(
+      "filter: \"n > 1 and s != 'x'\"", "n: int64?, s: string?", "1|a\n2|b\n3|x\n~|c\n4|~\n5|d\n",
+      (step_expected){.schema = "n: int64?, s: string?", .rows = "2|b\n5|d\n", .filtered = 4});
   check_step("filter: b", "b: bool?, n: int64", "true|1\nfalse|2\n~|3\n",
-             (expected){.rows = "true|1\n", .filtered = 2});
-  check_step("filter: n is null", "n: int64?", "1\n2\n", (expected){.rows = "", .filtered = 2});
-  check_step("filter: n > 0", "n: int64", "1\n2\n", (expected){.rows = "1\n2\n"});
-  check_step("filter: true", "n: int64", "1\n2\n", (expected){.rows = "1\n2\n"});
+             (step_expected){.rows = "true|1\n", .filtered = 2});
+  check_step("filter: n is null", "n: int64?", "1\n2\n",
+             (step_expected){.rows = "", .filtered = 2});
+  check_step("filter: n > 0", "n: int64", "1\n2\n", (step_expected){.rows = "1\n2\n"});
+  check_step("filter: true", "n: int64", "1\n2\n", (step_expected){.rows = "1\n2\n"});
 }
 
 TEST(filter_rejects_rows_that_have_no_answer) {
   check_step("filter: 10 / n > 3", "n: int64?", "1\n0\n5\n~\n",
-             (expected){.rows = "1\n",
-                        .rejects = "filter  row 2: 10 / n: division by zero\n",
-                        .filtered = 2});
+             (step_expected){.rows = "1\n",
+                             .rejects = "filter  row 2: 10 / n: division by zero\n",
+                             .filtered = 2});
 }
 
 // Of a row that is gone only the key is known; that it is gone has to be said all the same.
 TEST(filter_lets_deletions_pass) {
   check_step("filter: s = 'x'", "id: int64, s: string?, _wherry_deleted: bool?",
              "1|x|~\n2|y|~\n3|~|true\n4|~|false\n",
-             (expected){.rows = "1|x|~\n3|~|true\n", .filtered = 2});
+             (step_expected){.rows = "1|x|~\n3|~|true\n", .filtered = 2});
 }
 
 TEST(filter_refuses) {
@@ -373,21 +319,22 @@ TEST(filter_refuses) {
 TEST(derive_adds_and_replaces_in_order) {
   check_step("derive: { full: \"a || ' ' || b\", size: length(full), a: upper(a), again: a }",
              "a: string, b: string?, n: int32", "x|y|1\nz|~|2\n",
-             (expected){.schema = "a: string, b: string?, n: int32, full: string?, size: int64?, "
-                                  "again: string",
-                        .rows = "X|y|1|x y|3|X\nZ|~|2|~|~|Z\n"});
-  check_step(
-      "derive: { one: 1, none: 'null', copy: n }", "n: int16", "7\n",
-      (expected){.schema = "n: int16, one: int64, none: null?, copy: int16", .rows = "7|1|~|7\n"});
+             (step_expected){.schema =
+                                 "a: string, b: string?, n: int32, full: string?, size: int64?, "
+                                 "again: string",
+                             .rows = "X|y|1|x y|3|X\nZ|~|2|~|~|Z\n"});
+  check_step("derive: { one: 1, none: 'null', copy: n }", "n: int16", "7\n",
+             (step_expected){.schema = "n: int16, one: int64, none: null?, copy: int16",
+                             .rows = "7|1|~|7\n"});
 }
 
 TEST(derive_rejects_what_cannot_be_computed) {
   check_step("derive: { share: \"round(100 * n / total, 1)\", next: n + 1 }",
              "n: int64, total: int64", "1|3\n9223372036854775807|1\n1|0\n",
-             (expected){.schema = "n: int64, total: int64, share: decimal(21,1), next: int64",
-                        .rows = "1|3|33.3|2\n",
-                        .rejects =
-                            "derive share row 2: 100 * n: the result is out of the range of int64\n"
+             (step_expected){
+                 .schema = "n: int64, total: int64, share: decimal(21,1), next: int64",
+                 .rows = "1|3|33.3|2\n",
+                 .rejects = "derive share row 2: 100 * n: the result is out of the range of int64\n"
                             "derive share row 3: 100 * n / total: division by zero\n"});
 }
 
@@ -411,13 +358,14 @@ TEST(derive_refuses) {
 TEST(split_makes_columns_of_parts) {
   check_step("split: { column: name, by: ' ', into: [first, last] }", "name: string?, n: int64",
              "Ada Lovelace|1\nPlato|2\n~|3\nGuido van Rossum|4\n|5\n x|6\n",
-             (expected){.schema = "name: string?, n: int64, first: string?, last: string?",
-                        .rows = "Ada Lovelace|1|Ada|Lovelace\nPlato|2|Plato|~\n~|3|~|~\n"
-                                "Guido van Rossum|4|Guido|van Rossum\n|5||~\n x|6||x\n"});
-  check_step(
-      "split: { column: a, by: '::', into: [a, b, c] }", "a: string", "1::2\n1:2\n::\n",
-      (expected){.schema = "a: string?, b: string?, c: string?", .rows = "1|2|~\n1:2|~|~\n||~\n"});
-  check_step("split: { column: a, by: x, into: b }", "a: null", "~\n", (expected){.rows = "~|~\n"});
+             (step_expected){.schema = "name: string?, n: int64, first: string?, last: string?",
+                             .rows = "Ada Lovelace|1|Ada|Lovelace\nPlato|2|Plato|~\n~|3|~|~\n"
+                                     "Guido van Rossum|4|Guido|van Rossum\n|5||~\n x|6||x\n"});
+  check_step("split: { column: a, by: '::', into: [a, b, c] }", "a: string", "1::2\n1:2\n::\n",
+             (step_expected){.schema = "a: string?, b: string?, c: string?",
+                             .rows = "1|2|~\n1:2|~|~\n||~\n"});
+  check_step("split: { column: a, by: x, into: b }", "a: null", "~\n",
+             (step_expected){.rows = "~|~\n"});
 }
 
 TEST(split_refuses) {
@@ -457,7 +405,7 @@ static void check_flatten(bool with_null, const char *want) {
   wh_step_context context;
   test_context_init(&context, 1 << 20);
   wh_step *step = NULL;
-  REQUIRE_OK(bind_step(&context, &arena, "flatten: address", &table.schema, &step));
+  REQUIRE_OK(step_bind(&context, &arena, "flatten: address", &table.schema, &step));
   WH_CLEAN_BUF wh_buf schema;
   wh_buf_init(&schema, &test_mem, 0);
   test_write_schema(step->schema, &schema);
@@ -492,29 +440,29 @@ TEST(flatten_refuses) {
 
 TEST(dedupe_keeps_the_first) {
   check_step("dedupe: row", "a: string?, b: int64?", "x|1\nx|2\nx|1\n~|1\n~|1\nx|~\n~|~\nx|~\n",
-             (expected){.rows = "x|1\nx|2\n~|1\nx|~\n~|~\n", .filtered = 3});
+             (step_expected){.rows = "x|1\nx|2\n~|1\nx|~\n~|~\n", .filtered = 3});
   check_step("dedupe: { key: a }", "a: string?, b: int64", "x|1\nx|2\ny|3\n~|4\n~|5\nx|6\n",
-             (expected){.rows = "x|1\ny|3\n~|4\n~|5\n", .filtered = 2});
+             (step_expected){.rows = "x|1\ny|3\n~|4\n~|5\n", .filtered = 2});
   // The pair is the key, and ("ab", "c") is not ("a", "bc").
   check_step("dedupe: { key: [a, b], keep: first }", "a: string, b: string", "ab|c\na|bc\nab|c\n",
-             (expected){.rows = "ab|c\na|bc\n", .filtered = 1});
+             (step_expected){.rows = "ab|c\na|bc\n", .filtered = 1});
   check_step("dedupe: { key: f }", "f: float64, n: int64", "0|1\n-0|2\nNaN|3\nNaN|4\n1.5|5\n",
-             (expected){.rows = "0|1\nNaN|3\n1.5|5\n", .filtered = 2});
+             (step_expected){.rows = "0|1\nNaN|3\n1.5|5\n", .filtered = 2});
 }
 
 TEST(dedupe_keeps_the_last) {
   check_step("dedupe: { key: a, keep: last }", "a: string?, b: int64",
              "x|1\ny|2\n~|3\nx|4\nz|5\n~|6\ny|7\n",
-             (expected){.rows = "~|3\nx|4\nz|5\n~|6\ny|7\n", .filtered = 2});
+             (step_expected){.rows = "~|3\nx|4\nz|5\n~|6\ny|7\n", .filtered = 2});
   check_step(
       "dedupe: { key: [k], keep: last }",
       "k: int32, b: bool?, f: float32, d: decimal(20,3), u: uint16, s: binary, t: timestamp",
       "1|true|1.5|12.345|7|AAE=|2026-11-21T08:55:00Z\n1|~|-0|-1|65535||1969-01-01T00:00:00Z\n"
       "-2|false|NaN|0|0|/w==|2026-11-21T08:55:00.000001Z\n",
-      (expected){.rows = "1|~|-0|-1.000|65535||1969-01-01T00:00:00Z\n"
-                         "-2|false|NaN|0.000|0|/w==|2026-11-21T08:55:00.000001Z\n",
-                 .filtered = 1});
-  check_step("dedupe: { key: a, keep: last }", "a: string", "", (expected){.rows = ""});
+      (step_expected){.rows = "1|~|-0|-1.000|65535||1969-01-01T00:00:00Z\n"
+                              "-2|false|NaN|0.000|0|/w==|2026-11-21T08:55:00.000001Z\n",
+                      .filtered = 1});
+  check_step("dedupe: { key: a, keep: last }", "a: string", "", (step_expected){.rows = ""});
 }
 
 TEST(dedupe_refuses) {
@@ -583,7 +531,7 @@ TEST(dedupe_agrees_with_the_model_whatever_its_memory) {
       wh_step_context context;
       test_context_init(&context, budgets[b]);
       wh_step *step = NULL;
-      REQUIRE_OK(bind_step(&context, &arena,
+      REQUIRE_OK(step_bind(&context, &arena,
                            last ? "dedupe: { key: k, keep: last }" : "dedupe: { key: k }",
                            &table.schema, &step));
       test_run run;
@@ -636,7 +584,7 @@ TEST(dedupe_holds_back_lists_and_structs) {
     wh_step_context context;
     test_context_init(&context, budget);
     wh_step *step = NULL;
-    REQUIRE_OK(bind_step(&context, &arena, "dedupe: { key: k, keep: last }", &table.schema, &step));
+    REQUIRE_OK(step_bind(&context, &arena, "dedupe: { key: k, keep: last }", &table.schema, &step));
     test_run run;
     CHECK_OK(test_run_step(&run, step, &table, 7, &test_err));
     CHECK_STR(wh_buf_str(&run.rows), want);
@@ -702,8 +650,8 @@ TEST(normalize_writes_white_space_and_case) {
              "  x \t y  |\xC2\xA0 \xC3\x84 B\xE2\x80\x83"
              "C |stra\xC3\x9F"
              "e\n~|~|\nplain|plain|P\n",
-             (expected){.rows = "x y|\xC3\xA4 b c|STRA\xC3\x9F"
-                                "E\n~|~|\nplain|plain|P\n"});
+             (step_expected){.rows = "x y|\xC3\xA4 b c|STRA\xC3\x9F"
+                                     "E\n~|~|\nplain|plain|P\n"});
 }
 
 TEST(normalize_composes) {
@@ -711,7 +659,7 @@ TEST(normalize_composes) {
   check_step("normalize: { a: nfc }", "a: string?",
              "e\xCC\x81\n\xE1\x84\x92\xE1\x85\xA1\xE1\x86\xAB\n\xE2\x84\xAA\nq\xCC\x87\xCC\xA3\n~"
              "\nplain\n",
-             (expected){.rows = "\xC3\xA9\n\xED\x95\x9C\nK\nq\xCC\xA3\xCC\x87\n~\nplain\n"});
+             (step_expected){.rows = "\xC3\xA9\n\xED\x95\x9C\nK\nq\xCC\xA3\xCC\x87\n~\nplain\n"});
 }
 
 TEST(normalize_writes_email_addresses) {
@@ -721,39 +669,40 @@ TEST(normalize_writes_email_addresses) {
       "CHER.example\n~\n"
       "ann\n@example.com\nann@\nann@localhost\na b@example.com\na..b@example.com\n.a@example.com\n"
       "a@b@example.com\na@-b.com\na@b..com\na@b.com.\n\n\"a b\"@example.com\n",
-      (expected){.rows = "Ann.B+x@example.com\no'n@xn--bcher-kva.example\n"
-                         "j\xC3\xBC@b\xC3\xBC"
-                         "cher.example\n~\n",
-                 .rejects = "normalize a row 5: 'ann' is no email address\n"
-                            "normalize a row 6: '@example.com' is no email address\n"
-                            "normalize a row 7: 'ann@' is no email address\n"
-                            "normalize a row 8: 'ann@localhost' is no email address\n"
-                            "normalize a row 9: 'a b@example.com' is no email address\n"
-                            "normalize a row 10: 'a..b@example.com' is no email address\n"
-                            "normalize a row 11: '.a@example.com' is no email address\n"
-                            "normalize a row 12: 'a@b@example.com' is no email address\n"
-                            "normalize a row 13: 'a@-b.com' is no email address\n"
-                            "normalize a row 14: 'a@b..com' is no email address\n"
-                            "normalize a row 15: 'a@b.com.' is no email address\n"
-                            "normalize a row 16: '\"a b\"@example.com' is no email address\n"});
+      (step_expected){.rows = "Ann.B+x@example.com\no'n@xn--bcher-kva.example\n"
+                              "j\xC3\xBC@b\xC3\xBC"
+                              "cher.example\n~\n",
+                      .rejects =
+                          "normalize a row 5: 'ann' is no email address\n"
+                          "normalize a row 6: '@example.com' is no email address\n"
+                          "normalize a row 7: 'ann@' is no email address\n"
+                          "normalize a row 8: 'ann@localhost' is no email address\n"
+                          "normalize a row 9: 'a b@example.com' is no email address\n"
+                          "normalize a row 10: 'a..b@example.com' is no email address\n"
+                          "normalize a row 11: '.a@example.com' is no email address\n"
+                          "normalize a row 12: 'a@b@example.com' is no email address\n"
+                          "normalize a row 13: 'a@-b.com' is no email address\n"
+                          "normalize a row 14: 'a@b..com' is no email address\n"
+                          "normalize a row 15: 'a@b.com.' is no email address\n"
+                          "normalize a row 16: '\"a b\"@example.com' is no email address\n"});
 }
 
 TEST(normalize_writes_telephone_numbers) {
   check_step("normalize: { a: phone +44 }", "a: string?",
              "020 7946 0958\n+44 (0)20 7946-0958\n0044 20.7946.0958\n(020)\xC2\xA0"
              "79460958\n+1 415/555 2671\n~\n",
-             (expected){.rows = "+442079460958\n+442079460958\n+442079460958\n+442079460958\n"
-                                "+14155552671\n~\n"});
+             (step_expected){.rows = "+442079460958\n+442079460958\n+442079460958\n+442079460958\n"
+                                     "+14155552671\n~\n"});
   check_step(
       "normalize: { a: phone +1, b: phone +39, c: phone +36 }", "a: string, b: string, c: string",
       "1 415 555 2671|06 6982|06 1 268 3300\n415-555-2671|+39 06 6982|+36 1 268 3300\n",
-      (expected){.rows =
-                     "+14155552671|+39066982|+3612683300\n+14155552671|+39066982|+3612683300\n"});
+      (step_expected){
+          .rows = "+14155552671|+39066982|+3612683300\n+14155552671|+39066982|+3612683300\n"});
   check_step(
       "normalize: { a: phone }", "a: string",
       "020 7946 0958\n+0 20 7946 0958\n+44 20 7946 0958 x12\n"
       "+1 23\n+1234567890123456\n12+3456789\n\n",
-      (expected){
+      (step_expected){
           .rows = "",
           .rejects =
               "normalize a row 1: '020 7946 0958' names no country, and normalize does not either\n"

@@ -279,25 +279,14 @@ wh_status wh_sftp_attempts(wh_connection *c, wh_object_visit visit, void *contex
   return visitor_failed ? status : wh_store_say(c, status, err);
 }
 
-wh_status wh_sftp_remove(wh_connection *c, wh_str key, wh_error *err) {
-  WH_CLEAN_ARENA wh_arena arena;
-  wh_arena_init(&arena, c->mem);
-  wh_str path;
-  wh_sftp_attrs attrs;
-  wh_status status = wh_sftp_writable_path(c, &arena, key, &path, err);
-  if (status == WH_OK) status = look_file(c, key, &attrs, err); // that no link is on the way
-  if (status == WH_OK) status = wh_sftp_remove_path(c, path, key, err);
-  if (status == WH_ERR_NOT_FOUND) status = WH_OK;
-  return wh_store_say(c, status, err);
-}
-
-// What has the key, if it is `version`.
+// What has the key, if it is `version`; empty: any. No link is on the way to it.
 static wh_status find_version(wh_connection *c, wh_str key, wh_str version, wh_arena *arena,
                               wh_sftp_attrs *ret, wh_error *err) {
   wh_object object;
   WH_TRY(look_file(c, key, ret, err));
   WH_TRY(wh_sftp_object(arena, key, ret, &object, err));
-  return wh_str_eq(object.version, version) ? WH_OK : wh_store_other_version(key, err);
+  bool same = !version.len || wh_str_eq(object.version, version);
+  return same ? WH_OK : wh_store_other_version(key, err);
 }
 
 // A file that was put in the place of the version before it was moved goes back where it was.
@@ -323,6 +312,10 @@ static wh_status remove_version(wh_connection *c, wh_str key, wh_str version, wh
   WH_TRY(wh_sftp_writable_path(c, arena, key, &path, err));
   WH_TRY(find_version(c, key, version, arena, &attrs, err));
   return wh_sftp_remove_path(c, path, key, err);
+}
+
+wh_status wh_sftp_remove(wh_connection *c, wh_str key, wh_error *err) {
+  return wh_sftp_withdraw(c, key, (wh_str){0}, (wh_str){0}, err);
 }
 
 wh_status wh_sftp_withdraw(wh_connection *c, wh_str key, wh_str version, wh_str to, wh_error *err) {

@@ -3,11 +3,16 @@
 #include "codec/parquet/copy.h"
 #include "codec/parquet/unsnap.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 // Tags: the two low bits of an element's first byte.
 enum { LITERAL = 0, COPY_1 = 1, COPY_2 = 2, COPY_4 = 3 };
 
 enum {
-  MARGIN = 16,      // the last bytes are never searched, so that eight may be read at once
+  MARGIN = 17,      // the last bytes are never searched: sixteen are read at once, from the next
+                    // position, too
   SKIP_BITS = 5,    // the step grows by one each 32 positions without a match
   MATCH_LEAST = 4,  // bytes
   COPY_MOST = 64,   // bytes of one copy
@@ -15,7 +20,10 @@ enum {
   COPY_1_OFFSETS = 2048,
   HASHED_TEXT = 6, // bytes: longer matches are found sooner, and most are longer
   HASHED_NUMBERS = 5,
-  GAIN_SHIFT = 6, // what does not shrink by a sixty-fourth becomes one literal
+  GAIN_SHIFT = 6,        // what does not shrink by a sixty-fourth becomes one literal
+  SPLIT_LEAST = 8 << 10, // bytes that are compressed as two halves
+  LEARNED = 32 << 10,    // bytes before the second half that it may refer to
+  LEARNED_STEP = 2,
 };
 
 static inline uint64_t load64(const uint8_t *p) {
@@ -32,8 +40,13 @@ static inline uint32_t load32(const uint8_t *p) {
 
 // --- Compression ---------------------------------------------------------------------------------
 
+// What elements for so many bytes may take, and what is written behind them.
+static size_t elements_bound(size_t len) {
+  return len + len / 6 + PQ_SNAPPY_SLACK;
+}
+
 size_t pq_snappy_bound(size_t len) {
-  return 32 + len + len / 6 + PQ_SNAPPY_SLACK;
+  return PQ_SNAPPY_SLACK + elements_bound(len / 2) + elements_bound(len - len / 2);
 }
 
 // Of so many bytes: matches of only four are seldom worth a copy of three.
@@ -69,13 +82,12 @@ static uint8_t *put_literal(uint8_t *out, const uint8_t *from, size_t len) {
   return out + len;
 }
 
-// The same where 32 bytes may be read and written past the end of a short one.
+// The same where 32 bytes may be read and written past the end of a short one, which may be empty.
 static inline uint8_t *put_literal_wild(uint8_t *out, const uint8_t *from, size_t len) {
   if (len > 16) return put_literal(out, from, len);
-  if (len == 0) return out;
-  *out++ = (uint8_t)((len - 1) << 2);
-  memcpy(out, from, 16);
-  return out + len;
+  *out = (uint8_t)((len - 1) << 2);
+  memcpy(out + 1, from, 16);
+  return out + len + (len != 0);
 }
 
 static inline uint8_t *put_copy_2(uint8_t *out, size_t offset, size_t len) {
@@ -84,7 +96,19 @@ static inline uint8_t *put_copy_2(uint8_t *out, size_t offset, size_t len) {
   return out + 3;
 }
 
+// Of at most COPY_MOST; without a branch, since nothing tells which form the next one will have.
+static inline uint8_t *put_short_copy(uint8_t *out, size_t offset, size_t len) {
+  uint32_t is_long = len > COPY_1_MOST || offset >= COPY_1_OFFSETS;
+  uint32_t one =
+      (uint32_t)(COPY_1 | (len - MATCH_LEAST) << 2 | (offset >> 8) << 5 | (offset & 0xFF) << 8);
+  uint32_t two = (uint32_t)(COPY_2 | (len - 1) << 2 | offset << 8);
+  uint32_t element = one ^ ((one ^ two) & (0 - is_long));
+  memcpy(out, &element, sizeof element);
+  return out + 2 + is_long;
+}
+
 static inline uint8_t *put_copy(uint8_t *out, size_t offset, size_t len) {
+  if (len <= COPY_MOST) return put_short_copy(out, offset, len);
   while (len >= COPY_MOST + MATCH_LEAST) {
     out = put_copy_2(out, offset, COPY_MOST);
     len -= COPY_MOST;
@@ -93,15 +117,22 @@ static inline uint8_t *put_copy(uint8_t *out, size_t offset, size_t len) {
     out = put_copy_2(out, offset, COPY_MOST - MATCH_LEAST);
     len -= COPY_MOST - MATCH_LEAST;
   }
-  if (len > COPY_1_MOST || offset >= COPY_1_OFFSETS) return put_copy_2(out, offset, len);
-  out[0] = (uint8_t)(COPY_1 | (len - MATCH_LEAST) << 2 | (offset >> 8) << 5);
-  out[1] = (uint8_t)offset;
-  return out + 2;
+  return put_short_copy(out, offset, len);
 }
 
 // How many bytes from `p` on equal those from `q` on; p ends at `end`, q is before p.
 static inline size_t match_length(const uint8_t *p, const uint8_t *q, const uint8_t *end) {
   const uint8_t *start = p;
+#ifdef __SSE2__
+  if (end - p >= 16) { // nearly all matches end here, so that this is foreseen
+    __m128i equal =
+        _mm_cmpeq_epi8(_mm_loadu_si128((const void *)p), _mm_loadu_si128((const void *)q));
+    unsigned unequal = 0xFFFFu & ~(unsigned)_mm_movemask_epi8(equal);
+    if (unequal) return (size_t)__builtin_ctz(unequal);
+    p += 16;
+    q += 16;
+  }
+#endif
   while (end - p >= 8) {
     uint64_t x = load64(p) ^ load64(q);
     if (x) return (size_t)(p - start) + (size_t)__builtin_ctzll(x) / 8;
@@ -122,48 +153,102 @@ static inline size_t swap_position(uint16_t *table, uint32_t h, size_t at) {
   return offset <= at ? offset : 0;
 }
 
-// Elements for all of `in`, which is longer than MARGIN.
-static inline __attribute__((always_inline)) uint8_t *
-compress_body(uint16_t *table, const uint8_t *in, size_t len, uint8_t *out, const unsigned bytes) {
-  const uint8_t *end = in + len, *last = end - MARGIN;
-  const uint8_t *anchor = in, *p = in + 1;
-  table[hash(load64(in), bytes)] = 0;
-  for (;;) {
-    size_t offset;
-    uint32_t skip = 1u << SKIP_BITS;
-    uint64_t word = load64(p);
-    for (;;) {
-      offset = swap_position(table, hash(word, bytes), (size_t)(p - in));
-      if (load32(p - offset) == (uint32_t)word && offset) break;
-      p += skip++ >> SKIP_BITS;
-      if (p > last) return put_literal(out, anchor, (size_t)(end - anchor));
-      word = load64(p);
-    }
-    while (p > anchor && p - offset > in && p[-1] == p[-1 - (ptrdiff_t)offset])
-      p--;
-    out = put_literal_wild(out, anchor, (size_t)(p - anchor));
-    do {
-      size_t n = MATCH_LEAST + match_length(p + MATCH_LEAST, p + MATCH_LEAST - offset, end);
-      out = put_copy(out, offset, n);
-      p += n;
-      anchor = p;
-      if (p > last) return put_literal(out, anchor, (size_t)(end - anchor));
-      // A position inside the match, too, where that makes more and longer ones.
-      if (bytes != HASHED_TEXT) table[hash(load64(p - 2), bytes)] = (uint16_t)(p - 2 - in);
-      word = load64(p);
-      offset = swap_position(table, hash(word, bytes), (size_t)(p - in));
-    } while (load32(p - offset) == (uint32_t)word && offset);
-    p++;
-    if (p > last) return put_literal(out, anchor, (size_t)(end - anchor));
+// A part of the input on its way to elements.
+typedef struct stream {
+  const uint8_t *start;             // of the whole input: what matches may lie before the part
+  const uint8_t *at, *anchor, *end; // elements are made of what is before the anchor
+  uint8_t *out;
+  uint16_t *table;
+  uint32_t skip;
+} stream;
+
+static bool is_searched(const stream *s) {
+  return s->end - s->at >= MARGIN;
+}
+
+// How many bytes before `p`, up to eight, equal those before `q`.
+static inline size_t match_before(const stream *s, const uint8_t *p, const uint8_t *q) {
+  if (q - s->start < 8) return 0;
+  size_t n = (size_t)__builtin_clzll((load64(p - 8) ^ load64(q - 8)) | 1) / 8;
+  size_t most = (size_t)(p - s->anchor);
+  return n < most ? n : most;
+}
+
+static inline __attribute__((always_inline)) void add_match(stream *s, const uint8_t *p,
+                                                            size_t offset) {
+  size_t n = MATCH_LEAST + match_length(p + MATCH_LEAST, p + MATCH_LEAST - offset, s->end);
+  size_t before = match_before(s, p, p - offset);
+  const uint8_t *anchor = s->anchor;
+  uint8_t *out = s->out;
+  s->at = s->anchor = p + n;
+  s->skip = 1u << SKIP_BITS;
+  out = put_literal_wild(out, anchor, (size_t)(p - anchor) - before);
+  s->out = put_copy(out, offset, before + n);
+}
+
+// Whether what stands at `p` stood before, and how far back.
+static inline bool is_match(stream *s, const uint8_t *p, const unsigned bytes, size_t *offset) {
+  uint64_t word = load64(p);
+  *offset = swap_position(s->table, hash(word, bytes), (size_t)(p - s->start));
+  return load32(p - *offset) == (uint32_t)word && *offset;
+}
+
+// Looks for a match at two positions, and goes on.
+static inline __attribute__((always_inline)) void advance(stream *s, const unsigned bytes) {
+  const uint8_t *p = s->at;
+  size_t offset;
+  if (is_match(s, p, bytes, &offset) || is_match(s, ++p, bytes, &offset)) {
+    add_match(s, p, offset);
+  } else {
+    s->skip += 2;
+    s->at = p + (s->skip >> SKIP_BITS);
   }
 }
 
-static uint8_t *compress_text(uint16_t *table, const uint8_t *in, size_t len, uint8_t *out) {
-  return compress_body(table, in, len, out, HASHED_TEXT);
+static uint8_t *finish(stream *s) {
+  return put_literal(s->out, s->anchor, (size_t)(s->end - s->anchor));
 }
 
-static uint8_t *compress_numbers(uint16_t *table, const uint8_t *in, size_t len, uint8_t *out) {
-  return compress_body(table, in, len, out, HASHED_NUMBERS);
+static inline __attribute__((always_inline)) uint8_t *compress_one(stream *s,
+                                                                   const unsigned bytes) {
+  while (is_searched(s))
+    advance(s, bytes);
+  return finish(s);
+}
+
+// What lies before the part, as far as it pays to know it.
+static void learn_before(stream *s, const unsigned bytes) {
+  const uint8_t *from = s->at - s->start > LEARNED ? s->at - LEARNED : s->start;
+  for (const uint8_t *p = from; p < s->at; p += LEARNED_STEP)
+    s->table[hash(load64(p), bytes)] = (uint16_t)(p - s->start);
+}
+
+// Elements for all of `in`. Each match waits for the one before it, which says where it begins, so
+// the two halves of what is not short go side by side.
+static inline __attribute__((always_inline)) uint8_t *
+compress_body(pq_snappy *state, const uint8_t *in, size_t len, uint8_t *out, const unsigned bytes) {
+  size_t half = len < SPLIT_LEAST ? len : len / 2;
+  stream a = {in, in, in, in + half, out, state->table[0], 1u << SKIP_BITS};
+  if (half == len) return compress_one(&a, bytes);
+  uint8_t *second = out + elements_bound(half);
+  stream b = {in, in + half, in + half, in + len, second, state->table[1], 1u << SKIP_BITS};
+  learn_before(&b, bytes);
+  while (is_searched(&a) && is_searched(&b)) {
+    advance(&a, bytes);
+    advance(&b, bytes);
+  }
+  out = compress_one(&a, bytes);
+  size_t more = (size_t)(compress_one(&b, bytes) - second);
+  memmove(out, second, more);
+  return out + more;
+}
+
+static uint8_t *compress_text(pq_snappy *state, const uint8_t *in, size_t len, uint8_t *out) {
+  return compress_body(state, in, len, out, HASHED_TEXT);
+}
+
+static uint8_t *compress_numbers(pq_snappy *state, const uint8_t *in, size_t len, uint8_t *out) {
+  return compress_body(state, in, len, out, HASHED_NUMBERS);
 }
 
 size_t pq_snappy_compress(pq_snappy *state, const uint8_t *in, size_t len, bool text,
@@ -172,7 +257,7 @@ size_t pq_snappy_compress(pq_snappy *state, const uint8_t *in, size_t len, bool 
   if (len == 0) return (size_t)(body - out);
   size_t one_literal = len + 1 + length_bytes(len - 1), size = 0;
   if (len > MARGIN)
-    size = (size_t)((text ? compress_text : compress_numbers)(state->table, in, len, body) - body);
+    size = (size_t)((text ? compress_text : compress_numbers)(state, in, len, body) - body);
   if (len <= MARGIN || (size + (len >> GAIN_SHIFT) >= len && size != one_literal))
     size = (size_t)(put_literal(body, in, len) - body);
   return (size_t)(body - out) + size;

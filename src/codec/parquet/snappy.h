@@ -2,8 +2,9 @@
 //
 // The compressor is our own, after the manner of LZ4: one table of 16-bit positions, taken modulo
 // 64 KiB, so that it never has to be cleared and matches may reach back over the whole window;
-// ever larger steps where nothing matches; and data that does not shrink becomes one literal, which
-// every decompressor copies at the speed of memory. docs/decisions tells what that gains.
+// ever larger steps where nothing matches; two halves side by side, since each match waits for the
+// one before it; and data that does not shrink becomes one literal, which every decompressor copies
+// at the speed of memory. docs/decisions tells what that gains.
 #pragma once
 
 #include <stdbool.h>
@@ -18,7 +19,7 @@ enum {
 // What the compressor remembers between calls: nothing that matters; it need not be initialised
 // more than once, with zeros.
 typedef struct pq_snappy {
-  uint16_t table[1 << PQ_SNAPPY_BITS];
+  uint16_t table[2][1 << PQ_SNAPPY_BITS]; // one for each half
 } pq_snappy;
 
 // Room that the output of `len` bytes must have; len < 2^32.

@@ -13,7 +13,8 @@ enum { LITERAL = 0, COPY_1 = 1, COPY_2 = 2, COPY_4 = 3 };
 enum {
   MARGIN = 17,      // the last bytes are never searched: sixteen are read at once, from the next
                     // position, too
-  SKIP_BITS = 5,    // the step grows by one each 32 positions without a match
+  SKIP_BITS = 5,    // the step grows by a thirty-second with each position that has no match
+  STEP_MOST = 64,   // bytes: what compresses again may begin anywhere
   MATCH_LEAST = 4,  // bytes
   COPY_MOST = 64,   // bytes of one copy
   COPY_1_MOST = 11, // of the two-byte form
@@ -200,8 +201,9 @@ static inline __attribute__((always_inline)) void advance(stream *s, const unsig
   if (is_match(s, p, bytes, &offset) || is_match(s, ++p, bytes, &offset)) {
     add_match(s, p, offset);
   } else {
-    s->skip += 2;
-    s->at = p + (s->skip >> SKIP_BITS);
+    uint32_t step = s->skip >> SKIP_BITS;
+    if (step < STEP_MOST) s->skip += 2 * step;
+    s->at = p + step;
   }
 }
 

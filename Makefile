@@ -84,10 +84,11 @@ bench-aws: all ## objects and DynamoDB, beside the AWS command line, rclone, s5c
 	@.aws-peers/bin/python bench/events.py $(BUILD)
 
 .PHONY: bench-platform
-bench-platform: all ## files from and to an SFTP server, beside sftp and rclone; events over HTTP
+bench-platform: all ## files from and to an SFTP server, beside sftp and rclone; events over HTTP; a day of 10 million rows
 	@scripts/install-deps bench
 	@python3 bench/data_platform.py $(BUILD)
 	@python3 bench/ingest.py $(BUILD)
+	@CARS=9000000 PERSONS=1000000 scripts/demo-platform $(BUILD)/src/cli/wherry
 
 .PHONY: bench-workers
 bench-workers: all ## one, two and four workers on one ledger, and its queue beside pgbench

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Files from and to an SFTP server, beside the tools that people use for it.
 
-    bench/data_platform.py BUILD [--runs 3] [--cases get,put,get-many,put-many] [--mib 1024] [--files 2000]
+    bench/data_platform.py BUILD [--runs 3] [--cases get,put,get-many,put-many,get-far,put-far] [--mib 1024] [--files 2000]
 
 Against an OpenSSH server of this machine's:
 
@@ -9,6 +9,8 @@ Against an OpenSSH server of this machine's:
     put        the same, to the server
     get-many   --files of 100 KB, a folder
     put-many   the same, to the server
+    get-far    the same as get-many, over a line that takes 25 ms there and back
+    put-far    the same as put-many over that line
 
 Interleaved: each in turn, then again; every one counts as a whole process (wall clock, CPU, peak resident
 memory), from connecting to the end. Files are in memory (/dev/shm) where that is there, on both sides, so that
@@ -26,8 +28,10 @@ SUPPORT = pathlib.Path(__file__).resolve().parent.parent / "tests/support"
 sys.path.insert(0, str(SUPPORT))
 import sshd  # noqa: E402
 from beside import measure, show  # noqa: E402
+from far_line import FarLine  # noqa: E402
 
 FILE_BYTES = 100_000
+FAR_SECONDS = 0.025
 CONFIG = """\
 version: 1
 memory: 64MiB
@@ -49,10 +53,10 @@ class Server:
 
 
 class Bench:
-    def __init__(self, args, folder, server):
-        self.args, self.folder, self.server = args, folder, server
+    def __init__(self, args, folder, server, port):
+        self.args, self.folder, self.server, self.port = args, folder, server, port
         self.wherry = [args.build.resolve() / "src/cli/wherry", "-c", folder / "wherry.yaml"]
-        (folder / "wherry.yaml").write_text(CONFIG.format(folder=folder, partner=server.sshd.words()))
+        (folder / "wherry.yaml").write_text(CONFIG.format(folder=folder, partner=server.sshd.words(port=port)))
 
     def command(self, name, get, many):
         """None: it is not here."""
@@ -65,9 +69,9 @@ class Bench:
             batch = self.folder / "batch"
             flag = "-r " if many else ""
             batch.write_text(f"get {flag}there {local}\n" if get else f"put {flag}{local} there\n")
-            return ["sftp", "-q", "-b", batch, "-i", key, "-P", str(s.port), "-o", "StrictHostKeyChecking=no",
+            return ["sftp", "-q", "-b", batch, "-i", key, "-P", str(self.port), "-o", "StrictHostKeyChecking=no",
                     "-o", "UserKnownHostsFile=/dev/null", f"{s.user}@127.0.0.1"]
-        there = f":sftp,host=127.0.0.1,port={s.port},user={s.user},key_file='{key}',shell_type=none:there"
+        there = f":sftp,host=127.0.0.1,port={self.port},user={s.user},key_file='{key}',shell_type=none:there"
         pair = (there, local) if get else (local, there)
         return shutil.which("rclone") and ["rclone", "--config", "/dev/null", "copy" if many else "copyto", *pair]
 
@@ -106,7 +110,7 @@ class Bench:
                 sys.exit(f"{name} did not bring {came.name} over, so that no time counts")
 
     def run(self, case):
-        get, many = case.startswith("get"), case.endswith("-many")
+        get, many = case.startswith("get"), case.endswith(("-many", "-far"))
         at = 0 if get else 1
         self.make(many)
         figures = {}
@@ -126,15 +130,17 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--cases", default="get,put,get-many,put-many")
+    parser.add_argument("--cases", default="get,put,get-many,put-many,get-far,put-far")
     parser.add_argument("--mib", type=int, default=1024)
     parser.add_argument("--files", type=int, default=2000)
     args = parser.parse_args()
     memory = "/dev/shm" if shutil.disk_usage("/dev/shm").free > 4 * (args.mib << 20) else None
     server = Server(memory)
-    with tempfile.TemporaryDirectory(prefix="wherry-bench-", dir=memory) as scratch:
+    with (tempfile.TemporaryDirectory(prefix="wherry-bench-", dir=memory) as scratch,
+          FarLine(server.sshd.port, FAR_SECONDS) as line):
         for case in args.cases.split(","):
-            Bench(args, pathlib.Path(scratch), server).run(case)
+            port = line.port if case.endswith("-far") else server.sshd.port
+            Bench(args, pathlib.Path(scratch), server, port).run(case)
 
 
 main()

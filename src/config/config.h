@@ -64,6 +64,7 @@ int64_t wh_cron_next(const wh_cron *cron, const wh_zone *zone, int64_t after_us)
 typedef struct wh_when {
   wh_when_kind kind;
   int64_t every_us;
+  int64_t jitter_us; // every and cron: how much later than its time a start may be; 0: on time
   wh_cron cron;
   wh_str cron_text;
   wh_str timezone; // empty: UTC

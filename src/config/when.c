@@ -8,7 +8,7 @@ enum { EVERY_MIN_US = 1000000, DAYS_MAX = 366 };
 static const char *const catch_up_choices[] = {"last", "none", "all", NULL};
 
 typedef struct when_words {
-  int64_t every_us;
+  int64_t every_us, jitter_us;
   wh_str cron, timezone, event;
   const wh_node *gathered;
   int catch_up;
@@ -36,6 +36,13 @@ const wh_option wh_when_options[] = {
      .choices = catch_up_choices,
      .def = "last",
      .help = "which of the cron times that passed while nothing ran are made up for"},
+    {.name = "jitter",
+     .type = WH_OPTION_DURATION,
+     .offset = offsetof(when_words, jitter_us),
+     .min = 0,
+     .max = EVERY_MAX_US,
+     .help = "starts by every or cron come up to so much later, so that those of one time do not "
+             "come together"},
     {.name = "event",
      .type = WH_OPTION_TEXT,
      .offset = offsetof(when_words, event),
@@ -116,9 +123,19 @@ static void load_event(wh_loader *l, const wh_node *map, const char *owner, wh_s
                       WH_SHOWN(name), info->type->name);
 }
 
-static void refuse_word(wh_loader *l, const wh_node *map, const char *word, const char *owner) {
+static void refuse_word(wh_loader *l, const wh_node *map, const char *word, const char *owner,
+                        const char *whose) {
   const wh_node *key = wh_node_key(map, word);
-  if (key) wh_problems_error(&l->problems, key, "%s: %s is for cron", owner, word);
+  if (key) wh_problems_error(&l->problems, key, "%s: %s is for %s", owner, word, whose);
+}
+
+static void load_every(wh_loader *l, const wh_node *map, const char *owner, const when_words *words,
+                       wh_when *ret) {
+  ret->kind = WH_WHEN_EVERY;
+  ret->every_us = words->every_us;
+  if (words->jitter_us >= words->every_us)
+    wh_problems_error(&l->problems, wh_node_get(map, "jitter"),
+                      "%s: jitter is shorter than every, or starts would pass each other", owner);
 }
 
 void wh_load_when(wh_loader *l, const wh_node *node, const char *owner, wh_when *ret) {
@@ -149,16 +166,19 @@ void wh_load_when(wh_loader *l, const wh_node *node, const char *owner, wh_when 
                       given ? "only one" : "one");
     return;
   }
+  ret->jitter_us = words.jitter_us;
   if (has_cron) {
     load_cron(l, node, owner, &words, ret);
     return;
   }
-  refuse_word(l, node, "timezone", owner);
-  refuse_word(l, node, "catch_up", owner);
+  refuse_word(l, node, "timezone", owner, "cron");
+  refuse_word(l, node, "catch_up", owner, "cron");
   if (has_every) {
-    ret->kind = WH_WHEN_EVERY;
-    ret->every_us = words.every_us;
-  } else if (has_gathered) {
+    load_every(l, node, owner, &words, ret);
+    return;
+  }
+  refuse_word(l, node, "jitter", owner, "every and cron");
+  if (has_gathered) {
     ret->kind = WH_WHEN_GATHERED;
     wh_load_options(l, wh_gathered_options, words.gathered, NULL,
                     wh_load_owner(l, "%s: gathered", owner), false, &ret->gathered);

@@ -109,8 +109,12 @@ wh_status wh_engine_run(wh_engine *engine, const wh_str *names, size_t count,
 wh_status wh_engine_scan(wh_engine *engine, const wh_pipeline *pipeline, uint64_t *ret_new,
                          int64_t *ret_settle_us, wh_error *err);
 
-// When the pipeline is due next, by its schedule: INT64_MAX for never. `now` at the earliest.
-wh_status wh_engine_next_due(wh_engine *engine, const wh_pipeline *pipeline, int64_t *ret_us,
+// When a pipeline is due next. Both are INT64_MAX for never.
+typedef struct wh_due {
+  int64_t time_us;  // by its schedule: what the ledger remembers when it was done
+  int64_t start_us; // later by what `jitter` makes of that time
+} wh_due;
+wh_status wh_engine_next_due(wh_engine *engine, const wh_pipeline *pipeline, wh_due *ret,
                              wh_error *err);
 
 // The service: schedules and events, until *engine->stop. Returns when work in hand is finished.

@@ -97,8 +97,11 @@ static wh_status look(wh_engine *engine, const wh_pipeline *p, wh_arena *arena, 
   WH_TRY(l->type->stats(l, p->name, &h->stats, err));
   if (h->stats.dead) WH_TRY(l->type->works(l, p->name, arena, keep_dead, h, err));
   bool is_timed = !p->is_member; // the pipeline that stands for it is
-  if (is_timed && (p->when.kind == WH_WHEN_EVERY || p->when.kind == WH_WHEN_CRON))
-    WH_TRY(wh_engine_next_due(engine, p, &h->due_us, err));
+  if (is_timed && (p->when.kind == WH_WHEN_EVERY || p->when.kind == WH_WHEN_CRON)) {
+    wh_due due;
+    WH_TRY(wh_engine_next_due(engine, p, &due, err));
+    h->due_us = due.start_us;
+  }
   h->condition = judge(h);
   return WH_OK;
 }

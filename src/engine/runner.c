@@ -197,15 +197,15 @@ static wh_status run_scheduled(wh_engine *engine, wh_run_request *r, wh_run_tota
                                wh_error *err) {
   const wh_pipeline *p = r->pipeline;
   bool objects;
-  int64_t due;
+  wh_due due;
   WH_TRY(reads_objects(engine, p, &objects, err));
   WH_TRY(wh_engine_next_due(engine, p, &due, err));
-  bool is_due = due <= wh_now_us(engine->os);
+  bool is_due = due.start_us <= wh_now_us(engine->os);
   if (!is_due && !objects) return WH_OK;
   WH_TRY(run_objects_or_rows(engine, r, totals, err));
   // A retry comes before the schedule's time, and what was stopped has not been done.
   if (!is_due || totals->stopped || totals->passes) return WH_OK;
-  return engine->ledger->type->set_fired(engine->ledger, r->lease, due, err);
+  return engine->ledger->type->set_fired(engine->ledger, r->lease, due.time_us, err);
 }
 
 static wh_status run_with_lease(wh_engine *engine, wh_run_request *r, wh_run_totals *totals,
@@ -294,14 +294,14 @@ static wh_status run_many(wh_engine *engine, const wh_pipeline *many, const wh_r
                           wh_run_totals *totals, wh_error *err) {
   wh_ledger *ledger = engine->ledger;
   wh_lease lease;
-  int64_t due = 0;
+  wh_due due = {0};
   WH_TRY(ledger->type->acquire(ledger, many->name, &lease, err));
   wh_run_request r = {.pipeline = many, .lease = &lease, .options = options};
   wh_status status = options->scheduled ? wh_engine_next_due(engine, many, &due, err) : WH_OK;
-  bool is_due = due <= wh_now_us(engine->os);
+  bool is_due = due.start_us <= wh_now_us(engine->os);
   if (status == WH_OK && is_due) status = run_members(engine, &r, totals, err);
   if (status == WH_OK && is_due && options->scheduled && !totals->stopped)
-    status = ledger->type->set_fired(ledger, &lease, due, err);
+    status = ledger->type->set_fired(ledger, &lease, due.time_us, err);
   ledger->type->release(ledger, &lease);
   return status;
 }

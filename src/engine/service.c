@@ -93,9 +93,10 @@ static bool is_timed(const wh_pipeline *p) {
 // When the pipeline has to be looked at again, after a run.
 static int64_t look_again_us(service *s, const duty *d) {
   wh_engine *e = s->engine;
-  int64_t next = INT64_MAX, due, visible;
+  int64_t next = INT64_MAX, visible;
+  wh_due due;
   wh_error err = {0};
-  if (wh_engine_next_due(e, d->pipeline, &due, &err) == WH_OK && due < next) next = due;
+  if (wh_engine_next_due(e, d->pipeline, &due, &err) == WH_OK) next = due.start_us;
   if (d->gather) return d->gather->due_us(d->gather);
   if (d->objects &&
       e->ledger->type->next_visible(e->ledger, d->pipeline->name, &visible, &err) == WH_OK &&
@@ -251,7 +252,12 @@ static wh_status add_duty(service *s, const wh_pipeline *p, wh_error *err) {
     d->look_us = INT64_MAX;
     return WH_OK;
   }
-  if (p->when.kind != WH_WHEN_NEW) return wh_engine_next_due(s->engine, p, &d->due_us, err);
+  if (p->when.kind != WH_WHEN_NEW) {
+    wh_due due;
+    WH_TRY(wh_engine_next_due(s->engine, p, &due, err));
+    d->due_us = due.start_us;
+    return WH_OK;
+  }
   return open_watch(s, index, c, err); // due at once: list what came while nobody watched
 }
 

@@ -57,14 +57,15 @@ bool wh_lambda_needs_ledger(const wh_config *config, const wh_pipeline *p) {
   return to_store && (from_store || config->catalog.node);
 }
 
-// By its schedule: until it is due nothing new is looked for.
+// By its schedule: until it is due nothing new is looked for. Whoever calls says when to start, so
+// that `jitter` is not waited for.
 static wh_status run_when_due(handling *h, const wh_pipeline *p, const wh_run_options *options,
                               wh_error *err) {
   wh_engine *e = h->engine;
-  int64_t due_us;
-  WH_TRY(wh_engine_next_due(e, p, &due_us, err));
-  return due_us <= wh_now_us(e->os) ? wh_engine_run_now(e, p, options, &h->totals, err)
-                                    : wh_engine_run_pipeline(e, p, options, &h->totals, err);
+  wh_due due;
+  WH_TRY(wh_engine_next_due(e, p, &due, err));
+  return due.time_us <= wh_now_us(e->os) ? wh_engine_run_now(e, p, options, &h->totals, err)
+                                         : wh_engine_run_pipeline(e, p, options, &h->totals, err);
 }
 
 static bool needs_schedule(const handling *h, const wh_pipeline *p) {

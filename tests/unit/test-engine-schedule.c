@@ -18,8 +18,9 @@ static int64_t at(const char *text) {
 // within the second.
 static void check_due(shop *s, const char *now, const char *want) {
   sim_os_set_now(s->os, at(now) * 1000);
-  int64_t due;
-  if (!CHECK_OK(wh_engine_next_due(&s->c.engine, shop_pipeline(s, "p"), &due, &test_err))) return;
+  wh_due next;
+  if (!CHECK_OK(wh_engine_next_due(&s->c.engine, shop_pipeline(s, "p"), &next, &test_err))) return;
+  int64_t due = next.start_us;
   int64_t wanted = want ? at(want) : INT64_MAX;
   if (due >= wanted && due - wanted < 1000000) return;
   WH_CLEAN_BUF wh_buf text;
@@ -80,6 +81,66 @@ TEST(a_clock_that_was_ahead_holds_nothing_up) {
   REQUIRE(start(&s, PIPELINE("{ cron: \"0 6 * * *\" }")));
   fire(&s, "2031-01-01T06:00:00Z");
   check_due(&s, "2026-11-21T09:00:00Z", "2026-11-22T06:00:00Z");
+  shop_end(&s);
+}
+
+// So much later than its time it starts; what the ledger remembers is the time.
+static int64_t jitter_at(shop *s, const char *now, const char *time) {
+  sim_os_set_now(s->os, at(now) * 1000);
+  wh_due due;
+  if (!CHECK_OK(wh_engine_next_due(&s->c.engine, shop_pipeline(s, "p"), &due, &test_err)))
+    return -1;
+  CHECK_EQ(due.time_us, at(time));
+  return due.start_us - due.time_us;
+}
+
+TEST(jitter_delays_every_start_by_something_else) {
+  shop s;
+  REQUIRE(start(&s, PIPELINE("{ cron: \"0 6 * * *\", jitter: 30m }")));
+  const int64_t most = 30ll * 60 * 1000000;
+  int64_t last = -1, different = 0;
+  fire(&s, "2026-11-20T06:00:00Z");
+  static const char *const days[] = {"2026-11-21", "2026-11-22", "2026-11-23", "2026-11-24"};
+  for (size_t i = 0; i < sizeof days / sizeof *days; i++) {
+    char before[32], time[32], later[32];
+    snprintf(before, sizeof before, "%sT05:00:00Z", days[i]);
+    snprintf(time, sizeof time, "%sT06:00:00Z", days[i]);
+    snprintf(later, sizeof later, "%sT06:00:01Z", days[i]);
+    int64_t jitter = jitter_at(&s, before, time);
+    CHECK(jitter >= 0 && jitter < most);
+    CHECK_EQ(jitter_at(&s, later, time), jitter); // its time has come, its start has not
+    different += jitter != last;
+    last = jitter;
+    fire(&s, time);
+  }
+  CHECK_EQ((size_t)different, sizeof days / sizeof *days);
+  shop_end(&s);
+}
+
+TEST(jitter_keeps_the_rhythm_of_every) {
+  shop s;
+  REQUIRE(start(&s, PIPELINE("{ every: 5m, jitter: 4m }")));
+  check_due(&s, "2026-11-21T09:00:00Z",
+            "2026-11-21T09:00:00Z"); // at first sight there is no hurry to spread
+  fire(&s, "2026-11-21T09:00:00Z");
+  int64_t jitter = jitter_at(&s, "2026-11-21T09:01:00Z", "2026-11-21T09:05:00Z");
+  CHECK(jitter > 0 && jitter < 4ll * 60 * 1000000);
+  CHECK_EQ(jitter_at(&s, "2026-11-21T09:05:00Z", "2026-11-21T09:05:00Z"), jitter);
+  CHECK_EQ(jitter_at(&s, "2026-11-21T09:09:59Z", "2026-11-21T09:05:00Z"), jitter);
+  // After a pause: the last of those whose start has come.
+  jitter_at(&s, "2026-11-21T11:04:59Z", "2026-11-21T11:00:00Z");
+  shop_end(&s);
+}
+
+// A time whose start is still to come was not missed.
+TEST(jitter_and_what_is_not_caught_up) {
+  shop s;
+  REQUIRE(start(&s, PIPELINE("{ cron: \"0 6 * * *\", jitter: 2h, catch_up: none }")));
+  fire(&s, "2026-11-20T06:00:00Z");
+  int64_t jitter = jitter_at(&s, "2026-11-21T05:00:00Z", "2026-11-21T06:00:00Z");
+  REQUIRE(jitter > 2 * 60 * 1000000);
+  CHECK_EQ(jitter_at(&s, "2026-11-21T06:01:30Z", "2026-11-21T06:00:00Z"), jitter);
+  jitter_at(&s, "2026-11-21T09:00:00Z", "2026-11-22T06:00:00Z");
   shop_end(&s);
 }
 

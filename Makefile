@@ -17,6 +17,7 @@ test: ## everything that fits in 15 minutes
 	@scripts/install-aws-peers || echo "Without them the tests that need them are skipped." >&2
 	@scripts/install-versitygw || echo "Without it the tests that need it are skipped." >&2
 	@scripts/install-dynamodb-local || echo "Without it the tests that need it are skipped." >&2
+	@scripts/install-duckdb || echo "Without it the tests of SQL models are skipped." >&2
 	@scripts/build $(BUILD)
 	@ln -sf src/cli/wherry $(BUILD)/wherry
 	@tests/run $(BUILD)
@@ -28,6 +29,7 @@ test-long: ## the large counts; takes hours
 	@scripts/install-aws-peers || echo "Without them the tests that need them are skipped." >&2
 	@scripts/install-versitygw || echo "Without it the tests that need it are skipped." >&2
 	@scripts/install-dynamodb-local || echo "Without it the tests that need it are skipped." >&2
+	@scripts/install-duckdb || echo "Without it the tests of SQL models are skipped." >&2
 	@scripts/build $(BUILD)
 	@ln -sf src/cli/wherry $(BUILD)/wherry
 	@tests/run $(BUILD) --long

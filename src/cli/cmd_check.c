@@ -79,6 +79,46 @@ static bool reach_catalog(wh_cli *cli) {
   return ok;
 }
 
+// DuckDB is looked for in any case: that reaches nobody.
+static bool reach_models(wh_cli *cli) {
+  for (size_t i = 0; i < cli->config->pipeline_count; i++) {
+    const wh_pipeline *p = &cli->config->pipelines[i];
+    wh_error err = {0};
+    wh_connection *c;
+    WH_CLEAN_BUF wh_buf note;
+    wh_buf_init(&note, &cli->mem, 0);
+    if (!p->model) continue;
+    wh_status status = wh_config_connect(cli->config, p->from.connection, &c, &err);
+    if (status == WH_OK) status = c->type->reach(c, &note, &err);
+    if (status == WH_OK) continue;
+    print_reached(cli, p->from.connection, false, wh_str_of(err.text));
+    return false; // the others lack it too
+  }
+  return true;
+}
+
+// What a model reads that is not there, and that nothing here will ever make.
+static size_t warn_of_unfed(wh_cli *cli) {
+  wh_engine engine = {.os = &cli->os.base, .mem = &cli->mem, .config = cli->config};
+  size_t count = 0;
+  for (size_t i = 0; i < cli->config->pipeline_count; i++) {
+    const wh_pipeline *p = &cli->config->pipelines[i];
+    const wh_address **unfed;
+    size_t unfed_count;
+    wh_error err = {0};
+    if (wh_engine_unfed(&engine, p, &cli->arena, &unfed, &unfed_count, &err) != WH_OK) continue;
+    for (size_t j = 0; j < unfed_count; j++, count++) {
+      wh_error problem = {0};
+      WH_IGNORE(wh_node_fail(unfed[j]->node, &problem,
+                             "pipeline %.*s: nothing matches %.*s:%.*s, and no pipeline writes it",
+                             WH_STR_ARG(p->name), WH_STR_ARG(unfed[j]->connection),
+                             WH_STR_ARG(unfed[j]->thing)));
+      print_problem(cli, &(wh_problem){.warning = true, .text = problem.text});
+    }
+  }
+  return count;
+}
+
 static wh_exit check(wh_cli *cli, const wh_args *args) {
   bool usable = wh_cli_config(cli) != NULL;
   if (!cli->config) return WH_EXIT_USAGE;
@@ -96,6 +136,9 @@ static wh_exit check(wh_cli *cli, const wh_args *args) {
     }
     if (!reach_ledger(cli)) reached = false;
     if (!reach_catalog(cli)) reached = false;
+    warnings += warn_of_unfed(cli);
+  } else {
+    reached = reach_models(cli);
   }
   fflush(stdout); // what was reached stands above what is said of it
   if (!reached) return WH_EXIT_FAILED;

@@ -164,14 +164,24 @@ static void print_after(const wh_pipeline *p) {
            WH_STR_ARG(p->from.connection), WH_STR_ARG(p->after.to));
 }
 
+static void print_reads(const wh_plan *plan) {
+  for (size_t i = 0; i < plan->read_count; i++) {
+    const wh_plan_table *t = &plan->reads[i];
+    printf("  %-9s %.*s:%.*s   %s %s\n", i ? "" : "reads", WH_STR_ARG(t->from->connection),
+           WH_STR_ARG(t->from->thing), wh_format_count(t->objects).s,
+           wh_plural(t->objects, "object", "objects"));
+  }
+}
+
 static void print_plan(const wh_cli *cli, const wh_plan *plan, wh_arena *arena) {
   const wh_pipeline *p = plan->pipeline;
   const char *bold = cli->color_out ? "\033[1m" : "", *plain = cli->color_out ? "\033[0m" : "";
   wh_str thing = p->from.thing.len ? p->from.thing : WH_STR("(query)");
-  printf("%s%.*s%s   %.*s:%.*s -> %.*s:%.*s\n", bold, WH_STR_ARG(p->name), plain,
-         WH_STR_ARG(p->from.connection), WH_STR_ARG(thing), WH_STR_ARG(p->to.connection),
-         WH_STR_ARG(p->to.thing));
+  printf("%s%.*s%s   %.*s%s%.*s -> %.*s:%.*s\n", bold, WH_STR_ARG(p->name), plain,
+         WH_STR_ARG(p->from.connection), p->model ? "" : ":", p->model ? 0 : (int)thing.len,
+         thing.data, WH_STR_ARG(p->to.connection), WH_STR_ARG(p->to.thing));
   print_when(plan);
+  print_reads(plan);
   if (plan->ranges_key.len)
     printf("  reads     up to %lld ranges of %.*s at once, %s\n", (long long)p->read.ranges,
            WH_STR_ARG(plan->ranges_key),
@@ -224,6 +234,14 @@ static void write_json(const wh_plan *plan, wh_buf *out) {
     if (plan->keys_known)
       wh_buf_printf(out, ",\"keys_sent\":%llu", (unsigned long long)plan->keys_sent);
   }
+  for (size_t i = 0; i < plan->read_count; i++) {
+    const wh_plan_table *t = &plan->reads[i];
+    wh_buf_add_c(out, i ? ",{\"connection\":" : ",\"reads\":[{\"connection\":");
+    wh_buf_add_json(out, t->from->connection);
+    add_text(out, "pattern", t->from->thing);
+    wh_buf_printf(out, ",\"objects\":%llu}", (unsigned long long)t->objects);
+  }
+  if (plan->read_count) wh_buf_add_char(out, ']');
   wh_buf_printf(out, ",\"tells_deleted\":%s", plan->tells_deleted ? "true" : "false");
   if (plan->format.len) add_text(out, "format", plan->format);
   if (plan->ranges_key.len) {

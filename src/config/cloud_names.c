@@ -48,6 +48,8 @@ wh_status wh_config_visit_cloud_secrets(const wh_config *config, const wh_pipeli
   if (!p) return name_lookups(&n, err);
   WH_TRY(name_connection(&n, p->from.connection, err));
   WH_TRY(name_connection(&n, p->to.connection, err));
+  for (size_t i = 0; p->model && i < p->model->table_count; i++)
+    WH_TRY(name_connection(&n, p->model->tables[i].connection, err));
   for (size_t i = 0; i < p->step_table_count; i++)
     WH_TRY(name_connection(&n, p->step_tables[i].connection, err));
   if (p->when.queue.len) WH_TRY(name_connection(&n, p->when.queue, err));

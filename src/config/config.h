@@ -81,14 +81,24 @@ typedef struct wh_format {
   const void *options;        // of the codec's reader or writer
 } wh_format;
 
+// A file with a SELECT over objects (config/model.h). Its connection is one of its own, named by
+// the path.
+typedef struct wh_model {
+  wh_str path; // as it is written
+  wh_str sql;
+  const wh_address *tables; // connection and pattern of objects; nodes are places in the file
+  size_t table_count;
+} wh_model;
+
 typedef struct wh_read {
-  wh_str query;
+  wh_str query; // of a model: its SQL
   wh_str cursor;
-  int64_t overlap_us; // default 10 minutes
-  wh_str timezone;    // of local timestamps in the source; empty: not given
-  int64_t ranges;     // sessions that read a table at once; 1: one
-  bool deletes;       // `deletes: compare`: keys that are gone are sent as deleted rows
-  wh_str_list key;    // by which they are found; empty: the table's primary key
+  int64_t overlap_us;            // default 10 minutes
+  wh_str timezone;               // of local timestamps in the source; empty: not given
+  int64_t ranges;                // sessions that read a table at once; 1: one
+  bool deletes;                  // `deletes: compare`: keys that are gone are sent as deleted rows
+  wh_str_list key;               // by which they are found; empty: the table's primary key
+  int64_t memory_bytes, threads; // of DuckDB, for a model; 0: not said
   wh_format format;
 } wh_read;
 
@@ -147,6 +157,7 @@ typedef struct wh_pipeline {
   const wh_node *node;
   wh_when when;
   wh_address from, to;
+  const wh_model *model; // that `from` names; NULL: none
   wh_read read;
   wh_write write;
   const wh_node *steps;          // list, or NULL
@@ -302,6 +313,7 @@ struct wh_config {
   wh_address catalog; // the table that keeps every manifest; without a node: none
   wh_pipeline *pipelines;
   size_t pipeline_count;
+  const size_t *order; // of pipelines, when all run: what models read before the models
   wh_team *teams;
   size_t team_count;
   wh_serve serve;

@@ -1,8 +1,9 @@
 #include "config/private.h"
 
+#include "config/model.h"
 #include "connect/range_split.h"
 
-enum { ATTEMPTS_MAX = 100, CHUNK_MAX = 100000000 };
+enum { ATTEMPTS_MAX = 100, CHUNK_MAX = 100000000, MODEL_THREADS_MAX = 256 };
 
 typedef struct pipeline_words {
   const wh_node *when, *read, *steps, *columns, *expect, *write, *after, *notify;
@@ -29,8 +30,8 @@ const wh_option wh_pipeline_options[] = {
      .type = WH_OPTION_TEXT,
      .offset = offsetof(pipeline_words, from),
      .required = true,
-     .help = "address that is read: connection:table, a pattern of tables (connection:sales.*), or "
-             "connection:pattern of objects"},
+     .help = "address that is read: connection:table, a pattern of tables (connection:sales.*), "
+             "connection:pattern of objects, or the path of a model (models/owners.sql)"},
     {.name = "read",
      .type = WH_OPTION_NODE,
      .offset = offsetof(pipeline_words, read),
@@ -158,6 +159,19 @@ const wh_option wh_read_options[] = {
      .help =
          "the source's columns that tell rows apart, for deletes; the table's primary key where "
          "it is not given"},
+    {.name = "memory",
+     .type = WH_OPTION_SIZE,
+     .offset = offsetof(read_words, read.memory_bytes),
+     .min = 32 << 20,
+     .max = 0,
+     .help = "of a model: what DuckDB may take, beside the `memory` of all; past it it works on "
+             "disk; 1GiB where it is not given"},
+    {.name = "threads",
+     .type = WH_OPTION_INT,
+     .offset = offsetof(read_words, read.threads),
+     .min = 1,
+     .max = MODEL_THREADS_MAX,
+     .help = "of a model: that DuckDB may use; one a processor where it is not given"},
     {.name = "format",
      .type = WH_OPTION_NODE,
      .offset = offsetof(read_words, format),
@@ -343,9 +357,33 @@ static void check_from_rows(const checker *c) {
   refuse(c, c->words.read, "format", "is for objects, and `from` reads a database");
 }
 
+// The SQL says itself what is read, and all of it is read each time.
+static void check_from_model(checker *c) {
+  static const char *const words[] = {"query",  "cursor",  "overlap", "timezone",
+                                      "ranges", "deletes", "key",     "format"};
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+    refuse(c, c->words.read, words[i], "has no meaning for a model, whose SQL says what is read");
+  static const char *const others[] = {"raw", "begin", "after"};
+  for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+    refuse(c, c->node, others[i], "is for objects, and `from` names a model");
+  c->p->raw = false;
+  if (c->p->when.kind == WH_WHEN_EVENT || c->p->when.kind == WH_WHEN_GATHERED)
+    problem(c, c->words.when,
+            "when: a model waits for no event. Write new: it runs when something it reads is new");
+  if (wh_load_model(c->l, c->p, c->owner))
+    c->from = wh_config_find_connection(c->l->config, c->p->from.connection);
+}
+
 static void check_from(checker *c) {
   const char *owner = wh_load_owner(c->l, "%s: from", c->owner);
   const wh_node *node = wh_node_get(c->node, "from");
+  c->p->from.node = node;
+  if (node && node->kind == WH_NODE_SCALAR && wh_model_is(node->text)) {
+    check_from_model(c);
+    return;
+  }
+  refuse(c, c->words.read, "memory", "is for SQL models");
+  refuse(c, c->words.read, "threads", "is for SQL models");
   if (!wh_load_address(c->l, node, owner, &c->p->from)) return;
   const wh_connection_info *info = wh_config_find_connection(c->l->config, c->p->from.connection);
   if (!info->type->source && !info->type->store) {

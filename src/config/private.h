@@ -141,6 +141,13 @@ void wh_load_notify(wh_loader *l, wh_pipeline *p, const wh_node *node, const cha
 // What can be known only of all pipelines together.
 void wh_load_ranges(wh_loader *l);
 void wh_load_triggers(wh_loader *l);
+// Reads the model that p->from.node names, and makes its connection. False where it is not usable.
+bool wh_load_model(wh_loader *l, wh_pipeline *p, const char *owner);
+// The order of all pipelines; models that read each other in a circle are a problem.
+void wh_load_order(wh_loader *l);
+// Whether two connections are the same place, and two patterns have a key in common.
+bool wh_load_same_place(const wh_loader *l, wh_str a, wh_str b);
+bool wh_load_overlap(wh_loader *l, wh_str a, wh_str b);
 
 wh_mask_entry *wh_mask_entry_find(const wh_config *config, wh_str name);
 

@@ -428,6 +428,10 @@ wh_status wh_config_resolve(wh_config *config, const wh_node *scalar, wh_arena *
 
 wh_status wh_config_query(wh_config *config, const wh_pipeline *pipeline, wh_arena *arena,
                           wh_str *ret, wh_error *err) {
+  if (pipeline->model) {
+    *ret = pipeline->model->sql;
+    return WH_OK;
+  }
   const wh_node *node = wh_node_get(wh_node_get(pipeline->node, "read"), "query");
   if (node && node->kind == WH_NODE_SCALAR && !wh_node_is_null(node)) {
     return wh_reference_resolve(config, node, arena, ret, err);

@@ -26,10 +26,10 @@ static bool same_text(const wh_node *a, const wh_node *b) {
 }
 
 // Two connections that have the same words for the same type name the same place.
-static bool same_place(const graph *g, wh_str a, wh_str b) {
+bool wh_load_same_place(const wh_loader *l, wh_str a, wh_str b) {
   if (wh_str_eq(a, b)) return true;
-  const wh_connection_info *x = wh_config_find_connection(g->l->config, a);
-  const wh_connection_info *y = wh_config_find_connection(g->l->config, b);
+  const wh_connection_info *x = wh_config_find_connection(l->config, a);
+  const wh_connection_info *y = wh_config_find_connection(l->config, b);
   if (!x || !y || !x->type || x->type != y->type) return false;
   for (const wh_option *option = x->type->options; option->name; option++) {
     const wh_node *left = wh_node_get(x->node, option->name);
@@ -40,11 +40,19 @@ static bool same_place(const graph *g, wh_str a, wh_str b) {
   return true;
 }
 
-static bool overlap(graph *g, wh_str a, wh_str b) {
+bool wh_load_overlap(wh_loader *l, wh_str a, wh_str b) {
   bool found = false;
-  wh_status status = wh_glob_overlap(a, b, g->l->arena->mem, &found, NULL);
-  if (status == WH_ERR_MEMORY) g->l->problems.out_of_memory = true;
+  wh_status status = wh_glob_overlap(a, b, l->arena->mem, &found, NULL);
+  if (status == WH_ERR_MEMORY) l->problems.out_of_memory = true;
   return status == WH_OK && found;
+}
+
+static bool same_place(const graph *g, wh_str a, wh_str b) {
+  return wh_load_same_place(g->l, a, b);
+}
+
+static bool overlap(graph *g, wh_str a, wh_str b) {
+  return wh_load_overlap(g->l, a, b);
 }
 
 // Whether something that `from` writes would start `to`.

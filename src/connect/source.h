@@ -36,6 +36,7 @@ typedef struct wh_source_query {
   wh_value to;
   const wh_range *range;          // of a table; NULL: all of it
   wh_str snapshot;                // of wh_source_type.share; empty: one of its own
+  struct wh_sql_tables *tables;   // of a model: what its query may read (connect/sql_tables.h)
   uint64_t limit_rows;            // 0: no limit
   size_t batch_rows, batch_bytes; // 0: the connection's
 } wh_source_query;

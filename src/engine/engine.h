@@ -160,15 +160,23 @@ typedef struct wh_plan_column {
   wh_str sample; // one value as it would cross (masked); empty: none
 } wh_plan_column;
 
+// What a model reads.
+typedef struct wh_plan_table {
+  const wh_address *from;
+  uint64_t objects;
+} wh_plan_table;
+
 typedef struct wh_plan {
   const wh_pipeline *pipeline;
   bool from_rows, to_rows; // database or objects at either end
   bool described;          // false: the source is not there yet (an empty lake); nothing is known
   wh_str not_described;    // why not
   wh_cursor_kind cursor_kind;
-  wh_str ranges_key; // that read: ranges cuts; empty: one session reads
-  bool one_snapshot; // in which the ranges are read; else each in its own
-  wh_str format;     // what was found out about how the object is written; empty: nothing
+  wh_str ranges_key;    // that read: ranges cuts; empty: one session reads
+  bool one_snapshot;    // in which the ranges are read; else each in its own
+  wh_str format;        // what was found out about how the object is written; empty: nothing
+  wh_plan_table *reads; // of a model
+  size_t read_count;
   bool all_cross;
   wh_plan_column *crosses;
   size_t cross_count;
@@ -185,6 +193,10 @@ typedef struct wh_plan {
   bool tells_deleted; // what goes to the target says which rows are deleted
   uint64_t waiting;   // objects in the queue or in the store
 } wh_plan;
+
+// What a model reads that is not there, and that no pipeline writes. In the arena.
+wh_status wh_engine_unfed(wh_engine *engine, const wh_pipeline *pipeline, wh_arena *arena,
+                          const wh_address ***ret, size_t *ret_count, wh_error *err);
 
 // Moves nothing. Strings in the arena.
 wh_status wh_engine_plan(wh_engine *engine, const wh_pipeline *pipeline, wh_arena *arena,

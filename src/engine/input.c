@@ -5,6 +5,7 @@
 #include "engine/checksum.h"
 #include "engine/deletes.h"
 #include "engine/lanes.h"
+#include "engine/model.h"
 
 enum { MANIFEST_BYTES_MAX = 16 << 20 };
 
@@ -141,6 +142,10 @@ wh_status wh_input_describe(wh_engine *engine, const wh_pipeline *p, wh_arena *a
   ret->query = (wh_source_query){.table = p->from.thing, .cursor = p->read.cursor};
   choose_batch(ret, &ret->query.batch_rows, &ret->query.batch_bytes);
   WH_TRY(wh_config_query(engine->config, p, arena, &ret->query.query, err));
+  if (p->model) {
+    WH_TRY(wh_model_open(engine, p, &ret->model, err));
+    ret->query.tables = &ret->model->base;
+  }
   WH_TRY(ret->connection->type->source->describe(ret->connection, &ret->query, arena, &ret->info,
                                                  err));
   ret->rows_total = ret->info.rows_estimate;
@@ -428,9 +433,9 @@ bool wh_input_split(wh_str identity, wh_str *ret_connection, wh_str *ret_key, wh
   return true;
 }
 
-wh_status wh_input_open_object(wh_engine *engine, const wh_pipeline *p, wh_str key, wh_str version,
-                               bool every_column, wh_arena *arena, wh_run_input *ret,
-                               wh_error *err) {
+// What is known of an object before it is opened.
+static wh_status find_object(wh_engine *engine, const wh_pipeline *p, wh_str key, wh_str version,
+                             wh_arena *arena, wh_run_input *ret, wh_error *err) {
   *ret = (wh_run_input){.engine = engine, .pipeline = p, .arena = arena};
   bool is_rows;
   WH_TRY(wh_input_connect(engine, &p->from, &ret->connection, &is_rows, err));
@@ -445,16 +450,36 @@ wh_status wh_input_open_object(wh_engine *engine, const wh_pipeline *p, wh_str k
   WH_TRY(read_manifest(ret, err));
   ret->order = ret->has_manifest ? ret->manifest.order : ret->object.modified_us;
   ret->bytes_total = ret->object.size;
-  if (ret->tells_rows) {
-    ret->given = ret->manifest.schema;
-    ret->has_given = true;
-    ret->rows_total = ret->manifest.rows;
-  } else {
-    ret->inferred = true;
-    wh_ledger *ledger = engine->ledger;
+  ret->inferred = !ret->tells_rows;
+  ret->has_given = ret->tells_rows;
+  if (!ret->tells_rows) return WH_OK;
+  ret->given = ret->manifest.schema;
+  ret->rows_total = ret->manifest.rows;
+  return WH_OK;
+}
+
+wh_status wh_input_open_object(wh_engine *engine, const wh_pipeline *p, wh_str key, wh_str version,
+                               bool every_column, wh_arena *arena, wh_run_input *ret,
+                               wh_error *err) {
+  WH_TRY(find_object(engine, p, key, version, arena, ret, err));
+  wh_ledger *ledger = engine->ledger;
+  if (ret->inferred)
     WH_TRY(ledger->type->pinned(ledger, p->name, arena, &ret->has_given, &ret->given, err));
-  }
   if (!every_column) WH_TRY(choose_wanted(ret, err));
+  return wh_input_blame(ret, open_reader(ret, err), err);
+}
+
+wh_status wh_input_open_columns(wh_engine *engine, const wh_pipeline *p, const wh_object *object,
+                                const wh_schema *given, wh_str *wanted, size_t wanted_count,
+                                wh_arena *arena, wh_run_input *ret, wh_error *err) {
+  WH_TRY(find_object(engine, p, object->key, object->version, arena, ret, err));
+  if (given) {
+    ret->given = *given;
+    ret->has_given = true;
+    ret->inferred = false;
+  }
+  ret->wanted = wanted;
+  ret->wanted_count = wanted_count;
   return wh_input_blame(ret, open_reader(ret, err), err);
 }
 
@@ -521,5 +546,7 @@ wh_status wh_input_look_again(wh_run_input *in, wh_status why, wh_error *err) {
 
 void wh_input_close_run(wh_run_input *in) {
   close_object(in);
+  wh_model_close(in->model);
+  in->model = NULL;
   wh_window_free(&in->window);
 }

@@ -26,7 +26,8 @@ typedef struct wh_run_input {
   wh_window window;
   wh_ranges ranges; // it is read by; count 0: by one session
   wh_str ranges_key;
-  wh_schema fetched; // schema of the rows: the columns that are needed
+  wh_schema fetched;            // schema of the rows: the columns that are needed
+  struct wh_model_input *model; // what a model reads (engine/model.h); NULL: it is none
 
   // object
   wh_object object;
@@ -72,6 +73,12 @@ wh_status wh_input_ranges_key(const wh_run_input *in, const wh_field **ret, wh_e
 wh_status wh_input_open_object(wh_engine *engine, const wh_pipeline *pipeline, wh_str key,
                                wh_str version, bool every_column, wh_arena *arena,
                                wh_run_input *ret, wh_error *err);
+// The same of an object that is a part of a table: only the columns `wanted` (NULL: all), as
+// `given` says (NULL: as its manifest does, or as it is).
+wh_status wh_input_open_columns(wh_engine *engine, const wh_pipeline *pipeline,
+                                const wh_object *object, const wh_schema *given, wh_str *wanted,
+                                size_t wanted_count, wh_arena *arena, wh_run_input *ret,
+                                wh_error *err);
 // The manifest beside an object, if there is one that speaks of an object of this size.
 wh_status wh_input_manifest(wh_connection *c, const wh_object *object, wh_arena *arena,
                             bool *ret_found, wh_manifest *ret, wh_error *err);

@@ -4,6 +4,7 @@
 #include "engine/crossings.h"
 #include "engine/deletes.h"
 #include "engine/fit.h"
+#include "engine/model.h"
 #include "engine/output.h"
 #include "engine/run.h"
 
@@ -139,9 +140,29 @@ static wh_status describe_objects(planning *p, wh_error *err) {
   return p->plan->format.data || !p->in.reader->found.len ? WH_OK : wh_fail_memory(err);
 }
 
+// What a model reads may not be there yet.
+static wh_status describe_model(planning *p, wh_status status, wh_error *err) {
+  const wh_model_input *m = p->in.model;
+  if (!m) return status;
+  size_t count = p->pipeline->model->table_count;
+  p->plan->reads = WH_NEW_ARRAY(p->arena, count, wh_plan_table);
+  if (!p->plan->reads) return wh_fail_memory(err);
+  p->plan->read_count = count;
+  for (size_t i = 0; i < count; i++)
+    p->plan->reads[i] = (wh_plan_table){&p->pipeline->model->tables[i], m->tables[i].object_count};
+  if (status != WH_ERR_NOT_FOUND) return status;
+  for (size_t i = 0; i < count; i++)
+    if (!m->tables[i].object_count)
+      p->plan->not_described = WH_STR("not all that it reads is there yet; known when it is");
+  return p->plan->not_described.len ? WH_OK : status;
+}
+
 static wh_status describe_rows(planning *p, wh_error *err) {
   wh_run_options options = {.limit_rows = 1};
-  WH_TRY(wh_input_open_rows(p->engine, p->pipeline, &options, p->arena, &p->in, err));
+  wh_status status = wh_input_open_rows(p->engine, p->pipeline, &options, p->arena, &p->in, err);
+  WH_TRY(describe_model(p, status, err));
+  if (p->plan->not_described.len) return WH_OK;
+  WH_TRY(status);
   p->plan->described = true;
   p->plan->cursor_kind = p->in.info.cursor_kind;
   if (p->pipeline->read.ranges > 1) {

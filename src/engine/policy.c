@@ -74,7 +74,17 @@ static wh_status add_after(const asking *a, const wh_pipeline *p, wh_error *err)
   return add_use(a, p->from.connection, &use, err);
 }
 
+static wh_status add_model(const asking *a, const wh_pipeline *p, wh_error *err) {
+  for (size_t i = 0; i < p->model->table_count; i++) {
+    const wh_address *table = &p->model->tables[i];
+    wh_use use = {.kind = WH_USE_READ_OBJECTS, .who = p->name, .thing = table->thing};
+    WH_TRY(add_objects(a, table->connection, use, err));
+  }
+  return WH_OK;
+}
+
 static wh_status add_from(const asking *a, const wh_pipeline *p, wh_error *err) {
+  if (p->model) return add_model(a, p, err);
   if (!holds_objects(a, p->from.connection)) return add_tables(a, p, err);
   wh_use use = {.kind = WH_USE_READ_OBJECTS, .who = p->name, .thing = p->from.thing};
   WH_TRY(add_objects(a, p->from.connection, use, err));

@@ -5,6 +5,7 @@
 #include "engine/deletes.h"
 #include "engine/fit.h"
 #include "engine/judge.h"
+#include "engine/model.h"
 #include "engine/new_columns.h"
 #include "engine/outbox.h"
 
@@ -293,6 +294,11 @@ static void close_parts(transfer *t) {
 
 static wh_status fill_cursor(transfer *t, wh_cursor *cursor, wh_finish *finish, wh_error *err) {
   wh_run_input *in = t->in;
+  if (in->model && !t->request->options->limit_rows) {
+    *cursor = wh_model_cursor(in->model);
+    finish->cursor = cursor;
+    return WH_OK;
+  }
   if (!in->has_cursor || in->skips || t->request->options->limit_rows) return WH_OK;
   WH_TRY(wh_window_finish(&in->window, &in->previous, t->arena, cursor, err));
   if (in->info.cursor_kind == WH_CURSOR_EXACT && in->bound.has_to) {

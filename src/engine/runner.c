@@ -2,6 +2,7 @@
 // that makes due.
 #include "engine/announced.h"
 #include "engine/members.h"
+#include "engine/model.h"
 #include "engine/raw.h"
 #include "engine/run.h"
 
@@ -180,10 +181,20 @@ static wh_status run_rows(wh_engine *engine, wh_run_request *r, wh_run_totals *t
   return WH_OK;
 }
 
+// A model that waits runs when something it reads is not what its last run read.
+static wh_status run_model(wh_engine *engine, wh_run_request *r, wh_run_totals *totals,
+                           wh_error *err) {
+  bool is_new = true;
+  if (r->pipeline->when.kind == WH_WHEN_NEW && !r->options->full)
+    WH_TRY(wh_model_is_new(engine, r->pipeline, &is_new, NULL, err));
+  return is_new ? run_rows(engine, r, totals, err) : WH_OK;
+}
+
 static wh_status run_objects_or_rows(wh_engine *engine, wh_run_request *r, wh_run_totals *totals,
                                      wh_error *err) {
   const wh_pipeline *p = r->pipeline;
   bool objects;
+  if (p->model) return run_model(engine, r, totals, err);
   WH_TRY(reads_objects(engine, p, &objects, err));
   if (!objects) return run_rows(engine, r, totals, err);
   // Under the lease, whatever is hidden was hidden by a worker that is gone.
@@ -392,18 +403,42 @@ static wh_status run_named(wh_engine *engine, const wh_pipeline *p, const wh_run
   return p->when.kind == WH_WHEN_EVENT ? run_announced(engine, p, options, totals, err) : WH_OK;
 }
 
+// Of each pipeline, what a model of it was last run with: one that failed is not run again for the
+// same.
+typedef char tried[WH_SHA256_HEX + 1];
+
+static wh_status is_due(wh_engine *engine, const wh_pipeline *p, tried *last, bool *ret,
+                        wh_error *err) {
+  uint64_t fresh = 0;
+  int64_t settle_us;
+  tried now;
+  if (!p->model) {
+    wh_status status = wh_engine_scan(engine, p, &fresh, &settle_us, err);
+    *ret = fresh > 0;
+    return status;
+  }
+  WH_TRY(wh_model_is_new(engine, p, ret, now, err));
+  *ret = *ret && strcmp(now, *last) != 0;
+  memcpy(*last, now, sizeof now);
+  return WH_OK;
+}
+
+// The pipeline that comes at this place when all run.
+static const wh_pipeline *in_order(const wh_config *config, size_t i) {
+  return &config->pipelines[config->order ? config->order[i] : i];
+}
+
 // Runs the pipelines that wait for objects and for which something has come; *ret_any tells whether
 // any had.
-static wh_status run_due(wh_engine *engine, const wh_run_options *options, wh_run_totals *totals,
-                         bool *ret_any, wh_error *err) {
+static wh_status run_due(wh_engine *engine, const wh_run_options *options, tried *last,
+                         wh_run_totals *totals, bool *ret_any, wh_error *err) {
   *ret_any = false;
   for (size_t i = 0; i < engine->config->pipeline_count; i++) {
-    const wh_pipeline *p = &engine->config->pipelines[i];
+    const wh_pipeline *p = in_order(engine->config, i);
     if (p->when.kind != WH_WHEN_NEW && p->when.kind != WH_WHEN_EVENT) continue;
-    uint64_t fresh;
-    int64_t settle_us;
-    WH_TRY(wh_engine_scan(engine, p, &fresh, &settle_us, err));
-    if (fresh == 0) continue;
+    bool due = false;
+    WH_TRY(is_due(engine, p, &last[i], &due, err));
+    if (!due) continue;
     *ret_any = true;
     WH_TRY(wh_engine_run_pipeline(engine, p, options, totals, err));
   }
@@ -416,14 +451,16 @@ wh_status wh_engine_run(wh_engine *engine, const wh_str *names, size_t count,
   wh_arena_init(&arena, engine->mem);
   size_t total = count ? count : engine->config->pipeline_count;
   for (size_t i = 0; i < total && !wh_engine_stopping(engine); i++) {
-    const wh_pipeline *p = &engine->config->pipelines[i];
+    const wh_pipeline *p = count ? NULL : in_order(engine->config, i);
     if (count) WH_TRY(wh_config_find_any(engine->config, names[i], &arena, &p, err));
     WH_TRY(run_named(engine, p, options, totals, err));
   }
   // --limit, --since and --full speak of the pipelines that were named, not of what follows.
   wh_run_options follow = {.hurry = options->hurry};
+  tried *last = WH_NEW_ARRAY(&arena, engine->config->pipeline_count, tried);
+  if (!last) return wh_fail_memory(err);
   bool any = true;
   while (any && !wh_engine_stopping(engine))
-    WH_TRY(run_due(engine, &follow, totals, &any, err));
+    WH_TRY(run_due(engine, &follow, last, totals, &any, err));
   return WH_OK;
 }

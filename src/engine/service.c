@@ -90,6 +90,11 @@ static bool is_timed(const wh_pipeline *p) {
   return p->when.kind == WH_WHEN_EVERY || p->when.kind == WH_WHEN_CRON;
 }
 
+// Nobody tells of the objects that it reads, but for the pipelines that write them.
+static bool is_waiting_model(const wh_pipeline *p) {
+  return p->model && p->when.kind == WH_WHEN_NEW;
+}
+
 // When the pipeline has to be looked at again, after a run.
 static int64_t look_again_us(service *s, const duty *d) {
   wh_engine *e = s->engine;
@@ -98,6 +103,7 @@ static int64_t look_again_us(service *s, const duty *d) {
   wh_error err = {0};
   if (wh_engine_next_due(e, d->pipeline, &due, &err) == WH_OK) next = due.start_us;
   if (d->gather) return d->gather->due_us(d->gather);
+  if (is_waiting_model(d->pipeline)) return wh_now_us(e->os) + RESCAN_US;
   if (d->objects &&
       e->ledger->type->next_visible(e->ledger, d->pipeline->name, &visible, &err) == WH_OK &&
       visible < next) {
@@ -132,8 +138,8 @@ static int64_t run_duty(service *s, const duty *d, bool looks, int64_t *ret_look
   int64_t now = wh_now_us(e->os);
   *ret_ran = totals.runs > 0;
   *ret_retries = status != WH_OK || totals.failed;
-  if (status == WH_OK && (totals.passes || (d->gather && totals.failed)))
-    return now + ERROR_AGAIN_US;
+  bool retries = d->gather || is_waiting_model(p);
+  if (status == WH_OK && (totals.passes || (retries && totals.failed))) return now + ERROR_AGAIN_US;
   if (status == WH_OK) return look_again_us(s, d);
   if (status == WH_ERR_BUSY) return now + (s->heard_fd < 0 ? BUSY_AGAIN_US : BUSY_LISTENING_US);
   char name[WH_CONFIG_NAME_MAX + 1];
@@ -142,12 +148,19 @@ static int64_t run_duty(service *s, const duty *d, bool looks, int64_t *ret_look
   return now + ERROR_AGAIN_US;
 }
 
+static bool reads_of(const wh_pipeline *p, wh_str connection) {
+  const wh_model *model = p->model;
+  for (size_t i = 0; model && i < model->table_count; i++)
+    if (wh_str_eq(model->tables[i].connection, connection)) return true;
+  return wh_str_eq(p->from.connection, connection);
+}
+
 // Objects may have come for the pipelines that read where this one writes.
 static void look_downstream(service *s, const wh_pipeline *p) {
   for (size_t i = 0; i < s->duty_count; i++) {
     duty *d = &s->duties[i];
     if (d->pipeline->when.kind != WH_WHEN_NEW) continue;
-    if (wh_str_eq(d->pipeline->from.connection, p->to.connection)) d->due_us = d->look_us = 0;
+    if (reads_of(d->pipeline, p->to.connection)) d->due_us = d->look_us = 0;
   }
 }
 

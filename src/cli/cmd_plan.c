@@ -29,7 +29,7 @@ static void print_when(const wh_plan *plan) {
            w->timezone.len ? w->timezone.data : "UTC");
     break;
   case WH_WHEN_NEW:
-    printf("for each new object");
+    printf(plan->pipeline->model ? "when something it reads is new" : "for each new object");
     break;
   case WH_WHEN_EVENT:
     printf("for each object that %.*s announces", WH_STR_ARG(w->queue));
@@ -48,7 +48,7 @@ static void print_when(const wh_plan *plan) {
       printf("; cursor %.*s is windowed: it re-reads the last %s", WH_STR_ARG(read->cursor),
              wh_format_period(read->overlap_us).s);
     }
-  } else if (plan->from_rows) {
+  } else if (plan->from_rows && !plan->pipeline->model) {
     printf("; no cursor: everything each run");
   }
   putchar('\n');

@@ -181,11 +181,15 @@ static wh_status run_rows(wh_engine *engine, wh_run_request *r, wh_run_totals *t
   return WH_OK;
 }
 
+static bool is_waiting_model(const wh_pipeline *p) {
+  return p->model && p->when.kind == WH_WHEN_NEW;
+}
+
 // A model that waits runs when something it reads is not what its last run read.
 static wh_status run_model(wh_engine *engine, wh_run_request *r, wh_run_totals *totals,
                            wh_error *err) {
   bool is_new = true;
-  if (r->pipeline->when.kind == WH_WHEN_NEW && !r->options->full)
+  if (is_waiting_model(r->pipeline) && !r->options->full)
     WH_TRY(wh_model_is_new(engine, r->pipeline, &is_new, NULL, err));
   return is_new ? run_rows(engine, r, totals, err) : WH_OK;
 }
@@ -437,7 +441,7 @@ static wh_status run_due(wh_engine *engine, const wh_run_options *options, tried
     const wh_pipeline *p = in_order(engine->config, i);
     if (p->when.kind != WH_WHEN_NEW && p->when.kind != WH_WHEN_EVENT) continue;
     bool due = false;
-    WH_TRY(is_due(engine, p, &last[i], &due, err));
+    WH_TRY(is_due(engine, p, &last[p - engine->config->pipelines], &due, err));
     if (!due) continue;
     *ret_any = true;
     WH_TRY(wh_engine_run_pipeline(engine, p, options, totals, err));
@@ -449,16 +453,20 @@ wh_status wh_engine_run(wh_engine *engine, const wh_str *names, size_t count,
                         const wh_run_options *options, wh_run_totals *totals, wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena; // of members that were named
   wh_arena_init(&arena, engine->mem);
-  size_t total = count ? count : engine->config->pipeline_count;
+  const wh_config *config = engine->config;
+  size_t total = count ? count : config->pipeline_count;
+  tried *last = WH_NEW_ARRAY(&arena, config->pipeline_count, tried);
+  if (!last) return wh_fail_memory(err);
   for (size_t i = 0; i < total && !wh_engine_stopping(engine); i++) {
-    const wh_pipeline *p = count ? NULL : in_order(engine->config, i);
+    const wh_pipeline *p = count ? NULL : in_order(config, i);
     if (count) WH_TRY(wh_config_find_any(engine->config, names[i], &arena, &p, err));
-    WH_TRY(run_named(engine, p, options, totals, err));
+    bool due = true;
+    if (is_waiting_model(p) && !options->full)
+      WH_TRY(is_due(engine, p, &last[p - config->pipelines], &due, err));
+    if (due) WH_TRY(run_named(engine, p, options, totals, err));
   }
   // --limit, --since and --full speak of the pipelines that were named, not of what follows.
   wh_run_options follow = {.hurry = options->hurry};
-  tried *last = WH_NEW_ARRAY(&arena, engine->config->pipeline_count, tried);
-  if (!last) return wh_fail_memory(err);
   bool any = true;
   while (any && !wh_engine_stopping(engine))
     WH_TRY(run_due(engine, &follow, last, totals, &any, err));

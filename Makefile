@@ -54,6 +54,7 @@ demo: ## the worked example, from an ERP to a lookup page, in a scratch folder
 demo-platform: ## the worked example of a data platform, with an SFTP server and a database of its own
 	@scripts/install-deps build
 	@scripts/install-deps test
+	@scripts/install-duckdb
 	@$(MAKE) --no-print-directory all
 	@scripts/demo-platform $(BUILD)/wherry
 

@@ -88,6 +88,7 @@ static wh_str source_of(const wh_engine *engine, const wh_run *run, wh_arena *ar
   wh_str base, member = run->pipeline, table = p->from.thing;
   if (wh_str_split(&member, ':', &base) && member.len)
     table = wh_pipeline_member_table(member, arena);
+  if (p->model) return p->model->path;
   return wh_arena_printf(arena, "%.*s:%.*s", WH_STR_ARG(p->from.connection), WH_STR_ARG(table));
 }
 

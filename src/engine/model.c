@@ -32,6 +32,7 @@ static wh_status add_object(void *context, const wh_object *object, wh_error *er
                    WH_STR_ARG(from->connection), WH_MODEL_OBJECTS_MAX);
   WH_TRY(grow(l, err));
   wh_object *kept = &t->objects[t->object_count].object;
+  kept->size = object->size;
   kept->key = wh_arena_str(l->arena, object->key);
   kept->version = wh_arena_str(l->arena, object->version);
   if (!kept->key.data || !kept->version.data) return wh_fail_memory(err);
@@ -118,28 +119,38 @@ static wh_status unite(wh_model_table *t, const wh_schema *own, wh_error *err) {
   return WH_OK;
 }
 
-// What was inferred is not certain before the whole object was read.
+// What the manifest says, or the object itself, which is read whole where its types are inferred.
 static wh_status look_inside(wh_model_table *t, const wh_object *object, wh_run_input *in,
-                             wh_arena *arena, wh_error *err) {
+                             wh_arena *arena, const wh_schema **ret, wh_error *err) {
+  wh_connection *c;
+  bool is_rows, found;
+  WH_TRY(wh_input_connect(t->of->engine, &t->pipeline.from, &c, &is_rows, err));
+  wh_manifest *manifest = WH_NEW(arena, wh_manifest);
+  if (!manifest) return wh_fail_memory(err);
+  WH_TRY(wh_input_manifest(c, object, arena, &found, manifest, err));
+  if (found && !wh_str_is(manifest->codec, WH_CODEC_RAW)) {
+    if (t->base.rows != WH_SIZE_UNKNOWN) t->base.rows += manifest->rows;
+    *ret = &manifest->schema;
+    return WH_OK;
+  }
+  t->base.rows = WH_SIZE_UNKNOWN;
   WH_TRY(wh_input_open_columns(t->of->engine, &t->pipeline, object, NULL, NULL, 0, arena, in, err));
-  if (in->tells_rows && t->base.rows != WH_SIZE_UNKNOWN)
-    t->base.rows += in->manifest.rows;
-  else
-    t->base.rows = WH_SIZE_UNKNOWN;
-  return in->reader->schema_inferred ? wh_input_read_whole(in, err) : WH_OK;
+  if (in->reader->schema_inferred) WH_TRY(wh_input_read_whole(in, err));
+  *ret = in->reader->schema;
+  return WH_OK;
 }
 
 // Most objects of a table have the schema of the one before.
 static wh_status describe_object(wh_model_table *t, size_t i, wh_arena *scratch, wh_error *err) {
   wh_model_object *o = &t->objects[i];
   wh_run_input in = {0};
-  wh_status status = look_inside(t, &o->object, &in, scratch, err);
-  const wh_schema *before = i ? t->objects[i - 1].schema : NULL;
-  bool is_same = status == WH_OK && before && wh_schema_eq(before, in.reader->schema);
+  const wh_schema *found, *before = i ? t->objects[i - 1].schema : NULL;
+  wh_status status = look_inside(t, &o->object, &in, scratch, &found, err);
+  bool is_same = status == WH_OK && before && wh_schema_eq(before, found);
   wh_schema *own = NULL;
   if (status == WH_OK && !is_same) {
     own = WH_NEW(&t->of->arena, wh_schema);
-    status = own ? wh_schema_copy(in.reader->schema, &t->of->arena, own, err) : wh_fail_memory(err);
+    status = own ? wh_schema_copy(found, &t->of->arena, own, err) : wh_fail_memory(err);
   }
   wh_input_close_run(&in);
   o->schema = is_same ? before : own;

@@ -12,7 +12,7 @@ enum {
 };
 
 typedef struct wh_model_object {
-  wh_object object;        // key and version alone
+  wh_object object;        // key, version and size alone
   const wh_schema *schema; // its own; NULL: not looked at yet
 } wh_model_object;
 

@@ -298,7 +298,7 @@ static wh_status make_plan(planning *p, wh_error *err) {
   if (p->in.deletes) WH_TRY(wh_deletes_plan(p->in.deletes, p->plan, err));
   WH_TRY(list_stays(p, err));
   WH_TRY(inspect_target(p, err));
-  return take_samples(p, err);
+  return p->pipeline->model ? WH_OK : take_samples(p, err); // a model's first row may take it all
 }
 
 static wh_status plan_at_depth(wh_engine *engine, const wh_pipeline *pipeline, wh_arena *arena,

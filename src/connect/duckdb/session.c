@@ -1,5 +1,6 @@
 #include "connect/duckdb/session.h"
 
+#include <signal.h>
 #include <stdio.h>
 
 enum { LOOK_US = 50000 };
@@ -59,6 +60,14 @@ static wh_status fail_at_line(const wh_duckdb_session *s, const char *text, wh_e
   return status;
 }
 
+// There may be room again.
+static wh_status full(wh_error *err) {
+  if (!err) return WH_ERR_NO_SPACE;
+  err->status = WH_ERR_NO_SPACE;
+  err->retry = true;
+  return err->status;
+}
+
 wh_status wh_duckdb_fail(wh_duckdb_session *s, const char *text, wh_error *err) {
   if (!text) text = "it failed without a word";
   pthread_mutex_lock(&s->mutex);
@@ -72,6 +81,7 @@ wh_status wh_duckdb_fail(wh_duckdb_session *s, const char *text, wh_error *err) 
     return failure.status;
   }
   wh_status status = fail_at_line(s, text, err);
+  if (strstr(text, "No space left on device")) return full(err);
   if (!strstr(text, "Out of Memory Error")) return status;
   const wh_duckdb_options *options = s->connection->options;
   return wh_fail(err, WH_ERR_LIMIT,
@@ -119,13 +129,22 @@ static wh_status lock_up(wh_duckdb_session *s, wh_error *err) {
   return run(s, "SET lock_configuration = true", err);
 }
 
+// Its threads get no signals, like ours (base/thread.h).
+static duckdb_state open_quietly(wh_duckdb_session *s, duckdb_config config, char **why) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  duckdb_state state = wh_duckdb.duckdb_open_ext(NULL, &s->database, config, why);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return state;
+}
+
 static wh_status open_database(wh_duckdb_session *s, wh_error *err) {
   duckdb_config config = NULL;
   char *why = NULL;
   if (wh_duckdb.duckdb_create_config(&config) != DUCKDB_SUCCESS) return wh_fail_memory(err);
   wh_status status = set_limits(s, config, err);
-  if (status == WH_OK &&
-      wh_duckdb.duckdb_open_ext(NULL, &s->database, config, &why) != DUCKDB_SUCCESS)
+  if (status == WH_OK && open_quietly(s, config, &why) != DUCKDB_SUCCESS)
     status = wh_duckdb_fail(s, why, err);
   wh_duckdb.duckdb_free(why);
   wh_duckdb.duckdb_destroy_config(&config);

@@ -15,7 +15,7 @@ if aws.PYTHON.exists():
     peers.under(aws.PYTHON)
 
 import tap  # noqa: E402
-from project import Project  # noqa: E402
+from project import Project, only_release  # noqa: E402
 
 LIBRARY = pathlib.Path(os.environ.setdefault("WHERRY_DUCKDB", str(tap.ROOT / ".duckdb/libduckdb.so")))
 BUCKET = "models-bucket"
@@ -265,6 +265,17 @@ def test_objects_of_several_schemas_are_one_table():
     assert "files: parts/d.json: column id is text here, and int64 in objects before it" in err, err
 
 
+def test_what_others_put_there_and_a_name_in_quotes():
+    project = Models("  owners: { from: models/owners.sql, columns: all, to: \"lake:mart/out-{run}.ndjson\" }\n",
+                     "SELECT sum(n) AS n FROM \"my-files\"('in/*')",
+                     lake=LOCAL + " }\n  my-files: { type: local, path: files")
+    project.file("in/a.csv", "n\n1\n2\n")
+    project.run("convert", "files/in/a.csv", "files/in/b.parquet")
+    project.run("convert", "files/in/a.csv", "files/in/c.ndjson.gz")
+    project.runs()
+    tap.equal(rows_of(project), [{"n": 9}])
+
+
 def test_a_column_of_nothing_but_null():
     project = one("SELECT id, a, a IS NULL AS missing FROM files('null.json') WHERE b IS NULL")
     project.file("null.json", '[{"id":1,"a":null,"b":[]},{"id":2,"a":null,"b":null}]')
@@ -411,6 +422,16 @@ def test_what_does_not_fit_in_its_memory_goes_to_disk():
     run = project.runs()["owners"]
     tap.equal(run["rows_written"], 1_000_000)
     tap.equal(list((project.folder / ".wherry/models").iterdir()), [])
+
+
+def test_beside_duckdb_it_stays_inside_memory():
+    only_release()
+    project = one(LARGE.format(1_000_000), write="lake:mart/out-{run}.parquet",
+                  read="    read: { memory: 64MiB, threads: 1 }\n")
+    run = project.measured("run")
+    tap.equal(run.code, 0, run)
+    own, code = 64, 64  # MiB: `memory`, and the library itself
+    assert run.peak <= (64 + own + code) * 2**20, run.peak / 2**20
 
 
 def test_an_aggregate_that_cannot_be_done_says_what_to_give():

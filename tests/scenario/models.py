@@ -10,6 +10,7 @@ import time
 
 import aws
 import peers
+import sshd
 
 if aws.PYTHON.exists():
     peers.under(aws.PYTHON)
@@ -159,6 +160,13 @@ def test_a_bucket():
     check_crossing(project)
     keys = [o["Key"] for o in server.client("s3").list_objects_v2(Bucket=BUCKET)["Contents"]]
     tap.equal(len([k for k in keys if k.startswith("company/mart/")]), 2)
+
+
+def test_a_server_of_files():
+    server = sshd.Sshd()
+    project = Models(lake=server.words().strip("{ }"))
+    check_crossing(project)
+    tap.equal(len(list((server.files / "mart").glob("*.parquet"))), 2)
 
 
 def test_the_plan_says_what_is_read_and_what_comes():

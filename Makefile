@@ -89,6 +89,7 @@ bench-aws: all ## objects and DynamoDB, beside the AWS command line, rclone, s5c
 .PHONY: bench-platform
 bench-platform: all ## files from and to an SFTP server, beside sftp and rclone; events over HTTP; a day of 10 million rows
 	@scripts/install-deps bench
+	@scripts/install-duckdb
 	@python3 bench/data_platform.py $(BUILD)
 	@python3 bench/ingest.py $(BUILD)
 	@CARS=9000000 PERSONS=1000000 scripts/demo-platform $(BUILD)/src/cli/wherry

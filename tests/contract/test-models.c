@@ -1,5 +1,8 @@
 // DuckDB as it runs models (connect/duckdb): rows of any type go in through a table function and
 // come out as they were.
+#include "test.h"
+
+#ifdef WHERRY_DUCKDB
 #include "connect/duckdb/duckdb.h"
 #include "connect/sql_tables.h"
 #include "random_batch.h"
@@ -391,3 +394,8 @@ TEST(a_limit_ends_the_query) {
   wh_reader_close(r);
   tear_down(&t);
 }
+#else
+TEST(models) {
+  SKIP("this build has no DuckDB");
+}
+#endif

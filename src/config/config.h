@@ -246,6 +246,8 @@ typedef struct wh_ingest {
 typedef struct wh_serve {
   bool given;
   wh_str listen;                                // address:port; default 127.0.0.1:8080
+  wh_str url;                                   // where clients reach it; empty: at `listen`
+  bool docs;                                    // /docs and /openapi.json are there
   wh_str tls_certificate, tls_key;              // paths; empty: plain HTTP
   wh_str_list trusted_proxies;                  // addresses or CIDR blocks
   int64_t connections, connections_per_address; // open at once
@@ -382,7 +384,7 @@ wh_status wh_config_keyring(const wh_config *config, wh_arena *arena, wh_keyring
 // Where secrets in AWS are asked for.
 wh_cloud_secrets wh_config_cloud_secrets(const wh_config *config);
 
-// References are taken in connections, masks, read.query, serve.listen, serve.tls,
+// References are taken in connections, masks, read.query, serve.listen, serve.url, serve.tls,
 // serve.trusted_proxies and serve.metrics; "$${" stands for a literal "${".
 // Turns "${...}" parts of a scalar into their values.
 wh_status wh_config_resolve(wh_config *config, const wh_node *scalar, wh_arena *arena, wh_str *ret,

@@ -307,6 +307,8 @@ struct wh_config {
   wh_team *teams;
   size_t team_count;
   wh_serve serve;
+  const wh_ingest_endpoint *inboxes; // queues that bring rows
+  size_t inbox_count;
   wh_problem *problems; // errors first, each group in file order
   size_t problem_count;
   size_t error_count;
@@ -326,6 +328,8 @@ void wh_config_free(wh_config *config);
 // "no team 'x'. Did you mean 'y'?" for the command line.
 wh_status wh_config_find_team(const wh_config *config, wh_str name, const wh_team **ret,
                               wh_error *err);
+// What a pipeline reads of a queue that brings rows; NULL: it reads something else.
+const wh_ingest_endpoint *wh_config_inbox(const wh_config *config, const wh_pipeline *pipeline);
 const wh_pipeline *wh_config_pipeline(const wh_config *config, wh_str name); // NULL: none
 // "no pipeline 'x'. Did you mean 'y'?" for the command line.
 wh_status wh_config_find_pipeline(const wh_config *config, wh_str name, const wh_pipeline **ret,

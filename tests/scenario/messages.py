@@ -166,6 +166,7 @@ def test_nothing_is_deleted_before_it_is_published():
     p.break_lake()
     p.wherry("run", code=1)
     tap.equal(sum(p.depth()), 12)
+    tap.contains(p.wherry("status", code=None).out, "about 12 messages in callbacks")
     p.mend_lake()
     time.sleep(HIDDEN + 0.5)
     tap.equal(p.depth(), (12, 0))  # they are back

@@ -15,6 +15,7 @@ test: ## everything that fits in 15 minutes
 	@scripts/install-peers || echo "Without them the tests that need them are skipped." >&2
 	@scripts/install-tds-peer || echo "Without it the tests that need it are skipped." >&2
 	@scripts/install-aws-peers || echo "Without them the tests that need them are skipped." >&2
+	@scripts/install-openapi-peers || echo "Without them the tests that need them are skipped." >&2
 	@scripts/install-versitygw || echo "Without it the tests that need it are skipped." >&2
 	@scripts/install-dynamodb-local || echo "Without it the tests that need it are skipped." >&2
 	@scripts/install-duckdb || echo "Without it the tests of SQL models are skipped." >&2
@@ -27,6 +28,7 @@ test-long: ## the large counts; takes hours
 	@scripts/install-peers || echo "Without them the tests that need them are skipped." >&2
 	@scripts/install-tds-peer || echo "Without it the tests that need it are skipped." >&2
 	@scripts/install-aws-peers || echo "Without them the tests that need them are skipped." >&2
+	@scripts/install-openapi-peers || echo "Without them the tests that need them are skipped." >&2
 	@scripts/install-versitygw || echo "Without it the tests that need it are skipped." >&2
 	@scripts/install-dynamodb-local || echo "Without it the tests that need it are skipped." >&2
 	@scripts/install-duckdb || echo "Without it the tests of SQL models are skipped." >&2

@@ -12,7 +12,7 @@ static bool is_stopped(const wh_health *h) {
 }
 
 static void print_queue(const wh_health *h) {
-  wh_str queue = h->pipeline->when.queue;
+  wh_str queue = h->queue;
   if (!h->has_depth) {
     printf("   %.*s does not answer", WH_STR_ARG(queue));
     return;
@@ -53,7 +53,7 @@ static void print_health(const wh_cli *cli, const wh_health *h, int width, int64
   if (h->stats.dead) printf("   %s dead", wh_format_count(h->stats.dead).s);
   if (h->stats.quarantined_rows)
     printf("   %s in quarantine", wh_format_count(h->stats.quarantined_rows).s);
-  if (h->pipeline->when.kind == WH_WHEN_EVENT) print_queue(h);
+  if (h->queue.len) print_queue(h);
   putchar('\n');
   if (h->dead_error.len)
     printf("      %.*s\n", WH_STR_ARG(h->dead_error));

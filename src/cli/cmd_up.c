@@ -100,6 +100,19 @@ static void tell_endpoints(wh_cli *cli, const wh_server *server) {
   }
 }
 
+static void tell_docs(wh_cli *cli, const wh_server *server) {
+  wh_str address = wh_server_address(server);
+  if (!wh_server_has_docs(server)) return;
+  if (!cli->json) {
+    wh_say(cli, "The documentation is at %.*s/docs", WH_STR_ARG(address));
+    return;
+  }
+  WH_CLEAN_BUF wh_buf line;
+  wh_buf_init(&line, &cli->mem, 0);
+  wh_buf_printf(&line, "{\"docs\":\"%.*s/docs\"}", WH_STR_ARG(address));
+  if (!line.failed) wh_print_json(&line);
+}
+
 // `serve` with nothing but metrics has none.
 static bool has_pages(const wh_serve *serve) {
   return serve->lookup_count > 0 || serve->ingest_count > 0 || !serve->metrics.given;
@@ -115,6 +128,7 @@ static wh_status start_pages(wh_cli *cli, wh_server **ret, wh_error *err) {
   WH_TRY(wh_server_start(&cli->os.base, &cli->mem, cli->config, ret, err));
   tell_pages(cli, *ret);
   tell_endpoints(cli, *ret);
+  tell_docs(cli, *ret);
   return WH_OK;
 }
 

@@ -25,6 +25,7 @@ extern const wh_command wh_cmd_convert;
 extern const wh_command wh_cmd_copy;
 extern const wh_command wh_cmd_secret;
 extern const wh_command wh_cmd_schema;
+extern const wh_command wh_cmd_openapi;
 extern const wh_command wh_cmd_ledger;
 extern const wh_command wh_cmd_help;
 extern const wh_command wh_cmd_completion;

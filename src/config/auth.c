@@ -322,12 +322,15 @@ static wh_status read_bearer(const wh_option_context *context, const wh_node *no
   return WH_OK;
 }
 
-wh_status wh_config_auth(wh_config *config, const wh_node *node, const char *owner, wh_arena *arena,
-                         wh_auth_words *ret, wh_error *err) {
+typedef wh_status (*resolver)(void *context, const wh_node *scalar, wh_arena *arena, wh_str *ret,
+                              wh_error *err);
+
+static wh_status read_auth(wh_config *config, const wh_node *node, const char *owner,
+                           wh_arena *arena, resolver resolve, wh_auth_words *ret, wh_error *err) {
   wh_option_context context = {
       .arena = arena,
       .base_folder = config->folder,
-      .resolve = wh_reference_resolve,
+      .resolve = resolve,
       .resolve_context = config,
   };
   auth_words words = {0};
@@ -337,4 +340,14 @@ wh_status wh_config_auth(wh_config *config, const wh_node *node, const char *own
   if (words.bearer) return read_bearer(&context, words.bearer, owner, &ret->bearer, err);
   if (words.api_keys) return read_keys(&context, words.api_keys, ret, err);
   return ret->kind == WH_AUTH_KEY ? read_key(&context, words.api_key, ret, err) : WH_OK;
+}
+
+wh_status wh_config_auth(wh_config *config, const wh_node *node, const char *owner, wh_arena *arena,
+                         wh_auth_words *ret, wh_error *err) {
+  return read_auth(config, node, owner, arena, wh_reference_resolve, ret, err);
+}
+
+wh_status wh_config_auth_shown(wh_config *config, const wh_node *node, const char *owner,
+                               wh_arena *arena, wh_auth_words *ret, wh_error *err) {
+  return read_auth(config, node, owner, arena, wh_reference_resolve_shown, ret, err);
 }

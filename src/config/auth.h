@@ -63,3 +63,6 @@ bool wh_auth_is_url(wh_str jwks);
 // orders: auth". What was resolved lies in `arena` alone.
 wh_status wh_config_auth(wh_config *config, const wh_node *node, const char *owner, wh_arena *arena,
                          wh_auth_words *ret, wh_error *err);
+// The same for those who only tell of it: a text that names a secret is empty.
+wh_status wh_config_auth_shown(wh_config *config, const wh_node *node, const char *owner,
+                               wh_arena *arena, wh_auth_words *ret, wh_error *err);

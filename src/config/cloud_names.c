@@ -46,7 +46,8 @@ wh_status wh_config_visit_cloud_secrets(const wh_config *config, const wh_pipeli
                                         wh_cloud_secret_visit visit, void *context, wh_error *err) {
   naming n = {.config = config, .visit = visit, .context = context};
   if (!p) return name_lookups(&n, err);
-  WH_TRY(name_connection(&n, p->from.connection, err));
+  const wh_ingest_endpoint *inbox = wh_config_inbox(config, p);
+  WH_TRY(name_connection(&n, inbox ? inbox->queue : p->from.connection, err));
   WH_TRY(name_connection(&n, p->to.connection, err));
   for (size_t i = 0; p->model && i < p->model->table_count; i++)
     WH_TRY(name_connection(&n, p->model->tables[i].connection, err));

@@ -257,6 +257,8 @@ typedef struct wh_ingest {
 typedef struct wh_serve {
   bool given;
   wh_str listen;                                // address:port; default 127.0.0.1:8080
+  wh_str url;                                   // where clients reach it; empty: at `listen`
+  bool docs;                                    // /docs and /openapi.json are there
   wh_str tls_certificate, tls_key;              // paths; empty: plain HTTP
   wh_str_list trusted_proxies;                  // addresses or CIDR blocks
   int64_t connections, connections_per_address; // open at once
@@ -317,6 +319,8 @@ struct wh_config {
   wh_team *teams;
   size_t team_count;
   wh_serve serve;
+  const wh_ingest_endpoint *inboxes; // queues that bring rows
+  size_t inbox_count;
   wh_problem *problems; // errors first, each group in file order
   size_t problem_count;
   size_t error_count;
@@ -336,6 +340,8 @@ void wh_config_free(wh_config *config);
 // "no team 'x'. Did you mean 'y'?" for the command line.
 wh_status wh_config_find_team(const wh_config *config, wh_str name, const wh_team **ret,
                               wh_error *err);
+// What a pipeline reads of a queue that brings rows; NULL: it reads something else.
+const wh_ingest_endpoint *wh_config_inbox(const wh_config *config, const wh_pipeline *pipeline);
 const wh_pipeline *wh_config_pipeline(const wh_config *config, wh_str name); // NULL: none
 // "no pipeline 'x'. Did you mean 'y'?" for the command line.
 wh_status wh_config_find_pipeline(const wh_config *config, wh_str name, const wh_pipeline **ret,
@@ -394,7 +400,7 @@ wh_status wh_config_keyring(const wh_config *config, wh_arena *arena, wh_keyring
 // Where secrets in AWS are asked for.
 wh_cloud_secrets wh_config_cloud_secrets(const wh_config *config);
 
-// References are taken in connections, masks, read.query, serve.listen, serve.tls,
+// References are taken in connections, masks, read.query, serve.listen, serve.url, serve.tls,
 // serve.trusted_proxies and serve.metrics; "$${" stands for a literal "${".
 // Turns "${...}" parts of a scalar into their values.
 wh_status wh_config_resolve(wh_config *config, const wh_node *scalar, wh_arena *arena, wh_str *ret,

@@ -134,7 +134,7 @@ static void load_column(wh_loader *l, const char *endpoint, const wh_node_entry 
   ret->privacy = (wh_class)words.privacy;
 }
 
-static void load_columns(wh_loader *l, const char *owner, const wh_node *node, wh_schema *ret) {
+void wh_load_event_columns(wh_loader *l, const char *owner, const wh_node *node, wh_schema *ret) {
   if (!node) return; // told already
   if (node->kind != WH_NODE_MAP || node->count == 0 || node->count > COLUMNS_MAX) {
     wh_problems_error(&l->problems, node, "%s: columns: expected 1 to %d of { name: type }", owner,
@@ -239,7 +239,7 @@ static void load_endpoint(wh_loader *l, const wh_node_entry *entry, wh_ingest_en
   ret->concurrency = words.concurrency;
   ret->backlog = words.backlog;
   ret->keep_us = words.keep_us;
-  load_columns(l, owner, words.columns, &endpoint->schema);
+  wh_load_event_columns(l, owner, words.columns, &endpoint->schema);
   load_auth(l, owner, words.auth, ret);
   check_body(l, owner, ret);
 }
@@ -264,28 +264,49 @@ static void add_connection(wh_loader *l, const wh_node *node, const wh_ingest_op
   own->connections = grown;
 }
 
-void wh_load_ingests(wh_loader *l, const wh_node *serve) {
-  const wh_node *node = serve && serve->kind == WH_NODE_MAP ? wh_node_get(serve, "ingest") : NULL;
-  if (!wh_load_is_map(l, node, "serve: ingest") || node->count == 0) return;
-  if (node->count > WH_CONFIG_INGESTS_MAX) {
-    wh_problems_error(&l->problems, node, "more than %d endpoints", WH_CONFIG_INGESTS_MAX);
-    return;
-  }
-  wh_ingest_endpoint *endpoints = wh_load_array(l, node->count, sizeof *endpoints);
+static size_t load_endpoints(wh_loader *l, const wh_node *node, wh_ingest_endpoint *endpoints) {
+  if (!node) return 0;
   wh_ingest *ingests = wh_load_array(l, node->count, sizeof *ingests);
-  wh_ingest_options *options = wh_load_array(l, 1, sizeof *options);
-  if (!endpoints || !ingests || !options) return;
+  if (!ingests) return 0;
   for (size_t i = 0; i < node->count; i++)
     load_endpoint(l, &node->entries[i], &endpoints[i], &ingests[i]);
   l->config->serve.ingests = ingests;
   l->config->serve.ingest_count = node->count;
-  *options = (wh_ingest_options){endpoints, node->count};
-  add_connection(l, node, options);
+  return node->count;
+}
+
+void wh_load_ingests(wh_loader *l, const wh_node *serve) {
+  const wh_node *node = serve && serve->kind == WH_NODE_MAP ? wh_node_get(serve, "ingest") : NULL;
+  if (!wh_load_is_map(l, node, "serve: ingest")) node = NULL;
+  size_t count = node ? node->count : 0, queues = wh_count_inboxes(l);
+  if (count + queues == 0) return;
+  if (count + queues > WH_CONFIG_INGESTS_MAX) {
+    wh_problems_error(&l->problems, node ? node : wh_node_get(l->config->root, "connections"),
+                      "more than %d endpoints and queues", WH_CONFIG_INGESTS_MAX);
+    return;
+  }
+  wh_ingest_endpoint *endpoints = wh_load_array(l, count + queues, sizeof *endpoints);
+  wh_ingest_options *options = wh_load_array(l, 1, sizeof *options);
+  if (!endpoints || !options) return;
+  count = load_endpoints(l, node, endpoints);
+  *options = (wh_ingest_options){endpoints, count + queues};
+  wh_load_inboxes(l, endpoints + count);
+  const wh_node *first =
+      queues ? wh_config_find_connection(l->config, endpoints[count].queue)->node : NULL;
+  add_connection(l, node ? node : first, options);
 }
 
 void wh_load_ingest_ledger(wh_loader *l) {
-  if (!l->config->serve.ingest_count || !l->own->ledger.info.type) return;
-  wh_problems_error(&l->problems, wh_node_get(l->config->root, "ledger"),
-                    "ledger: several workers may share it, but what serve.ingest takes is on the "
-                    "machine that took it. Leave `ledger` out where events are taken");
+  if (!l->own->ledger.info.type) return;
+  const wh_node *node = wh_node_get(l->config->root, "ledger");
+  if (l->config->serve.ingest_count)
+    wh_problems_error(&l->problems, node,
+                      "ledger: several workers may share it, but what serve.ingest takes is on the "
+                      "machine that took it. Leave `ledger` out where events are taken");
+  if (l->config->inbox_count)
+    wh_problems_error(
+        &l->problems, node,
+        "ledger: several workers may share it, but what was read of the queue %.*s is "
+        "on the machine that read it. Leave `ledger` out there",
+        WH_SHOWN(l->config->inboxes[0].name));
 }

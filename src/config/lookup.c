@@ -228,6 +228,10 @@ static void load_lookup(wh_loader *l, wh_lookup *lookup, const wh_node *key, con
                       "%s: /healthz tells whether the service lives. Give the lookup another name",
                       owner);
   }
+  if (wh_str_is(key->text, "docs")) {
+    wh_problems_error(&l->problems, key,
+                      "%s: /docs is the documentation. Give the lookup another name", owner);
+  }
   if (wh_node_is_null(node)) {
     wh_problems_error(&l->problems, key, "%s needs 'from', 'by', 'proof' and 'show'", owner);
     return;

@@ -48,7 +48,10 @@ static void add_receiver(receivers *r, const wh_node *node, wh_str name, unsigne
                       r->owner, WH_SHOWN(name), info->type->name);
     return;
   }
-  if (r->p->when.kind == WH_WHEN_EVENT && wh_str_eq(r->p->when.queue, name)) {
+  bool starts = r->p->when.kind == WH_WHEN_EVENT && wh_str_eq(r->p->when.queue, name);
+  const wh_node *from = wh_node_get(r->p->node, "from"); // which is looked at later
+  bool feeds = from && from->kind == WH_NODE_SCALAR && wh_str_eq(from->text, name);
+  if (starts || feeds) {
     wh_problems_error(&r->l->problems, node,
                       "%s: %.*s is the queue that starts the pipeline, which would hear itself",
                       r->owner, WH_SHOWN(name));

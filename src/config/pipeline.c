@@ -309,6 +309,8 @@ static void check_from_events(const checker *c) {
     names[i] = serve->ingests[i].endpoint->name;
     found = found || wh_str_eq(names[i], name);
   }
+  for (size_t i = 0; i < c->l->config->inbox_count; i++)
+    found = found || wh_str_eq(c->l->config->inboxes[i].name, name);
   if (!found)
     problem(c, c->p->from.node, "from: serve.ingest has no endpoint '%.*s'.%s", WH_SHOWN(name),
             wh_hint_of(name, names, serve->ingest_count).text);
@@ -374,6 +376,25 @@ static void check_from_model(checker *c) {
     c->from = wh_config_find_connection(c->l->config, c->p->from.connection);
 }
 
+// from: QUEUE stands for from: ingest:QUEUE.
+static const wh_connection_info *take_queue(checker *c, const wh_connection_info *info) {
+  wh_address *from = &c->p->from;
+  if (from->thing.len)
+    problem(c, from->node, "from: a queue has nothing to name behind ':'. Write from: %.*s",
+            WH_SHOWN(info->name));
+  else if (!wh_node_get(info->node, "columns"))
+    problem(c, from->node,
+            "from: %.*s does not say what its messages hold. Give the connection columns: { name: "
+            "type }, or write when: { event: %.*s } and `from` a store, where it announces objects",
+            WH_SHOWN(info->name), WH_SHOWN(info->name));
+  else
+    *from = (wh_address){
+        .connection = WH_STR(WH_INGEST_CONNECTION), .thing = info->name, .node = from->node};
+  const wh_connection_info *events =
+      wh_config_find_connection(c->l->config, WH_STR(WH_INGEST_CONNECTION));
+  return wh_str_is(from->connection, WH_INGEST_CONNECTION) ? events : NULL;
+}
+
 static void check_from(checker *c) {
   const char *owner = wh_load_owner(c->l, "%s: from", c->owner);
   const wh_node *node = wh_node_get(c->node, "from");
@@ -386,6 +407,8 @@ static void check_from(checker *c) {
   refuse(c, c->words.read, "threads", "is for SQL models");
   if (!wh_load_address(c->l, node, owner, &c->p->from)) return;
   const wh_connection_info *info = wh_config_find_connection(c->l->config, c->p->from.connection);
+  if (info->type->queue && info->type->queue->open_messages && !(info = take_queue(c, info)))
+    return;
   if (!info->type->source && !info->type->store) {
     problem(c, node, "from: %.*s cannot be read: a %s only takes data", WH_SHOWN(info->name),
             info->type->name);
@@ -397,7 +420,8 @@ static void check_from(checker *c) {
     return;
   }
   if (c->p->when.kind == WH_WHEN_GATHERED)
-    problem(c, c->words.when, "when: gathered waits for events of serve.ingest, and %.*s has none",
+    problem(c, c->words.when,
+            "when: gathered waits for events of serve.ingest or of a queue, and %.*s has none",
             WH_SHOWN(info->name));
   if (info->type->store)
     check_from_objects(c);

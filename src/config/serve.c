@@ -7,7 +7,8 @@
 enum { CONNECTIONS_MAX = 4096 };
 
 typedef struct serve_words {
-  wh_str listen;
+  wh_str listen, url;
+  bool docs;
   const wh_node *tls, *metrics, *lookups, *ingest;
   int64_t connections, connections_per_address;
   wh_str_list trusted_proxies;
@@ -19,6 +20,16 @@ const wh_option wh_serve_options[] = {
      .offset = offsetof(serve_words, listen),
      .def = "127.0.0.1:8080",
      .help = "address and port: 127.0.0.1:8080, [::1]:8080, 0.0.0.0:443"},
+    {.name = "url",
+     .type = WH_OPTION_TEXT,
+     .offset = offsetof(serve_words, url),
+     .help = "where clients reach it, for the documentation: https://data.example.com; at `listen` "
+             "where it is not given"},
+    {.name = "docs",
+     .type = WH_OPTION_BOOL,
+     .offset = offsetof(serve_words, docs),
+     .help = "whether /docs and /openapi.json tell what there is and how it is used; without the "
+             "word only where `listen` is of this machine and there are no proxies"},
     {.name = "tls",
      .type = WH_OPTION_NODE,
      .offset = offsetof(serve_words, tls),
@@ -133,6 +144,28 @@ static bool is_loopback(wh_str listen) {
          wh_str_starts(listen, "localhost:");
 }
 
+// In examples it stands without quotes before a shell, hence no other characters.
+static bool is_url(wh_str text) {
+  wh_str rest = wh_str_starts(text, "https://")  ? wh_str_sub(text, 8, text.len)
+                : wh_str_starts(text, "http://") ? wh_str_sub(text, 7, text.len)
+                                                 : (wh_str){0};
+  for (size_t i = 0; i < rest.len; i++) {
+    char c = rest.data[i];
+    bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (!letter && !memchr("-._~:/[]", c, 8)) return false;
+  }
+  return rest.len > 0;
+}
+
+static void set_docs(wh_serve *serve, const wh_node *node, const serve_words *words) {
+  bool is_said = node && node->kind == WH_NODE_MAP && wh_node_get(node, "docs");
+  serve->docs = is_said ? words->docs : is_loopback(words->listen) && !words->trusted_proxies.count;
+  serve->url = words->url;
+  while (wh_str_ends(serve->url, "/"))
+    serve->url.len--;
+}
+
+#define URL_FORMS    "where clients reach it, such as https://data.example.com"
 #define LISTEN_FORMS "an address and a port, such as 127.0.0.1:8080, 0.0.0.0:443 or [::1]:8080"
 
 // --- while loading -------------------------------------------------------------------------------
@@ -143,6 +176,11 @@ static void check_forms(wh_loader *l, const wh_node *node, const serve_words *wo
   if (listen && !wh_config_has_reference(listen->text) && !wh_serve_listen_ok(text)) {
     wh_problems_error(&l->problems, listen,
                       "serve: listen: expected " LISTEN_FORMS ", found '%.*s'", WH_SHOWN(text));
+  }
+  const wh_node *url = wh_node_get(node, "url");
+  if (url && words->url.len && !wh_config_has_reference(url->text) && !is_url(words->url)) {
+    wh_problems_error(&l->problems, url, "serve: url: expected " URL_FORMS ", found '%.*s'",
+                      WH_SHOWN(words->url));
   }
   const wh_node *proxies = wh_node_get(node, "trusted_proxies");
   for (size_t i = 0; i < words->trusted_proxies.count; i++) {
@@ -191,6 +229,7 @@ void wh_load_serve(wh_loader *l, const wh_node *node) {
   }
   serve->listen = words.listen;
   serve->trusted_proxies = words.trusted_proxies;
+  set_docs(serve, node, &words);
   serve->tls_certificate = tls.certificate;
   serve->tls_key = tls.key;
   load_metrics(l, words.metrics, &serve->metrics);
@@ -214,6 +253,8 @@ static wh_status check_ready(const wh_node *node, const serve_words *words, wh_e
   if (listen && !wh_serve_listen_ok(words->listen)) {
     return fail_form(listen, "listen", LISTEN_FORMS, err);
   }
+  if (words->url.len && !is_url(words->url))
+    return fail_form(wh_node_get(node, "url"), "url", URL_FORMS, err);
   const wh_node *proxies = wh_node_get(node, "trusted_proxies");
   for (size_t i = 0; i < words->trusted_proxies.count; i++) {
     const wh_node *item = proxies->kind == WH_NODE_LIST ? proxies->items[i] : proxies;
@@ -256,6 +297,7 @@ static wh_status resolve_words(wh_config *config, const wh_node *node, wh_error 
   WH_TRY(resolve_metrics(&context, words.metrics, &config->serve.metrics, err));
   config->serve.listen = words.listen;
   config->serve.trusted_proxies = words.trusted_proxies;
+  set_docs(&config->serve, node, &words);
   config->serve.tls_certificate = tls.certificate;
   config->serve.tls_key = tls.key;
   return wh_config_ingest_auth(config, err);

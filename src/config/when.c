@@ -51,7 +51,8 @@ const wh_option wh_when_options[] = {
      .type = WH_OPTION_NODE,
      .offset = offsetof(when_words, gathered),
      .shape = "{ rows: 10000, bytes: 16MiB, age: 10s }",
-     .help = "events that serve.ingest takes: a run starts when so many wait"},
+     .help =
+         "events that serve.ingest takes, or messages of a queue: a run starts when so many wait"},
     {0}};
 
 const wh_option wh_gathered_options[] = {{.name = "rows",
@@ -118,6 +119,11 @@ static void load_event(wh_loader *l, const wh_node *map, const char *owner, wh_s
     wh_problems_error(&l->problems, node,
                       "%s: event: %.*s holds the objects itself. Write when: new, or name a queue",
                       owner, WH_SHOWN(name));
+  else if (info->type->queue && wh_node_get(info->node, "columns"))
+    wh_problems_error(&l->problems, node,
+                      "%s: event: the messages of %.*s are rows, as its columns say: they are read "
+                      "with from: %.*s",
+                      owner, WH_SHOWN(name), WH_SHOWN(name));
   else if (!info->type->queue)
     wh_problems_error(&l->problems, node, "%s: event: %.*s is no queue: it is of type %s", owner,
                       WH_SHOWN(name), info->type->name);

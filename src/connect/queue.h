@@ -11,6 +11,7 @@ typedef struct wh_event {
   wh_str bucket;       // that holds the object; empty: the store that is watched
   wh_str store_key;    // of the object; not checked (wh_key_check)
   wh_str version;      // as the queue tells it: S3's version id; empty: look
+  wh_str id, body;     // of a queue that was opened for messages: the message itself, and no object
   wh_str problem;      // why the message cannot be understood; else empty
   uint64_t receipt;    // handle for extend, done, fail
   uint32_t of_receipt; // events that share it; 0: each event stands for itself, and nobody waits
@@ -30,6 +31,9 @@ typedef struct wh_queue_handle wh_queue_handle;
 typedef struct wh_queue_type {
   // `pattern`: keys that matter.
   wh_status (*open)(wh_connection *c, wh_str pattern, wh_queue_handle **ret, wh_error *err);
+  // The same for what its messages say rather than for objects: each is one event with `id` and
+  // `body`. NULL: its messages are about objects alone.
+  wh_status (*open_messages)(wh_connection *c, wh_queue_handle **ret, wh_error *err);
   // Waits at most wait_us for events; writes up to max. None is not an error. Event strings live
   // until the next receive. *ret_lost is set when events were dropped (an overflow): list the
   // store. A question to a server that is not answered by then stays under way for the next

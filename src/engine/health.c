@@ -77,7 +77,7 @@ static wh_status keep_dead(void *context, const wh_work *work, wh_error *err) {
 static void look_at_queue(wh_config *config, wh_health *h) {
   wh_connection *c;
   wh_error ignored = {0};
-  if (wh_config_connect(config, h->pipeline->when.queue, &c, &ignored) != WH_OK) return;
+  if (wh_config_connect(config, h->queue, &c, &ignored) != WH_OK) return;
   h->has_depth = c->type->queue->depth && c->type->queue->depth(c, &h->depth, &ignored) == WH_OK;
 }
 
@@ -91,7 +91,9 @@ static wh_condition judge(const wh_health *h) {
 
 static wh_status look(wh_engine *engine, const wh_pipeline *p, wh_arena *arena, wh_health *h,
                       wh_error *err) {
-  *h = (wh_health){.pipeline = p, .due_us = INT64_MAX};
+  const wh_ingest_endpoint *inbox = wh_config_inbox(engine->config, p);
+  *h = (wh_health){
+      .pipeline = p, .due_us = INT64_MAX, .queue = inbox ? inbox->queue : p->when.queue};
   wh_ledger *l = engine->ledger;
   WH_TRY(l->type->runs(l, p->name, -1, 1, arena, keep_last, h, err));
   WH_TRY(l->type->stats(l, p->name, &h->stats, err));
@@ -128,8 +130,7 @@ wh_status wh_engine_health(wh_engine *engine, const wh_pipeline *const *pipeline
   if (!all) return wh_fail_memory(err);
   for (size_t i = 0; i < count; i++) {
     WH_TRY(look(engine, pipelines[i], arena, &all[i], err));
-    if (asks_queues && pipelines[i]->when.kind == WH_WHEN_EVENT)
-      look_at_queue(engine->config, &all[i]);
+    if (asks_queues && all[i].queue.len) look_at_queue(engine->config, &all[i]);
     if (pipelines[i]->is_member) count_table(all, i);
   }
   *ret = all;

@@ -22,7 +22,8 @@ typedef struct wh_health {
   int64_t due_us;    // by its schedule; INT64_MAX: it has none
   wh_str dead_error; // of one dead letter
   size_t tables;     // of one that reads many: those that have run
-  bool has_depth;    // the queue that announces its objects answers
+  wh_str queue;      // that announces its objects, or brings its rows; empty: none does
+  bool has_depth;    // it answers
   wh_queue_depth depth;
 } wh_health;
 

@@ -241,6 +241,8 @@ static wh_status add_pipeline(asking *a, const wh_pipeline *p, wh_error *err) {
   WH_TRY(add_told(a, p, err));
   wh_use events = {.kind = WH_USE_EVENTS, .who = p->name};
   if (p->when.queue.len) WH_TRY(add_use(a, p->when.queue, &events, err));
+  const wh_ingest_endpoint *inbox = wh_config_inbox(a->config, p);
+  if (inbox) WH_TRY(add_use(a, inbox->queue, &events, err));
   return wh_config_visit_cloud_secrets(a->config, p, add_secret, a, err);
 }
 

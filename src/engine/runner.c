@@ -1,6 +1,7 @@
 // Running pipelines: everything that waits for one, and `wherry run`, which goes on with whatever
 // that makes due.
 #include "engine/announced.h"
+#include "engine/inboxes.h"
 #include "engine/members.h"
 #include "engine/model.h"
 #include "engine/raw.h"
@@ -401,9 +402,23 @@ wh_status wh_engine_run_now(wh_engine *engine, const wh_pipeline *p, const wh_ru
   return wh_engine_run_pipeline(engine, p, options, totals, err);
 }
 
-static wh_status run_named(wh_engine *engine, const wh_pipeline *p, const wh_run_options *options,
-                           wh_run_totals *totals, wh_error *err) {
-  WH_TRY(wh_engine_run_now(engine, p, options, totals, err));
+// With what waits in its queue, as much at a time as may be held.
+static wh_status run_taking(wh_engine *engine, wh_inboxes *inboxes, const wh_pipeline *p,
+                            const wh_run_options *options, wh_run_totals *totals, wh_error *err) {
+  uint64_t failed = totals->failed, count;
+  WH_TRY(wh_inboxes_take(inboxes, p, &count, err));
+  do {
+    WH_TRY(wh_engine_run_now(engine, p, options, totals, err));
+    WH_TRY(wh_inboxes_settle(inboxes, p, err));
+    if (!count || totals->failed > failed || wh_engine_stopping(engine)) return WH_OK;
+    WH_TRY(wh_inboxes_take(inboxes, p, &count, err));
+  } while (count);
+  return WH_OK;
+}
+
+static wh_status run_named(wh_engine *engine, wh_inboxes *inboxes, const wh_pipeline *p,
+                           const wh_run_options *options, wh_run_totals *totals, wh_error *err) {
+  WH_TRY(run_taking(engine, inboxes, p, options, totals, err));
   return p->when.kind == WH_WHEN_EVENT ? run_announced(engine, p, options, totals, err) : WH_OK;
 }
 
@@ -449,22 +464,36 @@ static wh_status run_due(wh_engine *engine, const wh_run_options *options, tried
   return WH_OK;
 }
 
-wh_status wh_engine_run(wh_engine *engine, const wh_str *names, size_t count,
-                        const wh_run_options *options, wh_run_totals *totals, wh_error *err) {
+static wh_status run_all_named(wh_engine *engine, wh_inboxes *inboxes, const wh_str *names,
+                               size_t count, const wh_run_options *options, tried *last,
+                               wh_run_totals *totals, wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena; // of members that were named
   wh_arena_init(&arena, engine->mem);
   const wh_config *config = engine->config;
   size_t total = count ? count : config->pipeline_count;
-  tried *last = WH_NEW_ARRAY(&arena, config->pipeline_count, tried);
-  if (!last) return wh_fail_memory(err);
   for (size_t i = 0; i < total && !wh_engine_stopping(engine); i++) {
     const wh_pipeline *p = count ? NULL : in_order(config, i);
-    if (count) WH_TRY(wh_config_find_any(engine->config, names[i], &arena, &p, err));
+    if (count) WH_TRY(wh_config_find_any(config, names[i], &arena, &p, err));
     bool due = true;
     if (is_waiting_model(p) && !options->full)
       WH_TRY(is_due(engine, p, &last[p - config->pipelines], &due, err));
-    if (due) WH_TRY(run_named(engine, p, options, totals, err));
+    WH_TRY(wh_inboxes_add(inboxes, p, err));
+    if (due) WH_TRY(run_named(engine, inboxes, p, options, totals, err));
   }
+  return WH_OK;
+}
+
+wh_status wh_engine_run(wh_engine *engine, const wh_str *names, size_t count,
+                        const wh_run_options *options, wh_run_totals *totals, wh_error *err) {
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, engine->mem);
+  tried *last = WH_NEW_ARRAY(&arena, engine->config->pipeline_count, tried);
+  if (!last) return wh_fail_memory(err);
+  wh_inboxes *inboxes;
+  WH_TRY(wh_inboxes_make(engine, &inboxes, err));
+  wh_status status = run_all_named(engine, inboxes, names, count, options, last, totals, err);
+  wh_inboxes_free(inboxes);
+  WH_TRY(status);
   // --limit, --since and --full speak of the pipelines that were named, not of what follows.
   wh_run_options follow = {.hurry = options->hurry};
   bool any = true;

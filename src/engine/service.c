@@ -1,6 +1,7 @@
 // `wherry up`: schedules and events, until somebody asks to stop. The main thread looks after time
 // and notifications; a few workers run what is due, each pipeline once at a time.
 #include "engine/announced.h"
+#include "engine/inboxes.h"
 #include "engine/pump.h"
 #include "engine/run.h"
 
@@ -71,6 +72,7 @@ typedef struct service {
   pthread_cond_t work;
   bool stopping;
   wh_pump *pump;
+  wh_inboxes *inboxes;
   int64_t tick_ns; // monotonic; when the watcher was last told
   int changed_fd;  // a worker has finished: the main thread looks again
   int heard_fd;    // another process gave this one something to do; -1: none does
@@ -467,21 +469,25 @@ static void stop_workers(service *s) {
   for (size_t i = 0; i < s->receiver_count; i++)
     wh_announced_close(s->receivers[i].announced);
   wh_pump_stop(s->pump);
+  wh_inboxes_free(s->inboxes);
 }
 
 static wh_status serve(service *s, const wh_str *names, size_t count, wh_error *err) {
   wh_config *config = s->engine->config;
   size_t total = count ? count : config->pipeline_count;
+  WH_TRY(wh_inboxes_make(s->engine, &s->inboxes, err));
   for (size_t i = 0; i < total; i++) {
     const wh_pipeline *p = &config->pipelines[i];
     if (count) WH_TRY(wh_config_find_pipeline(config, names[i], &p, err));
     WH_TRY(add_duty(s, p, err));
+    if (p->when.kind != WH_WHEN_HAND) WH_TRY(wh_inboxes_add(s->inboxes, p, err));
   }
   wh_ledger *ledger = s->engine->ledger;
   WH_TRY(open_receivers(s, err));
   WH_TRY(ledger->type->listen(ledger, &s->heard_fd, err));
   WH_TRY(wh_pump_start(s->engine, &s->pump, err));
   WH_TRY(start_workers(s, err));
+  WH_TRY(wh_inboxes_start(s->inboxes, err));
   while (!wh_engine_stopping(s->engine)) {
     tick(s);
     wait_for_something(s, dispatch(s));

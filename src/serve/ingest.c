@@ -4,7 +4,7 @@
 #include "data/temporal.h"
 #include "serve/auth_connection.h"
 #include "serve/headers.h"
-#include "serve/intake.h"
+#include "connect/ingest/intake.h"
 #include "serve/respond.h"
 
 #define PATH_INGEST   "/ingest/"

@@ -80,10 +80,10 @@ static bool add_fields(const wh_lookup *l, wh_buf *out) {
 
 // --- pages ---------------------------------------------------------------------------------------
 
-static bool add_whole(wh_str title, wh_str icon, wh_str body, wh_buf *out) {
+bool wh_page_whole_of(wh_str title, wh_str body, wh_buf *out) {
   const wh_template_slot slots[] = {
       {"title", title, false},
-      {"icon", icon, false},
+      {"icon", WH_STR("/icon.svg"), false},
       {"style", wh_page_style, true},
       {"body", body, true},
   };
@@ -130,7 +130,7 @@ bool wh_page_lookup(const wh_lookup *l, const wh_page_note *note, wh_mem *mem, w
   }
   return !title.failed && !logo.failed && add_fields(l, &fields) &&
          add_lookup_body(l, note, wh_buf_str(&fields), wh_buf_str(&logo), mem, &body) &&
-         add_whole(wh_buf_str(&title), WH_STR("/icon.svg"), wh_buf_str(&body), out);
+         wh_page_whole_of(wh_buf_str(&title), wh_buf_str(&body), out);
 }
 
 static bool add_plain(const char *heading, const char *text, wh_str links, wh_mem *mem,
@@ -143,7 +143,7 @@ static bool add_plain(const char *heading, const char *text, wh_str links, wh_me
       {"links", links, true},
   };
   return FILL(wh_page_plain_body, slots, &body) &&
-         add_whole(wh_str_of(heading), WH_STR("/icon.svg"), wh_buf_str(&body), out);
+         wh_page_whole_of(wh_str_of(heading), wh_buf_str(&body), out);
 }
 
 bool wh_page_plain(const char *heading, const char *text, wh_mem *mem, wh_buf *out) {

@@ -15,6 +15,8 @@ bool wh_page_lookup(const wh_lookup *lookup, const wh_page_note *note, wh_mem *m
 // Every lookup by its title.
 bool wh_page_list(const wh_serve *serve, wh_mem *mem, wh_buf *out);
 bool wh_page_plain(const char *heading, const char *text, wh_mem *mem, wh_buf *out);
+// A document around a body that is HTML already.
+bool wh_page_whole_of(wh_str title, wh_str body, wh_buf *out);
 // The style sheet that is part of every page as an expression for Content-Security-Policy:
 // 'sha256-...'.
 bool wh_page_style_source(wh_buf *out);

@@ -15,6 +15,8 @@ typedef enum place_kind {
   PLACE_ROOT,
   PLACE_HEALTH,
   PLACE_ICON,
+  PLACE_DOCS,
+  PLACE_OPENAPI,
   PLACE_LOOKUP,
   PLACE_LOGO
 } place_kind;
@@ -48,6 +50,8 @@ static place place_of(wh_server *server, const char *url) {
   if (wh_str_is(path, "/")) return (place){.kind = PLACE_ROOT};
   if (wh_str_is(path, "/healthz")) return (place){.kind = PLACE_HEALTH};
   if (wh_str_is(path, "/icon.svg")) return (place){.kind = PLACE_ICON};
+  if (server->docs.len && wh_str_is(path, "/docs")) return (place){.kind = PLACE_DOCS};
+  if (server->docs.len && wh_str_is(path, "/openapi.json")) return (place){.kind = PLACE_OPENAPI};
   if (!wh_str_starts(path, "/")) return (place){0};
   size_t slash = wh_str_find(path, 1, '/');
   wh_str name = wh_str_sub(path, 1, slash), rest = wh_str_sub(path, slash, path.len);
@@ -73,7 +77,8 @@ static method method_of(const char *word) {
 // Names of the configuration and fixed words only: nothing that the request says.
 static void log_request(const request *r, unsigned status) {
   static const char *const methods[] = {"other", "GET", "HEAD", "POST"};
-  static const char *const places[] = {"-", "/", "/healthz", "/icon.svg", "/", "/"};
+  static const char *const places[] = {"-", "/", "/healthz", "/icon.svg", "/docs", "/openapi.json",
+                                       "/", "/"};
   if (!wh_log_enabled(WH_LOG_INFO)) return;
   wh_str name = r->place.desk ? r->place.desk->ask.lookup->name : WH_STR("");
   WH_CLEAN_BUF wh_buf peer;
@@ -261,9 +266,11 @@ static enum MHD_Result answer_root(const request *r) {
   wh_server *s = r->server;
   WH_CLEAN_BUF wh_buf body;
   wh_buf_init(&body, s->mem, 0);
-  if (s->desk_count != 1)
+  bool has_docs_alone = !s->desk_count && s->docs.len;
+  if (s->desk_count != 1 && !has_docs_alone)
     return answer_page(r, wh_page_list(&s->config->serve, s->mem, &body), &body);
-  wh_buf_printf(&body, "/%.*s", WH_STR_ARG(s->desks[0].ask.lookup->name));
+  wh_str name = has_docs_alone ? WH_STR("docs") : s->desks[0].ask.lookup->name;
+  wh_buf_printf(&body, "/%.*s", WH_STR_ARG(name));
   if (body.failed) return refuse(r, &not_ready);
   wh_response response = {.status = MHD_HTTP_FOUND,
                           .type = WH_TYPE_TEXT,
@@ -296,6 +303,14 @@ static enum MHD_Result answer_get(const request *r) {
     response.type = "image/svg+xml";
     response.body = wh_page_icon;
     response.is_cacheable = true;
+    return answer(r, &response);
+  case PLACE_DOCS:
+    response.type = WH_TYPE_HTML;
+    response.body = r->server->docs;
+    return answer(r, &response);
+  case PLACE_OPENAPI:
+    response.type = WH_TYPE_JSON;
+    response.body = r->server->openapi;
     return answer(r, &response);
   case PLACE_LOGO:
     response.type = r->place.desk->logo_type;

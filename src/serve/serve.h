@@ -10,8 +10,13 @@
 //                    JSON when the question is JSON or Accept asks for it: {"found":true,...} or
 //                    {"found":false}, and {"error":"..."}.
 //   GET  /NAME/logo  the logo, from memory
-//   GET  /           a list of lookups; where there is one, a redirect to it
+//   GET  /           a list of lookups; where there is one, a redirect to it; where there is none, to
+//                    /docs
 //   GET  /healthz    "ok"
+//
+// Where the configuration has it (serve.docs), what there is and how it is used:
+//   GET  /docs           a page (docs.h)
+//   GET  /openapi.json   the OpenAPI document it is made from (openapi.h)
 //
 // Endpoints for events (serve.ingest):
 //   POST /ingest/NAME   one JSON object or an array of them (application/json), or an object a line
@@ -58,6 +63,8 @@ wh_status wh_server_start(wh_os *os, wh_mem *mem, wh_config *config, wh_server *
 // Takes no more connections, finishes the requests in hand, frees everything. NULL is fine.
 void wh_server_stop(wh_server *server);
 
+// Whether /docs and /openapi.json are there.
+bool wh_server_has_docs(const wh_server *server);
 // "http://127.0.0.1:8080", with the port that port 0 became. Lives as long as the server.
 wh_str wh_server_address(const wh_server *server);
 wh_server_counts wh_server_count(const wh_server *server);

@@ -2,7 +2,9 @@
 
 #include "base/log.h"
 #include "base/thread.h"
+#include "serve/docs.h"
 #include "serve/listen.h"
+#include "serve/openapi.h"
 #include "serve/page.h"
 
 #include <unistd.h>
@@ -90,6 +92,31 @@ static wh_status open_inlets(wh_server *s, wh_error *err) {
                             err);
 }
 
+// --- documentation -------------------------------------------------------------------------------
+
+static wh_status keep_docs(wh_server *s, const json_t *document, wh_error *err) {
+  WH_CLEAN_BUF wh_buf text, page;
+  wh_buf_init(&text, s->mem, 0);
+  wh_buf_init(&page, s->mem, 0);
+  if (!wh_openapi_write(document, &text) || !wh_docs_write(document, s->mem, &page))
+    return wh_fail_memory(err);
+  s->openapi = wh_arena_str(&s->arena, wh_buf_str(&text));
+  s->docs = wh_arena_str(&s->arena, wh_buf_str(&page));
+  return s->openapi.data && s->docs.data ? WH_OK : wh_fail_memory(err);
+}
+
+// `listen` is where it listens by now: port 0 has become another.
+static wh_status make_docs(wh_server *s, wh_str listen, wh_error *err) {
+  const wh_serve *serve = &s->config->serve;
+  if (!serve->docs || (!serve->ingest_count && !serve->lookup_count)) return WH_OK;
+  wh_str base = wh_openapi_base(serve, listen, &s->arena);
+  if (!base.data) return wh_fail_memory(err);
+  WH_CLEAN_JSON json_t *document = NULL;
+  wh_str server = serve->url.len ? serve->url : WH_STR("/");
+  WH_TRY(wh_openapi_make(s->config, base, server, s->mem, &document, err));
+  return keep_docs(s, document, err);
+}
+
 // --- the server ----------------------------------------------------------------------------------
 
 static wh_status read_proxies(wh_server *s, wh_error *err) {
@@ -153,6 +180,7 @@ static wh_status open_server(wh_server *s, wh_error *err) {
   s->address =
       wh_arena_printf(&s->arena, "%s://%.*s", s->has_tls ? "https" : "http", WH_STR_ARG(name));
   if (!s->address.data) return wh_fail_memory(err);
+  WH_TRY(make_docs(s, name, err));
   WH_TRY(open_daemon(s, err));
   return wh_keeper_start(s, err);
 }
@@ -214,6 +242,10 @@ void wh_server_stop(wh_server *s) {
 
 wh_str wh_server_address(const wh_server *s) {
   return s->address;
+}
+
+bool wh_server_has_docs(const wh_server *s) {
+  return s->docs.len > 0;
 }
 
 wh_server_counts wh_server_count(const wh_server *s) {

@@ -43,6 +43,7 @@ struct wh_server {
   wh_arena arena;
   wh_str address;
   const char *page_policy; // Content-Security-Policy of pages
+  wh_str openapi, docs;    // /openapi.json and /docs; empty: neither is there
   bool has_tls;
 
   wh_limiter by_address, by_key;

@@ -501,6 +501,7 @@ def test_up_serves_loads_and_stops():
     try:
         page = json.loads(process.stdout.readline())
         tap.equal(page["lookup"], "order-status")
+        assert json.loads(process.stdout.readline())["docs"].endswith("/docs")
         # `run` goes on with what it makes due, and may be faster than the service.
         runs = [json.loads(line) for line in p.wherry("run", "export-orders", "--json").stdout.splitlines()]
         run = runs[1] if len(runs) > 1 else json.loads(process.stdout.readline())

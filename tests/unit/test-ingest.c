@@ -1,7 +1,7 @@
 // The log of events, and the bodies that become events.
 #include "connect/ingest/ingest.h"
 #include "connect/ingest/log.h"
-#include "serve/intake.h"
+#include "connect/ingest/intake.h"
 #include "sim_os.h"
 #include "sim_vfs.h"
 #include "test.h"

@@ -2,6 +2,9 @@
 //
 //   from: ingest:payments
 //
+// and what queues bring that say what their messages hold (engine/inbox.h), which are named alike:
+// from: callbacks stands for from: ingest:callbacks.
+//
 // Its tables are the endpoints, their columns those that are declared there and, in front of them:
 //
 //   _event        int64      the number of the event: it grows, and is the cursor
@@ -26,6 +29,7 @@ enum { WH_INGEST_OWN_COLUMNS = 3 }; // which stand in front of the declared ones
 
 typedef struct wh_ingest_endpoint {
   wh_str name;
+  wh_str queue;     // connection whose messages its events are; empty: they come over HTTP
   const char *log;  // path of its log
   wh_schema schema; // its own columns, then those that are declared
 } wh_ingest_endpoint;

@@ -1,5 +1,6 @@
-// The queue as events of objects. A question for messages (a long poll) stays under way while the
-// caller says what became of earlier ones, so that one thread and one client do for both.
+// The queue as events of objects, or as messages. A question for messages (a long poll) stays under
+// way while the caller says what became of earlier ones, so that one thread and one client do for
+// both.
 //
 // An answer takes at most what a row may take of `memory`, or one message. It begins with as many
 // messages as fit even when each is as large as they get; events are small, so that soon ten are
@@ -19,6 +20,7 @@ typedef struct message {
 
 typedef struct sqs_queue {
   wh_connection *c;
+  bool for_messages; // what they say is handed out as it is
   wh_aws_client *client;
   wh_aws_exchange *poll; // NULL: none under way
   wh_buf body;           // of the poll
@@ -106,6 +108,17 @@ static wh_status add_problem(sqs_queue *q, wh_event event, const wh_error *why, 
   return event.problem.data ? add_pending(q, &event, err) : wh_fail_memory(err);
 }
 
+static wh_status add_message(sqs_queue *q, wh_str id, wh_str body, wh_error *err) {
+  const message *m = &q->messages[q->message_count - 1];
+  wh_event event = {.id = wh_arena_str(&q->arena, id),
+                    .body = wh_arena_str(&q->arena, body),
+                    .receipt = m->receipt,
+                    .of_receipt = 1,
+                    .deliveries = m->deliveries,
+                    .hidden_us = q->hidden_seconds * US_PER_S};
+  return event.id.data && event.body.data ? add_pending(q, &event, err) : wh_fail_memory(err);
+}
+
 // What the message says; one that speaks of no new object is done with.
 static wh_status add_events(sqs_queue *q, wh_str body, wh_error *err) {
   message *m = &q->messages[q->message_count - 1];
@@ -143,7 +156,8 @@ static wh_status read_message(sqs_queue *q, const json_t *json, wh_error *err) {
   WH_TRY(keep_message(q, handle, (uint32_t)deliveries, err));
   uint64_t receipt = q->last_receipt;
   size_t before = q->pending_count;
-  wh_status status = add_events(q, body, err);
+  wh_status status = q->for_messages ? add_message(q, wh_json_text(json, "MessageId"), body, err)
+                                     : add_events(q, body, err);
   if (status == WH_OK) return WH_OK;
   // Not some of its events: what is to be done when all have an outcome would never be. It comes
   // again when it is not hidden any more.
@@ -349,11 +363,12 @@ static void sqs_close(wh_queue_handle *handle) {
   wh_mem_free(q->c->mem, q, sizeof *q);
 }
 
-static wh_status sqs_open(wh_connection *c, wh_str pattern, wh_queue_handle **ret, wh_error *err) {
-  (void)pattern; // the queue's sender decides what comes
+static wh_status open_handle(wh_connection *c, bool for_messages, wh_queue_handle **ret,
+                             wh_error *err) {
   sqs_queue *q = wh_mem_alloc_zero(c->mem, sizeof *q);
   if (!q) return wh_fail_memory(err);
   q->c = c;
+  q->for_messages = for_messages;
   wh_buf_init(&q->body, c->mem, 0);
   wh_arena_init(&q->arena, c->mem);
   const wh_sqs *s = c->own;
@@ -366,8 +381,18 @@ static wh_status sqs_open(wh_connection *c, wh_str pattern, wh_queue_handle **re
   return status;
 }
 
+static wh_status sqs_open(wh_connection *c, wh_str pattern, wh_queue_handle **ret, wh_error *err) {
+  (void)pattern; // the queue's sender decides what comes
+  return open_handle(c, false, ret, err);
+}
+
+static wh_status sqs_open_messages(wh_connection *c, wh_queue_handle **ret, wh_error *err) {
+  return open_handle(c, true, ret, err);
+}
+
 const wh_queue_type wh_sqs_queue = {
     .open = sqs_open,
+    .open_messages = sqs_open_messages,
     .receive = sqs_receive,
     .extend = sqs_extend,
     .flush = sqs_flush,

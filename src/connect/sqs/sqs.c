@@ -8,6 +8,11 @@ static const wh_option sqs_options[] = {
      .offset = offsetof(wh_sqs_options, queue),
      .required = true,
      .help = "URL or ARN of the queue"},
+    {.name = "columns",
+     .type = WH_OPTION_NODE,
+     .offset = offsetof(wh_sqs_options, columns),
+     .shape = "{ name: type } or { name: { type: ..., required: true } }",
+     .help = "what its messages hold, each a JSON object: pipelines read them with from: NAME"},
     WH_AWS_PLACE_OPTIONS(wh_sqs_options),
     {0},
 };
@@ -97,7 +102,7 @@ static wh_status sqs_permits(const wh_connection *c, const wh_use *use, wh_iam_p
 
 const wh_connector wh_connector_sqs = {
     .name = "sqs",
-    .help = "a queue of Amazon SQS that announces objects, or is told of runs",
+    .help = "a queue of Amazon SQS that announces objects, brings rows, or is told of runs",
     .options = sqs_options,
     .options_size = sizeof(wh_sqs_options),
     .queue = &wh_sqs_queue,

@@ -1,5 +1,6 @@
 // The sqs connector: a queue of Amazon SQS, or of a server that speaks like it, in its JSON
-// protocol. It announces objects of S3 (connect/object_event.h), and is told of runs.
+// protocol. It announces objects of S3 (connect/object_event.h), or brings rows, and is told of
+// runs.
 //
 //   uploads:
 //     type: sqs
@@ -37,6 +38,7 @@ enum {
 typedef struct wh_sqs_options {
   wh_aws_place place;
   wh_str queue;
+  const wh_node *columns; // config/ reads them: its messages are rows, read by connect/ingest
 } wh_sqs_options;
 
 // What all verbs share.

@@ -1,4 +1,4 @@
-#include "serve/intake.h"
+#include "connect/ingest/intake.h"
 
 #include "codec/json/json.h"
 

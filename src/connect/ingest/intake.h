@@ -1,6 +1,6 @@
-// The body of a request as events: every one is checked against the declared columns and written
-// anew as a line of NDJSON with these columns and no others, so that nothing else is ever stored.
-// Pure functions over the bytes of a request; no text of an error is logged.
+// The body of a request, or of a message, as events: every one is checked against the declared
+// columns and written anew as a line of NDJSON with these columns and no others, so that nothing
+// else is ever stored. Pure functions over the bytes of a request; no text of an error is logged.
 #pragma once
 
 #include "base/buf.h"

@@ -9,10 +9,11 @@ const wh_command *const wh_commands[] = {
 #endif
     &wh_cmd_lambda,     &wh_cmd_status,   &wh_cmd_runs,
     &wh_cmd_quarantine, &wh_cmd_receipt,  &wh_cmd_verify,
-    &wh_cmd_versions,   &wh_cmd_restore,  &wh_cmd_convert,
-    &wh_cmd_copy,       &wh_cmd_secret,   &wh_cmd_schema,
-    &wh_cmd_ledger,     &wh_cmd_help,     &wh_cmd_completion,
-    &wh_cmd_man,        &wh_cmd_docs,     NULL,
+    &wh_cmd_versions,   &wh_cmd_restore,  &wh_cmd_erase,
+    &wh_cmd_convert,    &wh_cmd_copy,     &wh_cmd_secret,
+    &wh_cmd_schema,     &wh_cmd_ledger,   &wh_cmd_help,
+    &wh_cmd_completion, &wh_cmd_man,      &wh_cmd_docs,
+    NULL,
 };
 
 const wh_command_group wh_command_groups[] = {

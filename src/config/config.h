@@ -125,6 +125,12 @@ typedef struct wh_after {
   wh_str target; // of what waits in the ledger's outbox
 } wh_after;
 
+// Whose rows they are: people of this kind, told apart by this column of the rows as they are read.
+enum { WH_SUBJECTS_MAX = 8 };
+typedef struct wh_subject {
+  wh_str kind, column;
+} wh_subject;
+
 // A table of a pipeline that reads many, and what of it may cross.
 typedef struct wh_table_gate {
   wh_str table;
@@ -167,7 +173,12 @@ typedef struct wh_pipeline {
   wh_after after;
   const wh_notify *notify;
   size_t notify_count;
+  const wh_subject *subjects;
+  size_t subject_count;
 } wh_pipeline;
+
+// The column by which the pipeline tells people of that kind apart; without data: it has none.
+wh_str wh_pipeline_subject(const wh_pipeline *pipeline, wh_str kind);
 
 // Whether `thing` is a pattern over tables: it has a '*' in it.
 bool wh_table_is_pattern(wh_str thing);

@@ -136,6 +136,8 @@ void wh_load_step_tables(wh_loader *l, wh_pipeline *p, const char *owner);
 void wh_load_catalog(wh_loader *l, const wh_node *node);
 // What becomes of the objects at p->from, which is loaded.
 void wh_load_after(wh_loader *l, wh_pipeline *p, const wh_node *node, const char *owner);
+// Whose rows they are; after its steps.
+void wh_load_subjects(wh_loader *l, wh_pipeline *p, const wh_node *node, const char *owner);
 // Who is told of the pipeline's runs.
 void wh_load_notify(wh_loader *l, wh_pipeline *p, const wh_node *node, const char *owner);
 // What can be known only of all pipelines together.

@@ -100,6 +100,12 @@ static wh_status sealed_withdraw(wh_connection *c, wh_str key, wh_str version, w
   return inner.type->store->withdraw(&inner, key, version, to, err);
 }
 
+static wh_status sealed_purge(wh_connection *c, wh_str key, int64_t before_us, uint64_t *ret_count,
+                              wh_error *err) {
+  wh_connection inner = wh_sealed_inner(c);
+  return inner.type->store->purge(&inner, key, before_us, ret_count, err);
+}
+
 static bool sealed_announced(wh_connection *c, wh_str bucket, wh_str key, wh_str *ret_key) {
   wh_connection inner = wh_sealed_inner(c);
   return inner.type->store->announced(&inner, bucket, key, ret_key);
@@ -137,6 +143,7 @@ static wh_store_type store_around(const wh_store_type *inner) {
       .withdraw = sealed_withdraw,
       .versions = sealed_versions,
       .restore = sealed_restore,
+      .purge = sealed_purge,
       .announced = inner->announced ? sealed_announced : NULL,
       .located = inner->located ? sealed_located : NULL,
   };

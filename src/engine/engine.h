@@ -224,6 +224,39 @@ wh_status wh_quarantine_replay(wh_engine *engine, const wh_pipeline *pipeline,
                                wh_run_totals *totals, wh_error *err);
 wh_status wh_quarantine_drop(wh_engine *engine, wh_str pipeline, uint64_t *ret_rows, wh_error *err);
 
+// --- erasing a person ----------------------------------------------------------------------------
+
+typedef struct wh_erased {
+  wh_str pipeline;
+  const char *place; // "quarantine", "table", "object", "versions", "source", "events"
+  wh_str where;      // an address, or the quarantine's folder
+  uint64_t rows;     // of the person; 0: nobody could look
+  bool removed;
+  const char *why; // they stay; NULL: removed, or only looked for
+} wh_erased;
+typedef wh_status (*wh_erased_visit)(void *context, const wh_erased *erased, wh_error *err);
+
+typedef struct wh_erase_request {
+  wh_str kind; // of person, as `subject` of pipelines names them
+  wh_str key;  // as it is read
+  bool dry;    // only looks
+  wh_erased_visit visit;
+  void *context;
+} wh_erase_request;
+
+typedef struct wh_erase_result {
+  wh_str run; // its record; empty: a dry run
+  uint64_t removed;
+  uint64_t left; // places that still have rows of the person, or might
+} wh_erase_result;
+
+// Removes what a pipeline with such a `subject` has of the person: rows in quarantine, rows in its
+// table, earlier versions of the objects that it reads. Its record is a run. Doing it again, after
+// a crash for example, ends the same.
+wh_status wh_engine_erase(wh_engine *engine, const wh_pipeline *pipeline,
+                          const wh_erase_request *request, wh_arena *arena, wh_erase_result *ret,
+                          wh_error *err);
+
 // --- proof -------------------------------------------------------------------------------------
 
 typedef struct wh_verify_result {

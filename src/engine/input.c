@@ -428,6 +428,27 @@ bool wh_input_split(wh_str identity, wh_str *ret_connection, wh_str *ret_key, wh
   return true;
 }
 
+// ret->object is known.
+static wh_status open_known(wh_run_input *ret, bool every_column, wh_error *err) {
+  const wh_pipeline *p = ret->pipeline;
+  WH_TRY(
+      wh_input_identity(p, ret->object.key, ret->object.version, ret->arena, &ret->identity, err));
+  WH_TRY(read_manifest(ret, err));
+  ret->order = ret->has_manifest ? ret->manifest.order : ret->object.modified_us;
+  ret->bytes_total = ret->object.size;
+  if (ret->tells_rows) {
+    ret->given = ret->manifest.schema;
+    ret->has_given = true;
+    ret->rows_total = ret->manifest.rows;
+  } else {
+    ret->inferred = true;
+    wh_ledger *ledger = ret->engine->ledger;
+    WH_TRY(ledger->type->pinned(ledger, p->name, ret->arena, &ret->has_given, &ret->given, err));
+  }
+  if (!every_column) WH_TRY(choose_wanted(ret, err));
+  return wh_input_blame(ret, open_reader(ret, err), err);
+}
+
 wh_status wh_input_open_object(wh_engine *engine, const wh_pipeline *p, wh_str key, wh_str version,
                                bool every_column, wh_arena *arena, wh_run_input *ret,
                                wh_error *err) {
@@ -441,21 +462,15 @@ wh_status wh_input_open_object(wh_engine *engine, const wh_pipeline *p, wh_str k
   if (version.len && !wh_str_eq(version, ret->object.version)) {
     return wh_fail(err, WH_ERR_CHANGED, "%.*s was replaced before it was read", WH_STR_ARG(key));
   }
-  WH_TRY(wh_input_identity(p, key, ret->object.version, arena, &ret->identity, err));
-  WH_TRY(read_manifest(ret, err));
-  ret->order = ret->has_manifest ? ret->manifest.order : ret->object.modified_us;
-  ret->bytes_total = ret->object.size;
-  if (ret->tells_rows) {
-    ret->given = ret->manifest.schema;
-    ret->has_given = true;
-    ret->rows_total = ret->manifest.rows;
-  } else {
-    ret->inferred = true;
-    wh_ledger *ledger = engine->ledger;
-    WH_TRY(ledger->type->pinned(ledger, p->name, arena, &ret->has_given, &ret->given, err));
-  }
-  if (!every_column) WH_TRY(choose_wanted(ret, err));
-  return wh_input_blame(ret, open_reader(ret, err), err);
+  return open_known(ret, every_column, err);
+}
+
+wh_status wh_input_open_version(wh_engine *engine, const wh_pipeline *p, const wh_object *object,
+                                wh_arena *arena, wh_run_input *ret, wh_error *err) {
+  *ret = (wh_run_input){.engine = engine, .pipeline = p, .arena = arena, .object = *object};
+  bool is_rows;
+  WH_TRY(wh_input_connect(engine, &p->from, &ret->connection, &is_rows, err));
+  return open_known(ret, true, err);
 }
 
 // --- proving -----------------------------------------------------------------------------------

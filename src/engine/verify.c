@@ -6,6 +6,7 @@
 #include "data/seen.h"
 #include "engine/after.h"
 #include "engine/checksum.h"
+#include "engine/erased.h"
 #include "engine/fit.h"
 #include "engine/output_rows.h"
 #include "engine/run.h"
@@ -24,6 +25,7 @@ typedef struct verification {
   wh_connection *to;
   bool to_rows;
   wh_seen *deleted; // keys that were deleted by what was loaded, and the order; NULL: none
+  wh_erased_people erased;
 } verification;
 
 __attribute__((format(printf, 2, 3))) static void tell(verification *v, const char *fmt, ...) {
@@ -267,6 +269,7 @@ static wh_status compare_row(comparison *c, const wh_batch *batch, size_t row, w
   if (c->found.rows == 0) {
     bool deleted;
     WH_TRY(was_deleted(c, batch, row, &deleted, err));
+    if (!deleted) deleted = wh_erased_people_have(&c->v->erased, batch, row, c->order);
     if (deleted) {
       r->newer++;
       return WH_OK;
@@ -461,8 +464,10 @@ wh_status wh_engine_verify(wh_engine *engine, const wh_pipeline *pipeline, wh_tr
   *ret = (wh_verify_result){.pipeline = pipeline};
   WH_CLEAN_ARENA wh_arena arena;
   WH_CLEAN_ARENA wh_arena runs;
+  WH_CLEAN_ARENA wh_arena erased;
   wh_arena_init(&arena, engine->mem);
   wh_arena_init(&runs, engine->mem);
+  wh_arena_init(&erased, engine->mem);
   verification v = {.engine = engine,
                     .pipeline = pipeline,
                     .trouble = trouble,
@@ -471,6 +476,7 @@ wh_status wh_engine_verify(wh_engine *engine, const wh_pipeline *pipeline, wh_tr
                     .arena = &arena,
                     .runs = &runs};
   WH_TRY(wh_input_connect(engine, &pipeline->to, &v.to, &v.to_rows, err));
+  WH_TRY(wh_erased_people_read(engine, pipeline, &erased, &v.erased, err));
   ret->publishes = !v.to_rows;
   wh_ledger *ledger = engine->ledger;
   wh_status status = WH_OK;

@@ -104,6 +104,7 @@ const wh_store_type wh_local_store = {
     .withdraw = wh_local_withdraw,
     .versions = wh_local_versions,
     .restore = wh_local_restore,
+    .purge = wh_local_purge,
 };
 
 const wh_connector wh_connector_local = {

@@ -28,8 +28,9 @@ typedef struct wh_connection_entry {
 
 typedef struct wh_mask_entry {
   const wh_node *node;
-  const wh_node *key; // of an hmac, as written
-  wh_mask mask;       // without the key
+  const wh_node *key;      // of an hmac or a token, as written
+  const wh_node *keys_old; // of a token
+  wh_mask mask;            // without the key
   const wh_mask *ready;
 } wh_mask_entry;
 

@@ -8,7 +8,7 @@
 // --- what stands there ---------------------------------------------------------------------------
 
 static bool can_tell(const wh_gate_column *c) {
-  return !c->mask || c->mask->kind == WH_MASK_HMAC;
+  return !c->mask || c->mask->kind == WH_MASK_HMAC || c->mask->kind == WH_MASK_TOKEN;
 }
 
 static wh_status crossed_text(const wh_mask *mask, wh_str key, wh_arena *arena, wh_str *ret,

@@ -22,6 +22,7 @@ extern const wh_command wh_cmd_verify;
 extern const wh_command wh_cmd_versions;
 extern const wh_command wh_cmd_restore;
 extern const wh_command wh_cmd_erase;
+extern const wh_command wh_cmd_retain;
 extern const wh_command wh_cmd_reveal;
 extern const wh_command wh_cmd_convert;
 extern const wh_command wh_cmd_copy;

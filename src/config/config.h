@@ -206,6 +206,20 @@ typedef struct wh_team {
   size_t read_count, write_count;
 } wh_team;
 
+// --- how long things are kept --------------------------------------------------------------------
+
+// The rejected rows and dead letters of all pipelines, as a zone.
+#define WH_RETAIN_QUARANTINE "quarantine"
+#define WH_RETAIN_MIN_US     (24ll * 3600 * 1000000)
+typedef struct wh_retain {
+  wh_str zone;       // as written
+  wh_str connection; // of objects; empty: the quarantine
+  wh_str prefix;     // of their keys, with a '/' at the end
+  int64_t keep_us;
+} wh_retain;
+// Whether an object belongs to the zone.
+bool wh_retain_has(const wh_retain *retain, wh_str connection, wh_str key);
+
 // --- lookups -----------------------------------------------------------------------------------
 
 typedef struct wh_lookup_proof {
@@ -315,6 +329,8 @@ struct wh_config {
   size_t pipeline_count;
   wh_team *teams;
   size_t team_count;
+  wh_retain *retains; // no zone lies within another
+  size_t retain_count;
   wh_serve serve;
   wh_problem *problems; // errors first, each group in file order
   size_t problem_count;

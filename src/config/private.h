@@ -99,6 +99,7 @@ void wh_load_masks(wh_loader *l, const wh_node *node);
 void wh_load_pipelines(wh_loader *l, const wh_node *node);
 void wh_load_log(wh_loader *l, const wh_node *node);
 void wh_load_teams(wh_loader *l, const wh_node *node);
+void wh_load_retain(wh_loader *l, const wh_node *node);
 void wh_load_serve(wh_loader *l, const wh_node *node);
 // `auth: node` of an endpoint, "ingest orders". What a secret of it is suggested to be called
 // begins with `name`.

@@ -129,6 +129,7 @@ static wh_status sealed_reach(wh_connection *c, wh_buf *ret_note, wh_error *err)
 static wh_store_type store_around(const wh_store_type *inner) {
   return (wh_store_type){
       .has_versions = inner->has_versions,
+      .kept_below = inner->kept_below,
       .keeps_attributes = inner->keeps_attributes,
       .list = sealed_list,
       .stat = sealed_stat,

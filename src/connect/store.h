@@ -63,8 +63,9 @@ struct wh_upload {
 #define WH_PUT_PREFIX "put-"
 
 typedef struct wh_store_type {
-  bool has_versions;     // may keep earlier versions, if the connection's options say so
-  bool keeps_attributes; // those that put() is given
+  bool has_versions;      // may keep earlier versions, if the connection's options say so
+  const char *kept_below; // these are its objects PREFIX<key>/<version>; NULL: no objects are
+  bool keeps_attributes;  // those that put() is given
   // Objects whose key begins with `prefix` (which need not end at a '/'), in byte order of keys;
   // `object` lives as long as the visit.
   wh_status (*list)(wh_connection *c, wh_str prefix, wh_object_visit visit, void *context,

@@ -257,6 +257,25 @@ wh_status wh_engine_erase(wh_engine *engine, const wh_pipeline *pipeline,
                           const wh_erase_request *request, wh_arena *arena, wh_erase_result *ret,
                           wh_error *err);
 
+// --- how long things are kept (retain) -----------------------------------------------------------
+
+typedef struct wh_retained {
+  const wh_retain *retain;
+  uint64_t objects, versions, manifests; // that went, or would
+  uint64_t rows, dead;                   // of the quarantine: rejected rows, dead letters
+  uint64_t staying;                      // objects that are old enough, and stay
+  const char *why;                       // the first of them does
+  wh_str run;                            // its record; empty: nothing went
+} wh_retained;
+typedef wh_status (*wh_retained_visit)(void *context, const wh_retained *retained, wh_error *err);
+
+// Removes what is older than the configuration's `retain` keeps, zone by zone. An object goes when
+// every pipeline that reads it has loaded it. `dry`: only looks. WH_ERR_BUSY: another one is at it.
+wh_status wh_engine_retain(wh_engine *engine, bool dry, wh_retained_visit visit, void *context,
+                           wh_error *err);
+// Whether an object of that age, that is not there any more, was let go.
+bool wh_engine_retain_took(const wh_engine *engine, wh_str connection, wh_str key, int64_t time_us);
+
 // --- proof -------------------------------------------------------------------------------------
 
 typedef struct wh_verify_result {

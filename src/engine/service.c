@@ -2,6 +2,7 @@
 // and notifications; a few workers run what is due, each pipeline once at a time.
 #include "engine/announced.h"
 #include "engine/pump.h"
+#include "engine/retainer.h"
 #include "engine/run.h"
 
 #include "base/log.h"
@@ -71,6 +72,7 @@ typedef struct service {
   pthread_cond_t work;
   bool stopping;
   wh_pump *pump;
+  wh_retainer *retainer;
   int64_t tick_ns; // monotonic; when the watcher was last told
   int changed_fd;  // a worker has finished: the main thread looks again
   int heard_fd;    // another process gave this one something to do; -1: none does
@@ -454,6 +456,7 @@ static void stop_workers(service *s) {
   for (size_t i = 0; i < s->receiver_count; i++)
     wh_announced_close(s->receivers[i].announced);
   wh_pump_stop(s->pump);
+  wh_retainer_stop(s->retainer);
 }
 
 static wh_status serve(service *s, const wh_str *names, size_t count, wh_error *err) {
@@ -468,6 +471,7 @@ static wh_status serve(service *s, const wh_str *names, size_t count, wh_error *
   WH_TRY(open_receivers(s, err));
   WH_TRY(ledger->type->listen(ledger, &s->heard_fd, err));
   WH_TRY(wh_pump_start(s->engine, &s->pump, err));
+  WH_TRY(wh_retainer_start(s->engine, &s->retainer, err));
   WH_TRY(start_workers(s, err));
   while (!wh_engine_stopping(s->engine)) {
     tick(s);

@@ -37,6 +37,11 @@ __attribute__((format(printf, 2, 3))) static void tell(verification *v, const ch
   if (v->trouble) v->trouble(v->context, text);
 }
 
+static bool was_put_away(const verification *v, wh_str connection, wh_str key, int64_t time_us) {
+  return wh_after_takes(v->engine->config, connection, key) ||
+         wh_engine_retain_took(v->engine, connection, key, time_us);
+}
+
 // --- objects -----------------------------------------------------------------------------------
 
 static wh_status verify_object(verification *v, const wh_run *run, wh_error *err) {
@@ -53,7 +58,7 @@ static wh_status verify_object(verification *v, const wh_run *run, wh_error *err
   if (status == WH_OK && matches) return WH_OK;
   bool damaged = status == WH_ERR_DATA;
   if (status == WH_ERR_NOT_FOUND &&
-      wh_after_takes(v->engine->config, wh_str_sub(run->output, 0, colon), key)) {
+      was_put_away(v, wh_str_sub(run->output, 0, colon), key, run->finished_us)) {
     v->result->objects_replaced++;
     return WH_OK;
   }
@@ -393,7 +398,7 @@ static wh_status verify_load(verification *v, const wh_run *run, wh_error *err) 
   wh_input_close_run(&in);
   // Whoever owns the object may write a newer one over it: told, and no fault of anybody's.
   bool replaced = status == WH_ERR_CHANGED;
-  bool put_away = status == WH_ERR_NOT_FOUND && wh_after_takes(v->engine->config, connection, key);
+  bool put_away = status == WH_ERR_NOT_FOUND && was_put_away(v, connection, key, run->finished_us);
   if (status == WH_ERR_NOT_FOUND || replaced || damaged) {
     v->result->objects_wrong += !replaced && !put_away;
     v->result->objects_replaced += replaced || put_away;

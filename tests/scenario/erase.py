@@ -94,9 +94,9 @@ def test_the_record_does_not_say_who():
     digest = hashlib.sha256(f"{KEY}-secret".encode()).hexdigest()
     tap.equal(receipt["object"], f"erase:customer:{digest}")
     tap.equal((receipt["rows_deleted"], receipt["adds_up"]), (2, True), "receipt")
-    tap.contains(receipt["erased"], "1 row of quarantine")
-    tap.contains(receipt["erased"], "1 row of table website:cars removed")
-    tap.contains(p.project.wherry("receipt", run).out, "erased")
+    tap.contains(receipt["removed"], "1 row of quarantine")
+    tap.contains(receipt["removed"], "1 row of table website:cars removed")
+    tap.contains(p.project.wherry("receipt", run).out, "removed ")
     for path, data in p.files().items():
         assert f"{KEY}-secret".encode() not in data, f"{path} has the key"
     assert f"{KEY}-secret" not in str(lines), lines

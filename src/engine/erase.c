@@ -7,7 +7,13 @@
 
 // --- what the places share -----------------------------------------------------------------------
 
+enum { RECORD_BYTES_MAX = 4096 }; // about
+
 static void add_record(wh_erasure *e, const wh_erased *erased) {
+  if (e->record.len > RECORD_BYTES_MAX) {
+    if (!wh_str_ends(wh_buf_str(&e->record), "...")) wh_buf_add_c(&e->record, "; ...");
+    return;
+  }
   if (e->record.len) wh_buf_add_c(&e->record, "; ");
   if (erased->rows)
     wh_buf_printf(&e->record, "%llu %s of ", (unsigned long long)erased->rows,

@@ -72,7 +72,7 @@ static wh_status find(table *t, wh_error *err) {
   return t->finder->find(t->finder, &t->value, &t->found, err);
 }
 
-// WH_ERR_NOT_FOUND: there is no table, or it has no such column.
+// WH_ERR_NOT_FOUND: there is no table (`rows` is then empty), or it has no such column.
 static wh_status open_table(table *t, wh_error *err) {
   const wh_write *write = &t->e->pipeline->write;
   wh_str name = t->e->pipeline->to.thing;
@@ -213,8 +213,9 @@ static wh_status erase_found(table *t, wh_error *err) {
 static wh_status look(table *t, wh_error *err) {
   wh_error why = {0};
   wh_status status = open_table(t, &why);
-  if (status == WH_ERR_NOT_FOUND) return WH_OK; // no table yet: no rows
-  if (status == WH_ERR_REFUSED || status == WH_ERR_USAGE)
+  bool is_there = t->rows.fields != NULL;
+  if (status == WH_ERR_NOT_FOUND && !is_there) return WH_OK; // no table yet: no rows
+  if (status == WH_ERR_NOT_FOUND || status == WH_ERR_REFUSED || status == WH_ERR_USAGE)
     return wh_erase_tell(t->e, "table", t->where, 0, why.text, err);
   if (status == WH_OK) status = find(t, &why);
   if (status != WH_OK) {
@@ -269,8 +270,16 @@ wh_status wh_erase_source(wh_erasure *e, wh_connection *from, wh_error *err) {
                          err);
   if (p->read.query.len || !source->open_finder)
     return wh_erase_tell(e, "source", t.where, 0, "nobody looks into what a query reads", err);
-  WH_TRY(source->open_finder(from, p->from.thing, &t.column, 1, &t.column, 1, &t.finder, err));
-  wh_status status = wh_batch_init(&t.found, e->engine->mem, t.finder->schema, err);
+  wh_error why = {0};
+  wh_status status =
+      source->open_finder(from, p->from.thing, &t.column, 1, &t.column, 1, &t.finder, &why);
+  if (status == WH_ERR_MEMORY || status == WH_ERR_CANCELLED) {
+    if (err) *err = why;
+    return status;
+  }
+  // What is elsewhere goes whether the source is to be had or not.
+  if (status != WH_OK) return wh_erase_tell(e, "source", t.where, 0, why.text, err);
+  status = wh_batch_init(&t.found, e->engine->mem, t.finder->schema, err);
   if (status == WH_OK) status = tell_source(&t, err);
   wh_batch_free(&t.found);
   t.finder->close(t.finder);

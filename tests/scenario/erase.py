@@ -229,7 +229,7 @@ pipelines:
   export:
     from: erp:person
     columns: { Name: name }
-    expect: { Name: { max_length: 3 } }
+    expect: { Name: [not_null] }
     subject: { customer: id }
     to: lake:out/{run}.json
 """
@@ -237,7 +237,7 @@ pipelines:
 
 def test_a_source_is_its_owners():
     """Rows at the source, rejected rows without the column, and objects that nobody looks into are told"""
-    project = Project(config=EXPORT.replace("{ max_length: 3 }", "[not_null]"))
+    project = Project(config=EXPORT)
     project.sql("erp", "CREATE TABLE person (id INTEGER PRIMARY KEY, name TEXT)")
     project.sql("erp", "INSERT INTO person VALUES (?, ?)", [(4711, None), (4712, "B")])
     project.wherry("run", code=3)
@@ -247,6 +247,34 @@ def test_a_source_is_its_owners():
     tap.contains(told["source"]["why"], "Delete them there first")
     tap.contains(told["quarantine"]["why"], "without the subject's column")
     tap.contains(told["object"]["why"], "nobody looks")
+
+
+def test_what_cannot_be_looked_into():
+    """A table without the column and a source that is gone are told, and what is elsewhere goes all the same"""
+    p = Place(write="{ mode: upsert, key: Model }")
+    p.project.sql("website", "CREATE TABLE other (Model TEXT PRIMARY KEY)")
+    p.put("a.csv", [("4711", "Golf")])
+    p.run(0)
+    config = p.project.folder / "wherry.yaml"
+    config.write_text(config.read_text().replace("website:cars", "website:other"))
+    told = next(x for x in p.erase(code=1) if x.get("place") == "table")
+    tap.contains(told["why"], "CustomerId")
+    project = Project(config=EXPORT.replace("erp.db", "gone.db"))
+    lines = project.wherry("erase", f"customer={KEY}", "--json", code=1).lines()
+    tap.equal({x["place"] for x in lines if "place" in x}, {"source", "object"})
+    assert lines[-1]["run"]
+
+
+def test_the_record_has_an_end():
+    """A record of very many objects is cut, and says so"""
+    p = Place()
+    for number in range(100):
+        p.put(f"{number}.csv", ROWS[:1])
+    p.run(0)
+    lines = p.erase(code=1)
+    receipt = p.project.wherry("receipt", lines[-1]["run"], "--json").lines()[0]
+    assert receipt["removed"].endswith("; ...") and len(receipt["removed"]) < 5000, receipt["removed"][-300:]
+    tap.equal(len([x for x in lines if x.get("place") == "object"]), 100)
 
 
 def test_words_that_are_wrong():

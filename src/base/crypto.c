@@ -234,6 +234,64 @@ wh_status wh_unseal(const uint8_t key[WH_SEAL_KEY_BYTES], wh_str aad, wh_str sea
   return WH_OK;
 }
 
+// --- AES-256-SIV ---------------------------------------------------------------------------------
+
+static wh_status siv_failed(wh_error *err) {
+  return wh_fail(err, WH_ERR_BUG, "AES-256-SIV: libcrypto refused");
+}
+
+wh_status wh_siv_init(wh_siv *siv, const uint8_t key[WH_SIV_KEY_BYTES], wh_error *err) {
+  *siv = (wh_siv){.context = EVP_CIPHER_CTX_new()};
+  if (!siv->context) return wh_fail_memory(err);
+  memcpy(siv->key, key, WH_SIV_KEY_BYTES);
+  siv->cipher = EVP_CIPHER_fetch(NULL, "AES-256-SIV", NULL);
+  if (siv->cipher) return WH_OK;
+  wh_siv_free(siv);
+  return siv_failed(err);
+}
+
+// The mode takes one text for each time that it is given its key.
+static bool siv_start(wh_siv *siv, bool seals) {
+  return EVP_CipherInit_ex(siv->context, siv->cipher, NULL, siv->key, NULL, seals) == 1;
+}
+
+wh_status wh_siv_seal(wh_siv *siv, wh_str plain, uint8_t *out, wh_error *err) {
+  WH_TRY(check_sealable((wh_str){0}, plain, err));
+  EVP_CIPHER_CTX *c = siv->context;
+  int n = 0;
+  bool ok = plain.len && siv_start(siv, true) &&
+            EVP_EncryptUpdate(c, out + WH_SIV_BYTES, &n, (const uint8_t *)plain.data,
+                              (int)plain.len) == 1 &&
+            EVP_EncryptFinal_ex(c, out + WH_SIV_BYTES + n, &n) == 1 &&
+            EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, WH_SIV_BYTES, out) == 1;
+  return ok ? WH_OK : siv_failed(err);
+}
+
+wh_status wh_siv_unseal(wh_siv *siv, wh_str sealed, uint8_t *out, wh_error *err) {
+  WH_TRY(check_sealable((wh_str){0}, sealed, err));
+  if (sealed.len <= WH_SIV_BYTES)
+    return wh_fail(err, WH_ERR_DENIED, "the sealed text is cut off: %zu bytes are left",
+                   sealed.len);
+  EVP_CIPHER_CTX *c = siv->context;
+  size_t len = sealed.len - WH_SIV_BYTES;
+  int n = 0;
+  if (!siv_start(siv, false) || EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, WH_SIV_BYTES,
+                                                    (void *)(uintptr_t)sealed.data) != 1)
+    return siv_failed(err);
+  const uint8_t *text = (const uint8_t *)sealed.data + WH_SIV_BYTES;
+  if (EVP_DecryptUpdate(c, out, &n, text, (int)len) == 1 &&
+      EVP_DecryptFinal_ex(c, out + n, &n) == 1)
+    return WH_OK;
+  memset(out, 0, len);
+  return wh_fail(err, WH_ERR_DENIED, "the text was sealed with another key, or was changed");
+}
+
+void wh_siv_free(wh_siv *siv) {
+  EVP_CIPHER_CTX_free(siv->context);
+  EVP_CIPHER_free(siv->cipher);
+  wh_wipe(siv, sizeof *siv);
+}
+
 bool wh_equal_in_constant_time(wh_str a, wh_str b) {
   return a.len == b.len && (a.len == 0 || CRYPTO_memcmp(a.data, b.data, a.len) == 0);
 }
@@ -332,4 +390,20 @@ void wh_hex_encode(const void *data, size_t len, char *out) {
     out[2 * i + 1] = digits[bytes[i] & 15];
   }
   out[2 * len] = 0;
+}
+
+bool wh_key_read(wh_str text, uint8_t ret[WH_SEAL_KEY_BYTES]) {
+  enum { BASE64_CHARS = (WH_SEAL_KEY_BYTES + 2) / 3 * 4 };
+  if (wh_hex_decode(text, ret, WH_SEAL_KEY_BYTES)) return true;
+  if (text.len != BASE64_CHARS) return false;
+  uint8_t bytes[BASE64_CHARS / 4 * 3];
+  int len = EVP_DecodeBlock(bytes, (const uint8_t *)text.data, (int)text.len);
+  // It takes padding for zeros, and passes over bits behind the end.
+  char again[BASE64_CHARS + 1] = "";
+  if (len == sizeof bytes) EVP_EncodeBlock((uint8_t *)again, bytes, WH_SEAL_KEY_BYTES);
+  bool ok = wh_str_is(text, again);
+  if (ok) memcpy(ret, bytes, WH_SEAL_KEY_BYTES);
+  wh_wipe(bytes, sizeof bytes);
+  wh_wipe(again, sizeof again);
+  return ok;
 }

@@ -70,6 +70,25 @@ wh_status wh_gcm_unseal(wh_gcm *gcm, const uint8_t nonce[WH_SEAL_NONCE_BYTES], w
                         wh_str sealed, uint8_t *out, wh_error *err);
 void wh_gcm_free(wh_gcm *gcm); // forgets the key
 
+// AES-256-SIV (RFC 5297) with neither associated data nor nonce: a text always becomes the same
+// bytes under one key, and whoever has the key gets it back. What is learnt without the key is
+// which texts are equal, and how long they are. Free it in any case; zeroed is fine.
+enum { WH_SIV_KEY_BYTES = 64, WH_SIV_BYTES = 16 };
+typedef struct wh_siv {
+  void *context, *cipher;
+  uint8_t key[WH_SIV_KEY_BYTES];
+} wh_siv;
+wh_status wh_siv_init(wh_siv *siv, const uint8_t key[WH_SIV_KEY_BYTES], wh_error *err);
+// A text that is not empty; `out` takes WH_SIV_BYTES + plain.len, apart from `plain`.
+wh_status wh_siv_seal(wh_siv *siv, wh_str plain, uint8_t *out, wh_error *err);
+// `out` takes sealed.len - WH_SIV_BYTES. WH_ERR_DENIED: another key, or other bytes than were
+// sealed; `out` is then zeroed.
+wh_status wh_siv_unseal(wh_siv *siv, wh_str sealed, uint8_t *out, wh_error *err);
+void wh_siv_free(wh_siv *siv); // forgets the key
+
+// A key of 32 bytes, as 64 hexadecimal digits or in base64; false: it is none.
+bool wh_key_read(wh_str text, uint8_t ret[WH_SEAL_KEY_BYTES]);
+
 // Takes the same time wherever they differ; only their lengths may be learnt from it.
 bool wh_equal_in_constant_time(wh_str a, wh_str b);
 void wh_wipe(void *data, size_t len); // cannot be optimised away

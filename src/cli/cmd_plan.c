@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 #include "cli/format.h"
+#include "cli/retained.h"
 #include "data/deleted.h"
 #include "engine/crossings.h"
 #include "engine/members.h"
@@ -480,6 +481,7 @@ static wh_exit plan(wh_cli *cli, const wh_args *args) {
     if (exit != WH_EXIT_DONE) worst = exit;
   }
   if (worst == WH_EXIT_DONE && !args->count) worst = plan_catalog(cli, &all.fit);
+  if (worst == WH_EXIT_DONE && !args->count) worst = wh_cli_retain(cli, true);
   if (worst != WH_EXIT_DONE) return worst;
   if (all.list) {
     if (all.list->too_many)

@@ -135,6 +135,12 @@ typedef struct wh_after {
   wh_str target; // of what waits in the ledger's outbox
 } wh_after;
 
+// Whose rows they are: people of this kind, told apart by this column of the rows as they are read.
+enum { WH_SUBJECTS_MAX = 8 };
+typedef struct wh_subject {
+  wh_str kind, column;
+} wh_subject;
+
 // A table of a pipeline that reads many, and what of it may cross.
 typedef struct wh_table_gate {
   wh_str table;
@@ -178,7 +184,12 @@ typedef struct wh_pipeline {
   wh_after after;
   const wh_notify *notify;
   size_t notify_count;
+  const wh_subject *subjects;
+  size_t subject_count;
 } wh_pipeline;
+
+// The column by which the pipeline tells people of that kind apart; without data: it has none.
+wh_str wh_pipeline_subject(const wh_pipeline *pipeline, wh_str kind);
 
 // Whether `thing` is a pattern over tables: it has a '*' in it.
 bool wh_table_is_pattern(wh_str thing);
@@ -205,6 +216,20 @@ typedef struct wh_team {
   wh_address *reads, *writes; // globs over objects
   size_t read_count, write_count;
 } wh_team;
+
+// --- how long things are kept --------------------------------------------------------------------
+
+// The rejected rows and dead letters of all pipelines, as a zone.
+#define WH_RETAIN_QUARANTINE "quarantine"
+#define WH_RETAIN_MIN_US     (24ll * 3600 * 1000000)
+typedef struct wh_retain {
+  wh_str zone;       // as written
+  wh_str connection; // of objects; empty: the quarantine
+  wh_str prefix;     // of their keys, with a '/' at the end
+  int64_t keep_us;
+} wh_retain;
+// Whether an object belongs to the zone.
+bool wh_retain_has(const wh_retain *retain, wh_str connection, wh_str key);
 
 // --- lookups -----------------------------------------------------------------------------------
 
@@ -318,6 +343,8 @@ struct wh_config {
   const size_t *order; // of pipelines, when all run: what models read before the models
   wh_team *teams;
   size_t team_count;
+  wh_retain *retains; // no zone lies within another
+  size_t retain_count;
   wh_serve serve;
   const wh_ingest_endpoint *inboxes; // queues that bring rows
   size_t inbox_count;

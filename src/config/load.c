@@ -15,7 +15,7 @@ enum {
 
 typedef struct top_words {
   int64_t version;
-  const wh_node *connections, *masks, *pipelines, *teams, *serve, *ledger, *log;
+  const wh_node *connections, *masks, *pipelines, *teams, *serve, *ledger, *log, *retain;
   wh_str quarantine;
   int64_t memory_bytes;
   wh_str catalog;
@@ -47,6 +47,11 @@ const wh_option wh_top_options[] = {
      .offset = offsetof(top_words, teams),
      .shape = "{ name: { read: [...], write: [...] } }",
      .help = "people who may use objects: see `wherry policy`"},
+    {.name = "retain",
+     .type = WH_OPTION_NODE,
+     .offset = offsetof(top_words, retain),
+     .shape = "{ lake:inbound/: 90d, quarantine: 30d }",
+     .help = "how long objects of a zone, and what was rejected, are kept; see `wherry retain`"},
     {.name = "serve",
      .type = WH_OPTION_NODE,
      .offset = offsetof(top_words, serve),
@@ -240,6 +245,7 @@ static void load_top(wh_loader *l) {
   wh_load_masks(l, top.masks);
   wh_load_pipelines(l, top.pipelines);
   wh_load_teams(l, top.teams);
+  wh_load_retain(l, top.retain);
   wh_load_catalog(l, wh_node_get(root, "catalog"));
   wh_load_serve(l, top.serve);
   wh_load_ranges(l);

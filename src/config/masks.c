@@ -2,7 +2,8 @@
 
 typedef struct mask_words {
   int normalize;
-  wh_str hmac;
+  wh_str hmac, token;
+  wh_str_list token_old;
   const wh_node *partial;
   bool null;
 } mask_words;
@@ -13,6 +14,17 @@ const wh_option wh_mask_options[] = {
      .offset = offsetof(mask_words, hmac),
      .secret = true,
      .help = "key of an HMAC-SHA-256 that stands in place of the value, at least 16 bytes"},
+    {.name = "token",
+     .type = WH_OPTION_TEXT,
+     .offset = offsetof(mask_words, token),
+     .secret = true,
+     .help = "key of 32 bytes; a token stands in place of the value, and `wherry reveal` gives "
+             "whoever has the key the value back"},
+    {.name = "token_old",
+     .type = WH_OPTION_LIST,
+     .offset = offsetof(mask_words, token_old),
+     .secret = true,
+     .help = "keys that earlier tokens were made with, for `wherry reveal`"},
     {.name = "partial",
      .type = WH_OPTION_NODE,
      .offset = offsetof(mask_words, partial),
@@ -86,6 +98,11 @@ static void load_partial(wh_loader *l, wh_mask_entry *entry, const wh_node *node
   }
 }
 
+static const wh_node *given_node(const wh_node *map, const char *word) {
+  const wh_node *node = wh_node_get(map, word);
+  return node && !wh_node_is_null(node) ? node : NULL;
+}
+
 static void load_mask(wh_loader *l, wh_mask_entry *entry, const wh_node *key, const wh_node *node) {
   wh_load_name(l, key, "mask");
   const char *owner = wh_load_owner(l, "mask %.*s", WH_SHOWN(key->text));
@@ -93,7 +110,7 @@ static void load_mask(wh_loader *l, wh_mask_entry *entry, const wh_node *key, co
   entry->mask.name = key->text;
   if (!wh_load_is_map(l, node, owner)) {
     if (wh_node_is_null(node)) {
-      wh_problems_error(&l->problems, key, "%s needs one of hmac, partial and null", owner);
+      wh_problems_error(&l->problems, key, "%s needs one of hmac, token, partial and null", owner);
     }
     return;
   }
@@ -101,17 +118,22 @@ static void load_mask(wh_loader *l, wh_mask_entry *entry, const wh_node *key, co
   wh_load_options(l, wh_mask_options, node, NULL, owner, true, &words);
   wh_load_secrets(l, wh_mask_options, node, owner, key->text, false);
   entry->mask.normalize = (wh_normalize)words.normalize;
-  const wh_node *hmac = wh_node_get(node, "hmac");
-  bool has_hmac = hmac && !wh_node_is_null(hmac);
+  const wh_node *hmac = given_node(node, "hmac"), *token = given_node(node, "token");
+  bool has_hmac = hmac, has_token = token;
   bool has_partial = words.partial && !wh_node_is_null(words.partial);
-  int kinds = has_hmac + has_partial + words.null;
+  int kinds = has_hmac + has_token + has_partial + words.null;
   if (kinds != 1) {
-    wh_problems_error(&l->problems, kinds ? node : key, "%s needs %s of hmac, partial and null",
-                      owner, kinds ? "only one" : "one");
+    wh_problems_error(&l->problems, kinds ? node : key,
+                      "%s needs %s of hmac, token, partial and null", owner,
+                      kinds ? "only one" : "one");
     return;
   }
-  entry->key = hmac;
-  entry->mask.kind = has_hmac ? WH_MASK_HMAC : WH_MASK_NULL;
+  entry->key = has_token ? token : hmac;
+  entry->keys_old = given_node(node, "token_old");
+  if (entry->keys_old && !has_token)
+    wh_problems_error(&l->problems, entry->keys_old,
+                      "%s: token_old has keys, and there is no token", owner);
+  entry->mask.kind = has_hmac ? WH_MASK_HMAC : has_token ? WH_MASK_TOKEN : WH_MASK_NULL;
   if (has_partial) load_partial(l, entry, words.partial, owner);
 }
 
@@ -137,13 +159,26 @@ wh_mask_entry *wh_mask_entry_find(const wh_config *config, wh_str name) {
   return NULL;
 }
 
+// One scalar stands for a list of one.
+static wh_status resolve_old(wh_config *config, const wh_node *node, wh_str_list *ret,
+                             wh_error *err) {
+  bool is_list = node->kind == WH_NODE_LIST;
+  size_t count = is_list ? node->count : 1;
+  wh_str *items = WH_NEW_ARRAY(&config->arena, count, wh_str);
+  if (!items) return wh_fail_memory(err);
+  for (size_t i = 0; i < count; i++)
+    WH_TRY(wh_reference_resolve(config, is_list ? node->items[i] : node, &config->arena, &items[i],
+                                err));
+  *ret = (wh_str_list){.items = items, .count = count};
+  return WH_OK;
+}
+
 static wh_status make_ready(wh_config *config, wh_mask_entry *entry, wh_error *err) {
   wh_mask *mask = WH_NEW(&config->arena, wh_mask);
   if (!mask) return wh_fail_memory(err);
   *mask = entry->mask;
-  if (mask->kind == WH_MASK_HMAC) {
-    WH_TRY(wh_reference_resolve(config, entry->key, &config->arena, &mask->key, err));
-  }
+  if (entry->key) WH_TRY(wh_reference_resolve(config, entry->key, &config->arena, &mask->key, err));
+  if (entry->keys_old) WH_TRY(resolve_old(config, entry->keys_old, &mask->keys_old, err));
   wh_status status = wh_mask_check(mask, err);
   if (status != WH_OK) {
     const wh_node *at = entry->key ? entry->key : entry->node;

@@ -6,7 +6,7 @@
 enum { ATTEMPTS_MAX = 100, CHUNK_MAX = 100000000, MODEL_THREADS_MAX = 256 };
 
 typedef struct pipeline_words {
-  const wh_node *when, *read, *steps, *columns, *expect, *write, *after, *notify;
+  const wh_node *when, *read, *steps, *columns, *expect, *write, *after, *notify, *subject;
   wh_str from, to;
   bool raw;
   int64_t attempts, batch, chunk;
@@ -111,6 +111,12 @@ const wh_option wh_pipeline_options[] = {
      .offset = offsetof(pipeline_words, notify),
      .shape = "topic, or { to: topic, on: [done, failed, quarantined] }",
      .help = "connections to topics or queues that are told of its runs"},
+    {.name = "subject",
+     .type = WH_OPTION_NODE,
+     .offset = offsetof(pipeline_words, subject),
+     .shape = "{ customer: customer_id }",
+     .help = "whose rows they are: for each kind of person the column, as it is read, that tells "
+             "them apart; `wherry erase customer=KEY` goes by it"},
     {0}};
 
 // `read` as it is written.
@@ -668,7 +674,8 @@ static void check_run_rules(checker *c) {
 
 static void check_raw(checker *c) {
   static const char *const words[] = {"read",  "steps", "columns", "expect",
-                                      "write", "batch", "chunk",   "on_new_column"};
+                                      "write", "batch", "chunk",   "on_new_column",
+                                      "subject"};
   for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
     refuse(c, c->node, words[i], "excludes raw, which moves objects without looking inside");
   if (c->from && !reads_objects(c)) {
@@ -719,6 +726,7 @@ static void load_content(checker *c) {
   check_no_dedupe(c);
   check_expect(c);
   check_run_rules(c);
+  wh_load_subjects(c->l, c->p, c->words.subject, wh_load_owner(c->l, "%s: subject", c->owner));
   wh_load_content(c->l, c->p, c->owner);
 }
 

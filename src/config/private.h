@@ -28,8 +28,9 @@ typedef struct wh_connection_entry {
 
 typedef struct wh_mask_entry {
   const wh_node *node;
-  const wh_node *key; // of an hmac, as written
-  wh_mask mask;       // without the key
+  const wh_node *key;      // of an hmac or a token, as written
+  const wh_node *keys_old; // of a token
+  wh_mask mask;            // without the key
   const wh_mask *ready;
 } wh_mask_entry;
 
@@ -98,6 +99,7 @@ void wh_load_masks(wh_loader *l, const wh_node *node);
 void wh_load_pipelines(wh_loader *l, const wh_node *node);
 void wh_load_log(wh_loader *l, const wh_node *node);
 void wh_load_teams(wh_loader *l, const wh_node *node);
+void wh_load_retain(wh_loader *l, const wh_node *node);
 void wh_load_serve(wh_loader *l, const wh_node *node);
 // `auth: node` of an endpoint, "ingest orders". What a secret of it is suggested to be called
 // begins with `name`.
@@ -136,6 +138,8 @@ void wh_load_step_tables(wh_loader *l, wh_pipeline *p, const char *owner);
 void wh_load_catalog(wh_loader *l, const wh_node *node);
 // What becomes of the objects at p->from, which is loaded.
 void wh_load_after(wh_loader *l, wh_pipeline *p, const wh_node *node, const char *owner);
+// Whose rows they are; after its steps.
+void wh_load_subjects(wh_loader *l, wh_pipeline *p, const wh_node *node, const char *owner);
 // Who is told of the pipeline's runs.
 void wh_load_notify(wh_loader *l, wh_pipeline *p, const wh_node *node, const char *owner);
 // What can be known only of all pipelines together.

@@ -1,7 +1,5 @@
 #include "connect/sealed_keys.h"
 
-#include "data/base64.h"
-
 // Two keys are derived from the one that was given: HMAC-SHA-256 of a label, as the second step of
 // HKDF (RFC 5869) does it, so that the id tells nothing of the key that wraps.
 #define LABEL_WRAP "wherry encrypted object: wrap"
@@ -42,21 +40,9 @@ bool wh_sealed_is_kms_key(wh_str text) {
 
 // --- reading a key -------------------------------------------------------------------------------
 
-static bool decode(wh_str text, uint8_t ret[WH_SEAL_KEY_BYTES]) {
-  if (wh_hex_decode(text, ret, WH_SEAL_KEY_BYTES)) return true;
-  enum { BASE64_CHARS = (WH_SEAL_KEY_BYTES + 2) / 3 * 4 };
-  uint8_t bytes[BASE64_CHARS / 4 * 3];
-  size_t len = 0;
-  bool ok = text.len == BASE64_CHARS && wh_base64_read(text, bytes, &len);
-  ok = ok && len == WH_SEAL_KEY_BYTES;
-  if (ok) memcpy(ret, bytes, WH_SEAL_KEY_BYTES);
-  wh_wipe(bytes, sizeof bytes);
-  return ok;
-}
-
 static wh_status derive(wh_str text, const char *option, place_key *ret, wh_error *err) {
   uint8_t key[WH_SEAL_KEY_BYTES], id[WH_SHA256_BYTES];
-  if (!decode(text, key)) {
+  if (!wh_key_read(text, key)) {
     return wh_fail(err, WH_ERR_USAGE,
                    "%s is not 32 bytes, as 64 hexadecimal digits or in base64; a passphrase is too "
                    "easily guessed. Make one with: wherry secret set lake --random, and write "

@@ -100,6 +100,12 @@ static wh_status sealed_withdraw(wh_connection *c, wh_str key, wh_str version, w
   return inner.type->store->withdraw(&inner, key, version, to, err);
 }
 
+static wh_status sealed_purge(wh_connection *c, wh_str key, int64_t before_us, uint64_t *ret_count,
+                              wh_error *err) {
+  wh_connection inner = wh_sealed_inner(c);
+  return inner.type->store->purge(&inner, key, before_us, ret_count, err);
+}
+
 static bool sealed_announced(wh_connection *c, wh_str bucket, wh_str key, wh_str *ret_key) {
   wh_connection inner = wh_sealed_inner(c);
   return inner.type->store->announced(&inner, bucket, key, ret_key);
@@ -123,6 +129,7 @@ static wh_status sealed_reach(wh_connection *c, wh_buf *ret_note, wh_error *err)
 static wh_store_type store_around(const wh_store_type *inner) {
   return (wh_store_type){
       .has_versions = inner->has_versions,
+      .kept_below = inner->kept_below,
       .keeps_attributes = inner->keeps_attributes,
       .list = sealed_list,
       .stat = sealed_stat,
@@ -137,6 +144,7 @@ static wh_store_type store_around(const wh_store_type *inner) {
       .withdraw = sealed_withdraw,
       .versions = sealed_versions,
       .restore = sealed_restore,
+      .purge = sealed_purge,
       .announced = inner->announced ? sealed_announced : NULL,
       .located = inner->located ? sealed_located : NULL,
   };

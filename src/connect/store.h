@@ -63,8 +63,9 @@ struct wh_upload {
 #define WH_PUT_PREFIX "put-"
 
 typedef struct wh_store_type {
-  bool has_versions;     // may keep earlier versions, if the connection's options say so
-  bool keeps_attributes; // those that put() is given
+  bool has_versions;      // may keep earlier versions, if the connection's options say so
+  const char *kept_below; // these are its objects PREFIX<key>/<version>; NULL: no objects are
+  bool keeps_attributes;  // those that put() is given
   // Objects whose key begins with `prefix` (which need not end at a '/'), in byte order of keys;
   // `object` lives as long as the visit.
   wh_status (*list)(wh_connection *c, wh_str prefix, wh_object_visit visit, void *context,
@@ -105,6 +106,10 @@ typedef struct wh_store_type {
   // Makes an earlier version the current one again (a copy: nothing of the history is lost).
   wh_status (*restore)(wh_connection *c, wh_str key, wh_str version, wh_arena *arena,
                        wh_object *ret, wh_error *err);
+  // Removes for good what was modified before `before_us` of the earlier versions and markers of a
+  // key, never the present one; adds to *ret_count how many versions. None is fine.
+  wh_status (*purge)(wh_connection *c, wh_str key, int64_t before_us, uint64_t *ret_count,
+                     wh_error *err);
   // Whether an object of a bucket, as queues announce it, is in this store; then its key here is a
   // view of `key`. Asks nobody. NULL: no queue speaks of its objects.
   bool (*announced)(wh_connection *c, wh_str bucket, wh_str key, wh_str *ret_key);

@@ -64,9 +64,8 @@ static wh_status is_publisher(void *context, const wh_run *run, wh_error *err) {
   return WH_OK;
 }
 
-// A run that published the object and was cut off before it could say so looks for it there.
-static wh_status check_publisher(wh_engine *engine, wh_str connection, wh_str key, wh_arena *arena,
-                                 wh_error *err) {
+wh_status wh_after_check_publisher(wh_engine *engine, wh_str connection, wh_str key,
+                                   wh_arena *arena, wh_error *err) {
   publisher p = {.key = key};
   WH_TRY(engine->ledger->type->runs(engine->ledger, (wh_str){0}, WH_RUN_SEALED, 0, arena,
                                     is_publisher, &p, err));
@@ -102,7 +101,7 @@ wh_status wh_after_run(wh_engine *engine, const wh_run *run, wh_arena *arena, wh
   bool all, is_rows;
   WH_TRY(all_are_done(engine, connection, key, version, &all, err));
   if (!all) return WH_OK;
-  WH_TRY(check_publisher(engine, connection, key, arena, err));
+  WH_TRY(wh_after_check_publisher(engine, connection, key, arena, err));
   wh_connection *c;
   WH_TRY(wh_input_connect(engine, &p->from, &c, &is_rows, err));
   wh_status status = withdraw(c, p, run, key, version, arena, err);

@@ -236,6 +236,58 @@ wh_status wh_quarantine_replay(wh_engine *engine, const wh_pipeline *pipeline,
                                wh_run_totals *totals, wh_error *err);
 wh_status wh_quarantine_drop(wh_engine *engine, wh_str pipeline, uint64_t *ret_rows, wh_error *err);
 
+// --- erasing a person ----------------------------------------------------------------------------
+
+typedef struct wh_erased {
+  wh_str pipeline;
+  const char *place; // "quarantine", "table", "object", "versions", "source", "events"
+  wh_str where;      // an address, or the quarantine's folder
+  uint64_t rows;     // of the person; 0: nobody could look
+  bool removed;
+  const char *why; // they stay; NULL: removed, or only looked for
+} wh_erased;
+typedef wh_status (*wh_erased_visit)(void *context, const wh_erased *erased, wh_error *err);
+
+typedef struct wh_erase_request {
+  wh_str kind; // of person, as `subject` of pipelines names them
+  wh_str key;  // as it is read
+  bool dry;    // only looks
+  wh_erased_visit visit;
+  void *context;
+} wh_erase_request;
+
+typedef struct wh_erase_result {
+  wh_str run; // its record; empty: a dry run
+  uint64_t removed;
+  uint64_t left; // places that still have rows of the person, or might
+} wh_erase_result;
+
+// Removes what a pipeline with such a `subject` has of the person: rows in quarantine, rows in its
+// table, earlier versions of the objects that it reads. Its record is a run. Doing it again, after
+// a crash for example, ends the same.
+wh_status wh_engine_erase(wh_engine *engine, const wh_pipeline *pipeline,
+                          const wh_erase_request *request, wh_arena *arena, wh_erase_result *ret,
+                          wh_error *err);
+
+// --- how long things are kept (retain) -----------------------------------------------------------
+
+typedef struct wh_retained {
+  const wh_retain *retain;
+  uint64_t objects, versions, manifests; // that went, or would
+  uint64_t rows, dead;                   // of the quarantine: rejected rows, dead letters
+  uint64_t staying;                      // objects that are old enough, and stay
+  const char *why;                       // the first of them does
+  wh_str run;                            // its record; empty: nothing went
+} wh_retained;
+typedef wh_status (*wh_retained_visit)(void *context, const wh_retained *retained, wh_error *err);
+
+// Removes what is older than the configuration's `retain` keeps, zone by zone. An object goes when
+// every pipeline that reads it has loaded it. `dry`: only looks. WH_ERR_BUSY: another one is at it.
+wh_status wh_engine_retain(wh_engine *engine, bool dry, wh_retained_visit visit, void *context,
+                           wh_error *err);
+// Whether an object of that age, that is not there any more, was let go.
+bool wh_engine_retain_took(const wh_engine *engine, wh_str connection, wh_str key, int64_t time_us);
+
 // --- proof -------------------------------------------------------------------------------------
 
 typedef struct wh_verify_result {

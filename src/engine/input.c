@@ -433,7 +433,30 @@ bool wh_input_split(wh_str identity, wh_str *ret_connection, wh_str *ret_key, wh
   return true;
 }
 
-// What is known of an object before it is opened.
+// What is known of ret->object before it is opened.
+static wh_status know_object(wh_run_input *ret, wh_error *err) {
+  const wh_object *o = &ret->object;
+  WH_TRY(wh_input_identity(ret->pipeline, o->key, o->version, ret->arena, &ret->identity, err));
+  WH_TRY(read_manifest(ret, err));
+  ret->order = ret->has_manifest ? ret->manifest.order : o->modified_us;
+  ret->bytes_total = o->size;
+  ret->inferred = !ret->tells_rows;
+  ret->has_given = ret->tells_rows;
+  if (!ret->tells_rows) return WH_OK;
+  ret->given = ret->manifest.schema;
+  ret->rows_total = ret->manifest.rows;
+  return WH_OK;
+}
+
+static wh_status open_known(wh_run_input *ret, bool every_column, wh_error *err) {
+  wh_ledger *ledger = ret->engine->ledger;
+  if (ret->inferred)
+    WH_TRY(ledger->type->pinned(ledger, ret->pipeline->name, ret->arena, &ret->has_given,
+                                &ret->given, err));
+  if (!every_column) WH_TRY(choose_wanted(ret, err));
+  return wh_input_blame(ret, open_reader(ret, err), err);
+}
+
 static wh_status find_object(wh_engine *engine, const wh_pipeline *p, wh_str key, wh_str version,
                              wh_arena *arena, wh_run_input *ret, wh_error *err) {
   *ret = (wh_run_input){.engine = engine, .pipeline = p, .arena = arena};
@@ -446,27 +469,23 @@ static wh_status find_object(wh_engine *engine, const wh_pipeline *p, wh_str key
   if (version.len && !wh_str_eq(version, ret->object.version)) {
     return wh_fail(err, WH_ERR_CHANGED, "%.*s was replaced before it was read", WH_STR_ARG(key));
   }
-  WH_TRY(wh_input_identity(p, key, ret->object.version, arena, &ret->identity, err));
-  WH_TRY(read_manifest(ret, err));
-  ret->order = ret->has_manifest ? ret->manifest.order : ret->object.modified_us;
-  ret->bytes_total = ret->object.size;
-  ret->inferred = !ret->tells_rows;
-  ret->has_given = ret->tells_rows;
-  if (!ret->tells_rows) return WH_OK;
-  ret->given = ret->manifest.schema;
-  ret->rows_total = ret->manifest.rows;
-  return WH_OK;
+  return know_object(ret, err);
 }
 
 wh_status wh_input_open_object(wh_engine *engine, const wh_pipeline *p, wh_str key, wh_str version,
                                bool every_column, wh_arena *arena, wh_run_input *ret,
                                wh_error *err) {
   WH_TRY(find_object(engine, p, key, version, arena, ret, err));
-  wh_ledger *ledger = engine->ledger;
-  if (ret->inferred)
-    WH_TRY(ledger->type->pinned(ledger, p->name, arena, &ret->has_given, &ret->given, err));
-  if (!every_column) WH_TRY(choose_wanted(ret, err));
-  return wh_input_blame(ret, open_reader(ret, err), err);
+  return open_known(ret, every_column, err);
+}
+
+wh_status wh_input_open_version(wh_engine *engine, const wh_pipeline *p, const wh_object *object,
+                                wh_arena *arena, wh_run_input *ret, wh_error *err) {
+  *ret = (wh_run_input){.engine = engine, .pipeline = p, .arena = arena, .object = *object};
+  bool is_rows;
+  WH_TRY(wh_input_connect(engine, &p->from, &ret->connection, &is_rows, err));
+  WH_TRY(know_object(ret, err));
+  return open_known(ret, true, err);
 }
 
 wh_status wh_input_open_columns(wh_engine *engine, const wh_pipeline *p, const wh_object *object,

@@ -79,6 +79,10 @@ wh_status wh_input_open_columns(wh_engine *engine, const wh_pipeline *pipeline,
                                 const wh_object *object, const wh_schema *given, wh_str *wanted,
                                 size_t wanted_count, wh_arena *arena, wh_run_input *ret,
                                 wh_error *err);
+// Any version that a store still has, as it listed it, with every column; `object` lives as long.
+wh_status wh_input_open_version(wh_engine *engine, const wh_pipeline *pipeline,
+                                const wh_object *object, wh_arena *arena, wh_run_input *ret,
+                                wh_error *err);
 // The manifest beside an object, if there is one that speaks of an object of this size.
 wh_status wh_input_manifest(wh_connection *c, const wh_object *object, wh_arena *arena,
                             bool *ret_found, wh_manifest *ret, wh_error *err);

@@ -246,8 +246,24 @@ static wh_status add_pipeline(asking *a, const wh_pipeline *p, wh_error *err) {
   return wh_config_visit_cloud_secrets(a->config, p, add_secret, a, err);
 }
 
+// Objects of zones that are let go, and their manifests.
+static wh_status add_retains(const asking *a, wh_error *err) {
+  for (size_t i = 0; i < a->config->retain_count; i++) {
+    const wh_retain *r = &a->config->retains[i];
+    static const char *const before[] = {"", WH_OWN_PREFIX "manifests/"};
+    for (size_t k = 0; r->connection.len && k < sizeof before / sizeof *before; k++) {
+      wh_use use = {.kind = WH_USE_LET_GO_OBJECTS, .who = r->zone};
+      use.thing = wh_arena_printf(a->policy->arena, "%s%.*s**", before[k], WH_STR_ARG(r->prefix));
+      if (!use.thing.data) return wh_fail_memory(err);
+      WH_TRY(add_use(a, r->connection, &use, err));
+    }
+  }
+  return WH_OK;
+}
+
 static wh_status add_everything(asking *a, wh_error *err) {
   const wh_config *config = a->config;
+  WH_TRY(add_retains(a, err));
   for (size_t i = 0; i < config->pipeline_count; i++)
     WH_TRY(add_pipeline(a, &config->pipelines[i], err));
   for (size_t i = 0; i < config->serve.lookup_count; i++) {

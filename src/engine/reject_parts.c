@@ -5,6 +5,8 @@
 
 enum { READ_BYTES = 64 * 1024, PART_NAME_MAX = 48 };
 
+#define NEW_SUFFIX ".new" // behind the name of a part that is about to take its place
+
 // --- where a folder is ---------------------------------------------------------------------------
 
 typedef struct place {
@@ -244,14 +246,108 @@ wh_status wh_reject_folder_lines(wh_engine *engine, wh_str folder, wh_reject_lin
   return WH_OK;
 }
 
+// --- rewriting -----------------------------------------------------------------------------------
+
+typedef struct rewrite {
+  wh_reject_line_test test;
+  void *context;
+  wh_reject_part *to; // NULL: only looks
+  wh_buf line;
+  bool drops; // a line does not stay
+} rewrite;
+
+static wh_status rewrite_line(void *context, wh_str line, wh_error *err) {
+  rewrite *r = context;
+  bool stays = true;
+  if (!r->to && r->drops) return WH_OK;
+  WH_TRY(r->test(r->context, line, &stays, err));
+  r->drops |= !stays;
+  if (!r->to || !stays) return WH_OK;
+  wh_buf_clear(&r->line);
+  wh_buf_add_str(&r->line, line);
+  wh_buf_add_char(&r->line, '\n');
+  WH_TRY(wh_buf_check(&r->line, err));
+  return wh_reject_part_write(r->to, wh_buf_str(&r->line), err);
+}
+
+static wh_status open_new(const place *p, const char *name, const char *made, wh_reject_part **ret,
+                          wh_error *err) {
+  wh_reject_part *part = wh_mem_alloc_zero(p->engine->mem, sizeof *part);
+  if (!part) return wh_fail_memory(err);
+  part->place = *p;
+  wh_arena_init(&part->arena, p->engine->mem);
+  wh_status status = p->store ? open_upload(part, name, err) : open_file(part, made, err);
+  if (status == WH_OK)
+    *ret = part;
+  else
+    wh_reject_part_close(part);
+  return status;
+}
+
+// In a store the upload takes the old one's place when it is sealed.
+static wh_status put_in_place(const place *p, const char *name, const char *made, wh_error *err) {
+  wh_os *os = p->engine->os;
+  uint64_t versions = 0;
+  if (p->store)
+    return p->store->type->store->purge(p->store, wh_str_of(name), INT64_MAX, &versions, err);
+  WH_TRY(os->type->rename(os, made, name, err));
+  return os->type->sync_dir(os, p->path, err);
+}
+
+static wh_status rewrite_part(const place *p, const char *name, rewrite *r, wh_arena *arena,
+                              wh_error *err) {
+  r->drops = false;
+  r->to = NULL;
+  WH_TRY(read_part(p, name, rewrite_line, r, err));
+  if (!r->drops) return WH_OK;
+  const char *made = wh_arena_printf(arena, "%s" NEW_SUFFIX, name).data;
+  if (!made) return wh_fail_memory(err);
+  WH_TRY(open_new(p, name, made, &r->to, err));
+  wh_status status = read_part(p, name, rewrite_line, r, err);
+  if (status == WH_OK) status = wh_reject_part_seal(r->to, err);
+  wh_reject_part_close(r->to);
+  return status == WH_OK ? put_in_place(p, name, made, err) : status;
+}
+
+wh_status wh_reject_folder_rewrite(wh_engine *engine, wh_str folder, wh_reject_line_test test,
+                                   void *context, wh_error *err) {
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, engine->mem);
+  place p;
+  part_list parts;
+  WH_TRY(find(engine, folder, &arena, &p, err));
+  WH_TRY(list_parts(&p, &arena, &parts, err));
+  rewrite r = {.test = test, .context = context};
+  wh_buf_init(&r.line, engine->mem, 0);
+  wh_status status = WH_OK;
+  for (size_t i = 0; status == WH_OK && i < parts.count; i++) {
+    const char *name = name_part(&p, parts.parts[i], &arena);
+    status = name ? rewrite_part(&p, name, &r, &arena, err) : wh_fail_memory(err);
+  }
+  wh_buf_free(&r.line);
+  return status;
+}
+
 // --- removing ------------------------------------------------------------------------------------
+
+// What a crash left of writing a part once more.
+static wh_status remove_new(const place *p, const char *name, wh_arena *arena, wh_error *err) {
+  const char *made = wh_arena_printf(arena, "%s" NEW_SUFFIX, name).data;
+  if (!made) return wh_fail_memory(err);
+  wh_error inner = {0};
+  wh_status status = p->engine->os->type->remove(p->engine->os, made, &inner);
+  if (status == WH_OK || status == WH_ERR_NOT_FOUND) return WH_OK;
+  if (err) *err = inner;
+  return status;
+}
 
 static wh_status remove_part(const place *p, uint64_t number, wh_arena *arena, wh_error *err) {
   const char *name = name_part(p, number, arena);
   if (!name) return wh_fail_memory(err);
   wh_os *os = p->engine->os;
-  return p->store ? p->store->type->store->remove(p->store, wh_str_of(name), err)
-                  : os->type->remove(os, name, err);
+  if (p->store) return p->store->type->store->remove(p->store, wh_str_of(name), err);
+  WH_TRY(remove_new(p, name, arena, err));
+  return os->type->remove(os, name, err);
 }
 
 static wh_status remove_parts(const place *p, uint64_t from, wh_arena *arena, bool *ret_any,

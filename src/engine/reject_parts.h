@@ -36,6 +36,14 @@ typedef wh_status (*wh_reject_line_visit)(void *context, wh_str line, wh_error *
 // Every line of every part, in order; each part begins with its header. WH_ERR_NOT_FOUND.
 wh_status wh_reject_folder_lines(wh_engine *engine, wh_str folder, wh_reject_line_visit visit,
                                  void *context, wh_error *err);
+// Whether a line stays.
+typedef wh_status (*wh_reject_line_test)(void *context, wh_str line, bool *ret_stays,
+                                         wh_error *err);
+// Writes each part that has a line which does not stay once more without it, in one step: a crash
+// leaves a part as it was or as it is to be. Where a store keeps earlier versions of parts, these
+// are removed for good.
+wh_status wh_reject_folder_rewrite(wh_engine *engine, wh_str folder, wh_reject_line_test test,
+                                   void *context, wh_error *err);
 // Removes the parts from that number on; none is fine.
 wh_status wh_reject_parts_remove(wh_engine *engine, wh_str folder, uint64_t from, wh_error *err);
 wh_status wh_reject_folder_remove(wh_engine *engine, wh_str folder, wh_error *err);

@@ -3,6 +3,7 @@
 #include "engine/announced.h"
 #include "engine/inboxes.h"
 #include "engine/pump.h"
+#include "engine/retainer.h"
 #include "engine/run.h"
 
 #include "base/log.h"
@@ -73,6 +74,7 @@ typedef struct service {
   bool stopping;
   wh_pump *pump;
   wh_inboxes *inboxes;
+  wh_retainer *retainer;
   int64_t tick_ns; // monotonic; when the watcher was last told
   int changed_fd;  // a worker has finished: the main thread looks again
   int heard_fd;    // another process gave this one something to do; -1: none does
@@ -470,6 +472,7 @@ static void stop_workers(service *s) {
     wh_announced_close(s->receivers[i].announced);
   wh_pump_stop(s->pump);
   wh_inboxes_free(s->inboxes);
+  wh_retainer_stop(s->retainer);
 }
 
 static wh_status serve(service *s, const wh_str *names, size_t count, wh_error *err) {
@@ -486,6 +489,7 @@ static wh_status serve(service *s, const wh_str *names, size_t count, wh_error *
   WH_TRY(open_receivers(s, err));
   WH_TRY(ledger->type->listen(ledger, &s->heard_fd, err));
   WH_TRY(wh_pump_start(s->engine, &s->pump, err));
+  WH_TRY(wh_retainer_start(s->engine, &s->retainer, err));
   WH_TRY(start_workers(s, err));
   WH_TRY(wh_inboxes_start(s->inboxes, err));
   while (!wh_engine_stopping(s->engine)) {

@@ -6,6 +6,7 @@
 #include "data/seen.h"
 #include "engine/after.h"
 #include "engine/checksum.h"
+#include "engine/erased.h"
 #include "engine/fit.h"
 #include "engine/output_rows.h"
 #include "engine/run.h"
@@ -24,6 +25,7 @@ typedef struct verification {
   wh_connection *to;
   bool to_rows;
   wh_seen *deleted; // keys that were deleted by what was loaded, and the order; NULL: none
+  wh_erased_people erased;
 } verification;
 
 __attribute__((format(printf, 2, 3))) static void tell(verification *v, const char *fmt, ...) {
@@ -33,6 +35,11 @@ __attribute__((format(printf, 2, 3))) static void tell(verification *v, const ch
   vsnprintf(text, sizeof text, fmt, args);
   va_end(args);
   if (v->trouble) v->trouble(v->context, text);
+}
+
+static bool was_put_away(const verification *v, wh_str connection, wh_str key, int64_t time_us) {
+  return wh_after_takes(v->engine->config, connection, key) ||
+         wh_engine_retain_took(v->engine, connection, key, time_us);
 }
 
 // --- objects -----------------------------------------------------------------------------------
@@ -51,7 +58,7 @@ static wh_status verify_object(verification *v, const wh_run *run, wh_error *err
   if (status == WH_OK && matches) return WH_OK;
   bool damaged = status == WH_ERR_DATA;
   if (status == WH_ERR_NOT_FOUND &&
-      wh_after_takes(v->engine->config, wh_str_sub(run->output, 0, colon), key)) {
+      was_put_away(v, wh_str_sub(run->output, 0, colon), key, run->finished_us)) {
     v->result->objects_replaced++;
     return WH_OK;
   }
@@ -267,6 +274,7 @@ static wh_status compare_row(comparison *c, const wh_batch *batch, size_t row, w
   if (c->found.rows == 0) {
     bool deleted;
     WH_TRY(was_deleted(c, batch, row, &deleted, err));
+    if (!deleted) deleted = wh_erased_people_have(&c->v->erased, batch, row, c->order);
     if (deleted) {
       r->newer++;
       return WH_OK;
@@ -390,7 +398,7 @@ static wh_status verify_load(verification *v, const wh_run *run, wh_error *err) 
   wh_input_close_run(&in);
   // Whoever owns the object may write a newer one over it: told, and no fault of anybody's.
   bool replaced = status == WH_ERR_CHANGED;
-  bool put_away = status == WH_ERR_NOT_FOUND && wh_after_takes(v->engine->config, connection, key);
+  bool put_away = status == WH_ERR_NOT_FOUND && was_put_away(v, connection, key, run->finished_us);
   if (status == WH_ERR_NOT_FOUND || replaced || damaged) {
     v->result->objects_wrong += !replaced && !put_away;
     v->result->objects_replaced += replaced || put_away;
@@ -461,8 +469,10 @@ wh_status wh_engine_verify(wh_engine *engine, const wh_pipeline *pipeline, wh_tr
   *ret = (wh_verify_result){.pipeline = pipeline};
   WH_CLEAN_ARENA wh_arena arena;
   WH_CLEAN_ARENA wh_arena runs;
+  WH_CLEAN_ARENA wh_arena erased;
   wh_arena_init(&arena, engine->mem);
   wh_arena_init(&runs, engine->mem);
+  wh_arena_init(&erased, engine->mem);
   verification v = {.engine = engine,
                     .pipeline = pipeline,
                     .trouble = trouble,
@@ -471,6 +481,7 @@ wh_status wh_engine_verify(wh_engine *engine, const wh_pipeline *pipeline, wh_tr
                     .arena = &arena,
                     .runs = &runs};
   WH_TRY(wh_input_connect(engine, &pipeline->to, &v.to, &v.to_rows, err));
+  WH_TRY(wh_erased_people_read(engine, pipeline, &erased, &v.erased, err));
   ret->publishes = !v.to_rows;
   wh_ledger *ledger = engine->ledger;
   wh_status status = WH_OK;

@@ -27,6 +27,8 @@ enum {
   WH_KEY_BYTES_MAX = 4096,       // of one key that is kept
 };
 #define WH_OUTBOX_LEASE "@outbox" // no pipeline is called that
+#define WH_RETAIN_LEASE "@retain" // nor that; runs of that name say what went
+#define WH_ERASE_PREFIX "erase:" // KIND:SHA-256: the `object` of a run that erased a person
 // Larger ones are refused (WH_ERR_LIMIT), so that a manifest or mark that lies cannot use them up.
 #define WH_ORDER_MAX (INT64_MAX / 2)
 #define WH_EPOCH_MAX ((uint64_t)INT64_MAX / 2)
@@ -69,7 +71,8 @@ typedef struct wh_run {
   wh_str sha256;                 // of the object published
   wh_str rejects;                // quarantine object; empty: none
   wh_str cursor_from, cursor_to; // as text; empty: none
-  wh_str reading;                // "3 ranges of id, read in one snapshot"; empty: by one session
+  wh_str reading;                // "3 ranges of id, read in one snapshot"; empty: by one session.
+                                 // Of one that removed something on purpose: what, where
   bool partial;                  // a part, on purpose: --limit, or rows of the quarantine
   wh_str error;                  // failed: the sentence
   wh_sealed sealed;              // state sealed

@@ -13,6 +13,10 @@ bool wh_counts_add_up(const wh_counts *c) {
   return sum == c->read;
 }
 
+static bool removes(const wh_run *run) {
+  return wh_str_starts(run->object, WH_ERASE_PREFIX) || wh_str_is(run->pipeline, WH_RETAIN_LEASE);
+}
+
 // --- JSON
 // ------------------------------------------------------------------------------------------
 
@@ -77,7 +81,7 @@ bool wh_receipt_write_json(const wh_run *run, wh_buf *out) {
   json_text(out, "rejects", run->rejects);
   json_text(out, "cursor_from", run->cursor_from);
   json_text(out, "cursor_to", run->cursor_to);
-  json_text(out, "reading", run->reading);
+  json_text(out, removes(run) ? "removed" : "reading", run->reading);
   wh_buf_printf(out, ",\"partial\":%s", run->partial ? "true" : "false");
   json_text(out, "error", run->error);
   wh_buf_add_char(out, '}');
@@ -173,8 +177,9 @@ bool wh_receipt_write_text(const wh_run *run, wh_buf *out) {
   wh_buf_printf(out, "  %-13s %016" PRIx64 "\n", "row hash", run->row_hash);
   text_line(out, "sha256", run->sha256);
   cursor_text(run, out);
-  text_line(out, "reading", run->reading);
-  if (run->partial) text_line(out, "partial", WH_STR("a part was read, or rows of the quarantine"));
+  text_line(out, removes(run) ? "removed" : "reading", run->reading);
+  if (run->partial && !removes(run))
+    text_line(out, "partial", WH_STR("a part was read, or rows of the quarantine"));
   wh_buf_printf(out, "  %-13s %" PRId64 "\n", "order", run->order);
   text_line(out, "quarantine", run->rejects);
   return !out->failed;

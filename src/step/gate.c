@@ -13,7 +13,7 @@ typedef struct crossing {
   bool is_cast;
   bool hides; // the value must not stand in a reason: masked or personal
   const wh_mask *mask;
-  wh_hmac_key key; // of a keyed hash, made once
+  wh_mask_key key; // made once
   wh_cast_options options;
   wh_column cast; // cast and masked: what lies between the two
 } crossing;
@@ -42,7 +42,7 @@ static wh_status cast_failed(void *context, size_t row, const char *reason, wh_e
                          text, err);
 }
 
-static wh_status mask_row(gate_step *self, const crossing *c, const wh_column *from, size_t row,
+static wh_status mask_row(gate_step *self, crossing *c, const wh_column *from, size_t row,
                           wh_column *out, wh_error *err) {
   wh_buf *buf = &self->masked;
   wh_buf_clear(buf);
@@ -56,7 +56,8 @@ static wh_status mask_row(gate_step *self, const crossing *c, const wh_column *f
       // The canonical text goes in front of its mask; room first, so that it does not move.
       if (!wh_column_write(from, row, buf)) return wh_buf_check(buf, err);
       text_len = buf->len;
-      size_t most = text_len * 5 + WH_MASK_HMAC_DIGITS + 1; // a fill has up to 4 bytes
+      size_t most =
+          text_len * 5 + WH_MASK_HMAC_DIGITS + 1; // a fill has up to 4 bytes; a token, less
       if (!wh_buf_reserve(buf, most)) return wh_buf_check(buf, err);
       text = wh_buf_str(buf);
     }
@@ -68,8 +69,8 @@ static wh_status mask_row(gate_step *self, const crossing *c, const wh_column *f
   return wh_column_add_text(out, wh_str_sub(wh_buf_str(buf), text_len, buf->len), err);
 }
 
-static wh_status mask_column(gate_step *self, const crossing *c, const wh_column *from,
-                             wh_column *out, wh_error *err) {
+static wh_status mask_column(gate_step *self, crossing *c, const wh_column *from, wh_column *out,
+                             wh_error *err) {
   WH_TRY(wh_column_reserve(out, from->length, 0, err));
   for (size_t row = 0; row < from->length; row++)
     WH_TRY(mask_row(self, c, from, row, out, err));
@@ -110,7 +111,7 @@ static void gate_close(wh_step *step) {
   gate_step *self = (gate_step *)step;
   for (size_t i = 0; self->crossings && i < self->frame.schema.count; i++) {
     wh_column_free(&self->crossings[i].cast);
-    wh_hmac_key_clear(&self->crossings[i].key);
+    wh_mask_key_clear(&self->crossings[i].key);
   }
   wh_buf_free(&self->masked);
   wh_frame_free(&self->frame);
@@ -171,10 +172,10 @@ static wh_status set_mask(crossing *c, const wh_gate_column *column, wh_field *f
   }
   wh_error why = {0};
   wh_status status = wh_mask_check(column->mask, &why);
+  if (status == WH_OK) status = wh_mask_key_init(&c->key, column->mask, &why);
   if (status != WH_OK) return fail(column, err, "%s", why.text);
   if (c->is_cast) wh_column_init(&c->cast, mem, &field->type);
   c->mask = column->mask;
-  if (c->mask->kind == WH_MASK_HMAC) wh_hmac_key_init(&c->key, c->mask->key);
   field->type = wh_type_of(WH_STRING);
   field->nullable = true; // what has nothing to hide becomes NULL
   return WH_OK;

@@ -67,6 +67,23 @@ static wh_status apply_hmac(const wh_hmac_key *key, wh_buf *out, size_t from, wh
   return wh_buf_check(out, err);
 }
 
+// Replaces what `out` holds from `from` on by a token for it.
+static wh_status apply_token(wh_siv *siv, wh_buf *out, size_t from, wh_error *err) {
+  size_t len = out->len - from, sealed = WH_SIV_BYTES + len;
+  // Room for all at once: what is read must not move.
+  if (!wh_buf_reserve(out, sealed + (sealed + 2) / 3 * 4)) return wh_buf_check(out, err);
+  uint8_t *at = (uint8_t *)out->data + out->len;
+  WH_TRY(wh_siv_seal(siv, wh_str_n(out->data + from, len), at, err));
+  out->len += sealed;
+  size_t begin = out->len;
+  wh_base64_encode(WH_BASE64_URL, wh_str_n((const char *)at, sealed), out);
+  size_t token = out->len - begin;
+  memmove(out->data + from, out->data + begin, token);
+  out->len = from + token;
+  out->data[out->len] = 0;
+  return wh_buf_check(out, err);
+}
+
 // Replaces what `out` holds from `from` on by its ends, the rest hidden.
 static wh_status apply_partial(const wh_mask *mask, wh_buf *out, size_t from, wh_error *err) {
   size_t text_end = out->len;
@@ -93,8 +110,15 @@ static wh_status apply_partial(const wh_mask *mask, wh_buf *out, size_t from, wh
   return WH_OK;
 }
 
-wh_status wh_mask_apply_keyed(const wh_mask *mask, const wh_hmac_key *key, wh_str value,
-                              wh_buf *out, bool *ret_null, wh_error *err) {
+static wh_status apply(const wh_mask *mask, wh_mask_key *key, wh_buf *out, size_t from,
+                       wh_error *err) {
+  if (mask->kind == WH_MASK_HMAC) return apply_hmac(&key->hmac, out, from, err);
+  if (mask->kind == WH_MASK_TOKEN) return apply_token(&key->siv, out, from, err);
+  return apply_partial(mask, out, from, err);
+}
+
+wh_status wh_mask_apply_keyed(const wh_mask *mask, wh_mask_key *key, wh_str value, wh_buf *out,
+                              bool *ret_null, wh_error *err) {
   if (mask->kind == WH_MASK_NULL) {
     *ret_null = true;
     return WH_OK;
@@ -103,10 +127,7 @@ wh_status wh_mask_apply_keyed(const wh_mask *mask, const wh_hmac_key *key, wh_st
   wh_status status = WH_OK;
   if (!wh_normalize_text(mask->normalize, value, out)) status = wh_buf_check(out, err);
   bool empty = out->len == from;
-  if (status == WH_OK && !empty) {
-    status = mask->kind == WH_MASK_HMAC ? apply_hmac(key, out, from, err)
-                                        : apply_partial(mask, out, from, err);
-  }
+  if (status == WH_OK && !empty) status = apply(mask, key, out, from, err);
   if (status != WH_OK) {
     out->len = from; // neither the value nor half of its mask stays behind
     return status;
@@ -117,15 +138,97 @@ wh_status wh_mask_apply_keyed(const wh_mask *mask, const wh_hmac_key *key, wh_st
 
 wh_status wh_mask_apply(const wh_mask *mask, wh_str value, wh_buf *out, bool *ret_null,
                         wh_error *err) {
-  wh_hmac_key key;
-  bool keyed = mask->kind == WH_MASK_HMAC;
-  if (keyed) wh_hmac_key_init(&key, mask->key);
-  wh_status status = wh_mask_apply_keyed(mask, keyed ? &key : NULL, value, out, ret_null, err);
-  if (keyed) wh_hmac_key_clear(&key);
+  wh_mask_key key;
+  WH_TRY(wh_mask_key_init(&key, mask, err));
+  wh_status status = wh_mask_apply_keyed(mask, &key, value, out, ret_null, err);
+  wh_mask_key_clear(&key);
   return status;
 }
 
+// --- keys ----------------------------------------------------------------------------------------
+
+// As the second step of HKDF (RFC 5869) does it: a key that is used for something else too makes
+// other tokens than it seals.
+static bool derive(wh_str text, uint8_t ret[WH_SIV_KEY_BYTES]) {
+  uint8_t key[WH_SEAL_KEY_BYTES];
+  if (!wh_key_read(text, key)) return false;
+  wh_str secret = wh_str_n((const char *)key, sizeof key);
+  wh_hmac_of(secret, WH_STR("wherry token: authenticate"), ret);
+  wh_hmac_of(secret, WH_STR("wherry token: encrypt"), ret + WH_SHA256_BYTES);
+  wh_wipe(key, sizeof key);
+  return true;
+}
+
+static wh_status no_key(const wh_mask *mask, wh_error *err) {
+  return wh_fail(err, WH_ERR_USAGE,
+                 "mask %.*s: the key of a token is 32 bytes, as 64 hexadecimal digits or in "
+                 "base64. Make one with: wherry secret set %.*s --random",
+                 WH_STR_ARG(mask->name), WH_STR_ARG(mask->name));
+}
+
+static wh_status open_siv(const wh_mask *mask, wh_str text, wh_siv *ret, wh_error *err) {
+  uint8_t key[WH_SIV_KEY_BYTES];
+  if (!derive(text, key)) return no_key(mask, err);
+  wh_status status = wh_siv_init(ret, key, err);
+  wh_wipe(key, sizeof key);
+  return status;
+}
+
+wh_status wh_mask_key_init(wh_mask_key *key, const wh_mask *mask, wh_error *err) {
+  *key = (wh_mask_key){0};
+  if (mask->kind == WH_MASK_HMAC) wh_hmac_key_init(&key->hmac, mask->key);
+  return mask->kind == WH_MASK_TOKEN ? open_siv(mask, mask->key, &key->siv, err) : WH_OK;
+}
+
+void wh_mask_key_clear(wh_mask_key *key) {
+  wh_hmac_key_clear(&key->hmac);
+  wh_siv_free(&key->siv);
+}
+
+// --- back ----------------------------------------------------------------------------------------
+
+static wh_status unseal(const wh_mask *mask, wh_str key, wh_str sealed, wh_buf *out,
+                        wh_error *err) {
+  wh_siv siv = {0};
+  size_t len = sealed.len - WH_SIV_BYTES;
+  if (!wh_buf_reserve(out, len)) return wh_buf_check(out, err);
+  WH_TRY(open_siv(mask, key, &siv, err));
+  wh_status status = wh_siv_unseal(&siv, sealed, (uint8_t *)out->data + out->len, err);
+  wh_siv_free(&siv);
+  if (status != WH_OK) return status;
+  out->len += len;
+  out->data[out->len] = 0;
+  return WH_OK;
+}
+
+wh_status wh_mask_reveal(const wh_mask *mask, wh_str token, wh_buf *out, wh_error *err) {
+  WH_CLEAN_BUF wh_buf sealed;
+  wh_buf_init(&sealed, out->mem, 0);
+  bool is_token = wh_base64_decode(WH_BASE64_URL, token, &sealed) && sealed.len > WH_SIV_BYTES;
+  WH_TRY(wh_buf_check(&sealed, err));
+  wh_status status = WH_ERR_DENIED;
+  for (size_t i = 0; is_token && status == WH_ERR_DENIED && i <= mask->keys_old.count; i++) {
+    wh_str key = i ? mask->keys_old.items[i - 1] : mask->key;
+    wh_error other = {0};
+    status = unseal(mask, key, wh_buf_str(&sealed), out, &other);
+    if (status != WH_OK && status != WH_ERR_DENIED && err) *err = other;
+  }
+  if (status != WH_ERR_DENIED) return status;
+  return wh_fail(err, WH_ERR_DENIED, "this is no token of mask %.*s, or of another key",
+                 WH_STR_ARG(mask->name));
+}
+
+static wh_status check_token_keys(const wh_mask *mask, wh_error *err) {
+  uint8_t key[WH_SIV_KEY_BYTES];
+  bool ok = derive(mask->key, key);
+  for (size_t i = 0; ok && i < mask->keys_old.count; i++)
+    ok = derive(mask->keys_old.items[i], key);
+  wh_wipe(key, sizeof key);
+  return ok ? WH_OK : no_key(mask, err);
+}
+
 wh_status wh_mask_check(const wh_mask *mask, wh_error *err) {
+  if (mask->kind == WH_MASK_TOKEN) return check_token_keys(mask, err);
   if (mask->kind == WH_MASK_HMAC && mask->key.len < WH_MASK_KEY_MIN) {
     return wh_fail(err, WH_ERR_USAGE,
                    "mask %.*s: its key has %zu bytes, a keyed hash needs at least %d. A good one: "

@@ -810,6 +810,27 @@ STORE_TEST(a_restore_loses_nothing) {
   CHECK_ERROR_HAS("wherry versions lake:x");
 }
 
+STORE_TEST(earlier_versions_can_be_removed_for_good) {
+  wh_connection *c = &place->connection;
+  uint64_t count = 0;
+  const char *texts[] = {"one", "two!", "three"};
+  for (int i = 0; i < 3; i++) {
+    char attempt[8];
+    snprintf(attempt, sizeof attempt, "v-%d", i);
+    REQUIRE_OK(store_put(place, attempt, "d/x", texts[i], true, &test_err));
+  }
+  CHECK_OK(place->store->purge(c, WH_STR("d/x"), 0, &count, &test_err));
+  CHECK_EQ(count, 0);
+  CHECK_EQ(versions_of(place, arena, "d/x").count, place->versioning ? 3 : 1);
+  CHECK_OK(place->store->purge(c, WH_STR("d/x"), INT64_MAX, &count, &test_err));
+  CHECK_EQ(count, place->versioning ? 2 : 0);
+  CHECK_EQ(versions_of(place, arena, "d/x").count, 1);
+  CHECK(holds(place, arena, "d/x", "three"));
+  CHECK_OK(place->store->purge(c, WH_STR("d/x"), INT64_MAX, &count, &test_err));
+  CHECK_OK(place->store->purge(c, WH_STR("no"), INT64_MAX, &count, &test_err));
+  CHECK_EQ(count, place->versioning ? 2 : 0);
+}
+
 // --- several at once -----------------------------------------------------------------------------
 
 enum { RACERS = 4 };

@@ -333,6 +333,29 @@ def test_quarantine_in_the_lake():
     tap.equal(s.client("dynamodb").scan(TableName="History")["Count"], 1)
 
 
+def test_objects_that_are_let_go():
+    """What `retain` lets go is listed and may be removed, with its manifests, and nothing besides"""
+    s, _ = fresh()
+    s.client("s3").put_object(Bucket="acme-lake", Key="prod/inbound/hr/b.json", Body=b"[]")
+    p = Project(config=f"""{PLACES}retain: {{ lake:inbound/hr/: 30d }}
+pipelines:
+  here:
+    from: files:*.json
+    columns: all
+    to: files:out/{{run}}.csv
+""")
+    document = policy(p)
+    user = User(s, document)
+    result = p.wherry("retain", "--json", env=user.env)
+    tap.equal(result.lines()[0]["objects"], 0, "it is young")
+    assert not user.judge.denied, user.judge.denied
+    removed = [r for one in document["Statement"] if "s3:DeleteObject" in one["Action"] for r in one["Resource"]]
+    tap.equal(sorted(removed), ["arn:aws:s3:::acme-lake/prod/_wherry/manifests/inbound/hr/*",
+                                "arn:aws:s3:::acme-lake/prod/inbound/hr/*"])
+    user.check_denied("s3", "delete_object", Bucket="acme-lake", Key="prod/inbound/other.json")
+    user.check_denied("s3", "put_object", Bucket="acme-lake", Key="prod/inbound/hr/c.json", Body=b"x")
+
+
 def test_dynamodb_to_s3():
     """A table is exported by a user who may read it alone"""
     s, _ = fresh()

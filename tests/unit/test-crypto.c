@@ -186,6 +186,82 @@ TEST(seal_and_unseal) {
   sim_os_free(os);
 }
 
+// Made with the AESSIV of Python's cryptography 48 under the key 00 01 ... 3f.
+TEST(siv_of_another_implementation) {
+  static const struct {
+    const char *text, *sealed;
+  } cases[] = {
+      {"a", "ba092609c39c78a53203bb6c759c7396d9"},
+      {"4711", "70a4bfa432e5a6068b1b2d4ced7a067ecc7b6f9d"},
+      {"0123456789abcdef", "df101a0c5f8eb90a0fe9891adaaf16a8c4df02080e7fa1603eb826a453f1bf63"},
+      {"a text of more than one block of sixteen bytes",
+       "4a15713853ffed8dac1bc36b06abd9317914c6cc274b3efa394f3f6219fe59faca05eef9b111f41ac4ef5c7f5e1"
+       "3"
+       "b2411e09ff8d87f4010960e2c618ba4f"},
+  };
+  uint8_t key[WH_SIV_KEY_BYTES];
+  wh_siv siv;
+  for (size_t i = 0; i < sizeof key; i++)
+    key[i] = (uint8_t)i;
+  REQUIRE_OK(wh_siv_init(&siv, key, &test_err));
+  for (size_t round = 0; round < 2; round++) // one after the other, in both directions
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+      uint8_t sealed[128], back[128];
+      wh_str text = wh_str_of(cases[i].text);
+      size_t len = text.len + WH_SIV_BYTES;
+      CHECK_OK(wh_siv_seal(&siv, text, sealed, &test_err));
+      CHECK_STR(hex_of(sealed, len), wh_str_of(cases[i].sealed));
+      CHECK_OK(wh_siv_unseal(&siv, wh_str_n((char *)sealed, len), back, &test_err));
+      CHECK_STR(wh_str_n((char *)back, text.len), text);
+    }
+  wh_siv_free(&siv);
+}
+
+TEST(siv_refuses_what_was_changed) {
+  uint8_t key[WH_SIV_KEY_BYTES] = {7}, sealed[64], back[64];
+  wh_siv siv;
+  wh_str text = WH_STR("a value of twenty-two b");
+  size_t len = text.len + WH_SIV_BYTES;
+  REQUIRE_OK(wh_siv_init(&siv, key, &test_err));
+  CHECK_OK(wh_siv_seal(&siv, text, sealed, &test_err));
+  for (size_t bit = 0; bit < 8 * len; bit++) {
+    sealed[bit / 8] ^= (uint8_t)(1 << bit % 8);
+    memset(back, 1, sizeof back);
+    CHECK_FAILS(wh_siv_unseal(&siv, wh_str_n((char *)sealed, len), back, &test_err), WH_ERR_DENIED);
+    for (size_t i = 0; i < text.len; i++)
+      CHECK_EQ(back[i], 0);
+    sealed[bit / 8] ^= (uint8_t)(1 << bit % 8);
+  }
+  for (size_t cut = 0; cut < len; cut++)
+    CHECK_FAILS(wh_siv_unseal(&siv, wh_str_n((char *)sealed, cut), back, &test_err), WH_ERR_DENIED);
+  CHECK_OK(wh_siv_unseal(&siv, wh_str_n((char *)sealed, len), back, &test_err));
+  wh_siv_free(&siv);
+  key[63] = 1;
+  REQUIRE_OK(wh_siv_init(&siv, key, &test_err));
+  CHECK_FAILS(wh_siv_unseal(&siv, wh_str_n((char *)sealed, len), back, &test_err), WH_ERR_DENIED);
+  wh_siv_free(&siv);
+}
+
+TEST(keys_of_32_bytes_are_read) {
+  uint8_t key[WH_SEAL_KEY_BYTES], want[WH_SEAL_KEY_BYTES];
+  for (size_t i = 0; i < sizeof want; i++)
+    want[i] = (uint8_t)(i * 7);
+  char hex[2 * WH_SEAL_KEY_BYTES + 1];
+  wh_hex_encode(want, sizeof want, hex);
+  WH_CLEAN_BUF wh_buf text;
+  wh_buf_init(&text, &test_mem, 0);
+  wh_base64_encode(WH_BASE64_STANDARD, wh_str_n((char *)want, sizeof want), &text);
+  CHECK(wh_key_read(wh_str_of(hex), key) && memcmp(key, want, sizeof key) == 0);
+  memset(key, 0, sizeof key);
+  CHECK(wh_key_read(wh_buf_str(&text), key) && memcmp(key, want, sizeof key) == 0);
+  CHECK(!wh_key_read(wh_str_sub(wh_buf_str(&text), 0, 43), key));
+  CHECK(!wh_key_read(WH_STR("a passphrase of exactly forty-four letters!!"), key));
+  CHECK(!wh_key_read(WH_STR("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB="), key)); // bits behind
+  CHECK(!wh_key_read(WH_STR("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"), key)); // 33 bytes
+  CHECK(!wh_key_read(WH_STR("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=="), key)); // 31
+  CHECK(!wh_key_read(WH_STR(""), key));
+}
+
 TEST(secrets_compare) {
   CHECK(wh_equal_in_constant_time(WH_STR("abc"), WH_STR("abc")));
   CHECK(!wh_equal_in_constant_time(WH_STR("abc"), WH_STR("abd")));

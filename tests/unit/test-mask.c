@@ -187,17 +187,80 @@ TEST(masks_that_cannot_work_are_refused) {
   CHECK_OK(wh_mask_check(&mask, &test_err));
 }
 
+#define TOKEN_KEY "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+
+static wh_str reveal(const wh_mask *mask, wh_str token) {
+  static char space[1024];
+  WH_CLEAN_BUF wh_buf out;
+  wh_buf_init(&out, &test_mem, sizeof space);
+  CHECK_OK(wh_mask_reveal(mask, token, &out, &test_err));
+  memcpy(space, out.data ? out.data : "", out.len);
+  return wh_str_n(space, out.len);
+}
+
+// The token is that of Python's cryptography with the keys that HMAC-SHA-256 derives.
+TEST(tokens_lead_back) {
+  wh_mask mask = {.kind = WH_MASK_TOKEN, .key = WH_STR(TOKEN_KEY)};
+  bool null = true;
+  CHECK_OK(wh_mask_check(&mask, &test_err));
+  CHECK_STR(mask_text(&mask, "4711", &null), WH_STR("fitlzpgFi6pcVPxBBY4226IJDZE"));
+  CHECK(!null);
+  CHECK_STR(mask_text(&mask, "4711", &null), WH_STR("fitlzpgFi6pcVPxBBY4226IJDZE"));
+  CHECK_STR(reveal(&mask, WH_STR("fitlzpgFi6pcVPxBBY4226IJDZE")), WH_STR("4711"));
+  CHECK_EQ(mask_text(&mask, "", &null).len, 0);
+  CHECK(null);
+  mask.normalize = WH_NORMALIZE_DIGITS;
+  CHECK_STR(mask_text(&mask, " 47-11 ", &null), WH_STR("fitlzpgFi6pcVPxBBY4226IJDZE"));
+  mask.normalize = WH_NORMALIZE_NONE;
+  for (size_t len = 1; len < 300; len++) {
+    char text[300];
+    for (size_t i = 0; i < len; i++)
+      text[i] = (char)(1 + test_random_below(255));
+    text[len] = 0;
+    char token[600];
+    wh_str made = mask_text(&mask, text, &null);
+    memcpy(token, made.data, made.len);
+    CHECK_STR(reveal(&mask, wh_str_n(token, made.len)), wh_str_of(text));
+  }
+}
+
+TEST(tokens_of_other_keys_are_refused) {
+  wh_str old[] = {WH_STR_INIT(TOKEN_KEY)};
+  wh_mask mask = {.name = WH_STR("customer"),
+                  .kind = WH_MASK_TOKEN,
+                  .key =
+                      WH_STR("ff0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f")};
+  WH_CLEAN_BUF wh_buf out;
+  wh_buf_init(&out, &test_mem, 0);
+  const char *const wrong[] = {
+      "fitlzpgFi6pcVPxBBY4226IJDZE", "", "4711", "not base64 ==", "AAAAAAAAAAAAAAAAAAAAAA",
+      "AAAAAAAAAAAAAAAAAAAAAAAA"};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+    CHECK_FAILS(wh_mask_reveal(&mask, wh_str_of(wrong[i]), &out, &test_err), WH_ERR_DENIED);
+    CHECK_ERROR_HAS("no token of mask customer");
+    CHECK_EQ(out.len, 0);
+  }
+  mask.keys_old = (wh_str_list){.items = old, .count = 1};
+  CHECK_OK(wh_mask_check(&mask, &test_err));
+  CHECK_STR(reveal(&mask, wh_str_of(wrong[0])), WH_STR("4711"));
+  mask.key = WH_STR("a passphrase");
+  CHECK_FAILS(wh_mask_check(&mask, &test_err), WH_ERR_USAGE);
+  CHECK_ERROR_HAS("mask customer: the key of a token is 32 bytes");
+  CHECK(!strstr(test_err.text, "passphrase"));
+}
+
 TEST(masks_without_memory) {
   static const wh_mask masks[] = {
       {.kind = WH_MASK_HMAC,
        .normalize = WH_NORMALIZE_UPPER,
        .key = WH_STR_INIT("0123456789abcdef")},
       {.kind = WH_MASK_PARTIAL, .keep_first = 90, .keep_last = 1},
+      {.kind = WH_MASK_TOKEN, .key = WH_STR_INIT(TOKEN_KEY)},
   };
   char text[301];
   memset(text, 'x', 300);
   text[300] = 0;
-  for (size_t m = 0; m < 2; m++) {
+  for (size_t m = 0; m < 3; m++) {
     for (size_t n = 1;; n++) {
       wh_buf out;
       wh_buf_init(&out, &test_mem, 0);

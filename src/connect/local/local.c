@@ -91,6 +91,7 @@ static wh_status local_reach(wh_connection *c, wh_buf *ret_note, wh_error *err) 
 
 const wh_store_type wh_local_store = {
     .has_versions = true,
+    .kept_below = WH_LOCAL_VERSIONS,
     .list = wh_local_list,
     .stat = wh_local_stat,
     .open = wh_local_open,
@@ -104,6 +105,7 @@ const wh_store_type wh_local_store = {
     .withdraw = wh_local_withdraw,
     .versions = wh_local_versions,
     .restore = wh_local_restore,
+    .purge = wh_local_purge,
 };
 
 const wh_connector wh_connector_local = {

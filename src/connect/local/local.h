@@ -175,5 +175,7 @@ wh_status wh_local_find_version(wh_connection *c, wh_arena *arena, wh_str key, w
                                 char **ret, wh_error *err);
 wh_status wh_local_versions(wh_connection *c, wh_str key, wh_object_visit visit, void *context,
                             wh_error *err);
+wh_status wh_local_purge(wh_connection *c, wh_str key, int64_t before_us, uint64_t *ret_count,
+                         wh_error *err);
 wh_status wh_local_restore(wh_connection *c, wh_str key, wh_str version, wh_arena *arena,
                            wh_object *ret, wh_error *err);

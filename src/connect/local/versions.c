@@ -280,6 +280,73 @@ wh_status wh_local_versions(wh_connection *c, wh_str key, wh_object_visit visit,
   return l.visitor_failed ? status : wh_store_say(c, status, err);
 }
 
+// --- removing for good ---------------------------------------------------------------------------
+
+enum { PURGED_AT_ONCE = 256 };
+
+typedef struct purge {
+  wh_connection *c;
+  wh_arena *arena;
+  const char *folder;
+  int64_t before_us;
+  const char *paths[PURGED_AT_ONCE]; // found in one pass
+  size_t count;
+  uint64_t versions;
+} purge;
+
+static wh_status find_old(void *context, const wh_dir_entry *entry, wh_error *err) {
+  purge *p = context;
+  kept k;
+  if (entry->kind != WH_FILE_REGULAR || !parse_name(entry->name, &k)) return WH_OK;
+  if (p->count == PURGED_AT_ONCE) return WH_OK;
+  const char *path = wh_arena_printf(p->arena, "%s/%.*s", p->folder, WH_STR_ARG(entry->name)).data;
+  if (!path) return wh_fail_memory(err);
+  wh_file_info info;
+  WH_TRY(p->c->os->type->stat(p->c->os, path, &info, err));
+  if ((k.deleted ? k.time_ns : info.modified_ns) / 1000 >= p->before_us) return WH_OK;
+  p->paths[p->count++] = path;
+  p->versions += !k.deleted;
+  return WH_OK;
+}
+
+static wh_status purge_folder(purge *p, wh_error *err) {
+  wh_os *os = p->c->os;
+  do {
+    wh_arena_reset(p->arena);
+    p->count = 0;
+    WH_TRY(os->type->list(os, p->folder, find_old, p, err));
+    for (size_t i = 0; i < p->count; i++)
+      WH_TRY(os->type->remove(os, p->paths[i], err));
+  } while (p->count == PURGED_AT_ONCE);
+  return os->type->sync_dir(os, p->folder, err);
+}
+
+static wh_status purge_key(wh_connection *c, wh_str key, int64_t before_us, uint64_t *ret_count,
+                           wh_error *err) {
+  WH_CLEAN_ARENA wh_arena arena, names;
+  wh_arena_init(&arena, c->mem);
+  wh_arena_init(&names, c->mem);
+  char *folder = NULL;
+  WH_TRY(wh_local_kept_path(c, &arena, key, "", &folder, err));
+  wh_error none = {0};
+  wh_status status = wh_local_look_folder(c, folder, &none);
+  if (status == WH_ERR_NOT_FOUND) return WH_OK;
+  if (status != WH_OK && err) *err = none;
+  WH_TRY(status);
+  wh_file *lock = NULL;
+  WH_TRY(wh_local_lock(c, WH_LOCAL_LOCK, &lock, err));
+  purge p = {.c = c, .arena = &names, .folder = folder, .before_us = before_us};
+  status = purge_folder(&p, err);
+  wh_file_close(lock);
+  *ret_count += p.versions;
+  return status;
+}
+
+wh_status wh_local_purge(wh_connection *c, wh_str key, int64_t before_us, uint64_t *ret_count,
+                         wh_error *err) {
+  return wh_store_say(c, purge_key(c, key, before_us, ret_count, err), err);
+}
+
 // --- restoring -----------------------------------------------------------------------------------
 
 static wh_status copy_all(wh_connection *c, wh_input *in, wh_upload *out, wh_error *err) {

@@ -201,6 +201,15 @@ static wh_status keep_objects(const permits *p, const wh_use *use, wh_error *err
   return allow_key(p, true, err);
 }
 
+static wh_status let_go_objects(const permits *p, const wh_use *use, wh_error *err) {
+  static const char *const let_go[] = {"s3:DeleteObject", "s3:GetObject", NULL};
+  wh_s3_patterns found;
+  WH_TRY(find_patterns(p, use, false, &found, err));
+  for (size_t i = 0; i < found.count; i++)
+    WH_TRY(allow(p, "LetGoObjects", let_go, &found.items[i], err));
+  return allow_listing_of(p, use->thing, err);
+}
+
 // A copy keeps the tags, and the condition of a removal looks at the object.
 static wh_status withdraw_objects(const permits *p, const wh_use *use, wh_error *err) {
   static const char *const withdraw[] = {"s3:DeleteObject", "s3:GetObject", "s3:GetObjectTagging",
@@ -247,6 +256,8 @@ wh_status wh_s3_permits(const wh_connection *c, const wh_use *use, wh_iam_policy
     return write_objects(&p, use, err);
   case WH_USE_KEEP_OBJECTS:
     return keep_objects(&p, use, err);
+  case WH_USE_LET_GO_OBJECTS:
+    return let_go_objects(&p, use, err);
   case WH_USE_WITHDRAW_OBJECTS:
     return withdraw_objects(&p, use, err);
   case WH_USE_MOVE_OBJECTS:

@@ -15,9 +15,8 @@ static wh_status check_key(wh_str key, wh_error *err) {
 
 // --- removing ------------------------------------------------------------------------------------
 
-// Missing is fine. With a version's id nothing of it stays; with an ETag, another object does.
-static wh_status delete_key(wh_s3_session *s, wh_str key, wh_str version_id, wh_str etag,
-                            wh_error *err) {
+wh_status wh_s3_delete(wh_s3_session *s, wh_str key, wh_str version_id, wh_str etag,
+                       wh_error *err) {
   wh_str query;
   WH_TRY(wh_s3_version_query(version_id, &s->arena, &query, err));
   const char *action = version_id.len ? "s3:DeleteObjectVersion" : "s3:DeleteObject";
@@ -32,7 +31,7 @@ wh_status wh_s3_remove(wh_connection *c, wh_str key, wh_error *err) {
   WH_CLEAN_S3 wh_s3_session s = {0};
   wh_status status = wh_key_check(key, err);
   if (status == WH_OK) status = wh_s3_begin(c, &s, err);
-  if (status == WH_OK) status = delete_key(&s, key, (wh_str){0}, (wh_str){0}, err);
+  if (status == WH_OK) status = wh_s3_delete(&s, key, (wh_str){0}, (wh_str){0}, err);
   return wh_s3_say(c, status, err);
 }
 
@@ -54,7 +53,7 @@ static wh_status withdraw(wh_s3_session *s, wh_str key, wh_str version, wh_str t
   WH_TRY(status);
   if (!wh_str_eq(head.object.version, version)) return wh_store_other_version(key, err);
   if (to.len) WH_TRY(copy_to(s, &head, to, err));
-  status = delete_key(s, key, (wh_str){0}, head.etag, err);
+  status = wh_s3_delete(s, key, (wh_str){0}, head.etag, err);
   return status == WH_ERR_CHANGED ? wh_store_other_version(key, err) : status;
 }
 
@@ -69,9 +68,9 @@ wh_status wh_s3_withdraw(wh_connection *c, wh_str key, wh_str version, wh_str to
 
 // Who may not delete versions leaves them to the bucket's lifecycle.
 static wh_status remove_bytes(wh_s3_session *s, const wh_s3_head *head, wh_error *err) {
-  wh_status status = delete_key(s, head->object.key, head->version_id, (wh_str){0}, err);
+  wh_status status = wh_s3_delete(s, head->object.key, head->version_id, (wh_str){0}, err);
   if (status != WH_ERR_DENIED || !head->version_id.len) return status;
-  return delete_key(s, head->object.key, (wh_str){0}, (wh_str){0}, err);
+  return wh_s3_delete(s, head->object.key, (wh_str){0}, (wh_str){0}, err);
 }
 
 wh_status wh_s3_remove_attempt(wh_s3_session *s, wh_str key, wh_error *err) {

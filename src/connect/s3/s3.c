@@ -297,6 +297,7 @@ const wh_store_type wh_s3_store = {
     .withdraw = wh_s3_withdraw,
     .versions = wh_s3_versions,
     .restore = wh_s3_restore,
+    .purge = wh_s3_purge,
     .announced = s3_announced,
     .located = s3_located,
 };

@@ -277,6 +277,8 @@ wh_status wh_s3_remove_attempt(wh_s3_session *s, wh_str key, wh_error *err);
 wh_status wh_s3_publish(wh_connection *c, wh_str attempt, wh_str key, bool replace, wh_arena *arena,
                         wh_object *ret, wh_error *err);
 wh_status wh_s3_discard(wh_connection *c, wh_str attempt, wh_error *err);
+// Missing is fine. With a version's id nothing of it stays; with an ETag, another object does.
+wh_status wh_s3_delete(wh_s3_session *s, wh_str key, wh_str version_id, wh_str etag, wh_error *err);
 wh_status wh_s3_remove(wh_connection *c, wh_str key, wh_error *err);
 wh_status wh_s3_withdraw(wh_connection *c, wh_str key, wh_str version, wh_str to, wh_error *err);
 
@@ -294,6 +296,8 @@ wh_status wh_s3_attributes_read(const wh_aws_exchange *x, wh_arena *arena, wh_at
 
 wh_status wh_s3_versions(wh_connection *c, wh_str key, wh_object_visit visit, void *context,
                          wh_error *err);
+wh_status wh_s3_purge(wh_connection *c, wh_str key, int64_t before_us, uint64_t *ret_count,
+                      wh_error *err);
 wh_status wh_s3_restore(wh_connection *c, wh_str key, wh_str version, wh_arena *arena,
                         wh_object *ret, wh_error *err);
 // A version that is kept, also if it is not the present one. WH_ERR_NOT_FOUND.

@@ -166,6 +166,51 @@ wh_status wh_s3_versions(wh_connection *c, wh_str key, wh_object_visit visit, vo
   return WH_OK;
 }
 
+// --- removing for good ---------------------------------------------------------------------------
+
+typedef struct old_versions {
+  wh_arena *arena;
+  int64_t before_us;
+  wh_str *ids;
+  size_t count, cap, versions;
+} old_versions;
+
+static wh_status find_old(void *context, const wh_s3_head *v, wh_error *err) {
+  old_versions *o = context;
+  if (v->object.is_latest || v->object.modified_us >= o->before_us) return WH_OK;
+  if (o->count == o->cap) {
+    size_t cap = o->cap ? o->cap * 2 : 16;
+    wh_str *ids = WH_NEW_ARRAY(o->arena, cap, wh_str);
+    if (!ids) return wh_fail_memory(err);
+    if (o->count) memcpy(ids, o->ids, o->count * sizeof *ids);
+    o->ids = ids;
+    o->cap = cap;
+  }
+  WH_TRY(keep(o->arena, v->version_id, &o->ids[o->count], err));
+  o->count++;
+  o->versions += !v->object.is_deleted;
+  return WH_OK;
+}
+
+static wh_status purge(wh_s3_session *s, wh_str key, int64_t before_us, uint64_t *ret_count,
+                       wh_error *err) {
+  old_versions o = {.arena = &s->arena, .before_us = before_us};
+  WH_TRY(list_versions(s, key, find_old, &o, err));
+  for (size_t i = 0; i < o.count; i++)
+    if (o.ids[i].len) WH_TRY(wh_s3_delete(s, key, o.ids[i], (wh_str){0}, err));
+  *ret_count += o.versions;
+  return WH_OK;
+}
+
+wh_status wh_s3_purge(wh_connection *c, wh_str key, int64_t before_us, uint64_t *ret_count,
+                      wh_error *err) {
+  WH_CLEAN_S3 wh_s3_session s = {0};
+  wh_status status = wh_key_check(key, err);
+  if (status == WH_OK) status = wh_s3_begin(c, &s, err);
+  if (status == WH_OK) status = purge(&s, key, before_us, ret_count, err);
+  return wh_s3_say(c, status, err);
+}
+
 // --- finding and restoring -----------------------------------------------------------------------
 
 typedef struct search {

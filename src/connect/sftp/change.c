@@ -335,6 +335,13 @@ wh_status wh_sftp_versions(wh_connection *c, wh_str key, wh_object_visit visit, 
   return visit(context, &object, err);
 }
 
+// The server keeps no earlier ones.
+wh_status wh_sftp_purge(wh_connection *c, wh_str key, int64_t before_us, uint64_t *ret_count,
+                        wh_error *err) {
+  (void)c, (void)before_us, (void)ret_count;
+  return wh_key_check(key, err);
+}
+
 // The server keeps no earlier ones; the present one is there already.
 wh_status wh_sftp_restore(wh_connection *c, wh_str key, wh_str version, wh_arena *arena,
                           wh_object *ret, wh_error *err) {

@@ -209,6 +209,7 @@ const wh_store_type wh_sftp_store = {
     .withdraw = wh_sftp_withdraw,
     .versions = wh_sftp_versions,
     .restore = wh_sftp_restore,
+    .purge = wh_sftp_purge,
 };
 
 const wh_connector wh_connector_sftp = {

@@ -274,6 +274,8 @@ wh_status wh_sftp_remove(wh_connection *c, wh_str key, wh_error *err);
 wh_status wh_sftp_withdraw(wh_connection *c, wh_str key, wh_str version, wh_str to, wh_error *err);
 wh_status wh_sftp_versions(wh_connection *c, wh_str key, wh_object_visit visit, void *context,
                            wh_error *err);
+wh_status wh_sftp_purge(wh_connection *c, wh_str key, int64_t before_us, uint64_t *ret_count,
+                        wh_error *err);
 wh_status wh_sftp_restore(wh_connection *c, wh_str key, wh_str version, wh_arena *arena,
                           wh_object *ret, wh_error *err);
 // The path of an attempt, its name checked.

@@ -55,13 +55,18 @@ static wh_status add_sender(events *e, const inbox *to, const char *service, wh_
   return WH_OK;
 }
 
+// A topic's ARN says its account; a bucket's does not.
 static json_t *allowing(const sender *s, wh_str queue) {
   bool is_s3 = strcmp(s->service, "s3.amazonaws.com") == 0;
-  return json_pack("{s:s,s:s,s:{s:s},s:s,s:s%,s:{s:{s:s%},s:{s:s}}}", "Sid",
-                   is_s3 ? "Bucket" : "Topic", "Effect", "Allow", "Principal", "Service",
-                   s->service, "Action", "sqs:SendMessage", "Resource", queue.data, queue.len,
-                   "Condition", "ArnEquals", "aws:SourceArn", s->source.data, s->source.len,
-                   "StringEquals", "aws:SourceAccount", WH_STACK_ACCOUNT);
+  json_t *made =
+      json_pack("{s:s,s:s,s:{s:s},s:s,s:s%,s:{s:{s:s%}}}", "Sid", is_s3 ? "Bucket" : "Topic",
+                "Effect", "Allow", "Principal", "Service", s->service, "Action", "sqs:SendMessage",
+                "Resource", queue.data, queue.len, "Condition", "ArnEquals", "aws:SourceArn",
+                s->source.data, s->source.len);
+  if (is_s3)
+    json_object_set_new(json_object_get(made, "Condition"), "StringEquals",
+                        json_pack("{s:s}", "aws:SourceAccount", WH_STACK_ACCOUNT));
+  return made;
 }
 
 // One policy a queue, with all who may send: a queue has one.
@@ -278,7 +283,7 @@ static wh_status find_own_queue(wh_deploy *d, inbox *ret, wh_error *err) {
   }
   if (!d->new_objects)
     WH_TRY(wh_deploy_add_queue(d, WH_STR("NewObjects"), name, WH_DEPLOY_FUNCTION_HIDDEN_SECONDS,
-                               attempts, &d->new_objects, &d->new_dead, err));
+                               attempts, &d->new_objects, err));
   wh_str arn = wh_stack_arn(d->stack, d->new_objects);
   *ret = (inbox){.name = name, .arn = arn, .resource = d->new_objects, .by_function = true};
   return arn.data ? WH_OK : wh_fail_memory(err);

@@ -97,13 +97,6 @@ static json_t *key_policy(void) {
                    "*");
 }
 
-static wh_str last_part(wh_str arn) {
-  size_t colon = arn.len;
-  while (colon > 0 && arn.data[colon - 1] != ':')
-    colon--;
-  return wh_str_sub(arn, colon, arn.len);
-}
-
 static wh_status add_key(wh_deploy *d, wh_str alias, const wh_deploy_place *place,
                          wh_stack_resource **ret, wh_error *err) {
   wh_str name = wh_str_sub(alias, strlen("alias/"), alias.len);
@@ -122,14 +115,13 @@ static wh_status add_key(wh_deploy *d, wh_str alias, const wh_deploy_place *plac
       NULL, err);
 }
 
-// The alias's key is made once, whoever uses it.
+// An alias's key is made once, whoever uses it. A key that only has an id is there, and so is one
+// whose ARN somebody knows; those of "alias/aws/" AWS makes.
 static wh_status find_key(wh_deploy *d, const wh_deploy_place *place, wh_str *ret, wh_error *err) {
-  wh_str given = place->cloud.key, alias = last_part(given);
-  *ret = given;
+  wh_str alias = *ret = place->cloud.key;
+  if (wh_str_starts(alias, "alias/aws/")) return WH_OK;
   if (!wh_str_starts(alias, "alias/"))
-    return wh_stack_before(d->stack, err,
-                           "The key %.*s of KMS is there: a key's id is KMS's to say.",
-                           WH_STR_ARG(given));
+    return wh_stack_before(d->stack, err, "The key %.*s of KMS is there.", WH_STR_ARG(alias));
   const wh_stack_resource *made = wh_stack_find(d->stack, "AWS::KMS::Alias", "AliasName", alias);
   wh_stack_resource *key = NULL;
   for (wh_stack_resource *r = d->stack->resources; made && r && !key; r = r->next)
@@ -203,15 +195,15 @@ static wh_str dead_name_of(wh_arena *arena, wh_str name) {
 }
 
 wh_status wh_deploy_add_queue(wh_deploy *d, wh_str base, wh_str name, int64_t hidden_seconds,
-                              int64_t attempts, wh_stack_resource **ret, wh_stack_resource **dead,
-                              wh_error *err) {
+                              int64_t attempts, wh_stack_resource **ret, wh_error *err) {
+  wh_stack_resource *dead;
   wh_str dead_name = dead_name_of(d->arena, name);
   if (!dead_name.data) return wh_fail_memory(err);
   json_t *letters = queue_of(dead_name);
   if (letters)
     json_object_set_new(letters, "MessageRetentionPeriod", json_integer(WH_DEPLOY_DEAD_SECONDS));
-  WH_TRY(wh_stack_add(d->stack, "AWS::SQS::Queue", base, "DeadLetters", letters, dead, err));
-  wh_str target = wh_stack_arn(d->stack, *dead);
+  WH_TRY(wh_stack_add(d->stack, "AWS::SQS::Queue", base, "DeadLetters", letters, &dead, err));
+  wh_str target = wh_stack_arn(d->stack, dead);
   json_t *queue = queue_of(name);
   if (target.data && queue) {
     json_object_set_new(queue, "MessageRetentionPeriod", json_integer(WH_DEPLOY_MESSAGE_SECONDS));
@@ -235,10 +227,10 @@ static wh_status add_queue(wh_deploy *d, wh_deploy_place *place, wh_error *err) 
     if (p->attempts > attempts) attempts = p->attempts;
     by_function = by_function || d->seats[i].is_function;
   }
-  return wh_deploy_add_queue(
-      d, place->name, place->cloud.name,
-      by_function ? WH_DEPLOY_FUNCTION_HIDDEN_SECONDS : WH_DEPLOY_HIDDEN_SECONDS,
-      attempts ? attempts : WH_DEPLOY_ATTEMPTS, &place->resource, &place->dead, err);
+  return wh_deploy_add_queue(d, place->name, place->cloud.name,
+                             by_function ? WH_DEPLOY_FUNCTION_HIDDEN_SECONDS
+                                         : WH_DEPLOY_HIDDEN_SECONDS,
+                             attempts ? attempts : WH_DEPLOY_ATTEMPTS, &place->resource, err);
 }
 
 static wh_status add_topic(wh_deploy *d, wh_deploy_place *place, wh_error *err) {

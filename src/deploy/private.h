@@ -7,8 +7,8 @@ typedef struct wh_deploy_place {
   const wh_connection_info *connection; // NULL: the ledger
   wh_str name;                          // of the connection, or "ledger"
   wh_cloud_place cloud;
-  bool is_ours;                       // the stack makes it
-  wh_stack_resource *resource, *dead; // bucket, queue or topic; its queue of dead letters
+  bool is_ours;                // the stack makes it
+  wh_stack_resource *resource; // bucket, queue or topic; NULL: it is there already
 } wh_deploy_place;
 
 typedef struct wh_deploy {
@@ -22,7 +22,7 @@ typedef struct wh_deploy {
   bool has_function;
   wh_str region, account; // as connections say, of all that is made; empty: nobody says
   wh_stack_resource *function, *function_role;
-  wh_stack_resource *new_objects, *new_dead; // the function's own queue, where it has one
+  wh_stack_resource *new_objects; // the function's own queue, where it has one
 } wh_deploy;
 
 // places.c: what connections are at AWS.
@@ -32,8 +32,7 @@ wh_deploy_place *wh_deploy_place_of(const wh_deploy *d, wh_str connection); // N
 // Its ARN, by a variable where the stack makes it.
 wh_str wh_deploy_place_arn(const wh_deploy *d, const wh_deploy_place *place);
 wh_status wh_deploy_add_queue(wh_deploy *d, wh_str base, wh_str name, int64_t hidden_seconds,
-                              int64_t attempts, wh_stack_resource **ret, wh_stack_resource **dead,
-                              wh_error *err);
+                              int64_t attempts, wh_stack_resource **ret, wh_error *err);
 
 // tables.c: DynamoDB's.
 wh_status wh_deploy_add_tables(wh_deploy *d, wh_error *err);

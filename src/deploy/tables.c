@@ -111,9 +111,37 @@ static wh_status add_ledger(wh_deploy *d, wh_error *err) {
   return WH_OK;
 }
 
+// What is read and never loaded is somebody else's.
+static wh_status name_read(wh_deploy *d, const wh_address *table, wh_error *err) {
+  const wh_deploy_place *place = wh_deploy_place_of(d, table->connection);
+  bool is_table = place && place->is_ours && place->cloud.kind == WH_CLOUD_TABLES;
+  bool is_one = table->thing.len && wh_str_find(table->thing, 0, '*') == table->thing.len;
+  if (!is_table || !is_one) return WH_OK;
+  for (size_t i = 0; i < d->config->pipeline_count; i++) {
+    const wh_address *to = &d->config->pipelines[i].to;
+    if (wh_str_eq(to->connection, table->connection) && wh_str_eq(to->thing, table->thing))
+      return WH_OK;
+  }
+  return wh_stack_before(d->stack, err, "The table %.*s is there: it is only read.",
+                         WH_STR_ARG(table->thing));
+}
+
+static wh_status name_all_read(wh_deploy *d, wh_error *err) {
+  for (size_t i = 0; i < d->config->pipeline_count; i++) {
+    const wh_pipeline *p = &d->config->pipelines[i];
+    WH_TRY(name_read(d, &p->from, err));
+    for (size_t j = 0; j < p->step_table_count; j++)
+      WH_TRY(name_read(d, &p->step_tables[j], err));
+  }
+  for (size_t i = 0; i < d->config->serve.lookup_count; i++)
+    WH_TRY(name_read(d, &d->config->serve.lookups[i].from, err));
+  return WH_OK;
+}
+
 wh_status wh_deploy_add_tables(wh_deploy *d, wh_error *err) {
   for (size_t i = 0; i < d->config->pipeline_count; i++)
     WH_TRY(add_loaded(d, &d->config->pipelines[i], err));
   WH_TRY(add_catalog(d, err));
-  return add_ledger(d, err);
+  WH_TRY(add_ledger(d, err));
+  return name_all_read(d, err);
 }

@@ -263,6 +263,24 @@ def test_places():
                for t in tables.values())
 
 
+def test_keys_that_are_there():
+    """AWS's own aliases, and keys that an id or an ARN names, are used and not made"""
+    arn = "arn:aws:kms:eu-west-1:999999999999:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    for key, before in (("alias/aws/s3", False), (arn, True), (arn.rsplit("/", 1)[1], True)):
+        p = Project(config=EVERYTHING.replace("alias/all", key))
+        stack = stacks.template(deploy(p).out)
+        assert not stack.of_type("AWS::KMS::Key") and not stack.of_type("AWS::KMS::Alias"), key
+        rule = stack.of_type("AWS::S3::Bucket")["LakeBucket"]["BucketEncryption"]["ServerSideEncryptionConfiguration"][0]
+        tap.equal(rule["ServerSideEncryptionByDefault"]["KMSMasterKeyID"], key)
+        tap.equal(f"The key {key} of KMS is there." in stack.before, before, key)
+
+
+def test_tables_that_are_only_read():
+    p = Project(config=EVERYTHING.replace("from: staff:People\n    columns: { emp_id: emp_id }\n    to: website:people",
+                                          "from: staff:Visitors\n    columns: { emp_id: emp_id }\n    to: website:people"))
+    assert "The table Visitors is there: it is only read." in stacks.template(deploy(p).out).before
+
+
 def test_only_tls():
     stack = stacks.template(deploy(everything()).out)
     for id_, policy in stack.of_type("AWS::S3::BucketPolicy").items():

@@ -21,6 +21,7 @@ enum {
                                             // keeps none longer
   WH_DEPLOY_ATTEMPTS = 5,                   // to take a message that no pipeline waits for
   WH_DEPLOY_LOG_DAYS = 90,
+  WH_DEPLOY_WINDOW_MINUTES_MAX = 1440, // of a schedule's jitter
   WH_DEPLOY_MEMORY_MIB_LEAST = 256,
   WH_DEPLOY_MEMORY_MIB_BESIDES = 192, // `memory`
   WH_DEPLOY_MEMORY_MIB_MOST = 10240,

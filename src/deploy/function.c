@@ -188,6 +188,15 @@ static wh_status add_scheduler(wh_deploy *d, wh_stack_resource **ret, wh_error *
                       ret, err);
 }
 
+// EventBridge counts in minutes, up to a day.
+static json_t *window_of(const wh_when *when) {
+  int64_t minutes = when->jitter_us / 60000000;
+  if (minutes > WH_DEPLOY_WINDOW_MINUTES_MAX) minutes = WH_DEPLOY_WINDOW_MINUTES_MAX;
+  return minutes ? json_pack("{s:s,s:I}", "Mode", "FLEXIBLE", "MaximumWindowInMinutes",
+                             (json_int_t)minutes)
+                 : json_pack("{s:s}", "Mode", "OFF");
+}
+
 // Its event names the pipeline: {"pipeline":"NAME"} (lambda/event.h).
 static wh_status add_schedule(wh_deploy *d, const wh_pipeline *p, wh_error *err) {
   wh_stack_resource *role;
@@ -198,10 +207,10 @@ static wh_status add_schedule(wh_deploy *d, const wh_pipeline *p, wh_error *err)
   wh_str zone = p->when.timezone.len ? p->when.timezone : WH_STR("UTC");
   if (!expression.data || !arn.data || !function.data) return wh_fail_memory(err);
   json_t *schedule =
-      json_pack("{s:o,s:s%,s:s%,s:{s:s},s:{s:s%,s:s%,s:o}}", "Name",
+      json_pack("{s:o,s:s%,s:s%,s:o,s:{s:s%,s:s%,s:o}}", "Name",
                 json_sprintf("%.*s-%.*s", WH_STR_ARG(d->stack->name), WH_STR_ARG(p->name)),
                 "ScheduleExpression", expression.data, expression.len, "ScheduleExpressionTimezone",
-                zone.data, zone.len, "FlexibleTimeWindow", "Mode", "OFF", "Target", "Arn",
+                zone.data, zone.len, "FlexibleTimeWindow", window_of(&p->when), "Target", "Arn",
                 function.data, function.len, "RoleArn", arn.data, arn.len, "Input",
                 json_sprintf("{\"pipeline\":\"%.*s\"}", WH_STR_ARG(p->name)));
   return wh_stack_add(d->stack, "AWS::Scheduler::Schedule", p->name, "Schedule", schedule, NULL,

@@ -156,7 +156,9 @@ static const word event_source[] = {
     {"EventSourceArn", 0, "event_source_arn", COPY, 0},
     {"FunctionResponseTypes", 0, "function_response_types", COPY, 0},
     {0}};
-static const word window[] = {{"Mode", 0, "mode", COPY, 0}, {0}};
+static const word window[] = {{"Mode", 0, "mode", COPY, 0},
+                              {"MaximumWindowInMinutes", 0, "maximum_window_in_minutes", COPY, 0},
+                              {0}};
 static const word target[] = {{"Arn", 0, "arn", COPY, 0},
                               {"RoleArn", 0, "role_arn", COPY, 0},
                               {"Input", 0, "input", COPY, 0},

@@ -58,7 +58,7 @@ pipelines:
     to: archive:visits/{year}/visits-{run}.parquet
     notify: alerts
   nightly:
-    when: { cron: "30 2 * * mon-fri", timezone: Europe/London }
+    when: { cron: "30 2 * * mon-fri", timezone: Europe/London, jitter: 10m }
     from: staff:People
     columns: { emp_id: emp_id }
     to: sealed:people/people-{run}.csv
@@ -300,6 +300,8 @@ def test_what_starts_the_function():
     tap.equal({n: (p["ScheduleExpression"], p["ScheduleExpressionTimezone"], p["Target"]["Input"]) for n, p in schedules.items()},
               {"wherry-nightly": ("cron(30 2 ? * MON,TUE,WED,THU,FRI *)", "Europe/London", '{"pipeline":"nightly"}'),
                "wherry-hourly": ("rate(2 hours)", "UTC", '{"pipeline":"hourly"}')})
+    tap.equal({n: p["FlexibleTimeWindow"] for n, p in schedules.items()},
+              {"wherry-nightly": {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 10}, "wherry-hourly": {"Mode": "OFF"}})
     bucket = stack.of_type("AWS::S3::Bucket")["LakeBucket"]
     told = {t["Queue"].rsplit(":", 1)[1]: {r["Name"]: r["Value"] for r in t["Filter"]["S3Key"]["Rules"]}
             for t in bucket["NotificationConfiguration"]["QueueConfigurations"]}

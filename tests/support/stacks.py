@@ -225,7 +225,7 @@ def schedule(id_, get):
     own = get("aws_scheduler_schedule", id_)
     return {**rename(own, Name="name", ScheduleExpression="schedule_expression",
                      ScheduleExpressionTimezone="schedule_expression_timezone"),
-            "FlexibleTimeWindow": {"Mode": one(own["flexible_time_window"])["mode"]},
+            "FlexibleTimeWindow": rename(one(own["flexible_time_window"]), Mode="mode", MaximumWindowInMinutes="maximum_window_in_minutes"),
             "Target": rename(one(own["target"]), Arn="arn", RoleArn="role_arn", Input="input")}
 
 

@@ -1,19 +1,11 @@
+#include "cli/account.h"
 #include "cli/cli.h"
-
-enum { ACCOUNT_DIGITS = 12 };
 
 static const wh_flag flags[] = {
     {"--team", "NAME", "what that team may do, as `teams` says"},
     {"--account", "ID", "the AWS account that ARNs name where the configuration does not"},
     {0},
 };
-
-static bool is_account(wh_str text) {
-  bool ok = text.len == ACCOUNT_DIGITS;
-  for (size_t i = 0; ok && i < text.len; i++)
-    ok = text.data[i] >= '0' && text.data[i] <= '9';
-  return ok;
-}
 
 static wh_status find_pipelines(wh_cli *cli, const wh_args *args, const wh_pipeline **list,
                                 wh_error *err) {
@@ -39,9 +31,7 @@ static wh_exit policy(wh_cli *cli, const wh_args *args) {
   wh_str team = wh_str_of(wh_args_value(args, "--team"));
   wh_str account = wh_str_of(wh_args_value(args, "--account"));
   if (team.len && args->count) return wh_cli_usage(cli, "--team and pipelines exclude each other");
-  if (account.len && !is_account(account))
-    return wh_cli_usage(cli, "--account takes the %d digits of an AWS account",
-                        (int)ACCOUNT_DIGITS);
+  if (account.len && !wh_is_account(account)) return wh_cli_usage(cli, WH_ACCOUNT_FORMS);
   wh_config *config = wh_cli_config(cli);
   if (!config) return WH_EXIT_USAGE;
   wh_error err = {0};

@@ -1,10 +1,13 @@
 #include "cli/commands.h"
 
 const wh_command *const wh_commands[] = {
-    &wh_cmd_init,       &wh_cmd_discover,
-    &wh_cmd_add,        &wh_cmd_check,
-    &wh_cmd_grants,     &wh_cmd_policy,
-    &wh_cmd_plan,       &wh_cmd_run,
+    &wh_cmd_init,       &wh_cmd_discover, &wh_cmd_add,
+    &wh_cmd_check,      &wh_cmd_grants,   &wh_cmd_policy,
+    &wh_cmd_plan,
+#ifndef WHERRY_LAMBDA // that is what it would make
+    &wh_cmd_deploy,
+#endif
+    &wh_cmd_run,
 #ifndef WHERRY_LAMBDA // there Lambda listens
     &wh_cmd_up,
 #endif

@@ -10,6 +10,7 @@ extern const wh_command wh_cmd_add;
 extern const wh_command wh_cmd_check;
 extern const wh_command wh_cmd_grants;
 extern const wh_command wh_cmd_policy;
+extern const wh_command wh_cmd_deploy;
 extern const wh_command wh_cmd_plan;
 extern const wh_command wh_cmd_run;
 extern const wh_command wh_cmd_up;

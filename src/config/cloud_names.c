@@ -1,16 +1,15 @@
-// Which secrets in AWS a pipeline needs: those that the words of its connections, masks and query
-// refer to.
+// What a pipeline refers to: in the words of its connections, masks and query, and of the ledger.
 #include "config/private.h"
 
 typedef struct naming {
   const wh_config *config;
-  wh_cloud_secret_visit visit;
+  wh_reference_visit visit;
   void *context;
 } naming;
 
 static wh_status name_connection(const naming *n, wh_str name, wh_error *err) {
   const wh_connection_info *info = wh_config_find_connection(n->config, name);
-  return wh_reference_visit_cloud(info ? info->node : NULL, n->visit, n->context, err);
+  return wh_references_visit(info ? info->node : NULL, n->visit, n->context, err);
 }
 
 // Wherever columns, or those of a table, say `mask: NAME`.
@@ -19,42 +18,76 @@ static wh_status name_masks(const naming *n, const wh_node *node, wh_error *err)
   const wh_node *mask = wh_node_get(node, "mask");
   if (mask && mask->kind == WH_NODE_SCALAR) {
     const wh_mask_entry *entry = wh_mask_entry_find(n->config, mask->text);
-    WH_TRY(wh_reference_visit_cloud(entry ? entry->node : NULL, n->visit, n->context, err));
+    WH_TRY(wh_references_visit(entry ? entry->node : NULL, n->visit, n->context, err));
   }
   for (size_t i = 0; i < node->count; i++)
     WH_TRY(name_masks(n, node->kind == WH_NODE_MAP ? node->entries[i].value : node->items[i], err));
   return WH_OK;
 }
 
-static wh_status name_lookups(const naming *n, wh_error *err) {
+// What is told of its runs, and the catalogue of what it publishes.
+static wh_status name_told(const naming *n, const wh_pipeline *p, wh_error *err) {
+  const wh_config *config = n->config;
+  for (size_t i = 0; i < p->notify_count; i++)
+    WH_TRY(name_connection(n, p->notify[i].connection, err));
+  if (!config->catalog.node || !wh_config_find_connection(config, p->to.connection)->type->store)
+    return WH_OK;
+  return name_connection(n, config->catalog.connection, err);
+}
+
+static wh_status name_pipeline(const naming *n, const wh_pipeline *p, wh_error *err) {
+  const wh_ingest_endpoint *inbox = wh_config_inbox(n->config, p);
+  WH_TRY(name_connection(n, inbox ? inbox->queue : p->from.connection, err));
+  WH_TRY(name_connection(n, p->to.connection, err));
+  for (size_t i = 0; p->model && i < p->model->table_count; i++)
+    WH_TRY(name_connection(n, p->model->tables[i].connection, err));
+  for (size_t i = 0; i < p->step_table_count; i++)
+    WH_TRY(name_connection(n, p->step_tables[i].connection, err));
+  if (p->when.queue.len) WH_TRY(name_connection(n, p->when.queue, err));
+  WH_TRY(name_told(n, p, err));
+  WH_TRY(name_masks(n, wh_node_get(p->node, "columns"), err));
+  const wh_node *query = wh_node_get(wh_node_get(p->node, "read"), "query");
+  return wh_references_visit(query, n->visit, n->context, err);
+}
+
+static wh_status name_served(const naming *n, wh_error *err) {
   const wh_serve *serve = &n->config->serve;
   for (size_t i = 0; i < serve->lookup_count; i++) {
     const wh_lookup *l = &serve->lookups[i];
     WH_TRY(name_connection(n, l->from.connection, err));
     for (size_t j = 0; j < l->proof_count; j++) {
       const wh_mask_entry *entry = wh_mask_entry_find(n->config, l->proofs[j].mask_name);
-      WH_TRY(wh_reference_visit_cloud(entry ? entry->node : NULL, n->visit, n->context, err));
+      WH_TRY(wh_references_visit(entry ? entry->node : NULL, n->visit, n->context, err));
     }
   }
-  WH_TRY(
-      wh_reference_visit_cloud(wh_node_get(n->config->root, "serve"), n->visit, n->context, err));
-  return wh_reference_visit_cloud(wh_node_get(n->config->root, "ledger"), n->visit, n->context,
-                                  err);
+  return wh_references_visit(wh_node_get(n->config->root, "serve"), n->visit, n->context, err);
 }
 
-wh_status wh_config_visit_cloud_secrets(const wh_config *config, const wh_pipeline *p,
-                                        wh_cloud_secret_visit visit, void *context, wh_error *err) {
+wh_status wh_config_visit_references(const wh_config *config, const wh_pipeline *p,
+                                     wh_reference_visit visit, void *context, wh_error *err) {
   naming n = {.config = config, .visit = visit, .context = context};
-  if (!p) return name_lookups(&n, err);
-  const wh_ingest_endpoint *inbox = wh_config_inbox(config, p);
-  WH_TRY(name_connection(&n, inbox ? inbox->queue : p->from.connection, err));
-  WH_TRY(name_connection(&n, p->to.connection, err));
-  for (size_t i = 0; p->model && i < p->model->table_count; i++)
-    WH_TRY(name_connection(&n, p->model->tables[i].connection, err));
-  for (size_t i = 0; i < p->step_table_count; i++)
-    WH_TRY(name_connection(&n, p->step_tables[i].connection, err));
-  if (p->when.queue.len) WH_TRY(name_connection(&n, p->when.queue, err));
-  WH_TRY(name_masks(&n, wh_node_get(p->node, "columns"), err));
-  const wh_node *query = wh_node_get(wh_node_get(p->node, "read"), "query");
-  return wh_reference_visit_cloud(query, visit, context, err);
+  const wh_node *ledger = wh_node_get(config->root, "ledger");
+  WH_TRY(p ? name_pipeline(&n, p, err) : name_served(&n, err));
+  return wh_references_visit(ledger, visit, context, err);
+}
+
+// --- secrets in AWS ------------------------------------------------------------------------------
+
+typedef struct cloud_visit {
+  wh_cloud_secret_visit visit;
+  void *context;
+} cloud_visit;
+
+static wh_status visit_cloud(void *context, wh_reference_kind kind, wh_str name, wh_error *err) {
+  const cloud_visit *v = context;
+  if (kind == WH_REFERENCE_SSM) return v->visit(v->context, WH_KEEPER_SSM, name, err);
+  if (kind == WH_REFERENCE_SECRETS_MANAGER)
+    return v->visit(v->context, WH_KEEPER_SECRETS_MANAGER, name, err);
+  return WH_OK;
+}
+
+wh_status wh_config_visit_cloud_secrets(const wh_config *config, const wh_pipeline *pipeline,
+                                        wh_cloud_secret_visit visit, void *context, wh_error *err) {
+  cloud_visit v = {visit, context};
+  return wh_config_visit_references(config, pipeline, visit_cloud, &v, err);
 }

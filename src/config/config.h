@@ -402,8 +402,20 @@ wh_status wh_config_describe(wh_config *config, wh_str name, const wh_connection
                              wh_error *err);
 // The same of the ledger; *ret is NULL for one in a file.
 wh_status wh_config_describe_ledger(wh_config *config, const wh_connection **ret, wh_error *err);
-// Visits the secrets in AWS that the pipeline's references name; without a pipeline, those of the
-// lookup pages and the ledger. `name` is as wh_cloud_secret_get takes it.
+// Visits what the pipeline's references name, with those of the ledger; without a pipeline, of what
+// is served and the ledger. `name` is what stands behind the colon, or the variable's.
+typedef enum wh_reference_kind {
+  WH_REFERENCE_ENV,
+  WH_REFERENCE_FILE,
+  WH_REFERENCE_SECRET,
+  WH_REFERENCE_SSM,
+  WH_REFERENCE_SECRETS_MANAGER,
+} wh_reference_kind;
+typedef wh_status (*wh_reference_visit)(void *context, wh_reference_kind kind, wh_str name,
+                                        wh_error *err);
+wh_status wh_config_visit_references(const wh_config *config, const wh_pipeline *pipeline,
+                                     wh_reference_visit visit, void *context, wh_error *err);
+// Those of them that are secrets in AWS. `name` is as wh_cloud_secret_get takes it.
 typedef wh_status (*wh_cloud_secret_visit)(void *context, wh_cloud_keeper keeper, wh_str name,
                                            wh_error *err);
 wh_status wh_config_visit_cloud_secrets(const wh_config *config, const wh_pipeline *pipeline,

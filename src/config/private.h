@@ -168,9 +168,9 @@ void wh_load_secrets(wh_loader *l, const wh_option *table, const wh_node *map, c
 // The same without secrets, which stay empty: for what is only described.
 wh_status wh_reference_resolve_shown(void *context, const wh_node *scalar, wh_arena *arena,
                                      wh_str *ret, wh_error *err);
-// Visits the secrets in AWS that the texts below a node name; NULL has none.
-wh_status wh_reference_visit_cloud(const wh_node *node, wh_cloud_secret_visit visit, void *context,
-                                   wh_error *err);
+// Visits what the texts below a node refer to; NULL has nothing.
+wh_status wh_references_visit(const wh_node *node, wh_reference_visit visit, void *context,
+                              wh_error *err);
 // wh_option_context.resolve: `context` is the wh_config.
 wh_status wh_reference_resolve(void *context, const wh_node *scalar, wh_arena *arena, wh_str *ret,
                                wh_error *err);

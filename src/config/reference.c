@@ -398,26 +398,34 @@ wh_status wh_reference_resolve_shown(void *context, const wh_node *scalar, wh_ar
   return WH_OK;
 }
 
-static wh_status visit_cloud(const wh_node *scalar, wh_cloud_secret_visit visit, void *context,
-                             wh_error *err) {
+static wh_reference_kind reference_kind(piece_kind kind) {
+  static const wh_reference_kind kinds[] = {
+      [PIECE_ENV] = WH_REFERENCE_ENV,
+      [PIECE_FILE] = WH_REFERENCE_FILE,
+      [PIECE_SECRET] = WH_REFERENCE_SECRET,
+      [PIECE_SSM] = WH_REFERENCE_SSM,
+      [PIECE_SECRETS_MANAGER] = WH_REFERENCE_SECRETS_MANAGER,
+  };
+  return kinds[kind];
+}
+
+static wh_status visit_scalar(const wh_node *scalar, wh_reference_visit visit, void *context,
+                              wh_error *err) {
   piece p;
   wh_str rest = scalar->text;
   wh_status status;
-  while ((status = next_piece(scalar, &rest, &p, err)) == WH_OK) {
-    if (p.kind == PIECE_SSM) WH_TRY(visit(context, WH_KEEPER_SSM, p.text, err));
-    if (p.kind == PIECE_SECRETS_MANAGER)
-      WH_TRY(visit(context, WH_KEEPER_SECRETS_MANAGER, p.text, err));
-  }
+  while ((status = next_piece(scalar, &rest, &p, err)) == WH_OK)
+    if (p.kind != PIECE_LITERAL) WH_TRY(visit(context, reference_kind(p.kind), p.text, err));
   return status == WH_ERR_END ? WH_OK : status;
 }
 
-wh_status wh_reference_visit_cloud(const wh_node *node, wh_cloud_secret_visit visit, void *context,
-                                   wh_error *err) {
+wh_status wh_references_visit(const wh_node *node, wh_reference_visit visit, void *context,
+                              wh_error *err) {
   if (!node) return WH_OK;
-  if (node->kind == WH_NODE_SCALAR) return visit_cloud(node, visit, context, err);
+  if (node->kind == WH_NODE_SCALAR) return visit_scalar(node, visit, context, err);
   for (size_t i = 0; i < node->count; i++)
-    WH_TRY(wh_reference_visit_cloud(
-        node->kind == WH_NODE_MAP ? node->entries[i].value : node->items[i], visit, context, err));
+    WH_TRY(wh_references_visit(node->kind == WH_NODE_MAP ? node->entries[i].value : node->items[i],
+                               visit, context, err));
   return WH_OK;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/option.h"
 #include "base/os.h"
+#include "connect/cloud.h"
 #include "connect/grants.h"
 #include "connect/notify.h"
 #include "connect/permits.h"
@@ -41,6 +42,9 @@ typedef struct wh_connector {
   // asked. NULL: IAM knows nothing of the place.
   wh_status (*permits)(const wh_connection *connection, const wh_use *use, wh_iam_policy *policy,
                        wh_error *err);
+  // What it is at AWS, told from its options: the connection is not open. NULL: nothing.
+  wh_status (*cloud)(const wh_connection *connection, wh_arena *arena, wh_cloud_place *ret,
+                     wh_error *err);
   size_t reserve_bytes;      // memory that libraries behind it need
   bool reserve_is_accounted; // they take it through the accountant; otherwise past it
 } wh_connector;

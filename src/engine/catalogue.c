@@ -25,8 +25,11 @@ enum {
   COLUMNS,
 };
 
+#define ID                                                                                         \
+  { WH_STR_INIT("id"), {.kind = WH_STRING}, false, WH_INTERNAL }
+const wh_field wh_catalogue_key = ID;
 static const wh_field fields[COLUMNS] = {
-    [COLUMN_ID] = {WH_STR_INIT("id"), {.kind = WH_STRING}, false, WH_INTERNAL},
+    [COLUMN_ID] = ID,
     [COLUMN_STORE] = {WH_STR_INIT("store"), {.kind = WH_STRING}, false, WH_INTERNAL},
     [COLUMN_KEY] = {WH_STR_INIT("key"), {.kind = WH_STRING}, false, WH_INTERNAL},
     [COLUMN_VERSION] = {WH_STR_INIT("version"), {.kind = WH_STRING}, false, WH_INTERNAL},

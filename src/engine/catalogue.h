@@ -10,6 +10,8 @@
 
 #define WH_CATALOGUE_PIPELINE "@catalog" // whose marks and lease a row is written with
 
+extern const wh_field wh_catalogue_key; // by which its table finds a row
+
 typedef struct wh_catalogue wh_catalogue;
 
 // Makes ready to write rows; a missing table is created.

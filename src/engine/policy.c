@@ -261,17 +261,22 @@ static wh_status add_retains(const asking *a, wh_error *err) {
   return WH_OK;
 }
 
-static wh_status add_everything(asking *a, wh_error *err) {
+// The lookup pages and endpoints.
+static wh_status add_served(asking *a, wh_error *err) {
   const wh_config *config = a->config;
-  WH_TRY(add_retains(a, err));
-  for (size_t i = 0; i < config->pipeline_count; i++)
-    WH_TRY(add_pipeline(a, &config->pipelines[i], err));
   for (size_t i = 0; i < config->serve.lookup_count; i++) {
     const wh_lookup *l = &config->serve.lookups[i];
     wh_use use = {.kind = WH_USE_FIND_ROWS, .who = l->name, .thing = l->from.thing};
     WH_TRY(add_use(a, l->from.connection, &use, err));
   }
   return wh_config_visit_cloud_secrets(config, NULL, add_secret, a, err);
+}
+
+static wh_status add_everything(asking *a, wh_error *err) {
+  WH_TRY(add_retains(a, err));
+  for (size_t i = 0; i < a->config->pipeline_count; i++)
+    WH_TRY(add_pipeline(a, &a->config->pipelines[i], err));
+  return add_served(a, err);
 }
 
 static wh_status add_team(const asking *a, const wh_team *team, wh_error *err) {
@@ -295,6 +300,8 @@ wh_status wh_engine_policy(wh_config *config, const wh_policy_request *request,
   asking a = {.config = config, .policy = policy};
   if (request->team)
     WH_TRY(add_team(&a, request->team, err));
+  else if (request->served)
+    WH_TRY(add_served(&a, err));
   else if (request->count == 0)
     WH_TRY(add_everything(&a, err));
   for (size_t i = 0; !request->team && i < request->count; i++)

@@ -7,7 +7,7 @@ import subprocess
 import tap
 
 SRC = tap.ROOT / "src"
-LAYERS = ("base", "data", "codec", "net", "connect", "step", "config", "ledger", "engine", "serve", "lambda", "cli")
+LAYERS = ("base", "data", "codec", "net", "connect", "step", "config", "ledger", "engine", "serve", "lambda", "deploy", "cli")
 # One of several, side by side: they know nothing of each other; the registry knows all.
 SIBLINGS = ("codec", "connect", "step")
 FUNCTION_LINES_MAX = 100

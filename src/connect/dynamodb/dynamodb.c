@@ -85,6 +85,21 @@ static wh_status reach(wh_connection *c, wh_buf *ret_note, wh_error *err) {
   return wh_buf_check(ret_note, err);
 }
 
+static wh_status cloud(const wh_connection *c, wh_arena *arena, wh_cloud_place *ret,
+                       wh_error *err) {
+  (void)arena, (void)err;
+  const wh_dynamodb_options *o = c->options;
+  *ret = (wh_cloud_place){.kind = WH_CLOUD_TABLES,
+                          .endpoint = o->place.endpoint,
+                          .region = o->place.region,
+                          .marks = o->marks,
+                          .ttl = o->ttl,
+                          .read_capacity = o->read_capacity,
+                          .write_capacity = o->write_capacity,
+                          .key_kind = wh_dynamodb_key_kind};
+  return WH_OK;
+}
+
 const wh_connector wh_connector_dynamodb = {
     .name = "dynamodb",
     .help = "tables of Amazon DynamoDB, as a source and as a sink",
@@ -97,5 +112,6 @@ const wh_connector wh_connector_dynamodb = {
     .close = wh_dynamodb_close,
     .reach = reach,
     .permits = wh_dynamodb_permits,
+    .cloud = cloud,
     .reserve_bytes = WH_DYNAMODB_LIBRARY_BYTES,
 };

@@ -64,6 +64,17 @@ static wh_status permits(const wh_connection *c, const wh_use *use, wh_iam_polic
   return wh_iam_allow(policy, &permit, err);
 }
 
+static wh_status cloud(const wh_connection *c, wh_arena *arena, wh_cloud_place *ret,
+                       wh_error *err) {
+  (void)arena, (void)err;
+  const wh_dynamodb_ledger_options *o = c->options;
+  *ret = (wh_cloud_place){.kind = WH_CLOUD_TABLES,
+                          .endpoint = o->place.endpoint,
+                          .region = o->place.region,
+                          .name = o->table};
+  return WH_OK;
+}
+
 const wh_connector wh_dynamodb_ledger_place = {
     .name = "dynamodb",
     .help = "a ledger in a table of Amazon DynamoDB",
@@ -74,5 +85,6 @@ const wh_connector wh_dynamodb_ledger_place = {
     .close = wh_dynamodb_close,
     .reach = reach,
     .permits = permits,
+    .cloud = cloud,
     .reserve_bytes = WH_DYNAMODB_LIBRARY_BYTES,
 };

@@ -302,6 +302,25 @@ const wh_store_type wh_s3_store = {
     .located = s3_located,
 };
 
+static wh_status s3_cloud(const wh_connection *c, wh_arena *arena, wh_cloud_place *ret,
+                          wh_error *err) {
+  const wh_s3_options *o = c->options;
+  bool slash = o->prefix.len && !wh_str_ends(o->prefix, "/");
+  wh_str prefix = wh_arena_printf(arena, "%.*s%s", WH_STR_ARG(o->prefix), slash ? "/" : "");
+  if (!prefix.data) return wh_fail_memory(err);
+  *ret = (wh_cloud_place){
+      .kind = WH_CLOUD_BUCKET,
+      .endpoint = o->place.endpoint,
+      .region = o->place.region,
+      .name = o->bucket,
+      .prefix = prefix,
+      .encryption = o->encryption == WH_S3_ENCRYPT_S3 ? WH_CLOUD_SERVICE_KEYS : WH_CLOUD_KMS,
+  };
+  if (o->encryption != WH_S3_ENVELOPE || wh_sealed_is_kms_key(o->encryption_key))
+    ret->key = o->encryption_key;
+  return WH_OK;
+}
+
 const wh_connector wh_connector_s3 = {
     .name = "s3",
     .help = "a bucket of S3, or of a server that speaks like it, as a store of objects",
@@ -313,6 +332,7 @@ const wh_connector wh_connector_s3 = {
     .close = s3_close,
     .reach = s3_reach,
     .permits = wh_s3_permits,
+    .cloud = s3_cloud,
     .reserve_bytes = WH_S3_RESERVE_BYTES,
     .reserve_is_accounted = true,
 };

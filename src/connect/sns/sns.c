@@ -57,6 +57,20 @@ static wh_status sns_permits(const wh_connection *c, const wh_use *use, wh_iam_p
   return use->kind == WH_USE_TELL ? wh_iam_allow(policy, &permit, err) : WH_OK;
 }
 
+static wh_status sns_cloud(const wh_connection *c, wh_arena *arena, wh_cloud_place *ret,
+                           wh_error *err) {
+  (void)arena;
+  const wh_sns_options *o = c->options;
+  wh_aws_name name;
+  WH_TRY(parse_name(o, &name, err));
+  *ret = (wh_cloud_place){.kind = WH_CLOUD_TOPIC,
+                          .endpoint = o->place.endpoint,
+                          .region = name.region,
+                          .account = name.account,
+                          .name = name.name};
+  return WH_OK;
+}
+
 // --- requests ------------------------------------------------------------------------------------
 
 static void begin_form(const wh_connection *c, const char *action, wh_buf *form) {
@@ -154,5 +168,6 @@ const wh_connector wh_connector_sns = {
     .close = sns_close,
     .reach = sns_reach,
     .permits = sns_permits,
+    .cloud = sns_cloud,
     .reserve_bytes = WH_SNS_LIBRARY_BYTES,
 };

@@ -98,6 +98,20 @@ static wh_status sqs_permits(const wh_connection *c, const wh_use *use, wh_iam_p
   return wh_iam_allow(policy, &permit, err);
 }
 
+static wh_status sqs_cloud(const wh_connection *c, wh_arena *arena, wh_cloud_place *ret,
+                           wh_error *err) {
+  (void)arena;
+  const wh_sqs_options *o = c->options;
+  wh_aws_name name;
+  WH_TRY(parse_name(o, &name, err));
+  *ret = (wh_cloud_place){.kind = WH_CLOUD_QUEUE,
+                          .endpoint = o->place.endpoint.len ? o->place.endpoint : name.endpoint,
+                          .region = name.region.len ? name.region : o->place.region,
+                          .account = name.account,
+                          .name = name.name};
+  return WH_OK;
+}
+
 // --- the connector -------------------------------------------------------------------------------
 
 const wh_connector wh_connector_sqs = {
@@ -112,5 +126,6 @@ const wh_connector wh_connector_sqs = {
     .close = sqs_close,
     .reach = sqs_reach,
     .permits = sqs_permits,
+    .cloud = sqs_cloud,
     .reserve_bytes = WH_SQS_LIBRARY_BYTES,
 };

@@ -21,6 +21,8 @@ extern const wh_command wh_cmd_receipt;
 extern const wh_command wh_cmd_verify;
 extern const wh_command wh_cmd_versions;
 extern const wh_command wh_cmd_restore;
+extern const wh_command wh_cmd_rollback;
+extern const wh_command wh_cmd_compact;
 extern const wh_command wh_cmd_convert;
 extern const wh_command wh_cmd_copy;
 extern const wh_command wh_cmd_secret;

@@ -14,6 +14,10 @@ enum { WH_KEY_MAX = 1024, WH_ATTEMPT_MAX = 128 }; // bytes
 // outside skips them; listing with this prefix shows them.
 #define WH_OWN_PREFIX "_wherry/"
 
+// The folder of a dataset (ledger/dataset.h) in which the indexes of its versions are.
+#define WH_DATASET_VERSIONS "_versions/"
+enum { WH_DATASET_PARTITION_MAX = 8 }; // columns
+
 typedef struct wh_object {
   wh_str key;
   wh_str version; // opaque identity of these bytes: version id, ETag, or inode-size-mtime

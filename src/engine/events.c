@@ -63,6 +63,7 @@ static wh_status look_at(void *context, const wh_object *object, wh_error *err) 
   bool settled = s->skip_all;
   if (!settled) WH_TRY(is_settled(s, object, &settled, err));
   if (!settled) return WH_OK;
+  if (s->pipeline->read.dataset.len) s->put_count = 0; // each version is whole: the newest counts
   wh_put *put = &s->puts[s->put_count];
   *put = (wh_put){.key = wh_arena_str(s->arena, object->key),
                   .version = wh_arena_str(s->arena, object->version),

@@ -2,6 +2,7 @@
 // nobody else works on the pipeline, so a run that is still "running" ended before anything of it
 // was durable, and one that is "sealed" only has to be published (or was, and only the ledger does
 // not know).
+#include "engine/dataset.h"
 #include "engine/outbox.h"
 #include "engine/publish.h"
 #include "engine/run.h"
@@ -54,13 +55,16 @@ static const wh_connector *connector_of(wh_engine *engine, wh_str connection) {
   return info ? info->type : NULL;
 }
 
-static wh_status adopt_object(wh_engine *engine, wh_run *run, wh_finish *finish, wh_arena *arena,
-                              wh_error *err) {
+static wh_status adopt_object(wh_engine *engine, const wh_pipeline *pipeline, wh_run *run,
+                              wh_finish *finish, wh_arena *arena, wh_error *err) {
   const wh_connector *type = connector_of(engine, run->sealed.store);
   if (!type || !type->store) return give_up_run(engine, run, GONE, err);
   wh_object object;
   wh_error inner = {0};
-  wh_status status = wh_publish_sealed(engine, &run->sealed, run->id, arena, &object, &inner);
+  bool is_version = wh_dataset_key_version(pipeline->write.dataset, run->sealed.key) > 0;
+  wh_status status = is_version
+                         ? wh_dataset_adopt(engine, pipeline, run, arena, &object, &inner)
+                         : wh_publish_sealed(engine, &run->sealed, run->id, arena, &object, &inner);
   // The name was taken meanwhile (a raw file's may be), or the attempt is gone: nothing was
   // published.
   if (status == WH_ERR_NOT_FOUND || status == WH_ERR_EXISTS) {
@@ -132,6 +136,10 @@ static wh_status discard_attempts(wh_engine *engine, const wh_pipeline *pipeline
   wh_connection *c;
   WH_TRY(wh_config_connect(engine->config, pipeline->to.connection, &c, err));
   if (!c->type->store) return WH_OK;
+  for (size_t i = 0; pipeline->write.dataset.len && i < left->count; i++) {
+    if (left->runs[i].state == WH_RUN_FAILED)
+      WH_TRY(wh_dataset_discard(c, pipeline->write.dataset, left->runs[i].id, err));
+  }
   sweep s = {.connection = c, .left = left};
   return c->type->store->attempts(c, sweep_attempt, &s, err);
 }
@@ -155,7 +163,7 @@ wh_status wh_run_recover(wh_engine *engine, const wh_pipeline *pipeline, const w
     wh_finish finish;
     WH_TRY(ledger->type->run_sealed_finish(ledger, run->id, &arena, &finish, err));
     if (run->sealed.attempt.len)
-      WH_TRY(adopt_object(engine, run, &finish, &arena, err));
+      WH_TRY(adopt_object(engine, pipeline, run, &finish, &arena, err));
     else
       WH_TRY(adopt_load(engine, lease, run, &finish, &arena, err));
   }

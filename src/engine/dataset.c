@@ -190,6 +190,13 @@ static wh_status seal(wh_dataset_publication *p, const wh_dataset_index *index, 
   return WH_OK;
 }
 
+// Doing it twice is harmless.
+static wh_status publish_version(wh_engine *engine, const wh_run *run, wh_arena *arena,
+                                 wh_object *ret, wh_error *err) {
+  WH_TRY(wh_publish_object(engine, &run->sealed, arena, ret, err));
+  return wh_publish_manifest(engine, &run->sealed, run->id, arena, err);
+}
+
 // Once on top of what is there now. WH_ERR_EXISTS: somebody was faster.
 static wh_status publish_next(wh_dataset_publication *p, wh_arena *scratch, unsigned try,
                               wh_error *err) {
@@ -200,7 +207,7 @@ static wh_status publish_next(wh_dataset_publication *p, wh_arena *scratch, unsi
   WH_TRY(check_limits(&index, err));
   WH_TRY(seal(p, &index, try, err));
   wh_object object;
-  WH_TRY(wh_publish_sealed(p->engine, &p->run->sealed, p->run->id, p->arena, &object, err));
+  WH_TRY(publish_version(p->engine, p->run, p->arena, &object, err));
   p->run->output_version = object.version;
   return WH_OK;
 }
@@ -245,7 +252,7 @@ static wh_status is_run_in(wh_connection *c, wh_str prefix, wh_str run, bool *re
 wh_status wh_dataset_adopt(wh_engine *engine, const wh_pipeline *p, const wh_run *run,
                            wh_arena *arena, wh_object *ret, wh_error *err) {
   wh_error inner = {0};
-  wh_status status = wh_publish_sealed(engine, &run->sealed, run->id, arena, ret, &inner);
+  wh_status status = publish_version(engine, run, arena, ret, &inner);
   if (status == WH_ERR_EXISTS || status == WH_ERR_NOT_FOUND) {
     wh_connection *c;
     bool published;

@@ -2,10 +2,10 @@
 // behind it.
 //
 // A version is published as any object is: its index is written under a name of its own, sealed,
-// and put where none is (engine/publish.h). Whoever finds the number taken makes the index again,
-// on top of what is there now; after a crash, what was sealed on top of a version that is no more
-// the present one is given up, and its rows come again. So the versions of a dataset are one line,
-// whoever writes it.
+// and put where none is (engine/publish.h); its manifest, which is for a lost ledger, comes behind.
+// Whoever finds the number taken makes the index again, on top of what is there now; after a crash,
+// what was sealed on top of a version that is no more the present one is given up, and its rows
+// come again. So the versions of a dataset are one line, whoever writes it.
 //
 // What is behind the switch may be done twice, or later: the copy of the present index and the
 // list of its files, for other programs, and the removal of versions that are kept no more.

@@ -70,8 +70,10 @@ static wh_status put_copies(tending *t, wh_error *err) {
     wh_arena_init(&arena, t->engine->mem);
     wh_str text;
     wh_dataset_index index;
-    WH_TRY(wh_input_read_small(t->c, newest->object.key, WH_DATASET_INDEX_BYTES_MAX, &arena, &text,
-                               err));
+    wh_status status = wh_input_read_small(t->c, newest->object.key, WH_DATASET_INDEX_BYTES_MAX,
+                                           &arena, &text, err);
+    if (status == WH_ERR_NOT_FOUND) continue; // it was replaced, and is kept no more
+    WH_TRY(status);
     WH_TRY(wh_dataset_parse(text, &arena, &index, err));
     WH_TRY(put_symlinks(t, &index, &arena, err));
     WH_TRY(put_text(t, WH_DATASET_CURRENT, text, "application/json", &arena, err));

@@ -341,6 +341,24 @@ static wh_status read_manifest(wh_run_input *in, wh_error *err) {
   return WH_OK;
 }
 
+// The object is the index of a dataset's version, which says itself what a manifest would: the rows
+// are those of its files.
+static wh_status read_index(wh_run_input *in, wh_error *err) {
+  wh_str prefix = in->pipeline->read.dataset;
+  wh_dataset_index *index = WH_NEW(in->arena, wh_dataset_index);
+  if (!index) return wh_fail_memory(err);
+  WH_TRY(wh_dataset_read(in->connection, prefix, wh_dataset_key_version(prefix, in->object.key),
+                         in->arena, index, err));
+  in->dataset = index;
+  in->has_manifest = in->tells_rows = true;
+  in->manifest = (wh_manifest){.codec = WH_STR(WH_CODEC_DATASET),
+                               .order = index->order,
+                               .rows = index->rows,
+                               .row_hash = index->row_hash,
+                               .schema = index->schema};
+  return WH_OK;
+}
+
 static wh_codec_context context_of(const wh_run_input *in) {
   wh_codec_context context = {.os = in->engine->os,
                               .mem = in->engine->mem,
@@ -354,25 +372,18 @@ static wh_codec_context context_of(const wh_run_input *in) {
   return context;
 }
 
-// The object is the index of a dataset's version, and the rows are those of its files.
 static wh_status open_dataset(wh_run_input *in, wh_error *err) {
   const wh_read *read = &in->pipeline->read;
-  uint64_t version = wh_dataset_key_version(read->dataset, in->object.key);
-  wh_dataset_index *index = WH_NEW(in->arena, wh_dataset_index);
-  if (!index) return wh_fail_memory(err);
-  WH_TRY(wh_dataset_read(in->connection, read->dataset, version, in->arena, index, err));
-  in->dataset = index;
-  in->bytes_total = index->bytes;
   wh_dataset_source source = {.connection = in->connection,
                               .prefix = read->dataset,
-                              .index = index,
+                              .index = in->dataset,
                               .format = &read->format,
                               .context = context_of(in)};
   return wh_dataset_reader_open(&source, &in->reader, err);
 }
 
 static wh_status open_reader(wh_run_input *in, wh_error *err) {
-  if (in->pipeline->read.dataset.len) return open_dataset(in, err);
+  if (in->dataset) return open_dataset(in, err);
   wh_connection *c = in->connection;
   const wh_format *format = &in->pipeline->read.format;
   const wh_codec_type *codec = format->codec ? format->codec : wh_codec_by_key(in->object.key);
@@ -467,9 +478,9 @@ wh_status wh_input_open_object(wh_engine *engine, const wh_pipeline *p, wh_str k
     return wh_fail(err, WH_ERR_CHANGED, "%.*s was replaced before it was read", WH_STR_ARG(key));
   }
   WH_TRY(wh_input_identity(p, key, ret->object.version, arena, &ret->identity, err));
-  WH_TRY(read_manifest(ret, err));
+  WH_TRY(p->read.dataset.len ? read_index(ret, err) : read_manifest(ret, err));
   ret->order = ret->has_manifest ? ret->manifest.order : ret->object.modified_us;
-  ret->bytes_total = ret->object.size;
+  ret->bytes_total = ret->dataset ? ret->dataset->bytes : ret->object.size;
   if (ret->tells_rows) {
     ret->given = ret->manifest.schema;
     ret->has_given = true;
@@ -485,17 +496,10 @@ wh_status wh_input_open_object(wh_engine *engine, const wh_pipeline *p, wh_str k
 
 // --- proving -----------------------------------------------------------------------------------
 
-static wh_status prove_checksum(wh_run_input *in, wh_error *err) {
-  wh_input *stream;
-  WH_TRY(in->connection->type->store->open(in->connection, in->object.key, in->object.version,
-                                           &stream, err));
-  bool same;
-  WH_TRY(wh_sha256_matches(stream, in->manifest.sha256, in->engine->mem, &same, err));
-  if (!same)
-    return wh_fail(err, WH_ERR_DATA,
-                   "its bytes are not those that were published: the checksum differs");
-  for (size_t i = 0; in->dataset && i < in->dataset->file_count; i++) {
+static wh_status prove_files(const wh_run_input *in, wh_error *err) {
+  for (size_t i = 0; i < in->dataset->file_count; i++) {
     const wh_dataset_file *file = &in->dataset->files[i];
+    bool same;
     WH_TRY(wh_dataset_file_matches(in->connection, in->pipeline->read.dataset, file,
                                    in->engine->mem, &same, err));
     if (!same)
@@ -503,6 +507,18 @@ static wh_status prove_checksum(wh_run_input *in, wh_error *err) {
                      WH_STR_ARG(file->path));
   }
   return WH_OK;
+}
+
+static wh_status prove_checksum(wh_run_input *in, wh_error *err) {
+  if (in->dataset) return prove_files(in, err);
+  wh_input *stream;
+  WH_TRY(in->connection->type->store->open(in->connection, in->object.key, in->object.version,
+                                           &stream, err));
+  bool same;
+  WH_TRY(wh_sha256_matches(stream, in->manifest.sha256, in->engine->mem, &same, err));
+  if (same) return WH_OK;
+  return wh_fail(err, WH_ERR_DATA,
+                 "its bytes are not those that were published: the checksum differs");
 }
 
 static wh_status prove_framing(wh_run_input *in, wh_error *err) {

@@ -4,8 +4,10 @@
 #include "ledger/manifest.h"
 
 // The manifest is an object like any other: attempt, seal, publish.
-static wh_status publish_manifest(wh_connection *c, const wh_sealed *sealed, wh_str run,
-                                  wh_arena *arena, wh_error *err) {
+wh_status wh_publish_manifest(wh_engine *engine, const wh_sealed *sealed, wh_str run,
+                              wh_arena *arena, wh_error *err) {
+  wh_connection *c;
+  WH_TRY(wh_config_connect(engine->config, sealed->store, &c, err));
   const wh_store_type *store = c->type->store;
   wh_str key = wh_manifest_key(sealed->key, arena);
   wh_str attempt = wh_arena_printf(arena, "%.*s-manifest", WH_STR_ARG(run));
@@ -19,7 +21,7 @@ static wh_status publish_manifest(wh_connection *c, const wh_sealed *sealed, wh_
   upload->close(upload);
   WH_TRY(status);
   // A manifest that is already there is of an attempt at this same object that did not get to
-  // publish it (the object's name is unique to the run), so the newer one may take its place.
+  // publish it (the object is the run's own), so the newer one may take its place.
   wh_object object;
   return store->publish(c, attempt, key, true, arena, &object, err);
 }
@@ -49,15 +51,20 @@ static wh_status already_there(wh_engine *engine, wh_connection *c, const wh_sea
                  WH_STR_ARG(sealed->store), WH_STR_ARG(sealed->attempt));
 }
 
-wh_status wh_publish_sealed(wh_engine *engine, const wh_sealed *sealed, wh_str run, wh_arena *arena,
+wh_status wh_publish_object(wh_engine *engine, const wh_sealed *sealed, wh_arena *arena,
                             wh_object *ret, wh_error *err) {
   wh_connection *c;
   WH_TRY(wh_config_connect(engine->config, sealed->store, &c, err));
-  if (sealed->manifest.len) WH_TRY(publish_manifest(c, sealed, run, arena, err));
   wh_error inner = {0};
   wh_status status =
       c->type->store->publish(c, sealed->attempt, sealed->key, false, arena, ret, &inner);
   if (status == WH_ERR_NOT_FOUND) return already_there(engine, c, sealed, arena, ret, err);
   if (status != WH_OK && err) *err = inner;
   return status;
+}
+
+wh_status wh_publish_sealed(wh_engine *engine, const wh_sealed *sealed, wh_str run, wh_arena *arena,
+                            wh_object *ret, wh_error *err) {
+  if (sealed->manifest.len) WH_TRY(wh_publish_manifest(engine, sealed, run, arena, err));
+  return wh_publish_object(engine, sealed, arena, ret, err);
 }

@@ -15,6 +15,7 @@ peers.require()
 import duckdb  # noqa: E402
 import pyarrow.dataset  # noqa: E402
 
+import pages  # noqa: E402
 import tap  # noqa: E402
 from datasets import Folder, check_tidy, check_whole  # noqa: E402
 from project import Project  # noqa: E402
@@ -50,6 +51,10 @@ pipelines:
 {more}"""
 
 
+def total(i):
+    return i * 7919 % 999983 / 100
+
+
 class Mart(Project):
     def __init__(self, publish="keep: 4", gather="partition_by: day", lake="type: local, path: lake", more="",
                  folder=None):
@@ -63,7 +68,7 @@ class Mart(Project):
         self.sql("erp", "DROP TABLE IF EXISTS orders")
         self.sql("erp", "CREATE TABLE orders(id INTEGER NOT NULL, year INTEGER, text TEXT, total DECIMAL(12,2), "
                         "at TIMESTAMP, generation INTEGER)")
-        rows = [(i, None if i % 7 == 0 else 2020 + i % 5, TEXTS[i % len(TEXTS)], f"{i % 997}.25",
+        rows = [(i, None if i % 7 == 0 else 2020 + i % 5, TEXTS[i % len(TEXTS)], f"{total(i):.2f}",
                  f"2026-11-{1 + i % 28:02} 08:00:00Z", generation) for i in range(count)]
         self.sql("erp", "INSERT INTO orders VALUES (?,?,?,?,?,?)", rows)
         return {r[0]: r[1:3] for r in rows}
@@ -124,7 +129,30 @@ def test_others_read_a_partitioned_dataset():
     tap.equal(len(found), 3000)
     assert all(truth[i][0] == (None if y is None else int(y)) and (truth[i][1] or "") == (t or "")
                for i, y, t, _ in found), found[:5]
-    assert {str(total) for *_, total in found} == {f"{i}.25" for i in range(997)}
+    assert {i: f"{total(i):.2f}" for i in truth} == {i: str(t) for i, *_, t in found}
+
+
+def test_what_the_guide_shows_to_others():
+    """The SQL and the Python of docs/guide/datasets.md find the rows of the present version"""
+    p = Mart(gather="partition_by: year")
+    p.config((p.folder / "wherry.yaml").read_text().replace("day: { from: day, type: date }", "year: id"))
+    p.drop(5)
+    p.wherry("run", "gather")
+    p.drop(5)
+    p.wherry("run", "gather")
+    shown = {block.language: block.text for block in pages.blocks(tap.ROOT / "docs/guide/datasets.md")}
+    here = os.getcwd()
+    os.chdir(p.folder)
+    try:
+        with duckdb.connect() as db:
+            set_files, select = [text for text in shown["sql"].split(";") if text.strip()]
+            db.execute(set_files)
+            tap.equal(sorted(db.execute(select).fetchall()), [(i, 1) for i in range(10)])
+        names = {}
+        exec(shown["python"], names)
+        tap.equal(sorted(names["events"].column("year").to_pylist()), list(range(10)))
+    finally:
+        os.chdir(here)
 
 
 def test_a_version_replaces_the_one_before():
@@ -184,7 +212,7 @@ def test_many_partitions_in_little_memory():
 def test_rows_are_sorted():
     p = Mart(publish="sort_by: [text, id], partition_by: year, file_size: 64KiB, format: { type: parquet, "
                      "row_group_rows: 500, compression: none }", more="memory: 48MiB\n")
-    p.make_orders(40000)
+    p.make_orders(120_000)
     p.wherry("run", "publish")
     index = check_whole(p.orders_there)
     for year in {f["partition"][0] for f in index["files"]}:

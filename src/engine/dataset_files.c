@@ -401,6 +401,7 @@ static wh_status choose_sorting(wh_dataset_files *f, wh_error *err) {
 
 static wh_status begin(wh_dataset_files *f, wh_error *err) {
   size_t most = (size_t)f->engine->config->memory_bytes / WH_DATASET_OPEN_MEMORY;
+  if (f->c->type->reserve_bytes) most = 1; // an upload's parts are a large share of it already
   f->part_max = most < 1 ? 1 : most > WH_DATASET_OPEN_MAX ? WH_DATASET_OPEN_MAX : most;
   f->parts = WH_NEW_ARRAY(&f->own, f->part_max, part);
   if (!f->parts) return wh_fail_memory(err);

@@ -8,10 +8,11 @@
 // '_' and '.' is %XX, and NULL is __HIVE_DEFAULT_PARTITION__. The columns of the partition are not
 // in the files.
 //
-// Memory: at most WH_DATASET_OPEN_MAX files are open at once, fewer where `memory` is small; rows
-// of other partitions wait in a sorter (data/sorter.h), on disk where they are many, and become
-// files one after the other at the end. So do all rows where they are sorted. A row that waits may
-// have about WH_SORTER_RECORD_MAX bytes.
+// Memory: at most WH_DATASET_OPEN_MAX files are open at once, fewer where `memory` is small, and
+// one where the store holds what it sends (connect.h: reserve_bytes); rows of other partitions wait
+// in a sorter (data/sorter.h), on disk where they are many, and become files one after the other at
+// the end. So do all rows where they are sorted. A row that waits may have about
+// WH_SORTER_RECORD_MAX bytes.
 #pragma once
 
 #include "engine/engine.h"

@@ -188,7 +188,8 @@ static wh_status dataset_complete(wh_run_output *out, wh_mark *mark, wh_finish *
   run->counts.written = 0;
   run->output = run->sha256 = (wh_str){0};
   run->bytes_written = 0;
-  return WH_OK;
+  o->rows = 0; // what is removed before the run is recorded is not left behind by a crash
+  return wh_dataset_discard(out->connection, o->shape.prefix, o->shape.run, err);
 }
 
 static void dataset_close(wh_run_output *out) {

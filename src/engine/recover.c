@@ -42,6 +42,17 @@ static wh_status give_up_run(wh_engine *engine, wh_run *run, const char *why, wh
   return engine->ledger->type->run_finish(engine->ledger, &finish, err);
 }
 
+// The files of a dataset go first: of a run that is failed nobody looks for them any more.
+static wh_status give_up_publishing(wh_engine *engine, const wh_pipeline *pipeline, wh_run *run,
+                                    const char *why, wh_error *err) {
+  if (pipeline->write.dataset.len) {
+    wh_connection *c;
+    WH_TRY(wh_config_connect(engine->config, pipeline->to.connection, &c, err));
+    WH_TRY(wh_dataset_discard(c, pipeline->write.dataset, run->id, err));
+  }
+  return give_up_run(engine, run, why, err);
+}
+
 static wh_status finish_adopted(wh_engine *engine, wh_run *run, wh_finish *finish, wh_error *err) {
   WH_TRY(wh_run_record_done(engine, run, finish, err));
   if (engine->watcher.finished) engine->watcher.finished(engine->watcher.context, run);
@@ -68,7 +79,7 @@ static wh_status adopt_object(wh_engine *engine, const wh_pipeline *pipeline, wh
   // The name was taken meanwhile (a raw file's may be), or the attempt is gone: nothing was
   // published.
   if (status == WH_ERR_NOT_FOUND || status == WH_ERR_EXISTS) {
-    return give_up_run(engine, run, inner.text, err);
+    return give_up_publishing(engine, pipeline, run, inner.text, err);
   }
   if (status != WH_OK) {
     if (err) *err = inner;
@@ -136,10 +147,6 @@ static wh_status discard_attempts(wh_engine *engine, const wh_pipeline *pipeline
   wh_connection *c;
   WH_TRY(wh_config_connect(engine->config, pipeline->to.connection, &c, err));
   if (!c->type->store) return WH_OK;
-  for (size_t i = 0; pipeline->write.dataset.len && i < left->count; i++) {
-    if (left->runs[i].state == WH_RUN_FAILED)
-      WH_TRY(wh_dataset_discard(c, pipeline->write.dataset, left->runs[i].id, err));
-  }
   sweep s = {.connection = c, .left = left};
   return c->type->store->attempts(c, sweep_attempt, &s, err);
 }
@@ -157,7 +164,8 @@ wh_status wh_run_recover(wh_engine *engine, const wh_pipeline *pipeline, const w
   for (size_t i = 0; i < left.count; i++) {
     wh_run *run = &left.runs[i];
     if (run->state == WH_RUN_RUNNING) {
-      WH_TRY(give_up_run(engine, run, "interrupted before anything was published", err));
+      WH_TRY(give_up_publishing(engine, pipeline, run, "interrupted before anything was published",
+                                err));
       continue;
     }
     wh_finish finish;

@@ -146,6 +146,24 @@ def test_the_list_that_athena_reads():
     tap.equal(kind, "application/json")
 
 
+def test_large_partitions_in_little_memory():
+    """Files of several parts of an upload each, more of them than memory could hold at once"""
+    server = moto()
+    p, there = Events(server, "partition_by: day, sort_by: id, keep: 1"), Prefix(server)
+    p.config("memory: 48MiB\n" + (p.folder / "wherry.yaml").read_text().replace("sort_by: id, ", ""))
+    p.drop(0, 1_300_000)
+    p.settle()
+    p.run("run", "gather")
+    assert min(f["bytes"] for f in check_whole(there)["files"]) > 5 << 20, "no file has two parts"
+    tap.equal(len(there.index()["files"]), 3)
+    tap.equal(there.ids(), list(range(1_300_000)))
+    p.config("memory: 48MiB\n" + CONFIG.replace("WRITE", "partition_by: day, sort_by: id, keep: 1"))
+    p.run("compact", "lake:warehouse/events/")
+    tap.equal(there.ids(), list(range(1_300_000)))
+    tap.equal([f.get("sorted_by") for f in there.index()["files"]], [["id"]] * 3)
+    check_tidy(there)
+
+
 def check_two_publishers(server):
     there = Prefix(server)
     projects = [Events(server, "keep: 100"), Events(server, "keep: 100")]

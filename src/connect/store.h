@@ -117,6 +117,9 @@ typedef struct wh_store_type {
   wh_str (*located)(wh_connection *c, wh_str key, wh_arena *arena, wh_str *ret_bucket);
 } wh_store_type;
 
+// Removes what crashes left of put(): attempts that are a day old.
+wh_status wh_store_sweep_puts(wh_connection *c, wh_error *err);
+
 // Refuses keys that break the rules above, naming the rule: WH_ERR_USAGE, or WH_ERR_LIMIT for one
 // that is too long. Control characters are those of Unicode (category Cc), DEL and C1 included.
 wh_status wh_key_check(wh_str key, wh_error *err);

@@ -297,6 +297,7 @@ static wh_status compact_partition(change *ch, compaction *k, size_t first, cons
 }
 
 static wh_status compact(change *ch, wh_error *err) {
+  WH_TRY(wh_store_sweep_puts(ch->c, err)); // here, as it is called now and then
   const wh_dataset_index *present = &ch->present;
   wh_str format = wh_str_of(ch->pipeline->write.format.codec->name);
   if (!wh_str_eq(present->format, format))

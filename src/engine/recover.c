@@ -147,6 +147,7 @@ static wh_status discard_attempts(wh_engine *engine, const wh_pipeline *pipeline
   wh_connection *c;
   WH_TRY(wh_config_connect(engine->config, pipeline->to.connection, &c, err));
   if (!c->type->store) return WH_OK;
+  if (pipeline->write.dataset.len) WH_TRY(wh_store_sweep_puts(c, err));
   sweep s = {.connection = c, .left = left};
   return c->type->store->attempts(c, sweep_attempt, &s, err);
 }

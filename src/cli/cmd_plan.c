@@ -158,6 +158,21 @@ static void print_tells(const wh_cli *cli, const wh_pipeline *p) {
   }
 }
 
+static void print_list(const char *before, const wh_str_list *list) {
+  for (size_t i = 0; i < list->count; i++)
+    printf("%s%.*s", i ? ", " : before, WH_STR_ARG(list->items[i]));
+}
+
+static void print_dataset(const wh_pipeline *p) {
+  const wh_write *write = &p->write;
+  printf("  writes    exact: %s a dataset of %s files",
+         write->mode == WH_WRITE_REPLACE ? "replaces" : "adds to", write->format.codec->name);
+  print_list(", partitioned by ", &write->partition_by);
+  print_list(", sorted by ", &write->sort_by);
+  printf("; keeps %lld %s\n", (long long)write->keep,
+         wh_plural((uint64_t)write->keep, "version", "versions"));
+}
+
 static void print_after(const wh_pipeline *p) {
   if (p->after.kind == WH_AFTER_DELETE) puts("  after     removes each object once it is safe");
   if (p->after.kind == WH_AFTER_MOVE)
@@ -177,10 +192,11 @@ static void print_reads(const wh_plan *plan) {
 static void print_plan(const wh_cli *cli, const wh_plan *plan, wh_arena *arena) {
   const wh_pipeline *p = plan->pipeline;
   const char *bold = cli->color_out ? "\033[1m" : "", *plain = cli->color_out ? "\033[0m" : "";
-  wh_str thing = p->from.thing.len ? p->from.thing : WH_STR("(query)");
+  wh_str thing = p->from.thing.len ? wh_pipeline_reads(p) : WH_STR("(query)");
+  wh_str target = wh_pipeline_writes(p);
   printf("%s%.*s%s   %.*s%s%.*s -> %.*s:%.*s\n", bold, WH_STR_ARG(p->name), plain,
          WH_STR_ARG(p->from.connection), p->model ? "" : ":", p->model ? 0 : (int)thing.len,
-         thing.data, WH_STR_ARG(p->to.connection), WH_STR_ARG(p->to.thing));
+         thing.data, WH_STR_ARG(p->to.connection), WH_STR_ARG(target));
   print_when(plan);
   print_reads(plan);
   if (plan->ranges_key.len)
@@ -209,6 +225,7 @@ static void print_plan(const wh_cli *cli, const wh_plan *plan, wh_arena *arena) 
   print_deletes(plan);
   print_rules(plan);
   if (plan->to_rows) print_target(plan);
+  if (p->write.dataset.len) print_dataset(p);
   print_after(p);
   print_tells(cli, p);
 }
@@ -304,7 +321,7 @@ typedef struct crossing_list {
 
 static void add_crossings(crossing_list *list, const wh_plan *plan, wh_arena *arena) {
   wh_str to = wh_arena_printf(arena, "%.*s:%.*s", WH_STR_ARG(plan->pipeline->to.connection),
-                              WH_STR_ARG(plan->pipeline->to.thing));
+                              WH_STR_ARG(wh_pipeline_writes(plan->pipeline)));
   list->too_many = list->too_many || plan->cross_count > WH_COLUMNS_MAX - list->count;
   for (size_t i = 0; i < plan->cross_count && !list->too_many; i++) {
     const wh_plan_column *c = &plan->crosses[i];

@@ -1,4 +1,5 @@
 #include "cli/address.h"
+#include "cli/dataset.h"
 #include "cli/format.h"
 
 // The connection of an address that names one object of a store that keeps versions.
@@ -56,6 +57,7 @@ static wh_status print_version(void *context, const wh_object *object, wh_error 
 
 static wh_exit versions(wh_cli *cli, const wh_args *args) {
   if (!wh_cli_config(cli)) return WH_EXIT_USAGE;
+  if (wh_address_is_dataset(args->words[0])) return wh_dataset_list(cli, args->words[0]);
   wh_error err = {0};
   wh_typed_address a;
   wh_connection *c;
@@ -77,10 +79,11 @@ static wh_exit versions(wh_cli *cli, const wh_args *args) {
 const wh_command wh_cmd_versions = {
     .name = "versions",
     .usage = "ADDRESS",
-    .help = "list the versions of an object, newest first",
+    .help = "list the versions of an object or a dataset, newest first",
     .more =
-        "Earlier versions are kept where a local store says versioning: true, and in a bucket that "
-        "keeps versions.",
+        "Earlier versions of an object are kept where a local store says versioning: true, and in "
+        "a bucket that keeps versions. An address that ends in '/' is a dataset, of which "
+        "write: keep says how many versions are kept.",
     .example = "wherry versions lake:mart/prices.json",
     .words_min = 1,
     .words_max = 1,

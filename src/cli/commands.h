@@ -25,6 +25,8 @@ extern const wh_command wh_cmd_restore;
 extern const wh_command wh_cmd_erase;
 extern const wh_command wh_cmd_retain;
 extern const wh_command wh_cmd_reveal;
+extern const wh_command wh_cmd_rollback;
+extern const wh_command wh_cmd_compact;
 extern const wh_command wh_cmd_convert;
 extern const wh_command wh_cmd_copy;
 extern const wh_command wh_cmd_secret;

@@ -30,6 +30,9 @@ typedef struct wh_address {
   const wh_node *node;
 } wh_address;
 
+// Whether the thing, of a store, is a dataset: it ends in '/'.
+bool wh_address_is_dataset(wh_str thing);
+
 // --- when --------------------------------------------------------------------------------------
 
 typedef enum wh_when_kind {
@@ -100,6 +103,8 @@ typedef struct wh_read {
   wh_str_list key;               // by which they are found; empty: the table's primary key
   int64_t memory_bytes, threads; // of DuckDB, for a model; 0: not said
   wh_format format;
+  wh_str dataset; // the prefix, which ends in '/', where `from` is a dataset; then from.thing is
+                  // the pattern of its indexes
 } wh_read;
 
 typedef struct wh_write {
@@ -110,6 +115,11 @@ typedef struct wh_write {
   wh_deletes deletes; // append: MARK (they are rows like any other) or IGNORE; replace: IGNORE
   int64_t tombstone_keep_us;
   wh_format format;
+  wh_str dataset; // the prefix, which ends in '/', where `to` is a dataset; then to.thing is the
+                  // template of its indexes. What follows is for datasets only
+  int64_t keep;   // versions, the present one among them
+  wh_str_list partition_by, sort_by;
+  int64_t file_bytes; // a file that has so many is ended, and another begun
 } wh_write;
 
 // Which runs somebody is told of.
@@ -190,6 +200,9 @@ typedef struct wh_pipeline {
 
 // The column by which the pipeline tells people of that kind apart; without data: it has none.
 wh_str wh_pipeline_subject(const wh_pipeline *pipeline, wh_str kind);
+// The addresses of a pipeline as they were written: of a dataset the prefix.
+wh_str wh_pipeline_reads(const wh_pipeline *p);
+wh_str wh_pipeline_writes(const wh_pipeline *p);
 
 // Whether `thing` is a pattern over tables: it has a '*' in it.
 bool wh_table_is_pattern(wh_str thing);

@@ -3,7 +3,12 @@
 #include "config/model.h"
 #include "connect/range_split.h"
 
-enum { ATTEMPTS_MAX = 100, CHUNK_MAX = 100000000, MODEL_THREADS_MAX = 256 };
+enum {
+  ATTEMPTS_MAX = 100,
+  CHUNK_MAX = 100000000,
+  MODEL_THREADS_MAX = 256,
+  DATASET_KEEP_MAX = 1000,
+};
 
 typedef struct pipeline_words {
   const wh_node *when, *read, *steps, *columns, *expect, *write, *after, *notify, *subject;
@@ -31,7 +36,8 @@ const wh_option wh_pipeline_options[] = {
      .offset = offsetof(pipeline_words, from),
      .required = true,
      .help = "address that is read: connection:table, a pattern of tables (connection:sales.*), "
-             "connection:pattern of objects, or the path of a model (models/owners.sql)"},
+             "connection:pattern of objects, connection:folder/ of a dataset, or the path of a "
+             "model (models/owners.sql)"},
     {.name = "read",
      .type = WH_OPTION_NODE,
      .offset = offsetof(pipeline_words, read),
@@ -67,7 +73,8 @@ const wh_option wh_pipeline_options[] = {
      .type = WH_OPTION_TEXT,
      .offset = offsetof(pipeline_words, to),
      .required = true,
-     .help = "address that is written: connection:table, or connection:template of objects"},
+     .help = "address that is written: connection:table, connection:template of objects, or "
+             "connection:folder/ of a dataset"},
     {.name = "write",
      .type = WH_OPTION_NODE,
      .offset = offsetof(pipeline_words, write),
@@ -191,6 +198,8 @@ typedef struct write_words {
   wh_str_list key;
   wh_str newest_by;
   const wh_node *format;
+  int64_t keep, file_size;
+  wh_str_list partition_by, sort_by;
 } write_words;
 
 const wh_option wh_write_options[] = {
@@ -234,7 +243,31 @@ const wh_option wh_write_options[] = {
      .type = WH_OPTION_NODE,
      .offset = offsetof(write_words, format),
      .shape = "{ type: codec, option: value, ... }",
-     .help = "of the object: options of its codec, which its ending names unless `type` does"},
+     .help = "of the object: options of its codec, which its ending names unless `type` does; of a "
+             "dataset's files, which are Parquet where it is not given"},
+    {.name = "keep",
+     .type = WH_OPTION_INT,
+     .offset = offsetof(write_words, keep),
+     .def = "5",
+     .min = 1,
+     .max = DATASET_KEEP_MAX,
+     .help = "versions of a dataset that are kept, the present one among them"},
+    {.name = "partition_by",
+     .type = WH_OPTION_LIST,
+     .offset = offsetof(write_words, partition_by),
+     .help = "columns whose values are folders of a dataset: year=2026/month=11/"},
+    {.name = "sort_by",
+     .type = WH_OPTION_LIST,
+     .offset = offsetof(write_words, sort_by),
+     .help = "columns that the rows of a dataset's file are sorted by"},
+    {.name = "file_size",
+     .type = WH_OPTION_SIZE,
+     .offset = offsetof(write_words, file_size),
+     .def = "256MiB",
+     .min = 64 << 10,
+     .max = 16ll << 30,
+     .help = "about how large a dataset's file grows before another is begun; compact makes larger "
+             "ones of those that have less than half of it"},
     {0}};
 
 // A pipeline while it is checked.
@@ -277,16 +310,30 @@ static bool writes_objects(const checker *c) {
 
 // --- from and read -------------------------------------------------------------------------------
 
+static void check_from_dataset(const checker *c) {
+  wh_pipeline *p = c->p;
+  if (!wh_load_dataset(c->l, &p->from, wh_load_owner(c->l, "%s: from", c->owner), false,
+                       &p->read.dataset))
+    return;
+  wh_load_dataset_format(c->l, &p->from, p->read.dataset, c->read_format, true, c->owner,
+                         &p->read.format);
+  refuse(c, c->node, "after", "is for objects by themselves, and `from` reads a dataset");
+  refuse(c, c->node, "raw", "is for objects by themselves, and `from` reads a dataset");
+}
+
 static void check_from_objects(const checker *c) {
   const wh_node *node = c->p->from.node;
   wh_str name = c->from->name;
-  if (!c->p->raw) {
+  bool is_dataset = wh_address_is_dataset(c->p->from.thing);
+  if (is_dataset) {
+    check_from_dataset(c);
+  } else if (!c->p->raw) {
     wh_load_format(c->l, &c->p->from, c->read_format, true, c->owner, &c->p->read.format);
   }
   if (c->p->from.thing.len == 0) {
     problem(c, node, "from: %.*s holds objects. Say which, such as %.*s:inbound/**/*.json",
             WH_SHOWN(name), WH_SHOWN(name));
-  } else {
+  } else if (!is_dataset) {
     wh_load_pattern(c->l, &c->p->from, wh_load_owner(c->l, "%s: from", c->owner));
     wh_load_after(c->l, c->p, c->words.after, wh_load_owner(c->l, "%s: after", c->owner));
   }
@@ -447,27 +494,6 @@ static void load_read(checker *c) {
 
 // --- to and write --------------------------------------------------------------------------------
 
-static void check_to_objects(const checker *c) {
-  const wh_node *node = c->p->to.node;
-  wh_str name = c->to->name;
-  if (c->p->to.thing.len == 0) {
-    problem(c, node, "to: %.*s holds objects. Give them a name, such as %.*s:out/{run}.json",
-            WH_SHOWN(name), WH_SHOWN(name));
-    return;
-  }
-  wh_error why = {0};
-  bool good = wh_template_check(c->p->to.thing, c->p->raw, &why) == WH_OK;
-  if (!good)
-    problem(c, node, "to: %s", why.text);
-  else if (!c->p->raw)
-    wh_load_format(c->l, &c->p->to, c->write_format, false, c->owner, &c->p->write.format);
-  static const char *const words[] = {"mode",  "key",     "newest_by",
-                                      "order", "deletes", "tombstone_keep"};
-  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-    refuse(c, c->words.write, words[i], "is for tables, and `to` writes objects");
-  refuse(c, c->node, "chunk", "is for tables, and `to` writes objects");
-}
-
 // A column that `write` names must be one that crosses.
 static void check_crosses(const checker *c, const wh_node *node, wh_str name, const char *word) {
   const wh_gate *gate = &c->p->gate;
@@ -482,18 +508,92 @@ static void check_crosses(const checker *c, const wh_node *node, wh_str name, co
           wh_hint_of(name, words, gate->count).text);
 }
 
-static void check_key_columns(const checker *c) {
-  const wh_node *key = wh_node_get(c->words.write, "key");
-  const wh_write *write = &c->p->write;
-  for (size_t i = 0; i < write->key.count; i++) {
-    bool list = key->kind == WH_NODE_LIST;
-    const wh_node *node = list ? key->items[i] : key;
-    check_crosses(c, node, write->key.items[i], "write: key");
+// Columns that `write` lists, of which each crosses and none comes twice.
+static void check_columns(const checker *c, const char *word, const wh_str_list *list) {
+  const wh_node *words = wh_node_get(c->words.write, word);
+  const char *owner = wh_load_owner(c->l, "write: %s", word);
+  for (size_t i = 0; i < list->count; i++) {
+    const wh_node *node = words->kind == WH_NODE_LIST ? words->items[i] : words;
+    check_crosses(c, node, list->items[i], owner);
     for (size_t j = 0; j < i; j++) {
-      if (!wh_str_eq(write->key.items[i], write->key.items[j])) continue;
-      problem(c, node, "write: key: '%.*s' is listed twice", WH_SHOWN(write->key.items[i]));
+      if (!wh_str_eq(list->items[i], list->items[j])) continue;
+      problem(c, node, "%s: '%.*s' is listed twice", owner, WH_SHOWN(list->items[i]));
     }
   }
+}
+
+static const char *const dataset_words[] = {"keep", "partition_by", "sort_by", "file_size"};
+enum { DATASET_WORDS = sizeof dataset_words / sizeof *dataset_words };
+
+static void refuse_dataset_words(const checker *c) {
+  for (size_t i = 0; i < DATASET_WORDS; i++)
+    refuse(c, c->words.write, dataset_words[i],
+           "is for datasets, whose address ends in '/': to: lake:mart/orders/");
+}
+
+static void check_to_dataset(const checker *c) {
+  static const char *const words[] = {"key", "newest_by", "order", "deletes", "tombstone_keep"};
+  wh_pipeline *p = c->p;
+  wh_write *write = &p->write;
+  if (!wh_load_dataset(c->l, &p->to, wh_load_owner(c->l, "%s: to", c->owner), true,
+                       &write->dataset))
+    return;
+  wh_load_dataset_format(c->l, &p->to, write->dataset, c->write_format, false, c->owner,
+                         &write->format);
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+    refuse(c, c->words.write, words[i], "is for tables, and `to` writes a dataset");
+  refuse(c, c->node, "chunk", "is for tables, and `to` writes a dataset");
+  refuse(c, c->node, "raw", "is for objects by themselves, and `to` writes a dataset");
+  if (write->mode == WH_WRITE_UPSERT)
+    problem(c, wh_node_key(c->words.write, "mode"),
+            "write: a dataset is appended to or replaced; upsert is for tables");
+  if (write->mode == WH_WRITE_APPEND && p->read.dataset.len)
+    problem(c, p->to.node,
+            "to: each version of a dataset holds all of its rows, which append would add again. "
+            "Write mode: replace");
+  if (write->mode == WH_WRITE_REPLACE && p->read.cursor.len)
+    problem(c, wh_node_key(c->words.read, "cursor"),
+            "read: a cursor reads what is new, and mode: replace needs everything each time");
+  if (p->many)
+    problem(c, p->to.node, "to: a dataset takes the rows of one table, and `from` reads many");
+  check_columns(c, "partition_by", &write->partition_by);
+  check_columns(c, "sort_by", &write->sort_by);
+  if (write->partition_by.count > WH_DATASET_PARTITION_MAX)
+    problem(c, wh_node_get(c->words.write, "partition_by"),
+            "write: partition_by: %d columns at most", (int)WH_DATASET_PARTITION_MAX);
+  bool same_place = c->from == c->to && wh_str_eq(p->read.dataset, write->dataset);
+  if (same_place) problem(c, p->to.node, "to: this is the dataset it reads");
+}
+
+static void check_to_objects(const checker *c) {
+  const wh_node *node = c->p->to.node;
+  wh_str name = c->to->name;
+  if (c->p->to.thing.len == 0) {
+    problem(c, node, "to: %.*s holds objects. Give them a name, such as %.*s:out/{run}.json",
+            WH_SHOWN(name), WH_SHOWN(name));
+    return;
+  }
+  if (wh_address_is_dataset(c->p->to.thing)) {
+    check_to_dataset(c);
+    return;
+  }
+  refuse_dataset_words(c);
+  wh_error why = {0};
+  bool good = wh_template_check(c->p->to.thing, c->p->raw, &why) == WH_OK;
+  if (!good)
+    problem(c, node, "to: %s", why.text);
+  else if (!c->p->raw)
+    wh_load_format(c->l, &c->p->to, c->write_format, false, c->owner, &c->p->write.format);
+  static const char *const words[] = {"mode",  "key",     "newest_by",
+                                      "order", "deletes", "tombstone_keep"};
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+    refuse(c, c->words.write, words[i], "is for tables, and `to` writes objects");
+  refuse(c, c->node, "chunk", "is for tables, and `to` writes objects");
+}
+
+static void check_key_columns(const checker *c) {
+  const wh_write *write = &c->p->write;
+  check_columns(c, "key", &write->key);
   const wh_node *newest = wh_node_get(c->words.write, "newest_by");
   if (write->newest_by.len) check_crosses(c, newest, write->newest_by, "write: newest_by");
 }
@@ -527,6 +627,7 @@ static void check_deletes(const checker *c) {
 static void check_to_rows(const checker *c) {
   const wh_write *write = &c->p->write;
   refuse(c, c->words.write, "format", "is for objects, and `to` writes a table");
+  refuse_dataset_words(c);
   if (c->p->to.thing.len == 0) {
     problem(c, c->p->to.node, "to: name a table, such as %.*s:orders", WH_SHOWN(c->to->name));
   }
@@ -541,6 +642,10 @@ static void check_to_rows(const checker *c) {
   } else if (write->key.count == 0 && write->mode == WH_WRITE_REPLACE) {
     refuse(c, c->words.write, "newest_by", "needs 'key', the columns that tell rows apart");
   }
+  if (write->mode == WH_WRITE_APPEND && c->p->read.dataset.len)
+    problem(c, c->p->to.node,
+            "to: each version of a dataset holds all of its rows, which append would add again. "
+            "Write mode: replace, or upsert");
   check_key_columns(c);
   check_deletes(c);
   bool same_place = c->from == c->to && wh_str_eq(c->p->from.thing, c->p->to.thing);
@@ -582,6 +687,10 @@ static void load_write(checker *c) {
       .side_table = words.order == 1,
       .deletes = (wh_deletes)words.deletes,
       .tombstone_keep_us = words.tombstone_keep_us,
+      .keep = words.keep,
+      .file_bytes = words.file_size,
+      .partition_by = words.partition_by,
+      .sort_by = words.sort_by,
   };
   bool says = given(wh_node_get(c->words.write, "deletes"));
   if (c->p->write.mode == WH_WRITE_APPEND && !says) c->p->write.deletes = WH_DELETES_MARK;
@@ -667,15 +776,15 @@ static void check_run_rules(checker *c) {
               "last run's. Write a number of rows",
               word);
   }
-  bool replaces = c->p->write.mode == WH_WRITE_REPLACE && c->to && c->to->type->sink;
+  bool is_kept = c->to && (c->to->type->sink || wh_address_is_dataset(c->p->to.thing));
+  bool replaces = c->p->write.mode == WH_WRITE_REPLACE && is_kept;
   if (replaces && !wh_run_limit_given(least) && !c->p->read.cursor.len)
     *least = (wh_run_limit){.has_percent = true, .percent = 50, .implied = true};
 }
 
 static void check_raw(checker *c) {
-  static const char *const words[] = {"read",  "steps", "columns", "expect",
-                                      "write", "batch", "chunk",   "on_new_column",
-                                      "subject"};
+  static const char *const words[] = {"read",  "steps", "columns",       "expect", "write",
+                                      "batch", "chunk", "on_new_column", "subject"};
   for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
     refuse(c, c->node, words[i], "excludes raw, which moves objects without looking inside");
   if (c->from && !reads_objects(c)) {

@@ -109,6 +109,14 @@ void wh_load_auth(wh_loader *l, const wh_node *node, const char *owner, wh_str n
 void wh_load_ingests(wh_loader *l, const wh_node *serve);
 void wh_load_ingest_ledger(wh_loader *l);
 
+// Takes the address of a dataset apart: the prefix, and what its indexes are called. False: it is
+// none that can be.
+bool wh_load_dataset(wh_loader *l, wh_address *address, const char *owner, bool writes,
+                     wh_str *ret_prefix);
+// How its files are written, or read where their index does not say it all.
+void wh_load_dataset_format(wh_loader *l, const wh_address *address, wh_str prefix,
+                            const wh_node *node, bool reads, const char *owner, wh_format *ret);
+
 // "connection:thing"; the connection must be there. False when it is not usable.
 bool wh_load_address(wh_loader *l, const wh_node *node, const char *owner, wh_address *ret);
 // The connection of that name, or a problem at the node.

@@ -123,6 +123,12 @@ static void check_same_names(graph *g) {
       if (g->made[i].len == 0 || !wh_str_eq(g->made[i], g->made[j])) continue;
       const wh_pipeline *a = &g->pipelines[j], *b = &g->pipelines[i];
       if (!same_place(g, a->to.connection, b->to.connection)) continue;
+      if (b->write.dataset.len) {
+        wh_problems_error(&g->l->problems, b->to.node,
+                          "pipeline %.*s: to: pipeline %.*s writes this dataset, and one does",
+                          WH_SHOWN(b->name), WH_SHOWN(a->name));
+        break;
+      }
       wh_problems_warn(&g->l->problems, b->to.node,
                        "pipeline %.*s: to: pipeline %.*s writes under the same names",
                        WH_SHOWN(b->name), WH_SHOWN(a->name));

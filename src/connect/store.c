@@ -1,6 +1,10 @@
 #include "connect/store.h"
 
+#include "connect/connect.h"
+
 #include <stdio.h>
+
+#define PUT_ABANDONED_US (INT64_C(24) * 3600 * 1000000)
 
 // --- characters ----------------------------------------------------------------------------------
 
@@ -81,6 +85,19 @@ wh_status wh_attempt_check(wh_str attempt, wh_error *err) {
   return wh_fail(err, WH_ERR_USAGE,
                  "an attempt's name is 1 to %d letters, digits, '-' or '.', not beginning with '.'",
                  (int)WH_ATTEMPT_MAX);
+}
+
+// --- what is left of puts ------------------------------------------------------------------------
+
+static wh_status sweep_put(void *context, const wh_object *attempt, wh_error *err) {
+  wh_connection *c = context;
+  if (!wh_str_starts(attempt->key, WH_PUT_PREFIX)) return WH_OK;
+  if (attempt->modified_us > wh_now_us(c->os) - PUT_ABANDONED_US) return WH_OK;
+  return c->type->store->discard(c, attempt->key, err);
+}
+
+wh_status wh_store_sweep_puts(wh_connection *c, wh_error *err) {
+  return c->type->store->attempts(c, sweep_put, c, err);
 }
 
 // --- globs ---------------------------------------------------------------------------------------

@@ -14,6 +14,10 @@ enum { WH_KEY_MAX = 1024, WH_ATTEMPT_MAX = 128 }; // bytes
 // outside skips them; listing with this prefix shows them.
 #define WH_OWN_PREFIX "_wherry/"
 
+// The folder of a dataset (ledger/dataset.h) in which the indexes of its versions are.
+#define WH_DATASET_VERSIONS "_versions/"
+enum { WH_DATASET_PARTITION_MAX = 8 }; // columns
+
 typedef struct wh_object {
   wh_str key;
   wh_str version; // opaque identity of these bytes: version id, ETag, or inode-size-mtime
@@ -117,6 +121,9 @@ typedef struct wh_store_type {
   // where `announced` is.
   wh_str (*located)(wh_connection *c, wh_str key, wh_arena *arena, wh_str *ret_bucket);
 } wh_store_type;
+
+// Removes what crashes left of put(): attempts that are a day old.
+wh_status wh_store_sweep_puts(wh_connection *c, wh_error *err);
 
 // Refuses keys that break the rules above, naming the rule: WH_ERR_USAGE, or WH_ERR_LIMIT for one
 // that is too long. Control characters are those of Unicode (category Cc), DEL and C1 included.

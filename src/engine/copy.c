@@ -10,7 +10,6 @@
 enum { PROGRESS_US = 100000 };
 
 // What a copy that was killed left is thrown away by the next one, once no copy can be at it.
-#define ABANDONED_US (24 * 3600 * 1000000ll)
 
 // What a small object may have of `memory`, so that every lane can hold one. Larger ones go one at
 // a time, their parts side by side.
@@ -216,17 +215,9 @@ static wh_status has_any(wh_connection *c, wh_str prefix, bool *ret, wh_error *e
   return status == WH_ERR_END ? WH_OK : status;
 }
 
-static wh_status sweep_attempt(void *context, const wh_object *attempt, wh_error *err) {
-  const copying *c = context;
-  wh_connection *to = c->request->to;
-  if (!wh_str_starts(attempt->key, WH_PUT_PREFIX)) return WH_OK;
-  if (attempt->modified_us > wh_now_us(c->engine->os) - ABANDONED_US) return WH_OK;
-  return to->type->store->discard(to, attempt->key, err);
-}
-
 static wh_status look_around(copying *c, wh_arena *arena, wh_error *err) {
   const wh_copy *r = c->request;
-  WH_TRY(r->to->type->store->attempts(r->to, sweep_attempt, c, err));
+  WH_TRY(wh_store_sweep_puts(r->to, err));
   WH_TRY(has_any(r->to, r->target, &c->ask, err));
   wh_str manifests =
       wh_arena_printf(arena, WH_MANIFEST_PREFIX "%.*s", WH_STR_ARG(wh_glob_prefix(c->pattern)));

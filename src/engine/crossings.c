@@ -10,15 +10,15 @@ static const wh_gate_column *gate_column(const wh_gate *gate, wh_str name) {
   return NULL;
 }
 
-static wh_str address_text(const wh_address *address, wh_arena *arena) {
-  return wh_arena_printf(arena, "%.*s:%.*s", WH_STR_ARG(address->connection),
-                         WH_STR_ARG(address->thing));
+static wh_str target_text(const wh_pipeline *p, wh_arena *arena) {
+  return wh_arena_printf(arena, "%.*s:%.*s", WH_STR_ARG(p->to.connection),
+                         WH_STR_ARG(wh_pipeline_writes(p)));
 }
 
 wh_status wh_crossings_of(const wh_pipeline *p, const wh_gate *gate, const wh_schema *out,
                           wh_arena *arena, wh_crossing **ret, size_t *ret_count, wh_error *err) {
   wh_crossing *list = WH_NEW_ARRAY(arena, out->count, wh_crossing);
-  wh_str to = address_text(&p->to, arena);
+  wh_str to = target_text(p, arena);
   if (!list || !to.data) return wh_fail_memory(err);
   // That a row is gone is no column of anybody's: it stands behind the others.
   size_t count = wh_deleted_column(out) >= 0 ? out->count - 1 : out->count;

@@ -3,6 +3,7 @@
 // that was lost, doubled or forged changes nothing.
 #include "engine/run.h"
 
+#include "ledger/dataset.h"
 #include "ledger/manifest.h"
 
 enum { PUTS_AT_ONCE = 500 }; // in one transaction of the ledger: each costs it an fsync
@@ -60,9 +61,12 @@ static wh_status put_found(scan *s, wh_error *err) {
 static wh_status look_at(void *context, const wh_object *object, wh_error *err) {
   scan *s = context;
   if (!wh_glob_match(s->pipeline->from.thing, object->key)) return WH_OK;
-  bool settled = s->skip_all;
+  bool is_dataset = s->pipeline->read.dataset.len > 0; // whose indexes nobody else writes
+  if (is_dataset && !wh_dataset_key_version(s->pipeline->read.dataset, object->key)) return WH_OK;
+  bool settled = s->skip_all || is_dataset;
   if (!settled) WH_TRY(is_settled(s, object, &settled, err));
   if (!settled) return WH_OK;
+  if (is_dataset) s->put_count = 0; // each version is whole: the newest counts
   wh_put *put = &s->puts[s->put_count];
   *put = (wh_put){.key = wh_arena_str(s->arena, object->key),
                   .version = wh_arena_str(s->arena, object->version),

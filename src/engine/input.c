@@ -3,11 +3,10 @@
 #include "connect/sealed_store.h"
 #include "data/deleted.h"
 #include "engine/checksum.h"
+#include "engine/dataset.h"
 #include "engine/deletes.h"
 #include "engine/lanes.h"
 #include "engine/model.h"
-
-enum { MANIFEST_BYTES_MAX = 16 << 20 };
 
 wh_status wh_input_connect(wh_engine *engine, const wh_address *address, wh_connection **ret,
                            bool *ret_is_rows, wh_error *err) {
@@ -298,9 +297,8 @@ static wh_status open_stream(wh_connection *c, wh_str key, wh_str version, wh_in
                  WH_STR_ARG(c->name), WH_STR_ARG(key));
 }
 
-// Reads a whole small object of a store.
-static wh_status read_object(wh_connection *c, wh_str key, size_t max, wh_arena *arena, wh_str *ret,
-                             wh_error *err) {
+wh_status wh_input_read_small(wh_connection *c, wh_str key, size_t max, wh_arena *arena,
+                              wh_str *ret, wh_error *err) {
   wh_input *in;
   WH_TRY(open_stream(c, key, (wh_str){0}, &in, err));
   wh_status status = WH_OK;
@@ -327,7 +325,7 @@ wh_status wh_input_manifest(wh_connection *c, const wh_object *object, wh_arena 
   if (!key.data) return wh_fail_memory(err);
   wh_str text;
   wh_error inner = {0};
-  wh_status status = read_object(c, key, MANIFEST_BYTES_MAX, arena, &text, &inner);
+  wh_status status = wh_input_read_small(c, key, WH_MANIFEST_BYTES_MAX, arena, &text, &inner);
   *ret_found = false;
   if (status == WH_ERR_NOT_FOUND) return WH_OK;
   if (status != WH_OK) {
@@ -348,7 +346,49 @@ static wh_status read_manifest(wh_run_input *in, wh_error *err) {
   return WH_OK;
 }
 
+// The object is the index of a dataset's version, which says itself what a manifest would: the rows
+// are those of its files.
+static wh_status read_index(wh_run_input *in, wh_error *err) {
+  wh_str prefix = in->pipeline->read.dataset;
+  wh_dataset_index *index = WH_NEW(in->arena, wh_dataset_index);
+  if (!index) return wh_fail_memory(err);
+  WH_TRY(wh_dataset_read(in->connection, prefix, wh_dataset_key_version(prefix, in->object.key),
+                         in->arena, index, err));
+  in->dataset = index;
+  in->has_manifest = in->tells_rows = true;
+  in->manifest = (wh_manifest){.codec = WH_STR(WH_CODEC_DATASET),
+                               .order = index->order,
+                               .rows = index->rows,
+                               .row_hash = index->row_hash,
+                               .schema = index->schema};
+  return WH_OK;
+}
+
+static wh_codec_context context_of(const wh_run_input *in) {
+  wh_codec_context context = {.os = in->engine->os,
+                              .mem = in->engine->mem,
+                              .row_limit_bytes =
+                                  (size_t)in->engine->config->memory_bytes / WH_ROW_SHARE_OF_MEMORY,
+                              .threads = in->engine->single_thread ? 1 : 2,
+                              .schema_may_widen = in->inferred,
+                              .wanted = in->wanted,
+                              .wanted_count = in->wanted_count};
+  choose_batch(in, &context.batch_rows, &context.batch_bytes);
+  return context;
+}
+
+static wh_status open_dataset(wh_run_input *in, wh_error *err) {
+  const wh_read *read = &in->pipeline->read;
+  wh_dataset_source source = {.connection = in->connection,
+                              .prefix = read->dataset,
+                              .index = in->dataset,
+                              .format = &read->format,
+                              .context = context_of(in)};
+  return wh_dataset_reader_open(&source, &in->reader, err);
+}
+
 static wh_status open_reader(wh_run_input *in, wh_error *err) {
+  if (in->dataset) return open_dataset(in, err);
   wh_connection *c = in->connection;
   const wh_format *format = &in->pipeline->read.format;
   const wh_codec_type *codec = format->codec ? format->codec : wh_codec_by_key(in->object.key);
@@ -365,15 +405,7 @@ static wh_status open_reader(wh_run_input *in, wh_error *err) {
     in->is_compressed = true;
     in->bytes_total = 0; // nobody knows
   }
-  wh_codec_context context = {.os = in->engine->os,
-                              .mem = in->engine->mem,
-                              .row_limit_bytes =
-                                  (size_t)in->engine->config->memory_bytes / WH_ROW_SHARE_OF_MEMORY,
-                              .threads = in->engine->single_thread ? 1 : 2,
-                              .schema_may_widen = in->inferred,
-                              .wanted = in->wanted,
-                              .wanted_count = in->wanted_count};
-  choose_batch(in, &context.batch_rows, &context.batch_bytes);
+  wh_codec_context context = context_of(in);
   const wh_codec_type *to = wh_codec_by_key(in->pipeline->to.thing);
   if (in->pipeline->write.format.codec) to = in->pipeline->write.format.codec;
   if (to) wh_lanes_part_size(in->engine, to, &context);
@@ -437,9 +469,9 @@ bool wh_input_split(wh_str identity, wh_str *ret_connection, wh_str *ret_key, wh
 static wh_status know_object(wh_run_input *ret, wh_error *err) {
   const wh_object *o = &ret->object;
   WH_TRY(wh_input_identity(ret->pipeline, o->key, o->version, ret->arena, &ret->identity, err));
-  WH_TRY(read_manifest(ret, err));
+  WH_TRY(ret->pipeline->read.dataset.len ? read_index(ret, err) : read_manifest(ret, err));
   ret->order = ret->has_manifest ? ret->manifest.order : o->modified_us;
-  ret->bytes_total = o->size;
+  ret->bytes_total = ret->dataset ? ret->dataset->bytes : o->size;
   ret->inferred = !ret->tells_rows;
   ret->has_given = ret->tells_rows;
   if (!ret->tells_rows) return WH_OK;
@@ -464,6 +496,10 @@ static wh_status find_object(wh_engine *engine, const wh_pipeline *p, wh_str key
   WH_TRY(wh_input_connect(engine, &p->from, &ret->connection, &is_rows, err));
   const wh_store_type *store = ret->connection->type->store;
   wh_status status = store->stat(ret->connection, key, arena, &ret->object, err);
+  if (status == WH_ERR_NOT_FOUND && p->read.dataset.len) {
+    if (err) err->status = WH_ERR_CHANGED; // the version is kept no more, and a newer one is there
+    return WH_ERR_CHANGED;
+  }
   ret->at_fault = status == WH_ERR_NOT_FOUND;
   WH_TRY(status);
   if (version.len && !wh_str_eq(version, ret->object.version)) {
@@ -504,7 +540,21 @@ wh_status wh_input_open_columns(wh_engine *engine, const wh_pipeline *p, const w
 
 // --- proving -----------------------------------------------------------------------------------
 
+static wh_status prove_files(const wh_run_input *in, wh_error *err) {
+  for (size_t i = 0; i < in->dataset->file_count; i++) {
+    const wh_dataset_file *file = &in->dataset->files[i];
+    bool same;
+    WH_TRY(wh_dataset_file_matches(in->connection, in->pipeline->read.dataset, file,
+                                   in->engine->mem, &same, err));
+    if (!same)
+      return wh_fail(err, WH_ERR_DATA, "%.*s is not what was published, or is gone",
+                     WH_STR_ARG(file->path));
+  }
+  return WH_OK;
+}
+
 static wh_status prove_checksum(wh_run_input *in, wh_error *err) {
+  if (in->dataset) return prove_files(in, err);
   wh_input *stream;
   WH_TRY(in->connection->type->store->open(in->connection, in->object.key, in->object.version,
                                            &stream, err));

@@ -33,7 +33,8 @@ typedef struct wh_run_input {
   wh_object object;
   wh_str identity; // "lake:inbound/x.json@version"
   wh_input *stream;
-  bool has_manifest; // of these very bytes
+  const struct wh_dataset_index *dataset; // whose rows are read; NULL: the object has them itself
+  bool has_manifest;                      // of these very bytes
   wh_manifest manifest;
   bool is_proven;  // its checksum, or else its framing, was found to be right
   bool at_fault;   // it failed for what the object is: another try would end the same way
@@ -83,6 +84,9 @@ wh_status wh_input_open_columns(wh_engine *engine, const wh_pipeline *pipeline,
 wh_status wh_input_open_version(wh_engine *engine, const wh_pipeline *pipeline,
                                 const wh_object *object, wh_arena *arena, wh_run_input *ret,
                                 wh_error *err);
+// A whole small object of a store. WH_ERR_LIMIT: it has more than `max` bytes.
+wh_status wh_input_read_small(wh_connection *c, wh_str key, size_t max, wh_arena *arena,
+                              wh_str *ret, wh_error *err);
 // The manifest beside an object, if there is one that speaks of an object of this size.
 wh_status wh_input_manifest(wh_connection *c, const wh_object *object, wh_arena *arena,
                             bool *ret_found, wh_manifest *ret, wh_error *err);

@@ -1,5 +1,5 @@
-// What a run writes: an object through a store and a codec, or rows of a table through a sink. Both
-// have the same shape, so that run.c does not know which it has.
+// What a run writes: an object through a store and a codec, the files of a dataset, or rows of a
+// table through a sink. All have the same shape, so that run.c does not know which it has.
 //
 // The order of calls: open -> write... -> (checkpoint -> write...)... -> complete -> close.
 // `complete` may fail and be followed by close only: then nothing is visible, or (tables) the
@@ -50,8 +50,10 @@ struct wh_run_output {
       bool has_batches;
     } table;
     struct wh_object_output *object;
+    struct wh_dataset_output *dataset;
   };
 };
 
 extern const wh_output_verbs wh_output_object;
+extern const wh_output_verbs wh_output_dataset;
 extern const wh_output_verbs wh_output_table;

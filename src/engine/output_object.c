@@ -1,35 +1,17 @@
 // Rows into one object: written under a name of its own, hashed on the way, sealed, published.
-#include "base/crypto.h"
+#include "engine/hashed_upload.h"
 #include "engine/lanes.h"
 #include "engine/output.h"
 #include "engine/publish.h"
 
-// A wh_output that hashes what passes through it to the upload.
-typedef struct hashing_output {
-  wh_output output;
-  wh_output *to;
-  wh_sha256 sha;
-} hashing_output;
-
 struct wh_object_output {
   wh_encoding encoding;
   wh_str key, attempt;
-  wh_upload *upload;
-  hashing_output hashing;
-  bool has_sha;
-  wh_compressor *compressor; // NULL: the object is not compressed
-  wh_writer *writer;
-  uint64_t rows, row_hash;
+  wh_hashed_upload *upload; // NULL: nothing was written
+  uint64_t rows, bytes, row_hash;
+  bool was_created;
   bool in_ledger; // sealed there: the attempt is kept, whatever happens
 };
-
-static wh_status hashing_write(wh_output *base, const void *data, size_t len, wh_error *err) {
-  hashing_output *h = (hashing_output *)base;
-  WH_TRY(wh_sha256_add(&h->sha, data, len, err));
-  WH_TRY(wh_output_write(h->to, data, len, err));
-  h->output.written += len;
-  return WH_OK;
-}
 
 static wh_status choose_encoding(wh_run_output *out, const wh_schema *schema, wh_error *err) {
   struct wh_object_output *o = out->object;
@@ -75,19 +57,10 @@ static wh_status object_encoding(wh_run_output *out, const wh_encoding **ret, wh
 
 static wh_status start_writing(wh_run_output *out, wh_error *err) {
   struct wh_object_output *o = out->object;
-  WH_TRY(out->connection->type->store->create(out->connection, o->attempt, &o->upload, err));
-  WH_TRY(wh_sha256_init(&o->hashing.sha, err));
-  o->has_sha = true;
-  o->hashing.output.write = hashing_write;
-  o->hashing.to = &o->upload->output;
-  const wh_encoding *e = &o->encoding;
-  wh_output *to = &o->hashing.output;
-  wh_compression compression = wh_codec_compression(e->codec, o->key);
-  if (compression != WH_UNCOMPRESSED) {
-    WH_TRY(wh_compress_open(out->engine->mem, to, compression, &o->compressor, err));
-    to = &o->compressor->output;
-  }
-  return e->codec->open_writer(&e->context, to, e->options, e->schema, &o->writer, err);
+  wh_upload *upload;
+  WH_TRY(out->connection->type->store->create(out->connection, o->attempt, &upload, err));
+  o->was_created = true;
+  return wh_hashed_upload_open(out->engine->mem, upload, o->key, &o->encoding, &o->upload, err);
 }
 
 static wh_status object_write(wh_run_output *out, wh_flow_item *item, wh_counts *counts,
@@ -95,9 +68,9 @@ static wh_status object_write(wh_run_output *out, wh_flow_item *item, wh_counts 
   struct wh_object_output *o = out->object;
   uint64_t rows = item->batch ? item->batch->rows : item->block ? item->block->rows : 0;
   if (rows == 0) return WH_OK;
-  if (!o->writer) WH_TRY(start_writing(out, err));
-  wh_status status = item->batch ? o->writer->write(o->writer, item->batch, err)
-                                 : o->writer->append(o->writer, item->block, err);
+  if (!o->upload) WH_TRY(start_writing(out, err));
+  wh_status status = item->batch ? wh_hashed_upload_write(o->upload, item->batch, err)
+                                 : wh_hashed_upload_append(o->upload, item->block, err);
   if (status != WH_OK) {
     wh_error_append_row(err);
     return status;
@@ -122,7 +95,7 @@ static wh_status write_manifest(const wh_run_output *out, const wh_run *run,
                           .order = out->load.order,
                           .epoch = run->epoch,
                           .rows = o->rows,
-                          .bytes = o->hashing.output.written,
+                          .bytes = o->bytes,
                           .row_hash = o->row_hash,
                           .created_us = run->started_us,
                           .schema = *o->encoding.schema};
@@ -136,11 +109,8 @@ static wh_status write_manifest(const wh_run_output *out, const wh_run *run,
 
 static wh_status seal(wh_run_output *out, wh_finish *finish, wh_run *run, wh_error *err) {
   struct wh_object_output *o = out->object;
-  WH_TRY(o->writer->finish(o->writer, err));
-  if (o->compressor) WH_TRY(o->compressor->finish(o->compressor, err));
-  WH_TRY(o->upload->seal(o->upload, err));
   char hex[WH_SHA256_HEX + 1];
-  WH_TRY(wh_sha256_finish_hex(&o->hashing.sha, hex, err));
+  WH_TRY(wh_hashed_upload_seal(o->upload, hex, &o->bytes, err));
   run->sha256 = wh_arena_str(out->arena, wh_str_of(hex));
   if (!run->sha256.data) return wh_fail_memory(err);
   WH_CLEAN_BUF wh_buf text;
@@ -150,7 +120,7 @@ static wh_status seal(wh_run_output *out, wh_finish *finish, wh_run *run, wh_err
                             .store = out->pipeline->to.connection,
                             .key = o->key,
                             .sha256 = run->sha256,
-                            .bytes = o->hashing.output.written,
+                            .bytes = o->bytes,
                             .rows = o->rows,
                             .row_hash = o->row_hash,
                             .manifest = wh_arena_str(out->arena, wh_buf_str(&text))};
@@ -171,7 +141,7 @@ static wh_status object_complete(wh_run_output *out, wh_mark *mark, wh_finish *f
                                  wh_error *err) {
   (void)mark;
   struct wh_object_output *o = out->object;
-  if (!o->writer) {
+  if (!o->upload) {
     // Nothing new. An incremental run then publishes nothing; a whole table that is empty is an
     // empty object, since a `replace` further down must see it.
     if (out->input->has_cursor || !out->input->is_rows) return WH_OK;
@@ -187,16 +157,10 @@ static wh_status object_complete(wh_run_output *out, wh_mark *mark, wh_finish *f
 static void object_close(wh_run_output *out) {
   struct wh_object_output *o = out->object;
   if (!o) return;
-  wh_writer_close(o->writer);
-  wh_compressor_close(o->compressor);
-  if (o->upload) {
-    o->upload->close(o->upload);
-    wh_error ignored = {0};
-    if (!o->in_ledger) {
-      WH_IGNORE(out->connection->type->store->discard(out->connection, o->attempt, &ignored));
-    }
-  }
-  if (o->has_sha) wh_sha256_free(&o->hashing.sha);
+  wh_hashed_upload_close(o->upload);
+  wh_error ignored = {0};
+  if (o->was_created && !o->in_ledger)
+    WH_IGNORE(out->connection->type->store->discard(out->connection, o->attempt, &ignored));
   out->object = NULL;
 }
 

@@ -87,6 +87,10 @@ static wh_status add_from(const asking *a, const wh_pipeline *p, wh_error *err) 
   if (p->model) return add_model(a, p, err);
   if (!holds_objects(a, p->from.connection)) return add_tables(a, p, err);
   wh_use use = {.kind = WH_USE_READ_OBJECTS, .who = p->name, .thing = p->from.thing};
+  if (p->read.dataset.len) {
+    use.thing = wh_arena_printf(a->policy->arena, "%.*s**", WH_STR_ARG(p->read.dataset));
+    if (!use.thing.data) return wh_fail_memory(err);
+  }
   WH_TRY(add_objects(a, p->from.connection, use, err));
   return add_after(a, p, err);
 }
@@ -105,6 +109,18 @@ static wh_status add_step_tables(const asking *a, const wh_pipeline *p, wh_error
   return WH_OK;
 }
 
+// Indexes are published like any object; files are put, and those of old versions removed.
+static wh_status add_dataset(const asking *a, const wh_pipeline *p, wh_error *err) {
+  wh_use use = {.kind = WH_USE_WRITE_OBJECTS, .who = p->name};
+  WH_TRY(wh_template_glob(p->to.thing, a->policy->arena, &use.thing, err));
+  WH_TRY(add_objects(a, p->to.connection, use, err));
+  use.kind = WH_USE_KEEP_OBJECTS;
+  use.thing = wh_arena_printf(a->policy->arena, "%.*s**", WH_STR_ARG(p->write.dataset));
+  if (!use.thing.data) return wh_fail_memory(err);
+  WH_TRY(add_objects(a, p->to.connection, use, err));
+  return add_catalog(a, err);
+}
+
 static wh_status add_to(const asking *a, const wh_pipeline *p, wh_error *err) {
   wh_use use = {.who = p->name};
   if (!holds_objects(a, p->to.connection)) {
@@ -113,6 +129,7 @@ static wh_status add_to(const asking *a, const wh_pipeline *p, wh_error *err) {
     use.mode = p->write.mode;
     return add_use(a, p->to.connection, &use, err);
   }
+  if (p->write.dataset.len) return add_dataset(a, p, err);
   use.kind = WH_USE_WRITE_OBJECTS;
   // A member's name is its own.
   wh_str name = p->many ? (wh_str){0} : p->name;

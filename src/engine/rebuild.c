@@ -4,8 +4,6 @@
 #include "engine/run.h"
 #include "ledger/manifest.h"
 
-enum { MANIFEST_BYTES_MAX = 16 << 20 };
-
 typedef struct rebuilding {
   wh_engine *engine;
   const wh_pipeline *pipeline;
@@ -16,26 +14,6 @@ typedef struct rebuilding {
   int64_t highest_order;
   wh_cursor cursor; // a time or a number: borrows nothing
 } rebuilding;
-
-static wh_status read_whole(wh_connection *c, const wh_object *object, wh_arena *arena, wh_str *ret,
-                            wh_error *err) {
-  if (object->size > MANIFEST_BYTES_MAX) {
-    return wh_fail(err, WH_ERR_LIMIT, "%.*s is too large for a manifest", WH_STR_ARG(object->key));
-  }
-  char *data = wh_arena_alloc(arena, (size_t)object->size + 1);
-  if (!data) return wh_fail_memory(err);
-  wh_input *in;
-  WH_TRY(c->type->store->open(c, object->key, (wh_str){0}, &in, err));
-  size_t at = 0, n = 1;
-  wh_status status = WH_OK;
-  while (status == WH_OK && n && at < object->size) {
-    status = wh_input_read(in, data + at, (size_t)object->size - at, &n, err);
-    if (status == WH_OK) at += n;
-  }
-  wh_input_close(in);
-  if (status == WH_OK) *ret = wh_str_n(data, at);
-  return status;
-}
 
 static wh_status import_published(rebuilding *r, const wh_manifest *m, wh_error *err) {
   wh_object object;
@@ -77,7 +55,7 @@ static wh_status look_at_manifest(void *context, const wh_object *object, wh_err
   rebuilding *r = context;
   wh_arena_reset(r->arena);
   wh_str text;
-  WH_TRY(read_whole(r->to, object, r->arena, &text, err));
+  WH_TRY(wh_input_read_small(r->to, object->key, WH_MANIFEST_BYTES_MAX, r->arena, &text, err));
   wh_manifest manifest;
   WH_TRY(wh_manifest_parse(text, r->arena, &manifest, err));
   if (!wh_str_eq(manifest.pipeline, r->pipeline->name)) return WH_OK;
@@ -206,7 +184,7 @@ static wh_status look_for_member(void *context, const wh_object *object, wh_erro
   wh_arena_reset(l->arena);
   wh_str text, many = l->many->name;
   wh_manifest m;
-  WH_TRY(read_whole(l->to, object, l->arena, &text, err));
+  WH_TRY(wh_input_read_small(l->to, object->key, WH_MANIFEST_BYTES_MAX, l->arena, &text, err));
   WH_TRY(wh_manifest_parse(text, l->arena, &m, err));
   bool is_member = m.pipeline.len > many.len && m.pipeline.data[many.len] == ':' &&
                    wh_str_eq(wh_str_sub(m.pipeline, 0, many.len), many);

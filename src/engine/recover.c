@@ -2,6 +2,7 @@
 // nobody else works on the pipeline, so a run that is still "running" ended before anything of it
 // was durable, and one that is "sealed" only has to be published (or was, and only the ledger does
 // not know).
+#include "engine/dataset.h"
 #include "engine/outbox.h"
 #include "engine/publish.h"
 #include "engine/run.h"
@@ -41,6 +42,17 @@ static wh_status give_up_run(wh_engine *engine, wh_run *run, const char *why, wh
   return engine->ledger->type->run_finish(engine->ledger, &finish, err);
 }
 
+// The files of a dataset go first: of a run that is failed nobody looks for them any more.
+static wh_status give_up_publishing(wh_engine *engine, const wh_pipeline *pipeline, wh_run *run,
+                                    const char *why, wh_error *err) {
+  if (pipeline->write.dataset.len) {
+    wh_connection *c;
+    WH_TRY(wh_config_connect(engine->config, pipeline->to.connection, &c, err));
+    WH_TRY(wh_dataset_discard(c, pipeline->write.dataset, run->id, err));
+  }
+  return give_up_run(engine, run, why, err);
+}
+
 static wh_status finish_adopted(wh_engine *engine, wh_run *run, wh_finish *finish, wh_error *err) {
   WH_TRY(wh_run_record_done(engine, run, finish, err));
   if (engine->watcher.finished) engine->watcher.finished(engine->watcher.context, run);
@@ -54,17 +66,20 @@ static const wh_connector *connector_of(wh_engine *engine, wh_str connection) {
   return info ? info->type : NULL;
 }
 
-static wh_status adopt_object(wh_engine *engine, wh_run *run, wh_finish *finish, wh_arena *arena,
-                              wh_error *err) {
+static wh_status adopt_object(wh_engine *engine, const wh_pipeline *pipeline, wh_run *run,
+                              wh_finish *finish, wh_arena *arena, wh_error *err) {
   const wh_connector *type = connector_of(engine, run->sealed.store);
   if (!type || !type->store) return give_up_run(engine, run, GONE, err);
   wh_object object;
   wh_error inner = {0};
-  wh_status status = wh_publish_sealed(engine, &run->sealed, run->id, arena, &object, &inner);
+  bool is_version = wh_dataset_key_version(pipeline->write.dataset, run->sealed.key) > 0;
+  wh_status status = is_version
+                         ? wh_dataset_adopt(engine, pipeline, run, arena, &object, &inner)
+                         : wh_publish_sealed(engine, &run->sealed, run->id, arena, &object, &inner);
   // The name was taken meanwhile (a raw file's may be), or the attempt is gone: nothing was
   // published.
   if (status == WH_ERR_NOT_FOUND || status == WH_ERR_EXISTS) {
-    return give_up_run(engine, run, inner.text, err);
+    return give_up_publishing(engine, pipeline, run, inner.text, err);
   }
   if (status != WH_OK) {
     if (err) *err = inner;
@@ -132,6 +147,7 @@ static wh_status discard_attempts(wh_engine *engine, const wh_pipeline *pipeline
   wh_connection *c;
   WH_TRY(wh_config_connect(engine->config, pipeline->to.connection, &c, err));
   if (!c->type->store) return WH_OK;
+  if (pipeline->write.dataset.len) WH_TRY(wh_store_sweep_puts(c, err));
   sweep s = {.connection = c, .left = left};
   return c->type->store->attempts(c, sweep_attempt, &s, err);
 }
@@ -149,13 +165,14 @@ wh_status wh_run_recover(wh_engine *engine, const wh_pipeline *pipeline, const w
   for (size_t i = 0; i < left.count; i++) {
     wh_run *run = &left.runs[i];
     if (run->state == WH_RUN_RUNNING) {
-      WH_TRY(give_up_run(engine, run, "interrupted before anything was published", err));
+      WH_TRY(give_up_publishing(engine, pipeline, run, "interrupted before anything was published",
+                                err));
       continue;
     }
     wh_finish finish;
     WH_TRY(ledger->type->run_sealed_finish(ledger, run->id, &arena, &finish, err));
     if (run->sealed.attempt.len)
-      WH_TRY(adopt_object(engine, run, &finish, &arena, err));
+      WH_TRY(adopt_object(engine, pipeline, run, &finish, &arena, err));
     else
       WH_TRY(adopt_load(engine, lease, run, &finish, &arena, err));
   }

@@ -222,7 +222,7 @@ static wh_status open_flow(transfer *t, const wh_gate *gate, bool to_rows, wh_er
                              .window = t->in->has_cursor ? &t->in->window : NULL,
                              .deletes = t->in->deletes,
                              .hash_read = !t->in->is_rows && (to_rows || t->in->tells_rows),
-                             .hash_out = !to_rows,
+                             .hash_out = !to_rows && !t->request->pipeline->write.dataset.len,
                              .start_us = t->run->started_us};
   wh_newest_init(t->newest);
   return wh_flow_open(&options, &t->flow, err);
@@ -253,7 +253,9 @@ static wh_status open_parts(transfer *t, wh_error *err) {
   if (t->in->is_rows) WH_TRY(wh_cursor_check(e, p, t->in->info.cursor_kind, t->arena, err));
   wh_kept *kept = t->request->kept;
   if (to_rows) WH_TRY(wh_flow_fit(t->flow, kept, p, t->out.connection, t->arena, err));
-  t->out.verbs = to_rows ? &wh_output_table : &wh_output_object;
+  t->out.verbs = to_rows                ? &wh_output_table
+                 : p->write.dataset.len ? &wh_output_dataset
+                                        : &wh_output_object;
   t->out.load = (wh_load){.pipeline = p->name,
                           .object = t->in->is_rows ? t->run->id : t->in->identity,
                           .run = t->run->id,

@@ -6,12 +6,13 @@
 #include "data/seen.h"
 #include "engine/after.h"
 #include "engine/checksum.h"
+#include "engine/dataset.h"
 #include "engine/erased.h"
 #include "engine/fit.h"
 #include "engine/output_rows.h"
 #include "engine/run.h"
 
-enum { DELETED_SHARE_OF_MEMORY = 16 };
+enum { SEEN_SHARE_OF_MEMORY = 16 };
 
 typedef struct verification {
   wh_engine *engine;
@@ -24,6 +25,7 @@ typedef struct verification {
   bool replaced;   // the load that the table equals was seen (runs come newest first)
   wh_connection *to;
   bool to_rows;
+  wh_seen *files;   // of a dataset that were hashed; NULL: none yet
   wh_seen *deleted; // keys that were deleted by what was loaded, and the order; NULL: none
   wh_erased_people erased;
 } verification;
@@ -44,6 +46,46 @@ static bool was_put_away(const verification *v, wh_str connection, wh_str key, i
 
 // --- objects -----------------------------------------------------------------------------------
 
+static wh_status open_seen(verification *v, wh_seen **ret, wh_error *err) {
+  if (*ret) return WH_OK;
+  const wh_config *config = v->engine->config;
+  wh_str scratch = wh_arena_printf(v->arena, "%.*s/scratch", WH_STR_ARG(config->state_folder));
+  if (!scratch.data) return wh_fail_memory(err);
+  size_t limit = (size_t)config->memory_bytes / SEEN_SHARE_OF_MEMORY;
+  return wh_seen_open(v->engine->os, v->engine->mem, scratch, limit, ret, err);
+}
+
+// The files of a version whose index is as it was published, each file once.
+static wh_status verify_files(verification *v, uint64_t version, wh_error *err) {
+  wh_str prefix = v->pipeline->write.dataset;
+  wh_dataset_index index;
+  WH_TRY(wh_dataset_read(v->to, prefix, version, v->arena, &index, err));
+  WH_TRY(open_seen(v, &v->files, err));
+  for (size_t i = 0; i < index.file_count; i++) {
+    const wh_dataset_file *file = &index.files[i];
+    bool is_new, matches;
+    uint64_t first;
+    WH_TRY(wh_seen_add(v->files, file->path, 0, &is_new, &first, err));
+    if (!is_new) continue;
+    WH_TRY(wh_dataset_file_matches(v->to, prefix, file, v->engine->mem, &matches, err));
+    if (matches) continue;
+    v->result->objects_wrong++;
+    tell(v, "%.*s:%.*s%.*s: is missing, or has other bytes than its index says (version %llu)",
+         WH_STR_ARG(v->to->name), WH_STR_ARG(prefix), WH_STR_ARG(file->path),
+         (unsigned long long)version);
+  }
+  return WH_OK;
+}
+
+// Whether the object was an index of a version of the dataset, with newer ones that are there.
+static wh_status is_kept_no_more(verification *v, uint64_t version, bool *ret, wh_error *err) {
+  wh_dataset_version *versions;
+  size_t count;
+  WH_TRY(wh_dataset_versions(v->to, v->pipeline->write.dataset, v->arena, &versions, &count, err));
+  *ret = count && versions[count - 1].version > version;
+  return WH_OK;
+}
+
 static wh_status verify_object(verification *v, const wh_run *run, wh_error *err) {
   if (run->sha256.len == 0) return WH_OK; // it published nothing
   size_t colon = wh_str_find(run->output, 0, ':');
@@ -55,10 +97,14 @@ static wh_status verify_object(verification *v, const wh_run *run, wh_error *err
   if (status == WH_OK) {
     status = wh_sha256_matches(in, run->sha256, v->engine->mem, &matches, &inner);
   }
-  if (status == WH_OK && matches) return WH_OK;
+  uint64_t version = wh_dataset_key_version(v->pipeline->write.dataset, key);
+  if (status == WH_OK && matches) return version ? verify_files(v, version, err) : WH_OK;
+  bool kept_no_more = false;
+  if (version && status == WH_ERR_NOT_FOUND)
+    WH_TRY(is_kept_no_more(v, version, &kept_no_more, err));
   bool damaged = status == WH_ERR_DATA;
-  if (status == WH_ERR_NOT_FOUND &&
-      was_put_away(v, wh_str_sub(run->output, 0, colon), key, run->finished_us)) {
+  if (kept_no_more || (status == WH_ERR_NOT_FOUND &&
+                       was_put_away(v, wh_str_sub(run->output, 0, colon), key, run->finished_us))) {
     v->result->objects_replaced++;
     return WH_OK;
   }
@@ -413,15 +459,6 @@ static wh_status verify_load(verification *v, const wh_run *run, wh_error *err) 
   return status;
 }
 
-static wh_status open_deleted(verification *v, wh_error *err) {
-  if (v->deleted) return WH_OK;
-  const wh_config *config = v->engine->config;
-  wh_str scratch = wh_arena_printf(v->arena, "%.*s/scratch", WH_STR_ARG(config->state_folder));
-  if (!scratch.data) return wh_fail_memory(err);
-  size_t limit = (size_t)config->memory_bytes / DELETED_SHARE_OF_MEMORY;
-  return wh_seen_open(v->engine->os, v->engine->mem, scratch, limit, &v->deleted, err);
-}
-
 // What newer objects have deleted is rightly missing. Objects that cannot be read are told of when
 // they are compared.
 static wh_status note_deletions(void *context, const wh_run *run, wh_error *err) {
@@ -431,7 +468,7 @@ static wh_status note_deletions(void *context, const wh_run *run, wh_error *err)
   wh_status status = WH_OK;
   wh_arena_reset(v->arena);
   if (run->counts.deleted && wh_input_split(run->object, &connection, &key, &version)) {
-    WH_TRY(open_deleted(v, err));
+    WH_TRY(open_seen(v, &v->deleted, err));
     wh_run_input in = {0};
     status =
         wh_input_open_object(v->engine, v->pipeline, key, version, true, v->arena, &in, &inner);
@@ -490,6 +527,7 @@ wh_status wh_engine_verify(wh_engine *engine, const wh_pipeline *pipeline, wh_tr
         ledger->type->runs(ledger, pipeline->name, WH_RUN_DONE, 0, &runs, note_deletions, &v, err);
   if (status == WH_OK)
     status = ledger->type->runs(ledger, pipeline->name, WH_RUN_DONE, 0, &runs, verify_run, &v, err);
+  wh_seen_close(v.files);
   wh_seen_close(v.deleted);
   return status;
 }

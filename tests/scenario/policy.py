@@ -164,6 +164,37 @@ def look_into(table):
     return user, document
 
 
+def test_a_dataset():
+    """Versions are published, compacted, brought back and removed by a user who may do so below that prefix alone"""
+    s, _ = fresh()
+    p = Project(config=f"""{PLACES}pipelines:
+  staff:
+    from: files:*.csv
+    when: new
+    columns: {{ emp_id: emp_id, team: team }}
+    to: lake:mart/hr/
+    write: {{ partition_by: team, keep: 3 }}
+  back:
+    from: lake:mart/hr/
+    columns: all
+    to: files:back/{{run}}.csv
+""")
+    (p.folder / "files").mkdir()
+    for n in range(4):
+        (p.folder / f"files/{n}.csv").write_text(f"emp_id,team\n{n},a b\n{n + 10},\n")
+    user = User(s, policy(p))
+    run_as(user, p)
+    p.wherry("compact", "lake:mart/hr/", env=user.env)
+    p.wherry("rollback", "lake:mart/hr/", env=user.env)
+    run_as(user, p)
+    assert not user.judge.denied, user.judge.denied
+    tap.equal(len(p.wherry("versions", "lake:mart/hr/", "--json", env=user.env).lines()), 3)
+    tap.equal(sorted(len(path.read_text().splitlines()) for path in (p.folder / "files/back").glob("*.csv")), [7, 9])
+    for key in ("prod/mart/hr2/x.parquet", "prod/mart/x.parquet", "prod/x"):
+        user.check_denied("s3", "put_object", Bucket="acme-lake", Key=key, Body=b"x")
+        user.check_denied("s3", "delete_object", Bucket="acme-lake", Key=key)
+
+
 def test_objects_that_steps_look_into():
     """A small table is read by a user who may read that object and no other"""
     check_all_used(*look_into("lake:ref/units.csv"), but=["s3:GetObjectVersion"])

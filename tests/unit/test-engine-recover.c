@@ -1,5 +1,6 @@
 // What a crash left: sealed attempts are published and finished, unsealed ones thrown away. And
 // what goes from store to store, as rows or as it is.
+#include "base/crypto.h"
 #include "engine/raw.h"
 #include "engine/run.h"
 #include "ledger/manifest.h"
@@ -39,13 +40,18 @@ static wh_status write_attempt(crash *k) {
 
 static wh_status seal_in_ledger(crash *k) {
   wh_str key = wh_arena_printf(&k->arena, "out/%.*s.json", WH_STR_ARG(k->run.id));
+  uint8_t sha[WH_SHA256_BYTES];
+  wh_sha256_of(WH_STR(BYTES), sha);
+  wh_buf hex = {.mem = &test_mem};
+  wh_buf_add_hex(&hex, sha, sizeof sha);
   k->run.sealed = (wh_sealed){.attempt = k->attempt,
                               .store = WH_STR("lake"),
                               .key = key,
-                              .sha256 = WH_STR("00"),
+                              .sha256 = wh_arena_str(&k->arena, wh_buf_str(&hex)),
                               .bytes = sizeof BYTES - 1,
                               .rows = 1,
                               .manifest = WH_STR("{}")};
+  wh_buf_free(&hex);
   k->run.output = wh_arena_printf(&k->arena, "lake:%.*s", WH_STR_ARG(key));
   k->run.counts = (wh_counts){.read = 1, .written = 1};
   wh_cursor cursor = {.found = true, .last = {.type = {.kind = WH_INT64}, .as.i = 7}};

@@ -1,0 +1,57 @@
+// Addresses of datasets: those of objects that end in '/'. What is read and written under such an
+// address are the indexes of its versions (ledger/dataset.h), so that in here `thing` becomes their
+// names, and everything that is known of objects holds for them.
+#include "config/private.h"
+
+#include "connect/store.h"
+
+bool wh_address_is_dataset(wh_str thing) {
+  return wh_str_ends(thing, "/");
+}
+
+static bool check_prefix(wh_loader *l, const wh_address *address, const char *owner) {
+  wh_str prefix = address->thing;
+  for (size_t i = 0; i < prefix.len; i++) {
+    char c = prefix.data[i];
+    if (c != '*' && c != '?' && c != '[' && c != '{' && c != '}') continue;
+    wh_problems_error(&l->problems, address->node,
+                      "%s: '%.*s' ends in '/', so it is a dataset, whose address has no '%c'",
+                      owner, WH_SHOWN(prefix), c);
+    return false;
+  }
+  wh_error why = {0};
+  wh_status status = wh_key_check(wh_str_sub(prefix, 0, prefix.len - 1), &why);
+  if (status == WH_OK && wh_str_starts(prefix, WH_OWN_PREFIX))
+    status =
+        wh_fail(&why, WH_ERR_USAGE, "'%s' is Wherry's own folder. Choose another", WH_OWN_PREFIX);
+  if (status != WH_OK) wh_problems_error(&l->problems, address->node, "%s: %s", owner, why.text);
+  return status == WH_OK;
+}
+
+bool wh_load_dataset(wh_loader *l, wh_address *address, const char *owner, bool writes,
+                     wh_str *ret_prefix) {
+  if (!check_prefix(l, address, owner)) return false;
+  *ret_prefix = address->thing;
+  wh_str names = wh_arena_printf(l->arena, "%.*s" WH_DATASET_VERSIONS "%s.json",
+                                 WH_STR_ARG(address->thing), writes ? "{part}" : "*");
+  if (!names.data) l->problems.out_of_memory = true;
+  if (names.data) address->thing = names;
+  return names.data;
+}
+
+void wh_load_dataset_format(wh_loader *l, const wh_address *address, wh_str prefix,
+                            const wh_node *node, bool reads, const char *owner, wh_format *ret) {
+  wh_address files = *address;
+  files.thing = prefix; // which has no ending that could name a codec
+  wh_load_format(l, &files, node, reads, owner, ret);
+  bool is_given = node && !wh_node_is_null(node);
+  if (!reads && !is_given) ret->codec = wh_codec_by_name(WH_STR("parquet"));
+}
+
+wh_str wh_pipeline_reads(const wh_pipeline *p) {
+  return p->read.dataset.len ? p->read.dataset : p->from.thing;
+}
+
+wh_str wh_pipeline_writes(const wh_pipeline *p) {
+  return p->write.dataset.len ? p->write.dataset : p->to.thing;
+}

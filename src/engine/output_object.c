@@ -1,52 +1,36 @@
 // Rows into one object: written under a name of its own, hashed on the way, sealed, published.
-#include "base/crypto.h"
+#include "engine/checksum.h"
 #include "engine/lanes.h"
 #include "engine/output.h"
 #include "engine/publish.h"
-
-// A wh_output that hashes what passes through it to the upload.
-typedef struct hashing_output {
-  wh_output output;
-  wh_output *to;
-  wh_sha256 sha;
-} hashing_output;
 
 struct wh_object_output {
   wh_encoding encoding;
   wh_str key, attempt;
   wh_upload *upload;
-  hashing_output hashing;
-  bool has_sha;
+  wh_sha256_output hashing;
   wh_compressor *compressor; // NULL: the object is not compressed
   wh_writer *writer;
   uint64_t rows, row_hash;
   bool in_ledger; // sealed there: the attempt is kept, whatever happens
 };
 
-static wh_status hashing_write(wh_output *base, const void *data, size_t len, wh_error *err) {
-  hashing_output *h = (hashing_output *)base;
-  WH_TRY(wh_sha256_add(&h->sha, data, len, err));
-  WH_TRY(wh_output_write(h->to, data, len, err));
-  h->output.written += len;
-  return WH_OK;
-}
-
-static wh_status choose_encoding(wh_run_output *out, const wh_schema *schema, wh_error *err) {
-  struct wh_object_output *o = out->object;
-  const wh_format *format = &out->pipeline->write.format;
-  const wh_codec_type *codec = format->codec ? format->codec : wh_codec_by_key(o->key);
+wh_status wh_output_encoding(wh_engine *engine, const wh_pipeline *pipeline, wh_str key,
+                             const wh_schema *schema, wh_encoding *ret, wh_error *err) {
+  const wh_format *format = &pipeline->write.format;
+  const wh_codec_type *codec = format->codec ? format->codec : wh_codec_by_key(key);
   if (!codec) {
     return wh_fail(err, WH_ERR_USAGE, "%.*s: no codec writes files with this ending",
-                   WH_STR_ARG(o->key));
+                   WH_STR_ARG(key));
   }
-  o->encoding = (wh_encoding){.codec = codec, .options = format->options, .schema = schema};
-  wh_codec_context *context = &o->encoding.context;
-  *context = (wh_codec_context){.os = out->engine->os,
-                                .mem = out->engine->mem,
-                                .row_limit_bytes = (size_t)out->engine->config->memory_bytes /
-                                                   WH_ROW_SHARE_OF_MEMORY,
+  *ret = (wh_encoding){.codec = codec, .options = format->options, .schema = schema};
+  wh_codec_context *context = &ret->context;
+  *context = (wh_codec_context){.os = engine->os,
+                                .mem = engine->mem,
+                                .row_limit_bytes =
+                                    (size_t)engine->config->memory_bytes / WH_ROW_SHARE_OF_MEMORY,
                                 .threads = 1};
-  wh_lanes_part_size(out->engine, codec, context);
+  wh_lanes_part_size(engine, codec, context);
   return WH_OK;
 }
 
@@ -64,7 +48,7 @@ static wh_status object_open(wh_run_output *out, const wh_schema *schema, wh_err
   WH_TRY(wh_template_expand(out->pipeline->to.thing, &values, out->arena, &o->key, err));
   o->attempt = wh_arena_printf(out->arena, "%.*s-0", WH_STR_ARG(out->run->id));
   if (!o->attempt.data) return wh_fail_memory(err);
-  return choose_encoding(out, schema, err);
+  return wh_output_encoding(out->engine, out->pipeline, o->key, schema, &o->encoding, err);
 }
 
 static wh_status object_encoding(wh_run_output *out, const wh_encoding **ret, wh_error *err) {
@@ -76,12 +60,9 @@ static wh_status object_encoding(wh_run_output *out, const wh_encoding **ret, wh
 static wh_status start_writing(wh_run_output *out, wh_error *err) {
   struct wh_object_output *o = out->object;
   WH_TRY(out->connection->type->store->create(out->connection, o->attempt, &o->upload, err));
-  WH_TRY(wh_sha256_init(&o->hashing.sha, err));
-  o->has_sha = true;
-  o->hashing.output.write = hashing_write;
-  o->hashing.to = &o->upload->output;
+  WH_TRY(wh_sha256_output_init(&o->hashing, &o->upload->output, err));
   const wh_encoding *e = &o->encoding;
-  wh_output *to = &o->hashing.output;
+  wh_output *to = &o->hashing.base;
   wh_compression compression = wh_codec_compression(e->codec, o->key);
   if (compression != WH_UNCOMPRESSED) {
     WH_TRY(wh_compress_open(out->engine->mem, to, compression, &o->compressor, err));
@@ -93,11 +74,14 @@ static wh_status start_writing(wh_run_output *out, wh_error *err) {
 static wh_status object_write(wh_run_output *out, wh_flow_item *item, wh_counts *counts,
                               wh_error *err) {
   struct wh_object_output *o = out->object;
-  uint64_t rows = item->batch ? item->batch->rows : item->block ? item->block->rows : 0;
+  uint64_t rows = item->batch   ? item->batch->rows
+                  : item->block ? item->block->rows
+                                : item->file_rows;
   if (rows == 0) return WH_OK;
   if (!o->writer) WH_TRY(start_writing(out, err));
-  wh_status status = item->batch ? o->writer->write(o->writer, item->batch, err)
-                                 : o->writer->append(o->writer, item->block, err);
+  wh_status status = item->batch   ? o->writer->write(o->writer, item->batch, err)
+                     : item->block ? o->writer->append(o->writer, item->block, err)
+                                   : o->writer->append_file(o->writer, item->file, err);
   if (status != WH_OK) {
     wh_error_append_row(err);
     return status;
@@ -122,7 +106,7 @@ static wh_status write_manifest(const wh_run_output *out, const wh_run *run,
                           .order = out->load.order,
                           .epoch = run->epoch,
                           .rows = o->rows,
-                          .bytes = o->hashing.output.written,
+                          .bytes = o->hashing.base.written,
                           .row_hash = o->row_hash,
                           .created_us = run->started_us,
                           .schema = *o->encoding.schema};
@@ -150,7 +134,7 @@ static wh_status seal(wh_run_output *out, wh_finish *finish, wh_run *run, wh_err
                             .store = out->pipeline->to.connection,
                             .key = o->key,
                             .sha256 = run->sha256,
-                            .bytes = o->hashing.output.written,
+                            .bytes = o->hashing.base.written,
                             .rows = o->rows,
                             .row_hash = o->row_hash,
                             .manifest = wh_arena_str(out->arena, wh_buf_str(&text))};
@@ -196,7 +180,7 @@ static void object_close(wh_run_output *out) {
       WH_IGNORE(out->connection->type->store->discard(out->connection, o->attempt, &ignored));
     }
   }
-  if (o->has_sha) wh_sha256_free(&o->hashing.sha);
+  wh_sha256_output_free(&o->hashing);
   out->object = NULL;
 }
 

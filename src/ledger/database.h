@@ -1,7 +1,7 @@
 // A ledger in a database. The verbs of ledger.h are SQL that SQLite and PostgreSQL both take, and
-// stand in cursors.c, keys.c, leases.c, outbox.c, pieces.c, quarantine.c, queue.c, queue_state.c, runs.c,
-// seal.c, services.c. A ledger_driver brings them to its database: transactions, statements, and
-// what holds a lease.
+// stand in cursors.c, keys.c, leases.c, outbox.c, pieces.c, quarantine.c, queue.c, queue_state.c,
+// runs.c, seal.c, services.c. A ledger_driver brings them to its database: transactions,
+// statements, and what holds a lease.
 //
 // A verb takes the lock (LEDGER_LOCK), works with queries that end with their scope (LEDGER_QUERY),
 // and changes more than one thing only in a LEDGER_TRANSACTION. No lock and no statement is held

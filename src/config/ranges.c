@@ -44,9 +44,9 @@ static void check_loads(wh_loader *l, const wh_pipeline *p) {
 static void check_shared(wh_loader *l, const wh_pipeline *p) {
   const wh_connector *to = type_of(l, p->to.connection);
   const wh_node *sort = wh_node_get(wh_node_get(wh_node_get(p->node, "write"), "format"), "sort");
-  const char *refused = p->read.ranges < 2    ? "needs ranges: N, which the workers take"
-                        : p->many             ? "is for one table"
-                        : p->read.cursor.len  ? "does not go with a cursor"
+  const char *refused = p->read.ranges < 2 ? "needs ranges: N, which the workers take"
+                        : p->many          ? "is for one table"
+
                         : p->read.deletes     ? "does not go with deletes"
                         : to && !to->store    ? "is for `to` that writes objects"
                         : p->step_table_count ? "does not go with steps that read a table"

@@ -216,10 +216,21 @@ static wh_status write_task(const wh_shared *s, size_t i, wh_str codec, int64_t 
                         .has_low = has_low,
                         .has_high = has_high,
                         .schema = s->in->fetched,
+                        .cursor = WH_STR(""),
                         .snapshot = s->snapshot ? s->snapshot->id : WH_STR(""),
                         .codec = codec,
                         .count = s->count,
                         .start_us = start_us};
+  if (s->in->has_cursor) {
+    const wh_window *w = &s->in->window;
+    task.cursor = w->cursor;
+    task.step = w->step;
+    task.overlap = w->overlap;
+    task.clock = w->clock;
+    task.clock_us = w->clock_us;
+    task.has_to = s->in->query.has_to;
+    task.to = s->in->query.to;
+  }
   if (has_low) task.low = s->bounds[i - 1];
   if (has_high) task.high = s->bounds[i];
   WH_CLEAN_BUF wh_buf text = {.mem = s->mem};
@@ -280,13 +291,16 @@ static wh_status await(wh_shared *s, wh_error *err) {
     }
     WH_TRY(s->watch.still(s->watch.context, err));
   }
-  WH_TRY(wh_range_result_parse(s->piece.result, &s->own, &s->result, err));
+  const wh_run_input *in = s->in;
+  ptrdiff_t cursor = in->has_cursor ? wh_schema_find(&in->fetched, in->window.cursor) : -1;
+  const wh_type *type = cursor < 0 ? NULL : &in->fetched.fields[cursor].type;
+  WH_TRY(wh_range_result_parse(s->piece.result, type, &s->own, &s->result, err));
   note_worker(s);
   return WH_OK;
 }
 
-static wh_status open_file(wh_shared *s, bool rejects, wh_error *err) {
-  wh_str key = wh_part_key(&s->piece, rejects, &s->own);
+static wh_status open_file(wh_shared *s, wh_part_file file, wh_error *err) {
+  wh_str key = wh_part_key(&s->piece, file, &s->own);
   if (!key.data) return wh_fail_memory(err);
   wh_input *in;
   WH_TRY(s->to->type->store->open(s->to, key, (wh_str){0}, &in, err));
@@ -306,13 +320,41 @@ static wh_status leave_file(wh_shared *s, wh_str sha256, wh_error *err) {
   return status;
 }
 
+static wh_status merge_entries(wh_shared *s, wh_error *err) {
+  enum { AT_ONCE = 4096 };
+  size_t most = AT_ONCE * sizeof(struct wh_window_entry), len = 0, n = 1;
+  char *data = wh_arena_alloc(&s->own, most);
+  if (!data) return wh_fail_memory(err);
+  while (n) {
+    WH_TRY(wh_input_read(&s->file.base, data + len, most - len, &n, err));
+    len += n;
+    if (n && len < most) continue;
+    WH_TRY(wh_window_merge(&s->in->window, NULL, false, (void *)data,
+                           len / sizeof(struct wh_window_entry), err));
+    len = 0;
+  }
+  return WH_OK;
+}
+
+// What the cursor's window has seen in the range.
+static wh_status merge_window(wh_shared *s, wh_error *err) {
+  const wh_range_result *r = &s->result;
+  if (!s->in->has_cursor) return WH_OK;
+  WH_TRY(
+      wh_window_merge(&s->in->window, r->has_highest ? &r->highest : NULL, r->cut, NULL, 0, err));
+  if (!r->window_sha256.len) return WH_OK;
+  WH_TRY(open_file(s, WH_PART_WINDOW, err));
+  WH_TRY(merge_entries(s, err));
+  return leave_file(s, r->window_sha256, err);
+}
+
 static void clear_item(wh_shared *s) {
   s->item = (wh_flow_item){.rejected = &s->lines, .bytes_read = s->base.bytes_read};
   wh_newest_init(s->item.newest);
 }
 
 static wh_status next_rejects(wh_shared *s, wh_error *err) {
-  if (!s->has_file) WH_TRY(open_file(s, true, err));
+  if (!s->has_file) WH_TRY(open_file(s, WH_PART_REJECTS, err));
   WH_TRY(wh_reject_lines_load(&s->lines, &s->file.base, err));
   snprintf(s->lines.first, sizeof s->lines.first, "%.*s", WH_STR_ARG(s->result.first));
   s->lines.base_row = s->base_row;
@@ -327,7 +369,7 @@ static wh_status next_rows(wh_shared *s, wh_error *err) {
     return wh_fail(err, WH_ERR_DATA, "part %zu has %llu rejected rows, and %.*s spoke of %llu",
                    s->number + 1, (unsigned long long)s->rejects, WH_STR_ARG(s->result.worker),
                    (unsigned long long)c->quarantined);
-  if (c->written) WH_TRY(open_file(s, false, err));
+  if (c->written) WH_TRY(open_file(s, WH_PART_ROWS, err));
   wh_reject_lines_clear(&s->lines, NULL);
   s->base.bytes_read += s->result.bytes_read;
   s->base_row += c->read;
@@ -352,6 +394,7 @@ wh_status wh_shared_next(wh_shared *s, wh_flow_item **ret, wh_error *err) {
   if (s->step == AWAIT) {
     if (s->number == s->count) return WH_ERR_END;
     WH_TRY(await(s, err));
+    WH_TRY(merge_window(s, err));
     s->rejects = 0;
     s->step = s->result.counts.quarantined ? REJECTS : ROWS;
   }

@@ -15,10 +15,11 @@ wh_status wh_part_held_us(wh_engine *engine, int64_t *ret, wh_error *err) {
   return wh_config_ledger(engine->config, &ignored, ret, err);
 }
 
-wh_str wh_part_key(const wh_piece *piece, bool rejects, wh_arena *arena) {
+wh_str wh_part_key(const wh_piece *piece, wh_part_file file, wh_arena *arena) {
+  static const char *const endings[WH_PART_FILES] = {"rows", "rejects", "window"};
   return wh_arena_printf(arena, WH_PARTS_PREFIX "%.*s/%llu-%llu.%s", WH_STR_ARG(piece->run),
                          (unsigned long long)piece->number, (unsigned long long)piece->take,
-                         rejects ? "rejects" : "rows");
+                         endings[file]);
 }
 
 // --- keeping the range -------------------------------------------------------------------------
@@ -93,13 +94,6 @@ typedef struct part_file {
   wh_put_options options;
 } part_file;
 
-static wh_status file_open(part_file *f, wh_connection *to, wh_str key, wh_error *err) {
-  if (!key.data) return wh_fail_memory(err);
-  f->options = (wh_put_options){.replace = true}; // of this take, earlier
-  WH_TRY(to->type->store->put(to, key, &f->options, &f->upload, err));
-  return wh_sha256_output_init(&f->hashing, &f->upload->output, err);
-}
-
 static wh_status file_seal(part_file *f, wh_arena *arena, wh_str *ret_sha256, wh_error *err) {
   char hex[WH_SHA256_HEX + 1];
   *ret_sha256 = WH_STR("");
@@ -130,8 +124,18 @@ typedef struct making {
   wh_flow *flow;
   wh_encoding encoding;
   wh_writer *writer;
-  part_file rows, rejects;
+  wh_window window; // where there is a cursor
+  part_file files[WH_PART_FILES];
 } making;
+
+static wh_status open_file(making *m, wh_part_file file, wh_error *err) {
+  part_file *f = &m->files[file];
+  wh_str key = wh_part_key(m->piece, file, m->arena);
+  if (!key.data) return wh_fail_memory(err);
+  f->options = (wh_put_options){.replace = true}; // what this take left
+  WH_TRY(m->to->type->store->put(m->to, key, &f->options, &f->upload, err));
+  return wh_sha256_output_init(&f->hashing, &f->upload->output, err);
+}
 
 static wh_status open_reader(making *m, wh_error *err) {
   const wh_range_task *t = m->task;
@@ -149,6 +153,9 @@ static wh_status open_reader(making *m, wh_error *err) {
   wh_source_query query = {.table = t->table,
                            .columns = columns,
                            .column_count = t->schema.count,
+                           .cursor = t->cursor,
+                           .has_to = t->has_to,
+                           .to = t->to,
                            .snapshot = t->snapshot,
                            .batch_rows = (size_t)m->pipeline->batch_rows};
   if (t->has_low || t->has_high) query.range = &range;
@@ -156,18 +163,26 @@ static wh_status open_reader(making *m, wh_error *err) {
 }
 
 static wh_status open_flow(making *m, wh_error *err) {
+  const wh_range_task *t = m->task;
   wh_gate gate;
   bool is_rows;
+  wh_window_init(&m->window, m->engine->mem);
+  m->window.cursor = t->cursor;
+  m->window.step = t->step;
+  m->window.overlap = t->overlap;
+  m->window.clock = t->clock;
+  m->window.clock_us = t->clock_us;
   WH_TRY(wh_config_gate(m->engine->config, m->pipeline, m->arena, &gate, err));
   WH_TRY(wh_input_connect(m->engine, &m->pipeline->to, &m->to, &is_rows, err));
   wh_flow_options options = {.engine = m->engine,
                              .pipeline = m->pipeline,
                              .gate = &gate,
                              .reader = m->reader,
+                             .window = t->cursor.len ? &m->window : NULL,
                              .hash_out = true,
-                             .start_us = m->task->start_us};
+                             .start_us = t->start_us};
   WH_TRY(wh_flow_open(&options, &m->flow, err));
-  wh_str name = wh_arena_printf(m->arena, "part.%.*s", WH_STR_ARG(m->task->codec));
+  wh_str name = wh_arena_printf(m->arena, "part.%.*s", WH_STR_ARG(t->codec));
   if (!name.data) return wh_fail_memory(err);
   WH_TRY(
       wh_output_encoding(m->engine, m->pipeline, name, wh_flow_schema(m->flow), &m->encoding, err));
@@ -178,21 +193,22 @@ static wh_status write_rows(making *m, const wh_batch *batch, wh_error *err) {
   const wh_encoding *e = &m->encoding;
   if (batch->rows == 0) return WH_OK;
   if (!m->writer) {
-    WH_TRY(file_open(&m->rows, m->to, wh_part_key(m->piece, false, m->arena), err));
-    WH_TRY(e->codec->open_writer(&e->context, &m->rows.hashing.base, e->options, e->schema,
-                                 &m->writer, err));
+    WH_TRY(open_file(m, WH_PART_ROWS, err));
+    wh_output *to = &m->files[WH_PART_ROWS].hashing.base;
+    WH_TRY(e->codec->open_writer(&e->context, to, e->options, e->schema, &m->writer, err));
   }
   return m->writer->write(m->writer, batch, err);
 }
 
 static wh_status write_rejects(making *m, const wh_reject_lines *lines, wh_error *err) {
   if (lines->count == 0) return WH_OK;
-  if (!m->rejects.upload) {
-    WH_TRY(file_open(&m->rejects, m->to, wh_part_key(m->piece, true, m->arena), err));
+  part_file *f = &m->files[WH_PART_REJECTS];
+  if (!f->upload) {
+    WH_TRY(open_file(m, WH_PART_REJECTS, err));
     m->result->first = wh_arena_str(m->arena, wh_str_of(lines->first));
     if (!m->result->first.data) return wh_fail_memory(err);
   }
-  return wh_reject_lines_save(lines, &m->rejects.hashing.base, err);
+  return wh_reject_lines_save(lines, &f->hashing.base, err);
 }
 
 static wh_status take_item(making *m, const wh_flow_item *item, wh_error *err) {
@@ -224,6 +240,17 @@ static wh_status take_all(making *m, wh_error *err) {
   }
 }
 
+static wh_status write_window(making *m, wh_error *err) {
+  const wh_window *w = &m->window;
+  m->result->has_highest = w->any;
+  m->result->highest = w->highest_value;
+  m->result->cut = w->cut;
+  if (w->count == 0 || w->cut) return WH_OK;
+  WH_TRY(open_file(m, WH_PART_WINDOW, err));
+  return wh_output_write(&m->files[WH_PART_WINDOW].hashing.base, w->entries,
+                         w->count * sizeof *w->entries, err);
+}
+
 static wh_status name_worker(making *m, wh_error *err) {
   char host[256];
   if (gethostname(host, sizeof host) != 0) host[0] = 0;
@@ -240,8 +267,10 @@ static wh_status make(making *m, wh_error *err) {
   WH_TRY(open_flow(m, err));
   WH_TRY(take_all(m, err));
   if (m->writer) WH_TRY(m->writer->finish(m->writer, err));
-  WH_TRY(file_seal(&m->rows, m->arena, &r->sha256, err));
-  WH_TRY(file_seal(&m->rejects, m->arena, &r->rejects_sha256, err));
+  WH_TRY(write_window(m, err));
+  WH_TRY(file_seal(&m->files[WH_PART_ROWS], m->arena, &r->sha256, err));
+  WH_TRY(file_seal(&m->files[WH_PART_REJECTS], m->arena, &r->rejects_sha256, err));
+  WH_TRY(file_seal(&m->files[WH_PART_WINDOW], m->arena, &r->window_sha256, err));
   r->bytes_read = m->reader->bytes_read;
   return WH_OK;
 }
@@ -263,8 +292,9 @@ wh_status wh_part_make(wh_engine *engine, const wh_pipeline *pipeline, const wh_
   wh_flow_close(m.flow);
   wh_reader_close(m.reader);
   wh_writer_close(m.writer);
-  file_close(&m.rows);
-  file_close(&m.rejects);
+  for (size_t i = 0; i < WH_PART_FILES; i++)
+    file_close(&m.files[i]);
+  wh_window_free(&m.window);
   keeper_stop(&m.keeper);
   wh_error ignored = {0};
   if (status != WH_OK) WH_IGNORE(wh_part_remove(engine, pipeline, piece, &ignored));
@@ -280,8 +310,8 @@ wh_status wh_part_remove(wh_engine *engine, const wh_pipeline *pipeline, const w
   wh_connection *to;
   bool is_rows;
   WH_TRY(wh_input_connect(engine, &pipeline->to, &to, &is_rows, err));
-  for (int i = 0; i < 2; i++) {
-    wh_str key = wh_part_key(piece, i, &arena);
+  for (int i = 0; i < WH_PART_FILES; i++) {
+    wh_str key = wh_part_key(piece, (wh_part_file)i, &arena);
     if (!key.data) return wh_fail_memory(err);
     WH_TRY(to->type->store->remove(to, key, err));
   }

@@ -13,7 +13,7 @@ static void add_text(wh_buf *out, const char *name, wh_str value) {
   wh_buf_add_json(out, value);
 }
 
-static void add_bound(wh_buf *out, const char *name, const wh_value *value) {
+static void add_value(wh_buf *out, const char *name, const wh_value *value) {
   WH_CLEAN_BUF wh_buf text = {.mem = out->mem};
   if (!wh_value_write(value, &text)) out->failed = true;
   add_text(out, name, wh_buf_str(&text));
@@ -30,8 +30,16 @@ bool wh_range_task_write(const wh_range_task *t, wh_buf *out) {
     if (!wh_type_write(t->has_low ? &t->low.type : &t->high.type, &type)) out->failed = true;
     add_text(out, "type", wh_buf_str(&type));
   }
-  if (t->has_low) add_bound(out, "low", &t->low);
-  if (t->has_high) add_bound(out, "high", &t->high);
+  if (t->cursor.len) {
+    add_text(out, "cursor", t->cursor);
+    wh_buf_printf(out,
+                  ",\"step\":%" PRId64 ",\"overlap\":%" PRId64 ",\"clock\":%" PRId64
+                  ",\"clock_us\":%" PRId64,
+                  t->step, t->overlap, t->clock, t->clock_us);
+    if (t->has_to) add_value(out, "to", &t->to);
+  }
+  if (t->has_low) add_value(out, "low", &t->low);
+  if (t->has_high) add_value(out, "high", &t->high);
   wh_buf_add_c(out, ",\"schema\":");
   (void)wh_schema_write_json(&t->schema, out);
   return wh_buf_add_char(out, '}') && !out->failed;
@@ -49,6 +57,9 @@ bool wh_range_result_write(const wh_range_result *r, wh_buf *out) {
   add_text(out, "sha256", r->sha256);
   add_text(out, "rejects_sha256", r->rejects_sha256);
   add_text(out, "first", r->first);
+  add_text(out, "window_sha256", r->window_sha256);
+  wh_buf_printf(out, ",\"cut\":%s", r->cut ? "true" : "false");
+  if (r->has_highest) add_value(out, "highest", &r->highest);
   wh_buf_add_c(out, ",\"newest\":[");
   for (size_t i = 0; i < WH_FRESH_MAX; i++)
     wh_buf_printf(out, "%s%" PRId64, i ? "," : "", r->newest[i]);
@@ -87,17 +98,46 @@ static wh_status read_count(const words *w, const char *name, uint64_t *ret) {
   return WH_OK;
 }
 
-static wh_status read_bound(const words *w, const char *name, bool *ret_has, wh_value *ret) {
-  wh_str text, type_text;
-  wh_type type;
+// `type` NULL: it cannot be there.
+static wh_status read_value(const words *w, const char *name, const wh_type *type, bool *ret_has,
+                            wh_value *ret) {
+  wh_str text;
   *ret_has = json_object_get(w->root, name);
   if (!*ret_has) return WH_OK;
   WH_TRY(read_text(w, name, &text));
-  WH_TRY(read_text(w, "type", &type_text));
-  wh_status status = wh_type_parse(type_text, w->arena, &type, NULL);
-  if (status == WH_OK) status = wh_value_parse(text, &type, w->arena, ret, NULL);
+  wh_status status = type ? wh_value_parse(text, type, w->arena, ret, NULL) : WH_ERR_DATA;
   if (status == WH_ERR_MEMORY) return wh_fail_memory(w->err);
   return status == WH_OK ? WH_OK : fail(w, name);
+}
+
+static wh_status read_bounds(const words *w, wh_range_task *t) {
+  wh_str text;
+  wh_type type;
+  if (!json_object_get(w->root, "type")) return WH_OK;
+  WH_TRY(read_text(w, "type", &text));
+  wh_status status = wh_type_parse(text, w->arena, &type, NULL);
+  if (status == WH_ERR_MEMORY) return wh_fail_memory(w->err);
+  if (status != WH_OK) return fail(w, "type");
+  WH_TRY(read_value(w, "low", &type, &t->has_low, &t->low));
+  return read_value(w, "high", &type, &t->has_high, &t->high);
+}
+
+const wh_type *wh_range_task_cursor(const wh_range_task *t) {
+  ptrdiff_t at = t->cursor.len ? wh_schema_find(&t->schema, t->cursor) : -1;
+  return at < 0 ? NULL : &t->schema.fields[at].type;
+}
+
+static wh_status read_cursor(const words *w, wh_range_task *t) {
+  t->cursor = WH_STR("");
+  if (!json_object_get(w->root, "cursor")) return WH_OK;
+  WH_TRY(read_text(w, "cursor", &t->cursor));
+  const wh_type *type = wh_range_task_cursor(t);
+  if (!type) return fail(w, "cursor");
+  WH_TRY(read_number(w, "step", 0, &t->step));
+  WH_TRY(read_number(w, "overlap", 0, &t->overlap));
+  WH_TRY(read_number(w, "clock", INT64_MIN, &t->clock));
+  WH_TRY(read_number(w, "clock_us", INT64_MIN, &t->clock_us));
+  return read_value(w, "to", type, &t->has_to, &t->to);
 }
 
 static wh_status read_task(const words *w, wh_range_task *t) {
@@ -107,12 +147,11 @@ static wh_status read_task(const words *w, wh_range_task *t) {
   WH_TRY(read_text(w, "key", &t->key));
   WH_TRY(read_text(w, "snapshot", &t->snapshot));
   WH_TRY(read_text(w, "codec", &t->codec));
-  WH_TRY(read_bound(w, "low", &t->has_low, &t->low));
-  WH_TRY(read_bound(w, "high", &t->has_high, &t->high));
+  WH_TRY(read_bounds(w, t));
   const json_t *schema = json_object_get(w->root, "schema");
   if (!schema) return fail(w, "schema");
   WH_TRY(wh_schema_of_json(schema, w->arena, &t->schema, w->err));
-  return t->schema.count ? WH_OK : fail(w, "schema");
+  return t->schema.count ? read_cursor(w, t) : fail(w, "schema");
 }
 
 static wh_status read_newest(const words *w, int64_t newest[WH_FRESH_MAX]) {
@@ -132,7 +171,15 @@ static wh_status check_counts(const words *w, const wh_counts *c) {
   return add_up ? WH_OK : fail(w, "read");
 }
 
-static wh_status read_result(const words *w, wh_range_result *r) {
+static wh_status read_window(const words *w, const wh_type *cursor, wh_range_result *r) {
+  const json_t *cut = json_object_get(w->root, "cut");
+  WH_TRY(read_text(w, "window_sha256", &r->window_sha256));
+  if (!json_is_boolean(cut)) return fail(w, "cut");
+  r->cut = json_is_true(cut);
+  return read_value(w, "highest", cursor, &r->has_highest, &r->highest);
+}
+
+static wh_status read_result(const words *w, const wh_type *cursor, wh_range_result *r) {
   wh_counts *c = &r->counts;
   int64_t row_hash;
   WH_TRY(read_count(w, "read", &c->read));
@@ -150,6 +197,7 @@ static wh_status read_result(const words *w, wh_range_result *r) {
   if ((r->sha256.len > 0) != (c->written > 0)) return fail(w, "sha256");
   if ((r->rejects_sha256.len > 0) != (c->quarantined > 0)) return fail(w, "rejects_sha256");
   WH_TRY(check_counts(w, c));
+  WH_TRY(read_window(w, cursor, r));
   return read_newest(w, r->newest);
 }
 
@@ -163,12 +211,13 @@ wh_status wh_range_task_parse(wh_str json, wh_arena *arena, wh_range_task *ret, 
   return WH_OK;
 }
 
-wh_status wh_range_result_parse(wh_str json, wh_arena *arena, wh_range_result *ret, wh_error *err) {
+wh_status wh_range_result_parse(wh_str json, const wh_type *cursor, wh_arena *arena,
+                                wh_range_result *ret, wh_error *err) {
   WH_CLEAN_JSON json_t *root = NULL;
   WH_TRY(wh_json_load(json, WORDS_BYTES_MAX, "the ledger's word of a range", &root, err));
   words w = {root, arena, err};
   wh_range_result result = {0};
-  WH_TRY(read_result(&w, &result));
+  WH_TRY(read_result(&w, cursor, &result));
   *ret = result;
   return WH_OK;
 }

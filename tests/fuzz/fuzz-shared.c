@@ -32,7 +32,8 @@ static wh_status parse_result(wh_mem *mem, wh_str json, wh_buf *out, wh_error *e
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, mem);
   wh_range_result r;
-  WH_TRY(wh_range_result_parse(json, &arena, &r, err));
+  wh_type cursor = wh_type_of(WH_INT64);
+  WH_TRY(wh_range_result_parse(json, &cursor, &arena, &r, err));
   must(r.counts.read == r.counts.written + r.counts.filtered + r.counts.quarantined, "it adds up");
   return wh_range_result_write(&r, out) ? WH_OK : wh_fail_memory(err);
 }
@@ -68,8 +69,8 @@ static wh_status load_rejects(wh_mem *mem, wh_str saved, wh_buf *out, wh_error *
 }
 
 static wh_status run(int kind, wh_mem *mem, wh_str in, wh_buf *out, wh_error *err) {
-  static wh_status (*const runs[KINDS])(wh_mem *, wh_str, wh_buf *, wh_error *) = {
-      parse_task, parse_result, load_rejects};
+  static wh_status (*const runs[KINDS])(wh_mem *, wh_str, wh_buf *,
+                                        wh_error *) = {parse_task, parse_result, load_rejects};
   return runs[kind](mem, in, out, err);
 }
 

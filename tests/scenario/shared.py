@@ -92,11 +92,36 @@ def test_an_empty_table():
     tap.equal(read_object(p, p.folder / "lake" / run["output"].split(":")[1]), [])
 
 
+def test_the_first_run_of_a_cursor_is_shared():
+    """What it remembers for the next run is what one session would have"""
+    said = {}
+    for name, read in (("one session", ", cursor: at, overlap: 5m"), ("shared", ", cursor: at, overlap: 5m" + SHARED)):
+        ranges = "{ ranges: 1" if name == "one session" else "{ ranges: 5"
+        p = Project(config=config(read=read).replace("{ ranges: 5", ranges).replace("status }", "status, At: at }"))
+        p.sql("erp", "CREATE TABLE orders (id INTEGER PRIMARY KEY, status TEXT, at TIMESTAMP)")
+        # An hour of rows, in no order; some have no time, and are always read again.
+        p.sql("erp", "INSERT INTO orders VALUES (?, ?, ?)",
+              [(i, "x" if i % 1000 == 7 else "ab"[i % 2], None if i % 500 == 1 else
+                f"2026-01-01 {10 + i * 7919 % 3600 // 1800}:{i * 7919 % 1800 // 60:02}:{i * 7919 % 60:02}") for i in range(ROWS)])
+        runs = [export(p)]
+        p.sql("erp", "UPDATE orders SET status = 'b' WHERE id IN (SELECT id FROM orders WHERE status = 'a' ORDER BY at DESC "
+                     "LIMIT 3)")
+        p.sql("erp", "INSERT INTO orders VALUES (?, 'a', '2026-01-01 12:00:00')", [(ROWS + i,) for i in range(10)])
+        runs.append(export(p, code=0))
+        runs.append(export(p, code=0))
+        said[name] = [[run[k] for k in ("rows_read", "rows_written", "rows_unchanged", "rows_filtered", "rows_quarantined")]
+                      for run in runs]
+        tap.equal([bool(run.get("reading")) for run in runs], [name == "shared", False, False])
+    tap.equal(said["shared"], said["one session"])
+    tap.equal(said["shared"][1][1], 12)  # three that changed, nine that are new: one of ten is filtered
+    assert said["shared"][1][2] > 100, said
+
+
 def test_what_cannot_be_shared_is_refused():
     p = shop()
     plain = config()
     for text, says in ((plain.replace("ranges: 5, ", ""), "read: shared needs ranges: N, which the workers take"),
-                       (plain.replace("shared: true", "shared: true, cursor: id"), "shared does not go with a cursor"),
+                       
                        (plain.replace("shared: true", "shared: true, deletes: compare"), "shared does not go with deletes"),
                        (plain.replace("lake:out/{run}.parquet", "erp:copy\n    write: { mode: upsert, key: Id }"),
                         "shared is for `to` that writes objects"),

@@ -14,6 +14,10 @@ enum { WH_KEY_MAX = 1024, WH_ATTEMPT_MAX = 128 }; // bytes
 // outside skips them; listing with this prefix shows them.
 #define WH_OWN_PREFIX "_wherry/"
 
+// Of these, parts of an object that is being made (engine/shared_part.h). They go when its run
+// ends, and stores of files keep no earlier versions of them.
+#define WH_PARTS_PREFIX WH_OWN_PREFIX "parts/"
+
 typedef struct wh_object {
   wh_str key;
   wh_str version; // opaque identity of these bytes: version id, ETag, or inode-size-mtime

@@ -56,7 +56,7 @@ wh_status wh_flow_add_gate(wh_flow *flow, const wh_gate *gate, wh_error *err);
 // it will be.
 bool wh_flow_encode(wh_flow *flow, const wh_encoding *encoding);
 // Before the start: the rows are read by whoever takes a range of them (engine/shared.h).
-// WH_ERR_USAGE where steps have to see them all.
+// WH_ERR_USAGE where steps have to see them all. NULL: only asks.
 wh_status wh_flow_share(wh_flow *flow, struct wh_shared *shared, wh_error *err);
 // Begins to read. Rows up to number `skip_through`, which an earlier attempt has behind it, pass
 // through the steps (whose state needs them) and are neither counted nor rejected nor given out.

@@ -1,43 +1,13 @@
 #include "engine/shared.h"
 
 #include "base/log.h"
+#include "base/thread.h"
 #include "engine/checksum.h"
+#include "engine/lanes.h"
 #include "engine/run.h"
 #include "engine/shared_part.h"
 
-enum { POLL_US = 100 * 1000 }; // how often the owner looks whether a range is done
-
-typedef enum step { AWAIT, REJECTS, ROWS, BEHIND } step; // of the range in hand: what comes next
-
-struct wh_shared {
-  wh_reader base; // gives no rows
-  wh_engine *engine;
-  const wh_pipeline *pipeline;
-  wh_mem *mem;
-  wh_run_input *in;
-  wh_snapshot *snapshot; // NULL: each range has its own
-  wh_value bounds[WH_RANGES_MAX];
-  size_t count; // of ranges
-  wh_arena arena;
-  wh_str run;
-  wh_str able;
-  wh_shared_watch watch;
-  wh_str workers[WH_RANGES_MAX];
-  size_t worker_count;
-  // the range in hand
-  size_t number;
-  step step;
-  wh_arena own; // of it
-  wh_piece piece;
-  wh_range_result result;
-  wh_connection *to;
-  wh_sha256_input file;
-  bool has_file;
-  uint64_t rejects; // of it, given out
-  uint64_t base_row;
-  wh_flow_item item;
-  wh_reject_lines lines;
-};
+enum { POLL_US = 50 * 1000 }; // how often the owner looks whether a range is done
 
 // --- who can do it -----------------------------------------------------------------------------
 
@@ -100,12 +70,27 @@ static wh_status find_able(wh_engine *e, const wh_pipeline *p, wh_arena *arena, 
 
 // --- doing a range -----------------------------------------------------------------------------
 
-static wh_status do_piece(wh_engine *e, const wh_pipeline *p, const wh_piece *piece,
-                          wh_arena *arena, wh_error *err) {
+// Those of a worker that take ranges, each in a thread of its own.
+typedef struct crew {
+  wh_engine *engine;
+  const wh_pipeline *pipeline;
+  wh_str able;
+  bool waits;        // for ranges that others give back
+  atomic_bool ended; // they are to leave what they have in hand
+  pthread_t threads[WH_LANES_MAX];
+  size_t count;
+  pthread_mutex_t mutex; // of what follows
+  wh_status status;      // why the first of them failed
+  wh_error error;
+} crew;
+
+static wh_status do_piece(crew *c, const wh_piece *piece, wh_arena *arena, wh_error *err) {
+  wh_engine *e = c->engine;
+  const wh_pipeline *p = c->pipeline;
   wh_range_task task;
   wh_range_result result;
   WH_TRY(wh_range_task_parse(piece->task, arena, &task, err));
-  WH_TRY(wh_part_make(e, p, piece, &task, arena, &result, err));
+  WH_TRY(wh_part_make(e, p, piece, &task, &c->ended, arena, &result, err));
   WH_CLEAN_BUF wh_buf text = {.mem = e->mem};
   if (!wh_range_result_write(&result, &text)) return wh_fail_memory(err);
   wh_status status = e->ledger->type->piece_report(e->ledger, piece, wh_buf_str(&text), err);
@@ -115,37 +100,108 @@ static wh_status do_piece(wh_engine *e, const wh_pipeline *p, const wh_piece *pi
 }
 
 // Takes the next range and does it. WH_ERR_END: there is none. What fails is given back.
-static wh_status do_next(wh_engine *e, const wh_pipeline *p, wh_str able, wh_error *err) {
+static wh_status do_next(crew *c, wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
-  wh_arena_init(&arena, e->mem);
-  wh_ledger *ledger = e->ledger;
+  wh_arena_init(&arena, c->engine->mem);
+  wh_ledger *ledger = c->engine->ledger;
   int64_t held_us;
   wh_piece piece;
-  WH_TRY(wh_part_held_us(e, &held_us, err));
-  WH_TRY(ledger->type->piece_take(ledger, p->name, able, held_us, &arena, &piece, err));
-  wh_status status = do_piece(e, p, &piece, &arena, err);
+  if (wh_engine_stopping(c->engine) || atomic_load(&c->ended)) return WH_ERR_CANCELLED;
+  WH_TRY(wh_part_held_us(c->engine, &held_us, err));
+  WH_TRY(
+      ledger->type->piece_take(ledger, c->pipeline->name, c->able, held_us, &arena, &piece, err));
+  wh_status status = do_piece(c, &piece, &arena, err);
   wh_error ignored = {0};
   if (status != WH_OK && status != WH_ERR_STALE)
     WH_IGNORE(ledger->type->piece_renew(ledger, &piece, 0, &ignored));
   return status;
 }
 
+static void *work(void *context) {
+  crew *c = context;
+  for (;;) {
+    wh_error err = {0};
+    wh_status status = do_next(c, &err);
+    if (status == WH_OK || status == WH_ERR_STALE) continue; // somebody else has it
+    if (status == WH_ERR_END && c->waits) {
+      c->engine->os->type->sleep_ns(c->engine->os, POLL_US * 1000ll);
+      continue;
+    }
+    if (status == WH_ERR_END || status == WH_ERR_CANCELLED) return NULL;
+    pthread_mutex_lock(&c->mutex);
+    if (c->status == WH_OK) {
+      c->status = status;
+      c->error = err;
+    }
+    pthread_mutex_unlock(&c->mutex);
+    return NULL;
+  }
+}
+
+static wh_status crew_status(crew *c, wh_error *err) {
+  pthread_mutex_lock(&c->mutex);
+  wh_status status = c->status;
+  if (status != WH_OK && err) *err = c->error;
+  pthread_mutex_unlock(&c->mutex);
+  return status;
+}
+
+static void crew_join(crew *c) {
+  for (size_t i = 0; i < c->count; i++)
+    pthread_join(c->threads[i], NULL);
+  c->count = 0;
+}
+
+static wh_status crew_start(crew *c, wh_error *err) {
+  size_t count = wh_parts_at_once(c->engine, c->pipeline);
+  for (; c->count < count; c->count++)
+    WH_TRY(wh_thread_start(&c->threads[c->count], work, c, err));
+  return WH_OK;
+}
+
 wh_status wh_shared_help(wh_engine *e, const wh_pipeline *p, wh_error *err) {
   if (!p->read.shared || e->scratch_ledger) return WH_OK;
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, e->mem);
-  wh_str able;
-  WH_TRY(find_able(e, p, &arena, &able, err));
-  for (;;) {
-    if (wh_engine_stopping(e)) return WH_OK;
-    wh_error why = {0};
-    wh_status status = do_next(e, p, able, &why);
-    if (status == WH_ERR_END || status == WH_ERR_CANCELLED) return WH_OK;
-    if (status == WH_OK || status == WH_ERR_STALE) continue; // somebody else has it
-    if (err) *err = why;
-    return status;
-  }
+  crew c = {.engine = e, .pipeline = p, .mutex = PTHREAD_MUTEX_INITIALIZER};
+  WH_TRY(find_able(e, p, &arena, &c.able, err));
+  wh_status status = crew_start(&c, err);
+  if (status != WH_OK) atomic_store(&c.ended, true);
+  crew_join(&c);
+  return status == WH_OK ? crew_status(&c, err) : status;
 }
+
+typedef enum step { AWAIT, REJECTS, ROWS, BEHIND } step; // of the range in hand: what comes next
+
+struct wh_shared {
+  wh_reader base; // gives no rows
+  wh_engine *engine;
+  const wh_pipeline *pipeline;
+  wh_mem *mem;
+  wh_run_input *in;
+  wh_snapshot *snapshot; // NULL: each range has its own
+  wh_value bounds[WH_RANGES_MAX];
+  size_t count; // of ranges
+  wh_arena arena;
+  wh_str run;
+  crew crew;
+  wh_shared_watch watch;
+  wh_str workers[WH_RANGES_MAX];
+  size_t worker_count;
+  // the range in hand
+  size_t number;
+  step step;
+  wh_arena own; // of it
+  wh_piece piece;
+  wh_range_result result;
+  wh_connection *to;
+  wh_sha256_input file;
+  bool has_file;
+  uint64_t rejects; // of it, given out
+  uint64_t base_row;
+  wh_flow_item item;
+  wh_reject_lines lines;
+};
 
 // --- opening -----------------------------------------------------------------------------------
 
@@ -161,6 +217,8 @@ static void close_file(wh_shared *s) {
 
 static void shared_close(wh_reader *base) {
   wh_shared *s = (wh_shared *)base;
+  atomic_store(&s->crew.ended, true);
+  crew_join(&s->crew);
   close_file(s);
   if (s->snapshot) s->snapshot->close(s->snapshot);
   wh_reject_lines_free(&s->lines);
@@ -246,12 +304,17 @@ wh_status wh_shared_begin(wh_shared *s, const wh_run *run, wh_str codec,
   s->watch = *watch;
   s->run = run->id;
   WH_TRY(wh_input_connect(s->engine, &s->pipeline->to, &s->to, &is_rows, err));
-  WH_TRY(find_able(s->engine, s->pipeline, &s->arena, &s->able, err));
+  s->crew = (crew){.engine = s->engine,
+                   .pipeline = s->pipeline,
+                   .waits = true,
+                   .mutex = PTHREAD_MUTEX_INITIALIZER};
+  WH_TRY(find_able(s->engine, s->pipeline, &s->arena, &s->crew.able, err));
   WH_TRY(wh_parts_sweep(s->engine, s->pipeline, WH_STR(""), err));
   wh_str tasks[WH_RANGES_MAX];
   for (size_t i = 0; i < s->count; i++)
     WH_TRY(write_task(s, i, codec, run->started_us, &tasks[i], &s->arena, err));
-  return ledger->type->pieces_put(ledger, run, s->able, tasks, s->count, err);
+  WH_TRY(ledger->type->pieces_put(ledger, run, s->crew.able, tasks, s->count, err));
+  return crew_start(&s->crew, err);
 }
 
 void wh_shared_end(wh_engine *engine, const wh_pipeline *pipeline, const wh_run *run) {
@@ -273,23 +336,22 @@ size_t wh_shared_workers(const wh_shared *s) {
   return s->worker_count;
 }
 
-// Until the range in hand is done: does it, or others that are free.
+// Until the range in hand is done, by whomever.
 static wh_status await(wh_shared *s, wh_error *err) {
   wh_ledger *ledger = s->engine->ledger;
   for (;;) {
     if (wh_engine_stopping(s->engine))
       return wh_fail(err, WH_ERR_CANCELLED, "stopped; the rest goes on at the next start");
     wh_arena_reset(&s->own);
-    WH_TRY(ledger->type->piece_get(ledger, s->run, s->number, &s->own, &s->piece, err));
+    wh_status status = ledger->type->piece_get(ledger, s->run, s->number, &s->own, &s->piece, err);
+    if (status == WH_ERR_NOT_FOUND)
+      return wh_fail(err, WH_ERR_STALE, "another worker has taken over pipeline %.*s",
+                     WH_STR_ARG(s->pipeline->name));
+    WH_TRY(status);
     if (s->piece.result.len) break;
-    wh_error why = {0};
-    wh_status status = do_next(s->engine, s->pipeline, s->able, &why);
-    if (status == WH_ERR_END) s->engine->os->type->sleep_ns(s->engine->os, POLL_US * 1000ll);
-    if (status != WH_OK && status != WH_ERR_END && status != WH_ERR_STALE) {
-      if (err) *err = why;
-      return status;
-    }
+    WH_TRY(crew_status(&s->crew, err));
     WH_TRY(s->watch.still(s->watch.context, err));
+    s->engine->os->type->sleep_ns(s->engine->os, POLL_US * 1000ll);
   }
   const wh_run_input *in = s->in;
   ptrdiff_t cursor = in->has_cursor ? wh_schema_find(&in->fetched, in->window.cursor) : -1;

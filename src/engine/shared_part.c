@@ -3,6 +3,7 @@
 #include "base/thread.h"
 #include "connect/store.h"
 #include "engine/checksum.h"
+#include "engine/lanes.h"
 #include "engine/output.h"
 #include "engine/run.h"
 
@@ -116,6 +117,7 @@ typedef struct making {
   const wh_pipeline *pipeline;
   const wh_piece *piece;
   const wh_range_task *task;
+  const atomic_bool *cancel;
   wh_arena *arena;
   wh_range_result *result;
   keeper keeper;
@@ -135,6 +137,19 @@ static wh_status open_file(making *m, wh_part_file file, wh_error *err) {
   f->options = (wh_put_options){.replace = true}; // what this take left
   WH_TRY(m->to->type->store->put(m->to, key, &f->options, &f->upload, err));
   return wh_sha256_output_init(&f->hashing, &f->upload->output, err);
+}
+
+size_t wh_parts_at_once(const wh_engine *engine, const wh_pipeline *pipeline) {
+  return wh_lanes_count(engine, pipeline->gate.count);
+}
+
+// All that is read at once is a share of memory.
+static size_t batch_bytes(const making *m) {
+  enum { SHARE_OF_MEMORY = 16, LEAST = 32 << 10 };
+  size_t slots = WH_FLOW_SLOTS * wh_parts_at_once(m->engine, m->pipeline);
+  size_t bytes = (size_t)m->engine->config->memory_bytes / (SHARE_OF_MEMORY * slots);
+  if (bytes < LEAST) return LEAST;
+  return bytes < WH_BATCH_BYTES_DEFAULT ? bytes : WH_BATCH_BYTES_DEFAULT;
 }
 
 static wh_status open_reader(making *m, wh_error *err) {
@@ -157,7 +172,8 @@ static wh_status open_reader(making *m, wh_error *err) {
                            .has_to = t->has_to,
                            .to = t->to,
                            .snapshot = t->snapshot,
-                           .batch_rows = (size_t)m->pipeline->batch_rows};
+                           .batch_rows = (size_t)m->pipeline->batch_rows,
+                           .batch_bytes = batch_bytes(m)};
   if (t->has_low || t->has_high) query.range = &range;
   return from->type->source->open(from, &query, &t->schema, &m->reader, err);
 }
@@ -229,7 +245,7 @@ static wh_status take_all(making *m, wh_error *err) {
   for (;;) {
     wh_flow_item *item;
     WH_TRY(keeper_check(&m->keeper, err));
-    if (wh_engine_stopping(m->engine))
+    if (wh_engine_stopping(m->engine) || atomic_load(m->cancel))
       return wh_fail(err, WH_ERR_CANCELLED, "stopped; the rest goes on at the next start");
     wh_status status = wh_flow_next(m->flow, &item, err);
     if (status == WH_ERR_END) return WH_OK;
@@ -276,14 +292,15 @@ static wh_status make(making *m, wh_error *err) {
 }
 
 wh_status wh_part_make(wh_engine *engine, const wh_pipeline *pipeline, const wh_piece *piece,
-                       const wh_range_task *task, wh_arena *arena, wh_range_result *ret,
-                       wh_error *err) {
+                       const wh_range_task *task, const atomic_bool *cancel, wh_arena *arena,
+                       wh_range_result *ret, wh_error *err) {
   *ret = (wh_range_result){.first = WH_STR("")};
   wh_newest_init(ret->newest);
   making m = {.engine = engine,
               .pipeline = pipeline,
               .piece = piece,
               .task = task,
+              .cancel = cancel,
               .arena = arena,
               .result = ret,
               .keeper = {.ledger = engine->ledger, .piece = piece}};

@@ -9,7 +9,6 @@
 #include "engine/input.h"
 #include "engine/shared_words.h"
 
-#define WH_PARTS_PREFIX WH_OWN_PREFIX "parts/"
 enum { WH_PIECE_HELD_US = 30 * 1000000 }; // where the ledger has no lease
 
 // How long a worker that says nothing keeps a range: as the ledger's lease.
@@ -22,11 +21,14 @@ typedef enum wh_part_file {
 } wh_part_file;
 wh_str wh_part_key(const wh_piece *piece, wh_part_file file, wh_arena *arena);
 
+// How many ranges a worker reads at once: one a lane (engine/lanes.h).
+size_t wh_parts_at_once(const wh_engine *engine, const wh_pipeline *pipeline);
 // Reads the range, renewing the piece meanwhile, and puts its part. WH_ERR_STALE: somebody else
-// took the range; WH_ERR_CANCELLED. After a failure nothing of it is left, as far as can be.
+// took the range. WH_ERR_CANCELLED: `cancel` was set, or the engine is to stop. After a failure
+// nothing of it is left, as far as can be.
 wh_status wh_part_make(wh_engine *engine, const wh_pipeline *pipeline, const wh_piece *piece,
-                       const wh_range_task *task, wh_arena *arena, wh_range_result *ret,
-                       wh_error *err);
+                       const wh_range_task *task, const atomic_bool *cancel, wh_arena *arena,
+                       wh_range_result *ret, wh_error *err);
 // Those of one take; missing is fine.
 wh_status wh_part_remove(wh_engine *engine, const wh_pipeline *pipeline, const wh_piece *piece,
                          wh_error *err);

@@ -131,7 +131,15 @@ def test_what_cannot_be_shared_is_refused():
         p.config(text)
         tap.contains(p.wherry("check", code=2).err, says)
     p.config(config(steps="\n      - dedupe: { key: status, keep: last }"))
-    tap.contains(p.wherry("run", "export", code=1).err, "read: shared: a step or expectation has to see all rows")
+    for command in ("plan", "run"):
+        tap.contains(p.wherry(command, "export", code=None).err, "read: shared: a step or expectation has to see all rows")
+
+
+def test_no_version_of_a_part_is_kept():
+    p = shop(config().replace("path: lake }", "path: lake, versioning: true }"))
+    tap.contains(p.wherry("plan", "export").out, "reads     up to 5 ranges of id at once, by all workers, each in a snapshot")
+    export(p)
+    tap.equal([path for path in (p.folder / "lake").rglob("*") if path.is_file() and "parts" in str(path)], [])
 
 
 def test_parts_of_runs_that_ended_are_swept():
@@ -371,8 +379,9 @@ def test_a_helper_that_slept_is_refused():
         # The owner, which has a range in hand; then a helper, which falls asleep over its own.
         wait_for("the owner has a range", lambda: held("1") and held("max(takes)") == [("1",)])
         workers.append(Worker(1, project))
-        wait_for("the helper has one, too",
-                 lambda: server.rows("SELECT count(*) FROM wherry.piece WHERE takes > 0 AND result = ''") == [("2",)])
+        # A worker takes as many at once as it has processors; 64 MiB are good for four.
+        most = min(len(os.sched_getaffinity(0)), 4)
+        wait_for("the helper has one, too", lambda: int(held("count(*) FILTER (WHERE takes > 0 AND result = '')")[0][0]) > most)
         workers[1].process.send_signal(signal.SIGSTOP)
         run = server.rows("SELECT DISTINCT run FROM wherry.piece")[0][0]
         wait_for("its range is taken again", lambda: held("max(takes)") == [("2",)])

@@ -11,7 +11,7 @@ import time
 
 import tap
 from network import Network
-from project import Project
+from project import Project, only_release
 from servers import Postgres
 
 CONFIG = """\
@@ -115,6 +115,18 @@ def test_the_first_run_of_a_cursor_is_shared():
     tap.equal(said["shared"], said["one session"])
     tap.equal(said["shared"][1][1], 12)  # three that changed, nine that are new: one of ten is filtered
     assert said["shared"][1][2] > 100, said
+
+
+def test_memory_stays_within_bounds():
+    """Wide rows, as many ranges at once as there are lanes"""
+    only_release()
+    p = shop(config(ending=".parquet").replace("version: 1\n", "version: 1\nmemory: 64MiB\n").replace("ranges: 5", "ranges: 8"),
+             rows=40_000)
+    p.sql("erp", "UPDATE orders SET status = hex(randomblob(1000)) WHERE id % 2")
+    result = p.measured("run", "export", "--json")
+    tap.equal(result.code, 3)
+    tap.contains(result.out, "8 ranges of id, read in 8 snapshots by 1 worker")
+    assert result.peak < 64 << 20, f"{result.peak >> 20} MiB"
 
 
 def test_what_cannot_be_shared_is_refused():

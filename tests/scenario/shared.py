@@ -6,13 +6,12 @@ import os
 import random
 import re
 import signal
-import subprocess
 import time
 
+import machines
 import tap
-from network import Network
+from machines import DISTURBANCES, Worker, clean_up, wait_for
 from project import Project, only_release
-from servers import Postgres
 
 CONFIG = """\
 version: 1
@@ -179,7 +178,6 @@ def test_a_run_that_fails_leaves_nothing():
 WORKERS = 3
 HISTORIES = 100 if tap.LONG else 3
 LEASE = 2.0  # seconds
-PATIENCE = 90
 MANY = 120_000
 
 SEVERAL = """\
@@ -203,47 +201,7 @@ net = server = None
 
 def ground():
     global net, server
-    if net is None:
-        net = Network(WORKERS)
-    if server is None:
-        server = Postgres(address=net.address)
-        os.environ["PG_PASSWORD"] = server.PASSWORD
-    return net, server
-
-
-def wait_for(what, condition, patience=PATIENCE):
-    end = time.monotonic() + patience
-    while not (got := condition()):
-        assert time.monotonic() < end, f"{what}: not within {patience} s"
-        time.sleep(0.02)
-    return got
-
-
-class Worker:
-    def __init__(self, i, project):
-        self.i, self.project, self.path = i, project, project.folder / f"log-{i}"
-        self.start()
-
-    def start(self):
-        self.said_before = len(self.log())
-        with open(self.path, "a") as log:
-            self.process = net.start(self.i, [tap.WHERRY, "up"], cwd=self.project.folder, stdin=subprocess.DEVNULL,
-                                     stdout=log, stderr=log)
-
-    def log(self):
-        return self.path.read_text() if self.path.exists() else ""
-
-    def until_up(self):
-        wait_for("a worker is up", lambda: "Up." in self.log()[self.said_before:] or self.process.poll() is not None)
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-    def drain(self):
-        self.until_up()
-        self.process.send_signal(signal.SIGTERM)
-        tap.equal(self.process.wait(timeout=PATIENCE), 0, "a worker that drained")
+    net, server = machines.ground(WORKERS)
 
 
 def several(name, ending="parquet", rate=None, rows=MANY):
@@ -315,25 +273,9 @@ class History:
 
     def disturb(self):
         worker = self.random.choice(self.workers)
-        what = self.random.choice(("kill", "pause", "cut", "drain", "nap"))
+        what = self.random.choice(DISTURBANCES)
         self.said.append(f"{what} {worker.i}")
-        if what == "kill":
-            worker.kill()
-            self.wait(0, LEASE * 1.5)
-            worker.start()
-        elif what == "drain":
-            worker.drain()
-            self.wait(0, 1)
-            worker.start()
-        elif what == "cut":
-            worker.until_up()
-            net.cut(worker.i)
-            self.wait(0.2, LEASE * 2)
-            net.mend(worker.i)
-        else:
-            worker.process.send_signal(signal.SIGSTOP)
-            self.wait(*((LEASE * 1.2, LEASE * 2) if what == "pause" else (0.1, 0.5)))
-            worker.process.send_signal(signal.SIGCONT)
+        worker.disturb(what, LEASE, self.wait)
 
     def tell(self):
         try:
@@ -360,15 +302,6 @@ class History:
             clean_up(self.workers, self.name)
 
 
-def clean_up(workers, name):
-    for worker in workers:
-        net.mend(worker.i)
-        if worker.process.poll() is None:
-            worker.process.kill()
-            worker.process.wait()
-    server.sql(f"DROP DATABASE {name} WITH (FORCE)", database="postgres")
-
-
 def test_histories_of_three_workers_make_whole_objects():
     for number in range(HISTORIES):
         seed = tap.SEED + number
@@ -393,11 +326,11 @@ def test_a_helper_that_slept_is_refused():
         workers.append(Worker(1, project))
         # A worker takes as many at once as it has processors; 64 MiB are good for four.
         most = min(len(os.sched_getaffinity(0)), 4)
-        wait_for("the helper has one, too", lambda: int(held("count(*) FILTER (WHERE takes > 0 AND result = '')")[0][0]) > most)
-        workers[1].process.send_signal(signal.SIGSTOP)
+        wait_for("the other has one, too", lambda: int(held("count(*) FILTER (WHERE takes > 0 AND result = '')")[0][0]) > most)
+        workers[1].send(signal.SIGSTOP)
         run = server.rows("SELECT DISTINCT run FROM wherry.piece")[0][0]
         wait_for("its range is taken again", lambda: held("max(takes)") == [("2",)])
-        workers[1].process.send_signal(signal.SIGCONT)
+        workers[1].send(signal.SIGCONT)
         wait_for("the run is done", lambda: [r for r in done(project) if r["run"] == run])
         for worker in workers:
             worker.drain()

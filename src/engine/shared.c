@@ -7,7 +7,10 @@
 #include "engine/run.h"
 #include "engine/shared_part.h"
 
-enum { POLL_US = 50 * 1000 }; // how often the owner looks whether a range is done
+enum {
+  POLL_US = 50 * 1000,        // how often the owner looks whether a range is done
+  GIVEN_BACK_US = 500 * 1000, // and whether one is free again
+};
 
 // --- who can do it -----------------------------------------------------------------------------
 
@@ -117,6 +120,12 @@ static wh_status do_next(crew *c, wh_error *err) {
   return status;
 }
 
+static void wait_for_more(crew *c) {
+  wh_os *os = c->engine->os;
+  for (int64_t waited = 0; waited < GIVEN_BACK_US && !atomic_load(&c->ended); waited += POLL_US)
+    os->type->sleep_ns(os, POLL_US * 1000ll);
+}
+
 static void *work(void *context) {
   crew *c = context;
   for (;;) {
@@ -124,7 +133,7 @@ static void *work(void *context) {
     wh_status status = do_next(c, &err);
     if (status == WH_OK || status == WH_ERR_STALE) continue; // somebody else has it
     if (status == WH_ERR_END && c->waits) {
-      c->engine->os->type->sleep_ns(c->engine->os, POLL_US * 1000ll);
+      wait_for_more(c);
       continue;
     }
     if (status == WH_ERR_END || status == WH_ERR_CANCELLED) return NULL;

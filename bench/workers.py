@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Workers that share a ledger in PostgreSQL, and its queue beside plain pgbench.
 
-    bench/workers.py BUILD [--objects 10000] [--pipelines 8] [--entries 10000] [--runs 3]
+    bench/workers.py BUILD [--objects 10000] [--pipelines 8] [--entries 10000] [--rows 3000000] [--runs 3]
+                     [--only workers|queue|extract]
 
 Workers: --objects CSV files of ten rows each, in as many folders as there are pipelines, are loaded into
 the same PostgreSQL by one, two and four `wherry up`, from their start until the ledger knows the last
@@ -11,9 +12,13 @@ Queue: entries are received and finished by one, two and four clients, each with
 by Wherry's ledger (bench/ledger-queue.c) and by pgbench with the same statements, prepared. An operation
 is one entry received and done. Interleaved; medians of --runs.
 
+Extract: a table of --rows rows of eight columns becomes one Parquet object, read by sessions of one worker
+(`ranges: 8`), and by one and two workers that share it (`shared: true`); the run's own seconds.
+
 The server is PostgreSQL from the distribution, on this machine, without fsync.
 """
 import argparse
+import json
 import os
 import pathlib
 import re
@@ -135,33 +140,115 @@ def by_pgbench(server, program, clients, entries):
     return float(re.search(r"tps = ([\d.]+)", done.stdout).group(1))
 
 
+def bench_workers(server, wherry, args):
+    rates = {n: [] for n in CLIENTS}
+    for _ in range(args.runs):
+        for n in CLIENTS:
+            rates[n].append(load(server, wherry, n, args.objects, args.pipelines))
+    print(f"| workers | objects/s, {args.objects} of {ROWS} rows | times one |\n| --- | --- | --- |")
+    one = statistics.median(rates[CLIENTS[0]])
+    for n in CLIENTS:
+        rate = statistics.median(rates[n])
+        print(f"| {n} | {rate:,.0f} | {rate / one:.2f} |")
+
+
+def bench_queue(server, program, args):
+    queue = {n: ([], []) for n in CLIENTS}
+    for _ in range(args.runs):
+        for n in CLIENTS:
+            queue[n][0].append(by_ledger(server, program, n, args.entries))
+            queue[n][1].append(by_pgbench(server, program, n, args.entries))
+    print("\n| clients | queue operations/s | pgbench, the same statements | ratio |\n| --- | --- | --- | --- |")
+    for n in CLIENTS:
+        ours, plain = (statistics.median(found) for found in queue[n])
+        print(f"| {n} | {ours:,.0f} | {plain:,.0f} | {ours / plain:.2f} |")
+
+
+# --- one extract
+
+EXTRACT = """\
+version: 1
+ledger: {words}
+connections:
+  pg: {words}
+  lake: {{ type: local, path: lake }}
+pipelines:
+  extract:
+    when: {{ cron: "0 0 1 1 *" }}  # whoever is up helps; it is run by hand
+    from: pg:wide
+    read: {{ ranges: 8{shared} }}
+    columns: all
+    to: lake:wide/{{run}}.parquet
+"""
+
+
+def make_wide(server, rows):
+    fresh(server, "extract")
+    server.sql("CREATE TABLE wide AS SELECT g AS id, g % 1000 AS kind, g * 1.25::numeric(12,2) AS price, 'name ' || g AS name, "
+               "md5(g::text) AS code, now() - g * interval '1 second' AS at, g % 7 = 0 AS flag, random() AS x "
+               f"FROM generate_series(1, {rows}) g; ALTER TABLE wide ADD PRIMARY KEY (id); VACUUM ANALYZE wide")
+
+
+def extract(server, wherry, workers, shared, rows):
+    with tempfile.TemporaryDirectory(prefix="wherry-bench-") as name:
+        folder = pathlib.Path(name)
+        (folder / "lake").mkdir()
+        (folder / "wherry.yaml").write_text(EXTRACT.format(words=server.words(), shared=", shared: true" if shared else ""))
+        with open(folder / "log", "w") as log:
+            helpers = [subprocess.Popen([wherry, "up"], cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                       for _ in range(workers - 1)]
+            while (folder / "log").read_text().count("Up.") < len(helpers):
+                time.sleep(0.1)
+            for _ in range(100):  # a worker that has just come up looks whether it is due
+                done = subprocess.run([wherry, "run", "extract", "--json"], cwd=folder, capture_output=True, text=True)
+                if "another run of it is going on" not in done.stdout + done.stderr:
+                    break
+                time.sleep(0.1)
+            assert done.returncode == 0, done.stdout + done.stderr
+        for helper in helpers:
+            helper.terminate()
+        for helper in helpers:
+            helper.wait()
+    run = json.loads(done.stdout.splitlines()[0])
+    assert run["rows_written"] == rows, run
+    assert not shared or f"by {workers} worker" in run["reading"], run["reading"]
+    return run["seconds"]
+
+
+EXTRACTS = {"one worker, its sessions": (1, False), "one worker, shared": (1, True), "two workers, shared": (2, True)}
+
+
+def bench_extract(server, wherry, rows, runs):
+    make_wide(server, rows)
+    took = {name: [] for name in EXTRACTS}
+    for _ in range(runs):
+        for name, (workers, shared) in EXTRACTS.items():
+            took[name].append(extract(server, wherry, workers, shared, rows))
+    print(f"| extract of {rows:,} rows | seconds | rows/s |\n| --- | --- | --- |")
+    for name, found in took.items():
+        print(f"| {name} | {statistics.median(found):.1f} | {rows / statistics.median(found):,.0f} |")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("build", type=pathlib.Path)
     parser.add_argument("--objects", type=int, default=10000)
     parser.add_argument("--pipelines", type=int, default=8)
     parser.add_argument("--entries", type=int, default=10000)
+    parser.add_argument("--rows", type=int, default=3000000)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--only", choices=("workers", "queue", "extract"))
     args = parser.parse_args()
     build = args.build.resolve()
     server = Postgres()
     os.environ["PG_PASSWORD"] = server.PASSWORD
-    rates = {n: [] for n in CLIENTS}
-    queue = {n: ([], []) for n in CLIENTS}
-    for _ in range(args.runs):
-        for n in CLIENTS:
-            rates[n].append(load(server, build / "src/cli/wherry", n, args.objects, args.pipelines))
-            queue[n][0].append(by_ledger(server, build / "bench/ledger-queue", n, args.entries))
-            queue[n][1].append(by_pgbench(server, build / "bench/ledger-queue", n, args.entries))
-    print(f"| workers | objects/s, {args.objects} of {ROWS} rows | times one |\n| --- | --- | --- |")
-    one = statistics.median(rates[CLIENTS[0]])
-    for n in CLIENTS:
-        rate = statistics.median(rates[n])
-        print(f"| {n} | {rate:,.0f} | {rate / one:.2f} |")
-    print("\n| clients | queue operations/s | pgbench, the same statements | ratio |\n| --- | --- | --- | --- |")
-    for n in CLIENTS:
-        ours, plain = (statistics.median(found) for found in queue[n])
-        print(f"| {n} | {ours:,.0f} | {plain:,.0f} | {ours / plain:.2f} |")
+    wherry = build / "src/cli/wherry"
+    if args.only in (None, "workers"):
+        bench_workers(server, wherry, args)
+    if args.only in (None, "queue"):
+        bench_queue(server, build / "bench/ledger-queue", args)
+    if args.only in (None, "extract"):
+        bench_extract(server, wherry, args.rows, args.runs)
 
 
 if __name__ == "__main__":

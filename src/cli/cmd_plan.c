@@ -200,8 +200,8 @@ static void print_plan(const wh_cli *cli, const wh_plan *plan, wh_arena *arena) 
   print_when(plan);
   print_reads(plan);
   if (plan->ranges_key.len)
-    printf("  reads     up to %lld ranges of %.*s at once, %s\n", (long long)p->read.ranges,
-           WH_STR_ARG(plan->ranges_key),
+    printf("  reads     up to %lld ranges of %.*s at once, %s%s\n", (long long)p->read.ranges,
+           WH_STR_ARG(plan->ranges_key), p->read.shared ? "by all workers, " : "",
            plan->one_snapshot ? "in one snapshot" : "each in a snapshot of its own");
   if (plan->waiting && !plan->from_rows) {
     printf("  there     %s %s\n", wh_format_count(plan->waiting).s,
@@ -264,8 +264,10 @@ static void write_json(const wh_plan *plan, wh_buf *out) {
   if (plan->format.len) add_text(out, "format", plan->format);
   if (plan->ranges_key.len) {
     add_text(out, "ranges_key", plan->ranges_key);
-    wh_buf_printf(out, ",\"ranges\":%lld,\"one_snapshot\":%s",
-                  (long long)plan->pipeline->read.ranges, plan->one_snapshot ? "true" : "false");
+    wh_buf_printf(out, ",\"ranges\":%lld,\"shared\":%s,\"one_snapshot\":%s",
+                  (long long)plan->pipeline->read.ranges,
+                  plan->pipeline->read.shared ? "true" : "false",
+                  plan->one_snapshot ? "true" : "false");
   }
   wh_buf_add_c(out, ",\"crosses\":[");
   for (size_t i = 0; i < plan->cross_count; i++) {

@@ -99,6 +99,12 @@ struct wh_writer {
   // Appends a block that an encoder of the same codec, options and schema made; `write` is not
   // called on such a writer. The block stays the caller's.
   wh_status (*append)(wh_writer *writer, wh_block *block, wh_error *err);
+  // Appends what is in a file that a writer of the same codec, options and schema wrote, without
+  // decoding it; `write` is not called on such a writer. The size of `file` is known. It is read to
+  // its end by `read`, besides what is looked at by `read_at`. WH_ERR_DATA where it is no such
+  // file; what its rows are is not looked at. WH_ERR_USAGE where rows were to be compared
+  // (Parquet's `sort`). After a failure the writer is only closed.
+  wh_status (*append_file)(wh_writer *writer, wh_input *file, wh_error *err);
   wh_status (*finish)(wh_writer *writer, wh_error *err); // footer; nothing is complete before
   void (*close)(wh_writer *writer);                      // frees it, not the output
 };

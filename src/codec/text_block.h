@@ -1,4 +1,4 @@
-// Blocks of text, for codecs whose files are their rows one behind the other.
+// Blocks of text, and files of it, for codecs whose files are their rows one behind the other.
 #pragma once
 
 #include "base/buf.h"
@@ -22,3 +22,8 @@ static inline size_t wh_text_block_bytes(size_t part_bytes) {
 
 // An empty one; its owner adds to `text` and sets base.rows and base.bytes.
 wh_status wh_text_block_new(wh_mem *mem, wh_text_block **ret, wh_error *err);
+
+// Appends to `out` what stands in a file between `head` and `tail`, which it has to begin and end
+// with. See wh_writer.append_file.
+wh_status wh_text_append(wh_input *file, wh_str head, wh_str tail, wh_output *out, wh_mem *mem,
+                         wh_error *err);

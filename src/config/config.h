@@ -99,6 +99,7 @@ typedef struct wh_read {
   int64_t overlap_us;            // default 10 minutes
   wh_str timezone;               // of local timestamps in the source; empty: not given
   int64_t ranges;                // sessions that read a table at once; 1: one
+  bool shared;                   // its ranges, by all workers of the ledger
   bool deletes;                  // `deletes: compare`: keys that are gone are sent as deleted rows
   wh_str_list key;               // by which they are found; empty: the table's primary key
   int64_t memory_bytes, threads; // of DuckDB, for a model; 0: not said

@@ -160,6 +160,11 @@ const wh_option wh_read_options[] = {
      .min = 1,
      .max = WH_RANGES_MAX,
      .help = "sessions that read a table at once, a range of its key each"},
+    {.name = "shared",
+     .type = WH_OPTION_BOOL,
+     .offset = offsetof(read_words, read.shared),
+     .def = "false",
+     .help = "whether all workers of the ledger take ranges, instead of one worker's sessions"},
     {.name = "deletes",
      .type = WH_OPTION_ENUM,
      .offset = offsetof(read_words, deletes),
@@ -342,7 +347,8 @@ static void check_from_objects(const checker *c) {
             "when: no queue announces objects of %.*s, which is of type %s. Write when: new",
             WH_SHOWN(name), c->from->type->name);
   }
-  static const char *const words[] = {"query", "cursor", "overlap", "ranges", "deletes", "key"};
+  static const char *const words[] = {"query",  "cursor",  "overlap", "ranges",
+                                      "shared", "deletes", "key"};
   for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
     refuse(c, c->words.read, words[i], "is for databases, and `from` reads objects");
 }
@@ -353,8 +359,8 @@ static bool reads_deletes(const checker *c) {
 
 // Events are read from where the last run ended, by their numbers.
 static void check_from_events(const checker *c) {
-  static const char *const words[] = {"query",  "cursor",  "overlap", "timezone",
-                                      "ranges", "deletes", "key",     "format"};
+  static const char *const words[] = {"query",  "cursor",  "overlap", "timezone", "ranges",
+                                      "shared", "deletes", "key",     "format"};
   const wh_serve *serve = &c->l->config->serve;
   wh_str names[WH_CONFIG_INGESTS_MAX], name = c->p->from.thing;
   bool found = false;

@@ -39,9 +39,28 @@ static void check_loads(wh_loader *l, const wh_pipeline *p) {
   }
 }
 
+// What cannot be done range by range, by workers that do not see each other's rows; of steps and
+// expectations a run finds out.
+static void check_shared(wh_loader *l, const wh_pipeline *p) {
+  const wh_connector *to = type_of(l, p->to.connection);
+  const wh_node *sort = wh_node_get(wh_node_get(wh_node_get(p->node, "write"), "format"), "sort");
+  const char *refused = p->read.ranges < 2     ? "needs ranges: N, which the workers take"
+                        : p->many              ? "is for one table"
+                        : p->read.deletes      ? "does not go with deletes"
+                        : p->write.dataset.len ? "is for `to` that writes one object, not a dataset"
+                        : to && !to->store     ? "is for `to` that writes objects"
+                        : p->step_table_count  ? "does not go with steps that read a table"
+                        : sort                 ? "does not go with write: format: sort"
+                                               : NULL;
+  if (p->read.shared && refused)
+    wh_problems_error(&l->problems, wh_node_key(wh_node_get(p->node, "read"), "shared"),
+                      "pipeline %.*s: read: shared %s", WH_SHOWN(p->name), refused);
+}
+
 void wh_load_ranges(wh_loader *l) {
   for (size_t i = 0; i < l->config->pipeline_count; i++) {
     const wh_pipeline *p = &l->config->pipelines[i];
+    check_shared(l, p);
     const wh_connector *from = type_of(l, p->from.connection);
     const wh_connector *to = type_of(l, p->to.connection);
     if (p->read.ranges < 2 || !from || !from->source || from->source->share || !to) continue;

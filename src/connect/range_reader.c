@@ -331,15 +331,23 @@ static wh_status start_threads(range_reader *r, wh_error *err) {
   return WH_OK;
 }
 
+wh_status wh_range_cut(wh_connection *c, const wh_source_query *query, const wh_field *key,
+                       size_t count, wh_arena *arena, wh_value ret[WH_RANGES_MAX],
+                       size_t *ret_count, wh_error *err) {
+  wh_value extremes[2];
+  bool found;
+  *ret_count = 0;
+  WH_TRY(find_extremes(c, query, key, arena, extremes, &found, err));
+  if (!found) return WH_OK;
+  if (count > WH_RANGES_MAX) count = WH_RANGES_MAX;
+  return wh_range_bounds(&extremes[0], &extremes[1], count, arena, ret, ret_count, err);
+}
+
 static wh_status open_all(range_reader *r, const wh_source_query *query, const wh_field *key,
                           size_t count, wh_error *err) {
-  wh_value extremes[2], bounds[WH_RANGES_MAX];
-  size_t bound_count = 0;
-  bool found;
-  WH_TRY(find_extremes(&r->connection, query, key, &r->arena, extremes, &found, err));
-  if (found)
-    WH_TRY(
-        wh_range_bounds(&extremes[0], &extremes[1], count, &r->arena, bounds, &bound_count, err));
+  wh_value bounds[WH_RANGES_MAX];
+  size_t bound_count;
+  WH_TRY(wh_range_cut(&r->connection, query, key, count, &r->arena, bounds, &bound_count, err));
   return open_sessions(r, query, key, bounds, bound_count, err);
 }
 
@@ -365,7 +373,6 @@ wh_status wh_range_reader_open(wh_connection *c, const wh_source_query *query,
   wh_status status = new_reader(c, schema, &r, err);
   if (status == WH_OK && source->share) status = source->share(c, &snapshot, err);
   if (snapshot) own.snapshot = snapshot->id;
-  if (count > WH_RANGES_MAX) count = WH_RANGES_MAX;
   if (status == WH_OK) status = open_all(r, &own, key, count, err);
   if (snapshot) snapshot->close(snapshot); // each session has it by now
   if (status == WH_OK) status = start_threads(r, err);

@@ -10,6 +10,12 @@ typedef struct wh_ranges {
   bool one_snapshot; // all of them read in
 } wh_ranges;
 
+// The bounds by which the key of the query's table is cut into at most `count` ranges, in the
+// arena; none where it is not worth, or not possible, to cut.
+wh_status wh_range_cut(wh_connection *c, const wh_source_query *query, const wh_field *key,
+                       size_t count, wh_arena *arena, wh_value ret[WH_RANGES_MAX],
+                       size_t *ret_count, wh_error *err);
+
 // `key` is a column of the query's table, as the source describes it; it need not be fetched. The
 // connection's limits (rows a second, bytes of a row, memory) hold for the sessions together. The
 // query has no limit_rows.

@@ -17,6 +17,9 @@ enum { WH_KEY_MAX = 1024, WH_ATTEMPT_MAX = 128 }; // bytes
 // The folder of a dataset (ledger/dataset.h) in which the indexes of its versions are.
 #define WH_DATASET_VERSIONS "_versions/"
 enum { WH_DATASET_PARTITION_MAX = 8 }; // columns
+// Of these, parts of an object that is being made (engine/shared_part.h). They go when its run
+// ends, and stores of files keep no earlier versions of them.
+#define WH_PARTS_PREFIX WH_OWN_PREFIX "parts/"
 
 typedef struct wh_object {
   wh_str key;

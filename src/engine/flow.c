@@ -2,6 +2,7 @@
 
 #include "base/queue.h"
 #include "engine/lanes.h"
+#include "engine/shared.h"
 #include "engine/step_tables.h"
 
 #include <pthread.h>
@@ -28,6 +29,7 @@ struct wh_flow {
   bool added;                  // a gate behind what the pipeline says
   const wh_encoding *encoding; // NULL: the rows are wanted as they are
   wh_lanes *lanes;
+  wh_shared *shared; // NULL: this process reads
   wh_slot slots[WH_FLOW_SLOTS];
   size_t slot_count; // made so far
   bool ended, reader_failed;
@@ -113,7 +115,19 @@ bool wh_flow_encode(wh_flow *f, const wh_encoding *encoding) {
   return true;
 }
 
+wh_status wh_flow_share(wh_flow *f, wh_shared *shared, wh_error *err) {
+  const wh_pipeline *p = f->options.pipeline;
+  if (wh_stage_holds_back(&f->stage) || wh_stage_remembers(&f->stage))
+    return wh_node_fail(p->node, err,
+                        "pipeline %.*s: read: shared: a step or expectation has to see all rows, "
+                        "and no worker does",
+                        WH_STR_ARG(p->name));
+  f->shared = shared;
+  return WH_OK;
+}
+
 wh_status wh_flow_start(wh_flow *f, uint64_t skip_through, wh_error *err) {
+  if (f->shared) return WH_OK;
   if (f->encoding) return wh_lanes_open(&f->options, f->encoding, &f->lanes, err);
   f->stage.skip_through = skip_through;
   size_t slots = f->options.engine->single_thread ? 1 : WH_FLOW_SLOTS;
@@ -157,6 +171,11 @@ bool wh_flow_holds_back(const wh_flow *f) {
 
 wh_status wh_flow_next(wh_flow *f, wh_flow_item **ret, wh_error *err) {
   if (f->ended) return WH_ERR_END;
+  if (f->shared) {
+    wh_status status = wh_shared_next(f->shared, ret, err);
+    f->ended = status != WH_OK;
+    return status;
+  }
   if (f->lanes) {
     wh_status status = wh_lanes_next(f->lanes, ret, err);
     f->ended = status != WH_OK;

@@ -11,11 +11,14 @@
 #include "engine/window.h"
 
 typedef struct wh_flow wh_flow;
+struct wh_shared;
 
 // One batch on its way, with what became of the rows it was read from.
 typedef struct wh_flow_item {
   wh_batch *batch;           // rows that go on to the sink; may be empty. NULL: see block
   wh_block *block;           // with wh_flow_encode: the rows, encoded; NULL: none
+  wh_input *file;            // with wh_flow_share: the rows, as a file of the encoding
+  uint64_t file_rows;        // in it; 0: there is none
   wh_reject_lines *rejected; // rows that stay; the sink's rejects are added here
   wh_counts counts;          // read, filtered, unchanged (window) of this batch
   uint64_t rows_through;     // number of the last row that was read for it
@@ -52,6 +55,9 @@ wh_status wh_flow_add_gate(wh_flow *flow, const wh_gate *gate, wh_error *err);
 // Before the start: the rows are wanted as blocks of this encoding, if that can be done. True when
 // it will be.
 bool wh_flow_encode(wh_flow *flow, const wh_encoding *encoding);
+// Before the start: the rows are read by whoever takes a range of them (engine/shared.h).
+// WH_ERR_USAGE where steps have to see them all. NULL: only asks.
+wh_status wh_flow_share(wh_flow *flow, struct wh_shared *shared, wh_error *err);
 // Begins to read. Rows up to number `skip_through`, which an earlier attempt has behind it, pass
 // through the steps (whose state needs them) and are neither counted nor rejected nor given out.
 wh_status wh_flow_start(wh_flow *flow, uint64_t skip_through, wh_error *err);

@@ -7,6 +7,7 @@
 #include "engine/deletes.h"
 #include "engine/lanes.h"
 #include "engine/model.h"
+#include "engine/shared.h"
 
 wh_status wh_input_connect(wh_engine *engine, const wh_address *address, wh_connection **ret,
                            bool *ret_is_rows, wh_error *err) {
@@ -275,7 +276,9 @@ wh_status wh_input_open_rows(wh_engine *engine, const wh_pipeline *p, const wh_r
   WH_TRY(wh_input_describe(engine, p, arena, ret, err));
   WH_TRY(set_range(ret, options, err));
   if (ret->query.has_from) ret->rows_total = 0; // only a part of the table
-  if (wants_ranges(ret))
+  if (wants_ranges(ret) && p->read.shared && !engine->scratch_ledger)
+    WH_TRY(wh_shared_open(ret, err));
+  else if (wants_ranges(ret))
     WH_TRY(open_ranges(ret, err));
   else
     WH_TRY(ret->connection->type->source->open(ret->connection, &ret->query, &ret->fetched,

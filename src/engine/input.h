@@ -26,6 +26,7 @@ typedef struct wh_run_input {
   wh_window window;
   wh_ranges ranges; // it is read by; count 0: by one session
   wh_str ranges_key;
+  struct wh_shared *shared;     // of the reader (engine/shared.h); NULL: this process reads
   wh_schema fetched;            // schema of the rows: the columns that are needed
   struct wh_model_input *model; // what a model reads (engine/model.h); NULL: it is none
 

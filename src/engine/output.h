@@ -27,6 +27,10 @@ typedef struct wh_output_verbs {
   void (*close)(wh_run_output *out);
 } wh_output_verbs;
 
+// How a pipeline's objects are encoded, of a key (or template) that tells it. Borrows the schema.
+wh_status wh_output_encoding(wh_engine *engine, const wh_pipeline *pipeline, wh_str key,
+                             const wh_schema *schema, wh_encoding *ret, wh_error *err);
+
 // What the pipeline's table is to a sink, for rows of `rows`; for `plan` too. Borrows both.
 wh_target wh_output_target(const wh_pipeline *pipeline, const wh_output_rows *rows);
 

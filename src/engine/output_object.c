@@ -13,22 +13,22 @@ struct wh_object_output {
   bool in_ledger; // sealed there: the attempt is kept, whatever happens
 };
 
-static wh_status choose_encoding(wh_run_output *out, const wh_schema *schema, wh_error *err) {
-  struct wh_object_output *o = out->object;
-  const wh_format *format = &out->pipeline->write.format;
-  const wh_codec_type *codec = format->codec ? format->codec : wh_codec_by_key(o->key);
+wh_status wh_output_encoding(wh_engine *engine, const wh_pipeline *pipeline, wh_str key,
+                             const wh_schema *schema, wh_encoding *ret, wh_error *err) {
+  const wh_format *format = &pipeline->write.format;
+  const wh_codec_type *codec = format->codec ? format->codec : wh_codec_by_key(key);
   if (!codec) {
     return wh_fail(err, WH_ERR_USAGE, "%.*s: no codec writes files with this ending",
-                   WH_STR_ARG(o->key));
+                   WH_STR_ARG(key));
   }
-  o->encoding = (wh_encoding){.codec = codec, .options = format->options, .schema = schema};
-  wh_codec_context *context = &o->encoding.context;
-  *context = (wh_codec_context){.os = out->engine->os,
-                                .mem = out->engine->mem,
-                                .row_limit_bytes = (size_t)out->engine->config->memory_bytes /
-                                                   WH_ROW_SHARE_OF_MEMORY,
+  *ret = (wh_encoding){.codec = codec, .options = format->options, .schema = schema};
+  wh_codec_context *context = &ret->context;
+  *context = (wh_codec_context){.os = engine->os,
+                                .mem = engine->mem,
+                                .row_limit_bytes =
+                                    (size_t)engine->config->memory_bytes / WH_ROW_SHARE_OF_MEMORY,
                                 .threads = 1};
-  wh_lanes_part_size(out->engine, codec, context);
+  wh_lanes_part_size(engine, codec, context);
   return WH_OK;
 }
 
@@ -46,7 +46,7 @@ static wh_status object_open(wh_run_output *out, const wh_schema *schema, wh_err
   WH_TRY(wh_template_expand(out->pipeline->to.thing, &values, out->arena, &o->key, err));
   o->attempt = wh_arena_printf(out->arena, "%.*s-0", WH_STR_ARG(out->run->id));
   if (!o->attempt.data) return wh_fail_memory(err);
-  return choose_encoding(out, schema, err);
+  return wh_output_encoding(out->engine, out->pipeline, o->key, schema, &o->encoding, err);
 }
 
 static wh_status object_encoding(wh_run_output *out, const wh_encoding **ret, wh_error *err) {
@@ -66,11 +66,14 @@ static wh_status start_writing(wh_run_output *out, wh_error *err) {
 static wh_status object_write(wh_run_output *out, wh_flow_item *item, wh_counts *counts,
                               wh_error *err) {
   struct wh_object_output *o = out->object;
-  uint64_t rows = item->batch ? item->batch->rows : item->block ? item->block->rows : 0;
+  uint64_t rows = item->batch   ? item->batch->rows
+                  : item->block ? item->block->rows
+                                : item->file_rows;
   if (rows == 0) return WH_OK;
   if (!o->upload) WH_TRY(start_writing(out, err));
-  wh_status status = item->batch ? wh_hashed_upload_write(o->upload, item->batch, err)
-                                 : wh_hashed_upload_append(o->upload, item->block, err);
+  wh_status status = item->batch   ? wh_hashed_upload_write(o->upload, item->batch, err)
+                     : item->block ? wh_hashed_upload_append(o->upload, item->block, err)
+                                   : wh_hashed_upload_append_file(o->upload, item->file, err);
   if (status != WH_OK) {
     wh_error_append_row(err);
     return status;

@@ -229,6 +229,7 @@ static wh_status list_crosses(planning *p, wh_error *err) {
   wh_flow_options options = {
       .engine = p->engine, .pipeline = p->pipeline, .gate = &p->gate, .reader = p->in.reader};
   WH_TRY(wh_flow_open(&options, &p->flow, err));
+  if (p->pipeline->read.shared) WH_TRY(wh_flow_share(p->flow, NULL, err));
   wh_crossing *crossings;
   size_t count;
   WH_TRY(wh_crossings_of(p->pipeline, &p->gate, wh_flow_schema(p->flow), p->arena, &crossings,

@@ -135,6 +135,11 @@ static wh_status add_to(const asking *a, const wh_pipeline *p, wh_error *err) {
   wh_str name = p->many ? (wh_str){0} : p->name;
   WH_TRY(wh_template_glob_for(p->to.thing, name, a->policy->arena, &use.thing, err));
   WH_TRY(add_objects(a, p->to.connection, use, err));
+  if (p->read.shared) {
+    wh_use parts = {
+        .kind = WH_USE_KEEP_OBJECTS, .who = p->name, .thing = WH_STR(WH_PARTS_PREFIX "**")};
+    WH_TRY(add_use(a, p->to.connection, &parts, err));
+  }
   return add_catalog(a, err);
 }
 

@@ -148,6 +148,64 @@ wh_status wh_reject_lines_write(const wh_reject_lines *l, wh_buf *out, wh_error 
   return wh_buf_check(out, err);
 }
 
+// What is saved: how many there are, the bytes of the lines, the numbers, the lines. All numbers as
+// the machine has them: it is read by a worker of the same version.
+typedef struct saved_head {
+  uint64_t count, bytes;
+} saved_head;
+
+wh_status wh_reject_lines_save(const wh_reject_lines *l, wh_output *out, wh_error *err) {
+  saved_head head = {.count = l->count, .bytes = l->lines.len};
+  if (l->count == 0) return WH_OK;
+  WH_TRY(wh_output_write(out, &head, sizeof head, err));
+  WH_TRY(wh_output_write(out, l->numbers.data, l->numbers.len, err));
+  return wh_output_write(out, l->lines.data, l->lines.len, err);
+}
+
+static wh_status fail_saved(wh_error *err) {
+  return wh_fail(err, WH_ERR_DATA, "the rejected rows of a range are damaged");
+}
+
+// Grows as it is read, whatever it says of its size.
+static wh_status load_bytes(wh_input *in, uint64_t bytes, wh_buf *into, wh_error *err) {
+  enum { STEP = 64 << 10 };
+  while (bytes) {
+    size_t n = bytes < STEP ? (size_t)bytes : STEP;
+    if (!wh_buf_reserve(into, n)) return wh_buf_check(into, err);
+    WH_TRY(wh_input_read(in, into->data + into->len, n, &n, err));
+    if (n == 0) return fail_saved(err);
+    into->len += n;
+    bytes -= n;
+  }
+  return WH_OK;
+}
+
+static wh_status check_numbers(const wh_reject_lines *l, wh_error *err) {
+  const wh_reject_number *numbers = (const wh_reject_number *)(const void *)l->numbers.data;
+  size_t before = 0;
+  for (uint64_t i = 0; i < l->count; i++) {
+    if (numbers[i].at < before || numbers[i].at > l->lines.len) return fail_saved(err);
+    before = numbers[i].at;
+  }
+  return WH_OK;
+}
+
+wh_status wh_reject_lines_load(wh_reject_lines *l, wh_input *in, wh_error *err) {
+  saved_head head;
+  wh_reject_lines_clear(l, NULL);
+  wh_status status = load_bytes(in, sizeof head, &l->lines, err);
+  if (status == WH_ERR_DATA && l->lines.len == 0) return WH_ERR_END;
+  WH_TRY(status);
+  memcpy(&head, l->lines.data, sizeof head);
+  wh_buf_clear(&l->lines);
+  if (head.count == 0 || head.count > head.bytes || head.count > UINT32_MAX) // a line has some
+    return fail_saved(err);
+  WH_TRY(load_bytes(in, head.count * sizeof(wh_reject_number), &l->numbers, err));
+  WH_TRY(load_bytes(in, head.bytes, &l->lines, err));
+  l->count = head.count;
+  return check_numbers(l, err);
+}
+
 void wh_reject_lines_free(wh_reject_lines *l) {
   wh_buf_free(&l->lines);
   wh_buf_free(&l->numbers);

@@ -46,6 +46,11 @@ void wh_reject_lines_clear(wh_reject_lines *lines, const wh_batch *rows);
 wh_status wh_reject_lines_move(wh_reject_lines *to, wh_reject_lines *from, wh_error *err);
 // As they stand in the file: with the numbers.
 wh_status wh_reject_lines_write(const wh_reject_lines *lines, wh_buf *out, wh_error *err);
+// For another worker: with their numbers, to be added to.
+wh_status wh_reject_lines_save(const wh_reject_lines *lines, wh_output *out, wh_error *err);
+// The next that were saved, instead of what is there: all but `first`. Believes nothing of it:
+// WH_ERR_DATA. WH_ERR_END: no more.
+wh_status wh_reject_lines_load(wh_reject_lines *lines, wh_input *in, wh_error *err);
 void wh_reject_lines_free(wh_reject_lines *lines);
 
 typedef struct wh_reject_file {

@@ -8,6 +8,7 @@
 #include "engine/model.h"
 #include "engine/new_columns.h"
 #include "engine/outbox.h"
+#include "engine/shared.h"
 
 enum { PROGRESS_INTERVAL_US = 100 * 1000, KEEP_ALIVE_US = 30 * 1000000 };
 
@@ -228,6 +229,18 @@ static wh_status open_flow(transfer *t, const wh_gate *gate, bool to_rows, wh_er
   return wh_flow_open(&options, &t->flow, err);
 }
 
+static wh_status still_owner(void *context, wh_error *err) {
+  return keep_alive(context, err);
+}
+
+static wh_status share(transfer *t, wh_error *err) {
+  const wh_encoding *encoding;
+  wh_shared_watch watch = {still_owner, t};
+  WH_TRY(wh_flow_share(t->flow, t->in->shared, err));
+  WH_TRY(t->out.verbs->encoding(&t->out, &encoding, err));
+  return wh_shared_begin(t->in->shared, t->run, wh_str_of(encoding->codec->name), &watch, err);
+}
+
 static wh_status open_parts(transfer *t, wh_error *err) {
   wh_engine *e = t->engine;
   const wh_pipeline *p = t->request->pipeline;
@@ -274,6 +287,7 @@ static wh_status open_parts(transfer *t, wh_error *err) {
     WH_TRY(t->out.verbs->encoding(&t->out, &encoding, err));
     t->in_parts = wh_flow_encode(t->flow, encoding);
   }
+  if (t->in->shared) WH_TRY(share(t, err));
   wh_str folder = t->mark.rejects;
   if (folder.len == 0) folder = wh_reject_folder_of(e, p, t->run->id, t->arena);
   if (!folder.data) return wh_fail_memory(err);
@@ -323,11 +337,14 @@ static wh_status fill_cursor(transfer *t, wh_cursor *cursor, wh_finish *finish, 
 static wh_status describe_reading(transfer *t, wh_error *err) {
   const wh_ranges *r = &t->in->ranges;
   if (!t->in->is_rows || r->count < 2) return WH_OK;
+  char by[64] = "";
+  size_t workers = t->in->shared ? wh_shared_workers(t->in->shared) : 0;
+  if (workers) snprintf(by, sizeof by, " by %zu worker%s", workers, workers > 1 ? "s" : "");
   t->run->reading = r->one_snapshot
-                        ? wh_arena_printf(t->arena, "%zu ranges of %.*s, read in one snapshot",
-                                          r->count, WH_STR_ARG(t->in->ranges_key))
-                        : wh_arena_printf(t->arena, "%zu ranges of %.*s, read in %zu snapshots",
-                                          r->count, WH_STR_ARG(t->in->ranges_key), r->count);
+                        ? wh_arena_printf(t->arena, "%zu ranges of %.*s, read in one snapshot%s",
+                                          r->count, WH_STR_ARG(t->in->ranges_key), by)
+                        : wh_arena_printf(t->arena, "%zu ranges of %.*s, read in %zu snapshots%s",
+                                          r->count, WH_STR_ARG(t->in->ranges_key), r->count, by);
   return t->run->reading.data ? WH_OK : wh_fail_memory(err);
 }
 
@@ -539,9 +556,11 @@ wh_status wh_run_one(wh_engine *engine, const wh_run_request *r, wh_arena *arena
   wh_status status = open_input(engine, r, arena, &in, err);
   if (status == WH_OK) status = wh_run_transfer(engine, r, &in, arena, ret_run, err);
   if (r->ret_final) *r->ret_final = status != WH_OK && in.at_fault;
+  bool shared = in.shared;
   wh_input_close_run(&in);
   // A sealed run may have been published: whether it was is for recovery to find out.
   if (status != WH_OK && ret_run->state != WH_RUN_SEALED)
     wh_run_record_failure(engine, ret_run, err);
+  if (shared) wh_shared_end(engine, r->pipeline, ret_run);
   return status;
 }

@@ -5,6 +5,7 @@
 #include "engine/pump.h"
 #include "engine/retainer.h"
 #include "engine/run.h"
+#include "engine/shared.h"
 
 #include "base/log.h"
 #include "base/thread.h"
@@ -127,6 +128,18 @@ static wh_status look(service *s, const duty *d, int64_t *ret_us, wh_error *err)
   return WH_OK;
 }
 
+// Somebody else runs the pipeline: takes a share in it, if there is one to take.
+static int64_t help(service *s, const wh_pipeline *p) {
+  wh_error err = {0};
+  wh_status status = wh_shared_help(s->engine, p, &err);
+  int64_t now = wh_now_us(s->engine->os);
+  if (status == WH_OK) return now + (s->heard_fd < 0 ? BUSY_AGAIN_US : BUSY_LISTENING_US);
+  char name[WH_CONFIG_NAME_MAX + 1];
+  snprintf(name, sizeof name, "%.*s", WH_STR_ARG(p->name));
+  wh_log_error(WH_LOG_WARN, name, &err);
+  return now + ERROR_AGAIN_US;
+}
+
 // Gives when to take the pipeline up again; *ret_retries: because it failed. `looks`: its store is
 // listed first, and *ret_look_us is when to do so again; *ret_ran: something was done.
 static int64_t run_duty(service *s, const duty *d, bool looks, int64_t *ret_look_us, bool *ret_ran,
@@ -145,7 +158,7 @@ static int64_t run_duty(service *s, const duty *d, bool looks, int64_t *ret_look
   bool retries = d->gather || is_waiting_model(p);
   if (status == WH_OK && (totals.passes || (retries && totals.failed))) return now + ERROR_AGAIN_US;
   if (status == WH_OK) return look_again_us(s, d);
-  if (status == WH_ERR_BUSY) return now + (s->heard_fd < 0 ? BUSY_AGAIN_US : BUSY_LISTENING_US);
+  if (status == WH_ERR_BUSY) return help(s, p);
   char name[WH_CONFIG_NAME_MAX + 1];
   snprintf(name, sizeof name, "%.*s", WH_STR_ARG(p->name));
   wh_log_error(WH_LOG_ERROR, name, &err);

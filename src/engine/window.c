@@ -169,6 +169,21 @@ wh_status wh_window_reject(wh_window *w, const wh_batch *read, size_t row, bool 
   return at >= threshold(w) ? remember(w, at, hash, err) : WH_OK;
 }
 
+wh_status wh_window_merge(wh_window *w, const wh_value *highest, bool cut,
+                          const struct wh_window_entry *entries, size_t count, wh_error *err) {
+  int64_t at;
+  if (highest && position(highest, &at) && (!w->any || at > w->highest)) {
+    w->any = true;
+    w->highest = at;
+    w->highest_value = *highest;
+  }
+  w->cut = w->cut || cut;
+  int64_t least = threshold(w);
+  for (size_t i = 0; i < count; i++)
+    if (entries[i].at >= least) WH_TRY(remember(w, entries[i].at, entries[i].hash, err));
+  return WH_OK;
+}
+
 static int compare_hashes(const void *a, const void *b) {
   uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
   return x < y ? -1 : x > y;

@@ -40,6 +40,11 @@ wh_status wh_window_pass(wh_window *w, const wh_batch *read, const wh_batch *out
 // was dropped from there); else it is remembered like a row that was sent.
 wh_status wh_window_reject(wh_window *w, const wh_batch *read, size_t row, bool *ret_known,
                            wh_error *err);
+// What another window saw of rows that this one did not, as if they had come here: its highest
+// value (NULL: none), and what it remembers, which may be more than this one would. The entries may
+// come a few at a time.
+wh_status wh_window_merge(wh_window *w, const wh_value *highest, bool cut,
+                          const struct wh_window_entry *entries, size_t count, wh_error *err);
 // The cursor to store: highest value, and the hashes of the rows at or above the next start.
 // `previous` is kept where this run saw nothing higher. Strings and hashes in the arena.
 wh_status wh_window_finish(wh_window *w, const wh_cursor *previous, wh_arena *arena, wh_cursor *ret,

@@ -1,7 +1,7 @@
 // A ledger in a database. The verbs of ledger.h are SQL that SQLite and PostgreSQL both take, and
-// stand in cursors.c, keys.c, leases.c, outbox.c, quarantine.c, queue.c, queue_state.c, runs.c,
-// seal.c, services.c. A ledger_driver brings them to its database: transactions, statements, and
-// what holds a lease.
+// stand in cursors.c, keys.c, leases.c, outbox.c, pieces.c, quarantine.c, queue.c, queue_state.c,
+// runs.c, seal.c, services.c. A ledger_driver brings them to its database: transactions,
+// statements, and what holds a lease.
 //
 // A verb takes the lock (LEDGER_LOCK), works with queries that end with their scope (LEDGER_QUERY),
 // and changes more than one thing only in a LEDGER_TRANSACTION. No lock and no statement is held
@@ -330,6 +330,15 @@ wh_status ledger_outbox(wh_ledger *l, wh_arena *arena, wh_outbox_box **ret, size
                         wh_error *err);
 wh_status ledger_outbox_put(ledger *l, wh_str run, const wh_tell *tell,
                             wh_error *err); // in a transaction
+wh_status ledger_pieces_put(wh_ledger *l, const wh_run *run, wh_str able, const wh_str *tasks,
+                            size_t count, wh_error *err);
+wh_status ledger_piece_take(wh_ledger *l, wh_str pipeline, wh_str able, int64_t held_us,
+                            wh_arena *arena, wh_piece *ret, wh_error *err);
+wh_status ledger_piece_renew(wh_ledger *l, const wh_piece *piece, int64_t held_us, wh_error *err);
+wh_status ledger_piece_report(wh_ledger *l, const wh_piece *piece, wh_str result, wh_error *err);
+wh_status ledger_piece_get(wh_ledger *l, wh_str run, uint64_t number, wh_arena *arena,
+                           wh_piece *ret, wh_error *err);
+wh_status ledger_forget_pieces(ledger *l, wh_str run, wh_error *err); // in a transaction
 // Where no worker tells another anything.
 wh_status ledger_listen_to_nobody(wh_ledger *l, int *ret_fd, wh_error *err);
 void ledger_heard_nothing(wh_ledger *l, wh_heard_visit visit, void *context);
@@ -355,4 +364,6 @@ void ledger_heard_nothing(wh_ledger *l, wh_heard_visit visit, void *context);
   .service_tell = ledger_service_tell, .service_end = ledger_service_end,                          \
   .services = ledger_services, .asked = ledger_asked, .import_run = ledger_import_run,             \
   .set_cursor = ledger_set_cursor, .raise_order = ledger_raise_order,                              \
-  .raise_epoch = ledger_raise_epoch
+  .raise_epoch = ledger_raise_epoch, .pieces_put = ledger_pieces_put,                              \
+  .piece_take = ledger_piece_take, .piece_renew = ledger_piece_renew,                              \
+  .piece_report = ledger_piece_report, .piece_get = ledger_piece_get

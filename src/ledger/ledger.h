@@ -138,6 +138,16 @@ typedef struct wh_key_range {
   wh_str keys;       // empty where it was not asked for
 } wh_key_range;
 
+// A piece of a run's work, which any worker may do (engine/shared.h). What its task and result say
+// is not the ledger's business.
+typedef struct wh_piece {
+  wh_str run;
+  uint64_t number; // of the run's, from 0
+  uint64_t take;   // how often it was taken, this time too: no two takes have the same
+  wh_str task;
+  wh_str result; // empty: it is not done
+} wh_piece;
+
 // What is to be done with a run that ended, when whoever it is for can be reached.
 typedef enum wh_outbox_kind {
   WH_OUTBOX_MESSAGE,   // a topic or queue is told; the target is the connection's name
@@ -278,6 +288,24 @@ typedef struct wh_ledger_type {
   // WH_ERR_STALE: a newer epoch than run->epoch holds the pipeline.
   wh_status (*keys_stage)(wh_ledger *l, const wh_run *run, const wh_key_range *ranges, size_t count,
                           wh_error *err);
+
+  // --- pieces of a run's work. put: numbered from 0, of a run that has none; other workers are
+  // told. `able`: what a worker has to be like to do them. They go when the run ends. WH_ERR_STALE:
+  // a newer epoch than run->epoch holds the pipeline.
+  wh_status (*pieces_put)(wh_ledger *l, const wh_run *run, wh_str able, const wh_str *tasks,
+                          size_t count, wh_error *err);
+  // The first that is not done and that nobody has in hand, of a run of the pipeline that goes on
+  // under its latest epoch. It is the taker's until now + held_us. WH_ERR_END: none.
+  wh_status (*piece_take)(wh_ledger *l, wh_str pipeline, wh_str able, int64_t held_us,
+                          wh_arena *arena, wh_piece *ret, wh_error *err);
+  // The taker's until now + held_us; 0: given back. WH_ERR_STALE: somebody took it since, it is
+  // done, or its run does not go on.
+  wh_status (*piece_renew)(wh_ledger *l, const wh_piece *piece, int64_t held_us, wh_error *err);
+  // It is done, for good. `result` is not empty; the same once more changes nothing. WH_ERR_STALE
+  // as above: nothing is kept of it.
+  wh_status (*piece_report)(wh_ledger *l, const wh_piece *piece, wh_str result, wh_error *err);
+  wh_status (*piece_get)(wh_ledger *l, wh_str run, uint64_t number, wh_arena *arena, wh_piece *ret,
+                         wh_error *err); // WH_ERR_NOT_FOUND
 
   // --- the queue. put: an object version enters once; *ret_new says whether it was new. Known
   // ones, also done and dead ones, are left as they are.

@@ -226,6 +226,7 @@ static wh_status finish(ledger *l, const wh_finish *f, wh_error *err) {
   if (before == WH_RUN_SEALED) WH_TRY(ledger_forget_sealed(l, run->pipeline, run->id, err));
   bool is_done = run->state == WH_RUN_DONE;
   WH_TRY(ledger_settle_keys(l, &staged, run->pipeline, run->id, is_done, err));
+  WH_TRY(ledger_forget_pieces(l, run->id, err));
   WH_TRY(update_run(l, run, run->state, err));
   if (f->cursor) WH_TRY(ledger_save_cursor(l, run->pipeline, (wh_str){0}, f->cursor, err));
   if (f->pin) WH_TRY(ledger_save_pin(l, run->pipeline, (wh_str){0}, f->pin, err));

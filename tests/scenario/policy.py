@@ -349,6 +349,29 @@ def test_append_to_dynamodb():
     tap.equal([k for k in keys if k.endswith("b.json")], ["prod/done/b.json"])
 
 
+def test_parts_of_a_shared_extract():
+    """Workers that share an extract keep its parts in the lake, and nobody else's"""
+    s, _ = fresh()
+    p = Project(config=PLACES.replace("connections:\n", "connections:\n  erp: { type: sqlite, path: erp.db }\n") + """pipelines:
+  share:
+    from: erp:staff
+    read: { ranges: 4, shared: true }
+    columns: { emp_id: emp_id, name: name }
+    expect: { name: [not_null] }
+    to: lake:out/{run}.parquet
+""")
+    p.sql("erp", "CREATE TABLE staff (emp_id INTEGER PRIMARY KEY, name TEXT)")
+    p.sql("erp", "INSERT INTO staff VALUES (?, ?)", [(n, None if n == 77 else f"n{n}") for n in range(400)])
+    document = policy(p, "share")
+    user = run_as(User(s, document), p, "share", code=3)
+    check_all_used(user, document, but=["s3:AbortMultipartUpload", "s3:DeleteObjectVersion", "s3:GetObjectVersion"])
+    user.check_denied("s3", "delete_object", Bucket="acme-lake", Key="prod/out/x.parquet")
+    s.admit()
+    keys = [o["Key"] for o in s.client("s3").list_objects_v2(Bucket="acme-lake")["Contents"]]
+    tap.equal([k for k in keys if "/parts/" in k], [], "parts left over")
+    tap.equal(len([k for k in keys if k.startswith("prod/out/")]), 1)
+
+
 def test_quarantine_in_the_lake():
     """Rejected rows are kept beside what is read, by a user who may keep only this pipeline's there"""
     s, _ = fresh()

@@ -8,15 +8,15 @@ import signal
 import subprocess
 import time
 
+import machines
 import tap
-from network import Network
+from machines import DISTURBANCES, PATIENCE, Worker, clean_up, wait_for
 from project import Project
-from servers import Postgres, Session
+from servers import Session
 
 WORKERS = 3
 HISTORIES = 500 if tap.LONG else 20
 LEASE = 2.0  # seconds
-PATIENCE = 90
 
 # order: rewritten rows, by way of the lake. tally: rows that are only ever added, straight across and
 # appended, so that one row too many or too few shows. file: objects of somebody else's, appended.
@@ -67,54 +67,9 @@ net = server = None
 
 
 def ground():
-    """The machines and the server, made once."""
     global net, server
-    if net is None:
-        net = Network(WORKERS)
-    if server is None:
-        server = Postgres(address=net.address)
-        os.environ["PG_PASSWORD"] = server.PASSWORD
+    net, server = machines.ground(WORKERS)
     return net, server
-
-
-def wait_for(what, condition):
-    end = time.monotonic() + PATIENCE
-    while not (got := condition()):
-        assert time.monotonic() < end, f"{what}: not within {PATIENCE} s"
-        time.sleep(0.01)
-    return got
-
-
-class Worker:
-    def __init__(self, i, project):
-        self.i, self.project, self.path = i, project, project.folder / f"log-{i}"
-        self.start()
-
-    def start(self):
-        self.said_before = len(self.log())
-        with open(self.path, "a") as log:
-            self.process = net.start(self.i, [tap.WHERRY, "up"], cwd=self.project.folder, stdin=subprocess.DEVNULL,
-                                     stdout=log, stderr=log)
-
-    def log(self):
-        return self.path.read_text() if self.path.exists() else ""
-
-    def send(self, number):
-        self.process.send_signal(number)
-
-    def kill(self):
-        self.send(signal.SIGKILL)
-        self.process.wait()
-
-    def until_up(self):
-        """Before it is up it may not have heard of signals yet, and ends where there is no ledger."""
-        wait_for("a worker is up", lambda: "Up." in self.log()[self.said_before:] or self.process.poll() is not None)
-
-    def drain(self):
-        self.until_up()
-        self.send(signal.SIGTERM)
-        code = self.process.wait(timeout=PATIENCE)
-        tap.equal(code, 0, "a worker that drained")
 
 
 class History:
@@ -162,25 +117,9 @@ class History:
 
     def disturb(self):
         worker = self.random.choice(self.workers)
-        what = self.random.choice(("kill", "pause", "cut", "drain", "nap"))
+        what = self.random.choice(DISTURBANCES)
         self.say(f"{what} {worker.i}")
-        if what == "kill":
-            worker.kill()
-            self.wait(0, LEASE * 1.5)
-            worker.start()
-        elif what == "drain":
-            worker.drain()
-            self.wait(0, 1)
-            worker.start()
-        elif what == "cut":
-            worker.until_up()
-            net.cut(worker.i)
-            self.wait(0.2, LEASE * 2)
-            net.mend(worker.i)
-        else:
-            worker.send(signal.SIGSTOP)
-            self.wait(*((LEASE * 1.2, LEASE * 2) if what == "pause" else (0.1, 0.5)))
-            worker.send(signal.SIGCONT)
+        worker.disturb(what, LEASE, self.wait)
 
     def wait(self, least, most):
         """Meanwhile things come in."""
@@ -229,14 +168,6 @@ class History:
         tap.equal([run for run in runs if run["status"] in ("running", "sealed")], [], "runs left over")
         wherry("verify")
 
-    def clean_up(self):
-        for worker in self.workers:
-            net.mend(worker.i)
-            if worker.process.poll() is None:
-                worker.process.kill()
-                worker.process.wait()
-        server.sql(f"DROP DATABASE {self.name} WITH (FORCE)", database="postgres")
-
     def tell(self):
         try:
             self.add_rows()
@@ -253,7 +184,7 @@ class History:
                 tap.note(f"worker {worker.i}:\n{worker.log()[-3000:]}")
             raise
         finally:
-            self.clean_up()
+            clean_up(self.workers, self.name)
 
 
 def test_histories_of_three_workers_end_as_one_workers():

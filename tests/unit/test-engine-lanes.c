@@ -300,7 +300,10 @@ static wh_status fake_open_writer(const wh_codec_context *context, wh_output *ou
   (void)options, (void)schema;
   fake_writer *w = wh_mem_alloc_zero(context->mem, sizeof *w);
   if (!w) return wh_fail_memory(err);
-  w->base = (wh_writer){fake_write, fake_append, fake_finish, fake_close_writer};
+  w->base = (wh_writer){.write = fake_write,
+                        .append = fake_append,
+                        .finish = fake_finish,
+                        .close = fake_close_writer};
   w->mem = context->mem;
   w->out = out;
   *ret = &w->base;

@@ -400,3 +400,58 @@ TEST(memory_that_is_refused_leaves_no_cursor) {
     CHECK(!next.found);
   }
 }
+
+// --- windows put together ------------------------------------------------------------------------
+
+static const char *const merged_rows[] = {
+    "1|2026-11-21T08:00:00Z|a\n", "2|2026-11-21T08:52:00Z|b\n",
+    "3|2026-11-21T09:00:00Z|c\n", "4|~|d\n",
+    "5|2026-11-21T08:50:00Z|e\n",
+};
+enum { MERGED_ROWS = sizeof merged_rows / sizeof *merged_rows };
+
+// Rows whose bit is set are seen by one window, the others by another; both go to a third.
+static void see_apart(story *s, unsigned split, wh_cursor *ret) {
+  wh_window parts[2], whole;
+  begin(s, &whole);
+  for (unsigned side = 0; side < 2; side++) {
+    wh_window *w = &parts[side];
+    begin(s, w);
+    for (unsigned i = 0; i < MERGED_ROWS; i++)
+      if ((split >> i & 1) == side) pass(s, w, merged_rows[i]);
+    const wh_value *highest = w->any ? &w->highest_value : NULL;
+    CHECK_OK(wh_window_merge(&whole, highest, w->cut, w->entries, w->count, &test_err));
+    wh_window_free(w);
+  }
+  CHECK_OK(wh_window_finish(&whole, &(wh_cursor){0}, &s->arena, ret, &test_err));
+  wh_window_free(&whole);
+}
+
+TEST(windows_put_together_are_the_whole) {
+  story s;
+  story_init(&s, FIELDS);
+  wh_cursor want;
+  see_apart(&s, 0, &want);
+  CHECK_EQ(want.window_count, 4); // without the first, which lies below the next start
+  for (unsigned split = 1; split < 1u << MERGED_ROWS; split++) {
+    wh_cursor got;
+    see_apart(&s, split, &got);
+    CHECK_EQ(wh_value_compare(&got.last, &want.last), 0);
+    CHECK_EQ(got.window_count, want.window_count);
+    CHECK(!got.window_cut && memcmp(got.window, want.window, want.window_count * 8) == 0);
+  }
+  story_free(&s);
+}
+
+TEST(what_one_window_had_to_forget_is_forgotten) {
+  story s;
+  story_init(&s, FIELDS);
+  wh_window w;
+  begin(&s, &w);
+  pass(&s, &w, merged_rows[2]);
+  CHECK_OK(wh_window_merge(&w, NULL, true, NULL, 0, &test_err));
+  end(&s, &w);
+  CHECK(s.cursor.window_cut);
+  CHECK_EQ(s.cursor.window_count, 0);
+  story_free(&s);
+}

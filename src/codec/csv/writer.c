@@ -125,7 +125,8 @@ typedef struct csv_writer {
   wh_mem *mem;
   wh_output *out;
   csv_encode encode;
-  wh_buf text; // not yet in the file; at first the header
+  wh_buf header; // empty: none
+  wh_buf text;   // not yet in the file; at first the header
 } csv_writer;
 
 static wh_status flush(csv_writer *w, wh_error *err) {
@@ -148,6 +149,12 @@ static wh_status writer_append(wh_writer *base, wh_block *block, wh_error *err) 
   return text->len ? wh_output_write(w->out, text->data, text->len, err) : WH_OK;
 }
 
+static wh_status writer_append_file(wh_writer *base, wh_input *file, wh_error *err) {
+  csv_writer *w = (csv_writer *)base;
+  WH_TRY(flush(w, err));
+  return wh_text_append(file, wh_buf_str(&w->header), WH_STR(""), w->out, w->mem, err);
+}
+
 static wh_status writer_finish(wh_writer *base, wh_error *err) {
   return flush((csv_writer *)base, err);
 }
@@ -155,6 +162,7 @@ static wh_status writer_finish(wh_writer *base, wh_error *err) {
 static void writer_close(wh_writer *base) {
   csv_writer *w = (csv_writer *)base;
   csv_encode_free(&w->encode);
+  wh_buf_free(&w->header);
   wh_buf_free(&w->text);
   wh_mem_free(w->mem, w, sizeof *w);
 }
@@ -166,13 +174,17 @@ wh_status csv_open_writer(const wh_codec_context *context, wh_output *out, const
   if (!w) return wh_fail_memory(err);
   w->base = (wh_writer){.write = writer_write,
                         .append = writer_append,
+                        .append_file = writer_append_file,
                         .finish = writer_finish,
                         .close = writer_close};
   w->mem = context->mem;
   w->out = out;
+  wh_buf_init(&w->header, w->mem, 0);
   wh_buf_init(&w->text, w->mem, 0);
   wh_status status = csv_encode_init(&w->encode, w->mem, o, schema, err);
-  if (status == WH_OK && o->header) status = csv_encode_header(&w->encode, schema, &w->text, err);
+  if (status == WH_OK && o->header) status = csv_encode_header(&w->encode, schema, &w->header, err);
+  if (status == WH_OK && w->header.len && !wh_buf_add_str(&w->text, wh_buf_str(&w->header)))
+    status = wh_fail_memory(err);
   if (status != WH_OK) {
     writer_close(&w->base);
     return status;

@@ -5,6 +5,11 @@
 
 // --- The writer ----------------------------------------------------------------------------------
 
+// What stands around the rows of an array.
+#define FIRST_ROW WH_STR("[\n")
+#define LAST_ROW  WH_STR("\n]\n")
+#define NO_ROWS   WH_STR("[]\n")
+
 typedef struct json_writer {
   wh_writer base;
   json_encoder encoder;
@@ -16,7 +21,7 @@ static wh_status begin_rows(json_writer *w, wh_error *err) {
   if (w->encoder.lines) return WH_OK;
   bool first = !w->begun;
   w->begun = true;
-  return json_encode_bytes(&w->encoder, first ? WH_STR("[\n") : WH_STR(",\n"), err);
+  return json_encode_bytes(&w->encoder, first ? FIRST_ROW : WH_STR(",\n"), err);
 }
 
 static wh_status writer_write(wh_writer *writer, const wh_batch *batch, wh_error *err) {
@@ -35,10 +40,20 @@ static wh_status writer_append(wh_writer *writer, wh_block *block, wh_error *err
   return wh_output_write(w->encoder.out, text->data, text->len, err);
 }
 
+static wh_status writer_append_file(wh_writer *writer, wh_input *file, wh_error *err) {
+  json_writer *w = (json_writer *)writer;
+  json_encoder *e = &w->encoder;
+  wh_str none = WH_STR("");
+  if (e->lines) return wh_text_append(file, none, none, e->out, e->mem, err);
+  if (file->size == NO_ROWS.len) return wh_text_append(file, NO_ROWS, none, e->out, e->mem, err);
+  WH_TRY(begin_rows(w, err));
+  WH_TRY(json_encode_end(e, err)); // what goes before it
+  return wh_text_append(file, FIRST_ROW, LAST_ROW, e->out, e->mem, err);
+}
+
 static wh_status writer_finish(wh_writer *writer, wh_error *err) {
   json_writer *w = (json_writer *)writer;
-  if (!w->encoder.lines)
-    WH_TRY(json_encode_bytes(&w->encoder, w->begun ? WH_STR("\n]\n") : WH_STR("[]\n"), err));
+  if (!w->encoder.lines) WH_TRY(json_encode_bytes(&w->encoder, w->begun ? LAST_ROW : NO_ROWS, err));
   return json_encode_end(&w->encoder, err);
 }
 
@@ -55,6 +70,7 @@ static wh_status open_writer(const wh_codec_context *context, wh_output *out, co
   if (!w) return wh_fail_memory(err);
   w->base = (wh_writer){.write = writer_write,
                         .append = writer_append,
+                        .append_file = writer_append_file,
                         .finish = writer_finish,
                         .close = writer_close};
   wh_status status = json_encoder_open(context, options, lines, schema, out, &w->encoder, err);

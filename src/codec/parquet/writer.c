@@ -1,44 +1,14 @@
-#include "codec/parquet/encoder.h"
+#include "codec/parquet/writer.h"
 
-// A column chunk in the footer: its metadata as written, still without its end, for where the page
-// indexes will be is known only when the last row group is.
-typedef struct footer_chunk {
-  uint32_t size;                       // of its part of `metas`
-  uint32_t offset_index, column_index; // bytes; 0: it has none
-} footer_chunk;
-
-typedef struct footer_group {
-  uint64_t rows;
-  int64_t offset, compressed, uncompressed;
-} footer_group;
-
-typedef struct parquet_writer {
-  wh_writer base;
-  wh_mem *mem;
-  wh_output *out;
-  wh_arena arena;
-  wh_arena scratch;
-  pq_settings settings;
-  wh_encoder *encoder; // of `write`; NULL before
-  const wh_schema *schema;
-  wh_codec_context context;
-  uint64_t at; // where the next byte goes in the file
-  uint64_t rows;
-  wh_buf metas, column_indexes, offset_indexes;
-  wh_buf chunks; // of footer_chunk
-  wh_buf groups; // of footer_group
-  wh_batch ends; // of what was written, where the file is sorted
-} parquet_writer;
-
-static wh_status put(parquet_writer *w, const void *data, size_t len, wh_error *err) {
+wh_status pq_writer_put(pq_writer *w, const void *data, size_t len, wh_error *err) {
   if (len == 0) return WH_OK;
   WH_TRY(wh_output_write(w->out, data, len, err));
   w->at += len;
   return WH_OK;
 }
 
-static wh_status start_file(parquet_writer *w, wh_error *err) {
-  return w->at ? WH_OK : put(w, PQ_MAGIC, PQ_MAGIC_BYTES, err);
+wh_status pq_writer_start(pq_writer *w, wh_error *err) {
+  return w->at ? WH_OK : pq_writer_put(w, PQ_MAGIC, PQ_MAGIC_BYTES, err);
 }
 
 // --- Metadata of a column chunk ------------------------------------------------------------------
@@ -81,9 +51,19 @@ static size_t set_encodings(const pq_chunk_pages *chunk, int32_t *encodings,
   return n;
 }
 
+wh_status pq_writer_add_meta(pq_writer *w, const pq_column_chunk *chunk, pq_footer_chunk *ret,
+                             wh_error *err) {
+  size_t before = w->metas.len;
+  pq_thrift_write(&w->metas, &pq_rule_column_chunk, chunk);
+  WH_TRY(wh_buf_check(&w->metas, err));
+  w->metas.len--; // the stop: fields are to come
+  ret->size = (uint32_t)(w->metas.len - before);
+  return WH_OK;
+}
+
 // `from` is where the chunk begins, its filter is where the file ends now.
-static wh_status add_meta(parquet_writer *w, const pq_leaf *leaf, const pq_chunk_pages *chunk,
-                          uint64_t from, uint64_t bloom, footer_chunk *ret, wh_error *err) {
+static wh_status add_meta(pq_writer *w, const pq_leaf *leaf, const pq_chunk_pages *chunk,
+                          uint64_t from, uint64_t bloom, pq_footer_chunk *ret, wh_error *err) {
   int32_t encodings[4];
   pq_page_encoding pages[3];
   size_t page_encodings;
@@ -112,12 +92,7 @@ static wh_status add_meta(parquet_writer *w, const pq_leaf *leaf, const pq_chunk
     c.meta.bloom_offset = (int64_t)bloom;
     c.meta.bloom_length = (int32_t)(w->at - bloom);
   }
-  size_t before = w->metas.len;
-  pq_thrift_write(&w->metas, &pq_rule_column_chunk, &c);
-  WH_TRY(wh_buf_check(&w->metas, err));
-  w->metas.len--; // the stop: fields are to come
-  ret->size = (uint32_t)(w->metas.len - before);
-  return WH_OK;
+  return pq_writer_add_meta(w, &c, ret, err);
 }
 
 // --- Page indexes --------------------------------------------------------------------------------
@@ -152,8 +127,8 @@ static bool set_page(pq_column_index *index, pq_bounds *all, size_t i, const pq_
   return true;
 }
 
-static wh_status add_column_index(parquet_writer *w, const pq_leaf *leaf,
-                                  const pq_chunk_pages *chunk, uint32_t *ret_size, wh_error *err) {
+static wh_status add_column_index(pq_writer *w, const pq_leaf *leaf, const pq_chunk_pages *chunk,
+                                  uint32_t *ret_size, wh_error *err) {
   size_t n = chunk->page_count;
   pq_bounds *bounds = WH_NEW_ARRAY(&w->scratch, n, pq_bounds);
   pq_column_index index = {
@@ -177,7 +152,7 @@ static wh_status add_column_index(parquet_writer *w, const pq_leaf *leaf,
   return wh_buf_check(&w->column_indexes, err);
 }
 
-static wh_status add_offset_index(parquet_writer *w, const pq_chunk_pages *chunk, uint64_t from,
+static wh_status add_offset_index(pq_writer *w, const pq_chunk_pages *chunk, uint64_t from,
                                   uint32_t *ret_size, wh_error *err) {
   pq_page_location *places = WH_NEW_ARRAY(&w->scratch, chunk->page_count, pq_page_location);
   if (!places) return wh_fail_memory(err);
@@ -197,10 +172,14 @@ static wh_status add_offset_index(parquet_writer *w, const pq_chunk_pages *chunk
   return wh_buf_check(&w->offset_indexes, err);
 }
 
-static wh_status add_indexes(parquet_writer *w, const pq_leaf *leaf, const pq_chunk_pages *chunk,
-                             uint64_t from, footer_chunk *ret, wh_error *err) {
+bool pq_writer_wants_indexes(const pq_writer *w) {
   bool room = w->column_indexes.len + w->offset_indexes.len < WH_PARQUET_INDEX_BYTES;
-  if (!w->settings.options->page_index || !room) return WH_OK;
+  return w->settings.options->page_index && room;
+}
+
+static wh_status add_indexes(pq_writer *w, const pq_leaf *leaf, const pq_chunk_pages *chunk,
+                             uint64_t from, pq_footer_chunk *ret, wh_error *err) {
+  if (!pq_writer_wants_indexes(w)) return WH_OK;
   WH_TRY(add_column_index(w, leaf, chunk, &ret->column_index, err));
   WH_TRY(add_offset_index(w, chunk, from, &ret->offset_index, err));
   wh_arena_reset(&w->scratch);
@@ -209,14 +188,14 @@ static wh_status add_indexes(parquet_writer *w, const pq_leaf *leaf, const pq_ch
 
 // --- Row groups ----------------------------------------------------------------------------------
 
-static wh_status put_pages(parquet_writer *w, const pq_chunk_pages *chunk, wh_error *err) {
-  WH_TRY(put(w, chunk->dictionary, chunk->dictionary_size, err));
+static wh_status put_pages(pq_writer *w, const pq_chunk_pages *chunk, wh_error *err) {
+  WH_TRY(pq_writer_put(w, chunk->dictionary, chunk->dictionary_size, err));
   for (size_t i = 0; i < chunk->page_count; i++)
-    WH_TRY(put(w, pq_pages_of(chunk)[i].data, pq_pages_of(chunk)[i].size, err));
+    WH_TRY(pq_writer_put(w, pq_pages_of(chunk)[i].data, pq_pages_of(chunk)[i].size, err));
   return WH_OK;
 }
 
-static wh_status put_bloom(parquet_writer *w, const pq_chunk_pages *chunk, wh_error *err) {
+static wh_status put_bloom(pq_writer *w, const pq_chunk_pages *chunk, wh_error *err) {
   const pq_bloom_kind only = {.has = PQ_BIT(1)};
   pq_bloom_header header = {.has = PQ_BIT(1) | PQ_BIT(2) | PQ_BIT(3) | PQ_BIT(4),
                             .bytes = (int32_t)chunk->bloom_size,
@@ -226,13 +205,13 @@ static wh_status put_bloom(parquet_writer *w, const pq_chunk_pages *chunk, wh_er
   WH_CLEAN_BUF wh_buf head = {.mem = w->mem};
   pq_thrift_write(&head, &pq_rule_bloom_header, &header);
   WH_TRY(wh_buf_check(&head, err));
-  WH_TRY(put(w, head.data, head.len, err));
-  return put(w, chunk->bloom, chunk->bloom_size, err);
+  WH_TRY(pq_writer_put(w, head.data, head.len, err));
+  return pq_writer_put(w, chunk->bloom, chunk->bloom_size, err);
 }
 
-static wh_status put_group(parquet_writer *w, const pq_block_group *group, wh_error *err) {
+static wh_status put_group(pq_writer *w, const pq_block_group *group, wh_error *err) {
   const pq_layout *layout = &w->settings.layout;
-  footer_group g = {.rows = group->rows, .offset = (int64_t)w->at};
+  pq_footer_group g = {.rows = group->rows, .offset = (int64_t)w->at};
   uint64_t from = w->at;
   for (size_t i = 0; i < layout->count; i++) {
     WH_TRY(put_pages(w, &group->chunks[i], err));
@@ -242,7 +221,7 @@ static wh_status put_group(parquet_writer *w, const pq_block_group *group, wh_er
   // The filters stand behind the pages of all columns, so that those can be read in one go.
   for (size_t i = 0; i < layout->count; i++) {
     const pq_chunk_pages *chunk = &group->chunks[i];
-    footer_chunk f = {0};
+    pq_footer_chunk f = {0};
     uint64_t bloom = w->at;
     if (chunk->bloom) WH_TRY(put_bloom(w, chunk, err));
     WH_TRY(add_meta(w, &layout->leaves[i], chunk, from, bloom, &f, err));
@@ -255,7 +234,7 @@ static wh_status put_group(parquet_writer *w, const pq_block_group *group, wh_er
   return WH_OK;
 }
 
-static wh_status check_order(parquet_writer *w, const pq_block *block, wh_error *err) {
+static wh_status check_order(pq_writer *w, const pq_block *block, wh_error *err) {
   const pq_sorting *sorting = &w->settings.sorting;
   if (sorting->count == 0 || block->ends.rows == 0) return WH_OK;
   if (!pq_sorting_follows(sorting, &w->ends, &block->ends)) {
@@ -273,16 +252,16 @@ static wh_status check_order(parquet_writer *w, const pq_block *block, wh_error 
 }
 
 static wh_status writer_append(wh_writer *base, wh_block *given, wh_error *err) {
-  parquet_writer *w = (parquet_writer *)base;
+  pq_writer *w = (pq_writer *)base;
   const pq_block *block = (const pq_block *)given;
-  WH_TRY(start_file(w, err));
+  WH_TRY(pq_writer_start(w, err));
   WH_TRY(check_order(w, block, err));
   for (size_t i = 0; i < block->count; i++)
     WH_TRY(put_group(w, &block->groups[i], err));
   return WH_OK;
 }
 
-static wh_status append_taken(parquet_writer *w, wh_error *err) {
+static wh_status append_taken(pq_writer *w, wh_error *err) {
   wh_block *block;
   WH_TRY(w->encoder->take(w->encoder, &block, err));
   if (!block) return WH_OK;
@@ -292,7 +271,7 @@ static wh_status append_taken(parquet_writer *w, wh_error *err) {
 }
 
 static wh_status writer_write(wh_writer *base, const wh_batch *batch, wh_error *err) {
-  parquet_writer *w = (parquet_writer *)base;
+  pq_writer *w = (pq_writer *)base;
   if (!w->encoder) {
     WH_TRY(pq_open_encoder(&w->context, w->settings.options, w->schema, &w->encoder, err));
   }
@@ -313,7 +292,7 @@ static bool add_varint(wh_buf *out, int64_t value) {
 
 // Fields 4 to 7 of a ColumnChunk: where its indexes are. The head of a field is how far it is from
 // the one before, and its type.
-static bool end_chunk(wh_buf *out, const footer_chunk *f, uint64_t offset_index,
+static bool end_chunk(wh_buf *out, const pq_footer_chunk *f, uint64_t offset_index,
                       uint64_t column_index) {
   if (f->offset_index) {
     wh_buf_add_char(out, WIRE_I64_NEXT);
@@ -330,7 +309,7 @@ static bool end_chunk(wh_buf *out, const footer_chunk *f, uint64_t offset_index,
   return wh_buf_add_char(out, WIRE_STOP);
 }
 
-static wh_status make_sorting(parquet_writer *w, pq_structs *ret, wh_error *err) {
+static wh_status make_sorting(pq_writer *w, pq_structs *ret, wh_error *err) {
   const pq_sorting *sorting = &w->settings.sorting;
   pq_sorting_column *columns = WH_NEW_ARRAY(&w->arena, sorting->count, pq_sorting_column);
   if (!columns) return wh_fail_memory(err);
@@ -345,10 +324,10 @@ static wh_status make_sorting(parquet_writer *w, pq_structs *ret, wh_error *err)
 }
 
 // All row groups, as the footer has them.
-static wh_status make_groups(parquet_writer *w, uint64_t column_indexes, uint64_t offset_indexes,
+static wh_status make_groups(pq_writer *w, uint64_t column_indexes, uint64_t offset_indexes,
                              wh_buf *out, wh_error *err) {
-  const footer_group *groups = (const footer_group *)(const void *)w->groups.data;
-  const footer_chunk *f = (const footer_chunk *)(const void *)w->chunks.data;
+  const pq_footer_group *groups = (const pq_footer_group *)(const void *)w->groups.data;
+  const pq_footer_chunk *f = (const pq_footer_chunk *)(const void *)w->chunks.data;
   size_t count = w->groups.len / sizeof *groups, leaves = w->settings.layout.count;
   const char *meta = w->metas.data;
   pq_structs sorting;
@@ -382,7 +361,7 @@ static wh_status make_groups(parquet_writer *w, uint64_t column_indexes, uint64_
   return wh_buf_check(out, err);
 }
 
-static wh_status make_footer(parquet_writer *w, const wh_buf *groups, wh_buf *out, wh_error *err) {
+static wh_status make_footer(pq_writer *w, const wh_buf *groups, wh_buf *out, wh_error *err) {
   const pq_layout *layout = &w->settings.layout;
   pq_column_order *orders = WH_NEW_ARRAY(&w->arena, layout->count, pq_column_order);
   if (!orders) return wh_fail_memory(err);
@@ -395,7 +374,7 @@ static wh_status make_footer(parquet_writer *w, const wh_buf *groups, wh_buf *ou
                        .version = 2,
                        .schema = layout->elements,
                        .rows = (int64_t)w->rows,
-                       .row_groups = {wh_buf_str(groups), w->groups.len / sizeof(footer_group)},
+                       .row_groups = {wh_buf_str(groups), w->groups.len / sizeof(pq_footer_group)},
                        .created_by = WH_STR("wherry version " WHERRY_VERSION),
                        .column_orders = {orders, layout->count}};
   if (layout->has_seconds) {
@@ -409,12 +388,12 @@ static wh_status make_footer(parquet_writer *w, const wh_buf *groups, wh_buf *ou
 }
 
 static wh_status writer_finish(wh_writer *base, wh_error *err) {
-  parquet_writer *w = (parquet_writer *)base;
+  pq_writer *w = (pq_writer *)base;
   if (w->encoder) WH_TRY(append_taken(w, err));
-  WH_TRY(start_file(w, err));
+  WH_TRY(pq_writer_start(w, err));
   uint64_t column_indexes = w->at, offset_indexes = w->at + w->column_indexes.len;
-  WH_TRY(put(w, w->column_indexes.data, w->column_indexes.len, err));
-  WH_TRY(put(w, w->offset_indexes.data, w->offset_indexes.len, err));
+  WH_TRY(pq_writer_put(w, w->column_indexes.data, w->column_indexes.len, err));
+  WH_TRY(pq_writer_put(w, w->offset_indexes.data, w->offset_indexes.len, err));
   WH_CLEAN_BUF wh_buf groups = {.mem = w->mem};
   WH_CLEAN_BUF wh_buf footer = {.mem = w->mem};
   WH_TRY(make_groups(w, column_indexes, offset_indexes, &groups, err));
@@ -422,13 +401,13 @@ static wh_status writer_finish(wh_writer *base, wh_error *err) {
   uint32_t size = (uint32_t)footer.len;
   if (!wh_buf_add(&footer, &size, sizeof size) || !wh_buf_add(&footer, PQ_MAGIC, PQ_MAGIC_BYTES))
     return wh_fail_memory(err);
-  return put(w, footer.data, footer.len, err);
+  return pq_writer_put(w, footer.data, footer.len, err);
 }
 
 // --- Opening and closing -------------------------------------------------------------------------
 
 static void writer_close(wh_writer *base) {
-  parquet_writer *w = (parquet_writer *)base;
+  pq_writer *w = (pq_writer *)base;
   wh_encoder_close(w->encoder);
   wh_buf *bufs[] = {&w->metas, &w->column_indexes, &w->offset_indexes, &w->chunks, &w->groups};
   for (size_t i = 0; i < sizeof bufs / sizeof *bufs; i++)
@@ -441,10 +420,11 @@ static void writer_close(wh_writer *base) {
 
 wh_status pq_open_writer(const wh_codec_context *context, wh_output *out, const void *options,
                          const wh_schema *schema, wh_writer **ret, wh_error *err) {
-  parquet_writer *w = wh_mem_alloc_zero(context->mem, sizeof *w);
+  pq_writer *w = wh_mem_alloc_zero(context->mem, sizeof *w);
   if (!w) return wh_fail_memory(err);
   w->base = (wh_writer){.write = writer_write,
                         .append = writer_append,
+                        .append_file = pq_append_file,
                         .finish = writer_finish,
                         .close = writer_close};
   w->mem = context->mem;

@@ -190,7 +190,7 @@ static wh_status remove_file(wh_connection *c, wh_str key, wh_str version, const
 static wh_status remove_version(wh_connection *c, wh_str key, wh_str version, wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, c->mem);
-  bool keep = wh_local_options_of(c)->versioning;
+  bool keep = wh_local_options_of(c)->versioning && !wh_str_starts(key, WH_PARTS_PREFIX);
   char *path = NULL;
   wh_file *lock = NULL;
   wh_status status = wh_local_writable_path(c, &arena, key, &path, err);

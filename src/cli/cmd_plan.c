@@ -183,8 +183,8 @@ static void print_after(const wh_pipeline *p) {
 static void print_reads(const wh_plan *plan) {
   for (size_t i = 0; i < plan->read_count; i++) {
     const wh_plan_table *t = &plan->reads[i];
-    printf("  %-9s %.*s:%.*s   %s %s\n", i ? "" : "reads", WH_STR_ARG(t->from->connection),
-           WH_STR_ARG(t->from->thing), wh_format_count(t->objects).s,
+    printf("  %-9s %.*s:%.*s   %s %s\n", i ? "" : "reads", WH_STR_ARG(t->connection),
+           WH_STR_ARG(t->thing), wh_format_count(t->objects).s,
            wh_plural(t->objects, "object", "objects"));
   }
 }
@@ -255,8 +255,8 @@ static void write_json(const wh_plan *plan, wh_buf *out) {
   for (size_t i = 0; i < plan->read_count; i++) {
     const wh_plan_table *t = &plan->reads[i];
     wh_buf_add_c(out, i ? ",{\"connection\":" : ",\"reads\":[{\"connection\":");
-    wh_buf_add_json(out, t->from->connection);
-    add_text(out, "pattern", t->from->thing);
+    wh_buf_add_json(out, t->connection);
+    add_text(out, "pattern", t->thing);
     wh_buf_printf(out, ",\"objects\":%llu}", (unsigned long long)t->objects);
   }
   if (plan->read_count) wh_buf_add_char(out, ']');

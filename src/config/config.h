@@ -90,8 +90,11 @@ typedef struct wh_model {
   wh_str path; // as it is written
   wh_str sql;
   const wh_address *tables; // connection and pattern of objects; nodes are places in the file
+  const wh_str *datasets;   // of each the prefix, where it is a dataset
   size_t table_count;
 } wh_model;
+// What stands in the SQL for a table.
+wh_str wh_model_reads(const wh_model *model, size_t table);
 
 typedef struct wh_read {
   wh_str query; // of a model: its SQL

@@ -48,6 +48,40 @@ void wh_load_dataset_format(wh_loader *l, const wh_address *address, wh_str pref
   if (!reads && !is_given) ret->codec = wh_codec_by_name(WH_STR("parquet"));
 }
 
+// --- their files ---------------------------------------------------------------------------------
+
+// One by one they are those of all versions, and of runs that have published nothing yet.
+static void check_pattern(wh_loader *l, const wh_address *from, const wh_pipeline *writer) {
+  wh_str prefix = writer->write.dataset;
+  wh_str files = wh_arena_printf(l->arena, "%.*s**", WH_STR_ARG(prefix));
+  if (!files.data) l->problems.out_of_memory = true;
+  if (!files.data || !from->thing.len ||
+      !wh_load_same_place(l, from->connection, writer->to.connection) ||
+      !wh_load_overlap(l, files, from->thing))
+    return;
+  wh_problems_error(&l->problems, from->node,
+                    "this reads files of the dataset that pipeline %.*s writes, those of earlier "
+                    "versions too. Read %.*s:%.*s, or a narrower pattern",
+                    WH_SHOWN(writer->name), WH_SHOWN(from->connection), WH_SHOWN(prefix));
+}
+
+static void check_reader(wh_loader *l, const wh_pipeline *p, const wh_pipeline *writer) {
+  const wh_connection_info *info = wh_config_find_connection(l->config, p->from.connection);
+  if (info && info->type && info->type->store && !p->read.dataset.len)
+    check_pattern(l, &p->from, writer);
+  for (size_t i = 0; p->model && i < p->model->table_count; i++)
+    if (!p->model->datasets[i].len) check_pattern(l, &p->model->tables[i], writer);
+}
+
+void wh_load_datasets(wh_loader *l) {
+  const wh_config *config = l->config;
+  for (size_t i = 0; i < config->pipeline_count; i++)
+    for (size_t j = 0; config->pipelines[i].write.dataset.len && j < config->pipeline_count; j++)
+      check_reader(l, &config->pipelines[j], &config->pipelines[i]);
+}
+
+// --- as they are written -------------------------------------------------------------------------
+
 wh_str wh_pipeline_reads(const wh_pipeline *p) {
   return p->read.dataset.len ? p->read.dataset : p->from.thing;
 }

@@ -249,6 +249,7 @@ static void load_top(wh_loader *l) {
   wh_load_catalog(l, wh_node_get(root, "catalog"));
   wh_load_serve(l, top.serve);
   wh_load_ranges(l);
+  wh_load_datasets(l);
   wh_load_triggers(l);
   wh_load_order(l);
   check_memory(l, wh_node_get(root, "memory"));

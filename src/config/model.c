@@ -19,6 +19,7 @@ typedef struct reading {
   const char *owner;
   wh_model *model;
   wh_address *tables; // WH_MODEL_TABLES_MAX
+  wh_str *datasets;
 } reading;
 
 // A place in the model's file, for messages about it.
@@ -48,15 +49,20 @@ static void add_table(reading *r, const wh_connection_info *info, const wh_sql_c
   }
   wh_model *m = r->model;
   for (size_t i = 0; i < m->table_count; i++)
-    if (wh_str_eq(r->tables[i].connection, info->name) && wh_str_eq(r->tables[i].thing, pattern))
+    if (wh_str_eq(r->tables[i].connection, info->name) && wh_str_eq(wh_model_reads(m, i), pattern))
       return;
   if (m->table_count == WH_MODEL_TABLES_MAX) {
     wh_problems_error(&r->l->problems, node, "%s: reads more than %d tables", r->owner,
                       WH_MODEL_TABLES_MAX);
     return;
   }
+  wh_str *dataset = &r->datasets[m->table_count];
   wh_address *table = &r->tables[m->table_count++];
   *table = (wh_address){.connection = info->name, .thing = pattern, .node = node};
+  if (wh_address_is_dataset(pattern)) {
+    wh_load_dataset(r->l, table, r->owner, false, dataset);
+    return;
+  }
   wh_format format;
   wh_load_pattern(r->l, table, r->owner);
   wh_load_format(r->l, table, NULL, true, r->owner, &format);
@@ -84,13 +90,19 @@ static void look_at_call(reading *r, const wh_sql_call *call) {
 
 static bool find_tables(reading *r) {
   r->tables = wh_load_array(r->l, WH_MODEL_TABLES_MAX, sizeof *r->tables);
-  if (!r->tables) return false;
+  r->datasets = wh_load_array(r->l, WH_MODEL_TABLES_MAX, sizeof *r->datasets);
+  if (!r->tables || !r->datasets) return false;
+  r->model->tables = r->tables;
+  r->model->datasets = r->datasets;
   wh_sql_scan scan = {.sql = r->model->sql};
   wh_sql_call call;
   while (wh_sql_next_call(&scan, &call))
     look_at_call(r, &call);
-  r->model->tables = r->tables;
   return true;
+}
+
+wh_str wh_model_reads(const wh_model *model, size_t table) {
+  return model->datasets[table].len ? model->datasets[table] : model->tables[table].thing;
 }
 
 // --- its file, its connection --------------------------------------------------------------------

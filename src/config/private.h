@@ -152,6 +152,7 @@ void wh_load_subjects(wh_loader *l, wh_pipeline *p, const wh_node *node, const c
 void wh_load_notify(wh_loader *l, wh_pipeline *p, const wh_node *node, const char *owner);
 // What can be known only of all pipelines together.
 void wh_load_ranges(wh_loader *l);
+void wh_load_datasets(wh_loader *l);
 void wh_load_triggers(wh_loader *l);
 // Reads the model that p->from.node names, and makes its connection. False where it is not usable.
 bool wh_load_model(wh_loader *l, wh_pipeline *p, const char *owner);

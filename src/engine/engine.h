@@ -162,7 +162,7 @@ typedef struct wh_plan_column {
 
 // What a model reads.
 typedef struct wh_plan_table {
-  const wh_address *from;
+  wh_str connection, thing;
   uint64_t objects;
 } wh_plan_table;
 

@@ -1,6 +1,7 @@
 #include "engine/model.h"
 
 #include "config/glob.h"
+#include "ledger/dataset.h"
 
 // --- what is there -------------------------------------------------------------------------------
 
@@ -26,7 +27,10 @@ static wh_status add_object(void *context, const wh_object *object, wh_error *er
   listing *l = context;
   wh_model_table *t = l->table;
   const wh_address *from = &t->pipeline.from;
+  wh_str dataset = t->pipeline.read.dataset;
   if (!wh_glob_match(from->thing, object->key)) return WH_OK;
+  if (dataset.len && !wh_dataset_key_version(dataset, object->key)) return WH_OK;
+  if (dataset.len) t->object_count = 0; // each version is whole: the newest counts
   if (t->object_count == l->most)
     return wh_fail(err, WH_ERR_LIMIT, "%.*s: more than %d objects; a model reads no more",
                    WH_STR_ARG(from->connection), WH_MODEL_OBJECTS_MAX);
@@ -170,7 +174,7 @@ static wh_status describe(wh_model_table *t, wh_error *err) {
   if (t->described) return WH_OK;
   if (!t->object_count)
     return wh_fail(err, WH_ERR_NOT_FOUND, "%.*s: nothing matches %.*s yet",
-                   WH_STR_ARG(from->connection), WH_STR_ARG(from->thing));
+                   WH_STR_ARG(from->connection), WH_STR_ARG(wh_pipeline_reads(&t->pipeline)));
   WH_CLEAN_ARENA wh_arena scratch;
   wh_arena_init(&scratch, t->of->engine->mem);
   for (size_t i = 0; i < t->object_count; i++) {
@@ -189,7 +193,8 @@ static wh_status find(wh_sql_tables *base, wh_str function, wh_str argument,
   const wh_model *model = m->pipeline->model;
   for (size_t i = 0; i < model->table_count; i++) {
     const wh_address *a = &model->tables[i];
-    if (!wh_str_eq(a->connection, function) || !wh_str_eq(a->thing, argument)) continue;
+    if (!wh_str_eq(a->connection, function) || !wh_str_eq(wh_model_reads(model, i), argument))
+      continue;
     WH_TRY(describe(&m->tables[i], err));
     *ret = &m->tables[i].base;
     return WH_OK;
@@ -230,6 +235,7 @@ static wh_status list_tables(wh_model_input *m, wh_error *err) {
                           .of = m,
                           .pipeline = {.node = model->tables[i].node,
                                        .from = model->tables[i],
+                                       .read = {.dataset = model->datasets[i]},
                                        .gate = {.all = true}}};
     WH_TRY(list_table(m, t, most, err));
     most -= t->object_count;

@@ -149,7 +149,9 @@ static wh_status describe_model(planning *p, wh_status status, wh_error *err) {
   if (!p->plan->reads) return wh_fail_memory(err);
   p->plan->read_count = count;
   for (size_t i = 0; i < count; i++)
-    p->plan->reads[i] = (wh_plan_table){&p->pipeline->model->tables[i], m->tables[i].object_count};
+    p->plan->reads[i] = (wh_plan_table){.connection = p->pipeline->model->tables[i].connection,
+                                        .thing = wh_model_reads(p->pipeline->model, i),
+                                        .objects = m->tables[i].object_count};
   if (status != WH_ERR_NOT_FOUND) return status;
   for (size_t i = 0; i < count; i++)
     if (!m->tables[i].object_count)

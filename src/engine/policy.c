@@ -74,10 +74,18 @@ static wh_status add_after(const asking *a, const wh_pipeline *p, wh_error *err)
   return add_use(a, p->from.connection, &use, err);
 }
 
+// The files of a dataset, if it is one, and not its indexes alone.
+static wh_status all_of_dataset(const asking *a, wh_str prefix, wh_str *thing, wh_error *err) {
+  if (!prefix.len) return WH_OK;
+  *thing = wh_arena_printf(a->policy->arena, "%.*s**", WH_STR_ARG(prefix));
+  return thing->data ? WH_OK : wh_fail_memory(err);
+}
+
 static wh_status add_model(const asking *a, const wh_pipeline *p, wh_error *err) {
   for (size_t i = 0; i < p->model->table_count; i++) {
     const wh_address *table = &p->model->tables[i];
     wh_use use = {.kind = WH_USE_READ_OBJECTS, .who = p->name, .thing = table->thing};
+    WH_TRY(all_of_dataset(a, p->model->datasets[i], &use.thing, err));
     WH_TRY(add_objects(a, table->connection, use, err));
   }
   return WH_OK;
@@ -87,10 +95,7 @@ static wh_status add_from(const asking *a, const wh_pipeline *p, wh_error *err) 
   if (p->model) return add_model(a, p, err);
   if (!holds_objects(a, p->from.connection)) return add_tables(a, p, err);
   wh_use use = {.kind = WH_USE_READ_OBJECTS, .who = p->name, .thing = p->from.thing};
-  if (p->read.dataset.len) {
-    use.thing = wh_arena_printf(a->policy->arena, "%.*s**", WH_STR_ARG(p->read.dataset));
-    if (!use.thing.data) return wh_fail_memory(err);
-  }
+  WH_TRY(all_of_dataset(a, p->read.dataset, &use.thing, err));
   WH_TRY(add_objects(a, p->from.connection, use, err));
   return add_after(a, p, err);
 }

@@ -139,6 +139,55 @@ def test_a_model_joins_what_others_land():
     check_crossing(Models())
 
 
+DATASETS = """\
+  owners:
+    when: new
+    from: models/owners.sql
+    columns: all
+    to: lake:mart/owners/
+    write: { mode: replace, keep: 2 }
+  load-owners:
+    when: new
+    from: lake:mart/owners/
+    columns: all
+    to: website:owners
+    write: { mode: replace }
+  land-cars:
+    when: new
+    from: files:cars*.csv
+    columns: all
+    to: lake:warehouse/cars/
+    write: { mode: append, partition_by: owner }
+"""
+DATASETS_SQL = "SELECT owner, count(*) AS cars, max(model) AS last FROM lake('warehouse/cars/') GROUP BY owner ORDER BY owner"
+
+
+def test_a_model_between_datasets():
+    """It reads the present version, with the columns of the folders, and publishes one"""
+    p = Models(DATASETS, DATASETS_SQL)
+    p.file("cars1.csv", "owner,model\n1,Mini\n1,Fiat\n2,Audi\n")
+    p.run("run")
+    owners = lambda: p.sql("website", "SELECT owner, cars, last FROM owners ORDER BY owner")
+    tap.equal(owners(), [(1, 2, "Mini"), (2, 1, "Audi")])
+    p.file("cars2.csv", "owner,model\n2,Zoe\n3,Ford\n")
+    p.run("run")
+    tap.equal(owners(), [(1, 2, "Mini"), (2, 2, "Zoe"), (3, 1, "Ford")])
+    tap.contains(p.run("plan", "owners").out, "lake:warehouse/cars/   1 object")
+    p.run("compact", "lake:warehouse/cars/")
+    p.run("run")
+    tap.equal(owners(), [(1, 2, "Mini"), (2, 2, "Zoe"), (3, 1, "Ford")])
+    p.run("verify")
+
+
+def test_files_of_a_dataset_are_not_read_one_by_one():
+    """Those of earlier versions, and of runs that published nothing, are among them"""
+    p = Models(DATASETS, "SELECT count(*) AS n FROM lake('warehouse/cars/**/*.parquet')")
+    tap.contains(p.run("check", code=2).err, "models/owners.sql:1:27: this reads files of the dataset that pipeline land-cars "
+                 "writes, those of earlier versions too. Read lake:warehouse/cars/, or a narrower pattern")
+    p = Models(DATASETS.replace("from: lake:mart/owners/", "from: lake:mart/**/*.parquet"), DATASETS_SQL)
+    tap.contains(p.run("check", code=2).err, "this reads files of the dataset that pipeline owners writes")
+
+
 def test_a_lake_that_is_encrypted():
     key = tap.folder() / "key"
     project = Models(lake=LOCAL + ", encryption_key: '${secret:lake}'",

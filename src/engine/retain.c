@@ -77,12 +77,32 @@ static wh_status find_reader(retaining *r, const wh_object *object, const char *
   return WH_OK;
 }
 
+static bool is_below(wh_str prefix, wh_str key) {
+  return prefix.len && key.len > prefix.len && memcmp(key.data, prefix.data, prefix.len) == 0;
+}
+
+// Its files may be old and in its present version; `keep` says which versions go.
+static bool is_of_dataset(const wh_config *config, wh_str connection, wh_str key) {
+  for (size_t i = 0; i < config->pipeline_count; i++) {
+    const wh_pipeline *p = &config->pipelines[i];
+    if (wh_str_eq(p->to.connection, connection) && is_below(p->write.dataset, key)) return true;
+    if (wh_str_eq(p->from.connection, connection) && is_below(p->read.dataset, key)) return true;
+    for (size_t k = 0; p->model && k < p->model->table_count; k++)
+      if (wh_str_eq(p->model->tables[k].connection, connection) &&
+          is_below(p->model->datasets[k], key))
+        return true;
+  }
+  return false;
+}
+
 static wh_status let_go(void *context, const wh_object *object, wh_error *err) {
   retaining *r = context;
   wh_str connection = r->zone->retain->connection;
   const char *why;
   if (object->modified_us >= before(r)) return WH_OK;
   wh_arena_reset(&r->item);
+  if (is_of_dataset(r->engine->config, connection, object->key))
+    return stays(r, "it is a file of a dataset, whose `keep` says which versions go");
   if (wh_after_takes(r->engine->config, connection, object->key))
     return stays(r, "`after` puts it away");
   WH_TRY(find_reader(r, object, &why, err));

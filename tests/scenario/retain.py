@@ -129,6 +129,26 @@ def test_manifests_go_with_their_objects():
     tap.equal(sorted(p.sql("website", "SELECT id FROM imported GROUP BY id")), [(1,), (2,)])
 
 
+def test_files_of_a_dataset_stay():
+    """However old they are, the present version needs them; what goes of a dataset its `keep` says"""
+    p = Place(more="""\
+  publish:
+    from: lake:inbound/**/*.csv
+    columns: all
+    to: lake:inbound-mart/cars/
+    write: { mode: append }
+""", retain="{ lake:inbound-mart/: 90d }")
+    p.put("inbound/a.csv", DAY)
+    p.wherry("run", "publish")
+    files = [f for f in (p.lake / "inbound-mart").rglob("*") if f.is_file()]
+    for file in files:
+        p.age(file, OLD)
+    zone = p.retain()[0]
+    tap.equal((zone["objects"], zone["staying"]), (0, len(files)))
+    tap.contains(zone["why"], "dataset")
+    p.wherry("verify")
+
+
 def test_earlier_versions():
     """Old versions go, of objects that are there and of those that are gone"""
     p = Place(lake=", versioning: true", retain="{ lake:mart/: 90d }")

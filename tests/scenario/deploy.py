@@ -90,6 +90,8 @@ def example(name):
     folder = tap.folder()
     for file in ("wherry.yaml", "wherry.prod.yaml"):
         shutil.copy(tap.ROOT / "examples" / name / file, folder)
+    if (tap.ROOT / "examples" / name / "models").exists():
+        shutil.copytree(tap.ROOT / "examples" / name / "models", folder / "models")
     p = Project.__new__(Project)
     p.folder = folder
     return p
@@ -595,7 +597,7 @@ def test_data_platform_on_its_stack():
     s.client("s3").put_object(Bucket="acme-platform", Key="inbound/partner/2026/11/20/cars.csv",
                               Body=b"customer_id,car_model,colour,registration_plate\n" + b"1,Micra,Red,ab12 cde\n" * 2)
     policies = {n: d for n, d in stack.documents().items() if n.startswith("wherry-clean") or n.startswith("wherry-mart")}
-    tap.equal(len(policies), 6)
+    tap.equal(len(policies), 7)
     machine = Holder(s, {"Statement": [one for document in policies.values() for one in document["Statement"]]})
     p.wherry("run", "clean-cars", "--env", "prod", env=machine.env)  # and what that makes due
     machine.check()

@@ -256,6 +256,16 @@ TEST(what_cannot_be_exploded) {
   codec_run_free(&run);
 }
 
+TEST(empty_lists_are_known_again) {
+  begin();
+  options.explode = WH_STR("n");
+  read_each_way("{\"n\":[]}\n{\"n\":null}\n{}\n{\"n\":[null,null]}\n{\"n\":[1,\"x\"]}\n");
+  CHECK_SCHEMA("n: null?");
+  CHECK_EQ(run.row_count, 5);
+  CHECK_EQ(run.reject_count, 1);
+  codec_run_free(&run);
+}
+
 static void check_given(const char *columns, const char *text, const char *schema, const char *rows,
                         wh_arena *arena) {
   give(columns, arena);

@@ -366,7 +366,7 @@ wh_status json_layout_unfold(const json_layout_options *options, const wh_schema
     WH_TRY(field_of(n, arena, &fields[i], err));
     if (found || !wh_str_eq(n->name, options->explode)) continue;
     found = true;
-    if (fields[i].type.kind != WH_NULL) WH_TRY(make_list(&fields[i], arena, err));
+    WH_TRY(make_list(&fields[i], arena, err));
   }
   // Perhaps none of its columns is wanted; but its items are still rows. Where all are wanted it
   // was not seen yet, and is found like any other key.

@@ -1,7 +1,7 @@
 // The log of events, and the bodies that become events.
 #include "connect/ingest/ingest.h"
-#include "connect/ingest/log.h"
 #include "connect/ingest/intake.h"
+#include "connect/ingest/log.h"
 #include "sim_os.h"
 #include "sim_vfs.h"
 #include "test.h"
@@ -398,10 +398,28 @@ TEST(bodies_that_cannot_be_read_are_refused_whole) {
 TEST(what_does_not_fit_is_kept_as_it_came) {
   make_schema();
   wh_intake i = read_body(WH_INTAKE_JSON, "[{\"id\":\n 1},{\"id\":\"2\"},7]", WH_OK);
-  CHECK_STR(wh_buf_str(&i.lines), WH_STR("{\"id\":\"2\"}\n{\"id\":  1}\n7\n"));
+  CHECK_STR(wh_buf_str(&i.lines), WH_STR("{\"id\":\"2\"}\n{\"id\":\r 1}\n7\n"));
   CHECK_EQ(i.events, 3);
   CHECK_EQ(i.rejected, 2);
   wh_intake_free(&i);
+  wh_arena_free(&arena);
+}
+
+// What was rejected for a line break in a string is rejected whenever it is read.
+TEST(what_does_not_fit_never_fits_later) {
+  static const char *const bodies[] = {"{\"id\":\"a\nb\"}", "{\"id\":\"a\rb\"}",
+                                       "[{\"id\":\"1\",\"x\":\"\r\n\"}\n]"};
+  make_schema();
+  for (size_t n = 0; n < sizeof bodies / sizeof bodies[0]; n++) {
+    wh_intake first = read_body(WH_INTAKE_JSON, bodies[n], WH_OK);
+    CHECK_EQ(first.rejected, 1);
+    wh_intake again = read_body(WH_INTAKE_LINES, first.lines.data, WH_OK);
+    CHECK_EQ(again.events, 1);
+    CHECK_EQ(again.rejected, 1);
+    CHECK_STR(wh_buf_str(&again.lines), wh_buf_str(&first.lines));
+    wh_intake_free(&again);
+    wh_intake_free(&first);
+  }
   wh_arena_free(&arena);
 }
 

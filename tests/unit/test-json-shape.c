@@ -256,6 +256,72 @@ TEST(what_cannot_be_exploded) {
   codec_run_free(&run);
 }
 
+TEST(empty_lists_are_known_again) {
+  begin();
+  options.explode = WH_STR("n");
+  read_each_way("{\"n\":[]}\n{\"n\":null}\n{}\n{\"n\":[null,null]}\n{\"n\":[1,\"x\"]}\n");
+  CHECK_SCHEMA("n: null?");
+  CHECK_EQ(run.row_count, 5);
+  CHECK_EQ(run.reject_count, 1);
+  codec_run_free(&run);
+}
+
+static void check_given(const char *columns, const char *text, const char *schema, const char *rows,
+                        wh_arena *arena) {
+  give(columns, arena);
+  CHECK_OK(codec_run_read(&run, wh_str_of(text), &test_err));
+  CHECK_STR(wh_buf_str(&run.schema), wh_str_of(schema));
+  CHECK_STR(wh_buf_str(&run.rows), wh_str_of(rows));
+}
+
+// They were found before the option was said.
+TEST(given_columns_may_be_of_another_shape) {
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, &test_mem);
+  begin();
+  options.flatten = true;
+  for (int widens = 0; widens < 2; widens++) {
+    run.may_widen = widens;
+    check_given("to: struct<c: int64?, d: null?>?, id: int64?", "{\"id\":1,\"to\":{\"c\":2}}",
+                "to.c: int64?, to.d: null?, id: int64?", "{\"to.c\":2,\"to.d\":null,\"id\":1}\n",
+                &arena);
+    check_given("\"\\\"a\\\"\": int64?, id: int64?", "{\"id\":1,\"a\":2}", "a: int64?, id: int64?",
+                "{\"a\":2,\"id\":1}\n", &arena);
+  }
+  codec_run_free(&run);
+}
+
+// Nor need it have been there when they were found.
+TEST(what_is_exploded_may_come_later) {
+  static const wh_str names[] = {WH_STR_INIT("id"), WH_STR_INIT("items")};
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, &test_mem);
+  begin();
+  options.explode = WH_STR("items");
+  check_given("id: int64?", "{\"id\":1}", "id: int64?, items: null?", "{\"id\":1,\"items\":null}\n",
+              &arena);
+  CHECK_OK(codec_run_read(&run, WH_STR("{\"id\":1,\"items\":[5]}"), &test_err));
+  CHECK_EQ(run.reject_count, 1);
+  run.may_widen = true;
+  check_given("", "{\"items\":[1,\"x\"]}\n{}", "", "{}\n", &arena);
+  CHECK_EQ(run.reject_count, 1);
+  check_given("id: int64?", "{\"id\":1}", "id: int64?", "{\"id\":1}\n", &arena);
+  for (int wanted = 0; wanted < 3; wanted++) {
+    if (wanted) want(names, (size_t)wanted);
+    give("id: int64?", &arena);
+    static const char text[] = "{\"id\":1,\"items\":[5,6]}";
+    wh_status status = codec_run_read(&run, wh_str_of(text), &test_err);
+    CHECK_EQ(status, wanted == 1 ? WH_OK : WH_ERR_WIDEN);
+    wh_schema wider = run.wider;
+    if (status == WH_ERR_WIDEN) run.given = &wider;
+    CHECK_OK(codec_run_read(&run, wh_str_of(text), &test_err));
+    CHECK_STR(wh_buf_str(&run.rows),
+              wanted == 1 ? WH_STR("{\"id\":1}\n{\"id\":1}\n")
+                          : WH_STR("{\"id\":1,\"items\":5}\n{\"id\":1,\"items\":6}\n"));
+  }
+  codec_run_free(&run);
+}
+
 // A list that is longer than a batch, and rows behind the sample that widen what is nested.
 TEST(long_lists_and_late_members) {
   WH_CLEAN_BUF wh_buf text;

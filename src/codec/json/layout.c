@@ -1,7 +1,5 @@
 #include "codec/json/layout.h"
 
-#include <assert.h>
-
 // --- Names ---------------------------------------------------------------------------------------
 
 // As a part of a name: in quotes, if it could be taken for something else; a quote in there twice.
@@ -253,7 +251,7 @@ wh_status json_layout_order(json_layout *layout, const wh_schema *columns, wh_ar
       break;
     }
   }
-  assert(n == count);
+  if (n < count) return WH_OK; // they are of another shape
   layout->columns.fields = fields;
   layout->sources = sources;
   return WH_OK;
@@ -354,7 +352,7 @@ static wh_status make_list(wh_field *field, wh_arena *arena, wh_error *err) {
 }
 
 wh_status json_layout_unfold(const json_layout_options *options, const wh_schema *columns,
-                             wh_arena *arena, wh_schema *ret, wh_error *err) {
+                             bool may_widen, wh_arena *arena, wh_schema *ret, wh_error *err) {
   *ret = *columns;
   if (!options->flatten && !options->explode.len) return WH_OK;
   node root = {0};
@@ -368,9 +366,11 @@ wh_status json_layout_unfold(const json_layout_options *options, const wh_schema
     WH_TRY(field_of(n, arena, &fields[i], err));
     if (found || !wh_str_eq(n->name, options->explode)) continue;
     found = true;
-    if (fields[i].type.kind != WH_NULL) WH_TRY(make_list(&fields[i], arena, err));
+    WH_TRY(make_list(&fields[i], arena, err));
   }
-  if (!found) { // none of its columns is wanted; but its items are still rows
+  // Perhaps none of its columns is wanted; but its items are still rows. Where all are wanted it
+  // was not seen yet, and is found like any other key.
+  if (!found && (options->wanted || !may_widen)) {
     fields[i] = (wh_field){.name = options->explode, .nullable = true, .privacy = WH_INTERNAL};
     WH_TRY(make_list_of(wh_type_of(WH_NULL), arena, &fields[i++].type, err));
   }

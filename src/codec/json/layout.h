@@ -44,12 +44,15 @@ typedef struct json_layout {
 // All of it lives in the arena, with parts of `full`.
 wh_status json_layout_make(const json_layout_options *options, const wh_schema *full,
                            wh_arena *arena, json_layout *ret, wh_error *err);
-// Puts the layout's columns in the order of those that were given: these, or some of them.
+// Puts the layout's columns in the order of those that were given: these, or some of them. Where
+// they were found before `flatten` or `explode` was said, they are of another shape than that asks
+// for: then the layout stays as it is.
 wh_status json_layout_order(json_layout *layout, const wh_schema *columns, wh_arena *arena,
                             wh_error *err);
-// From columns that were given to the rows they come from.
+// From columns that were given, to which those of unknown keys may come, to the rows they come
+// from.
 wh_status json_layout_unfold(const json_layout_options *options, const wh_schema *columns,
-                             wh_arena *arena, wh_schema *ret, wh_error *err);
+                             bool may_widen, wh_arena *arena, wh_schema *ret, wh_error *err);
 // The name of what the key of rows (`prefix` without data) or of the object at `prefix` becomes; no
 // data without memory.
 wh_str json_layout_name(const json_layout_options *options, wh_str prefix, wh_str key,

@@ -208,7 +208,7 @@ static wh_status find_rows(json_reader *r, const wh_schema *given, wh_schema *re
   if (given) {
     wh_schema columns;
     WH_TRY(wh_schema_copy(given, &r->arena, &columns, err));
-    WH_TRY(json_layout_unfold(options, &columns, &r->arena, ret, err));
+    WH_TRY(json_layout_unfold(options, &columns, r->widens, &r->arena, ret, err));
     return r->widens ? json_shape_of_schema(ret, &r->arena, &r->shape, err) : WH_OK;
   }
   WH_TRY(json_widen_sample(r, err));

@@ -69,11 +69,10 @@ static wh_status take_raw(wh_rejects *self, const wh_reject *reject, wh_str text
   wh_intake *i = c->intake;
   if (wh_str_is(reject->rule, "json")) i->is_malformed = true;
   if (i->rejected++ < WH_INTAKE_ERRORS_MAX) add_error(c, reject, i->errors.mem);
-  // A line break is white space to JSON, and ends the event here.
-  for (size_t at = 0; at < text.len; at++) {
-    char ch = text.data[at];
-    wh_buf_add_char(&c->raw, ch == '\n' || ch == '\r' ? ' ' : ch);
-  }
+  // A line feed ends the event here. A carriage return is white space to JSON where that is, and no
+  // more allowed in a string than it: what is wrong stays wrong.
+  for (size_t at = 0; at < text.len; at++)
+    wh_buf_add_char(&c->raw, text.data[at] == '\n' ? '\r' : text.data[at]);
   wh_buf_add_char(&c->raw, '\n');
   WH_TRY(wh_buf_check(&i->errors, err));
   return wh_buf_check(&c->raw, err);

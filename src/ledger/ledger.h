@@ -28,7 +28,7 @@ enum {
 };
 #define WH_OUTBOX_LEASE "@outbox" // no pipeline is called that
 #define WH_RETAIN_LEASE "@retain" // nor that; runs of that name say what went
-#define WH_ERASE_PREFIX "erase:" // KIND:SHA-256: the `object` of a run that erased a person
+#define WH_ERASE_PREFIX "erase:"  // KIND:SHA-256: the `object` of a run that erased a person
 // Larger ones are refused (WH_ERR_LIMIT), so that a manifest or mark that lies cannot use them up.
 #define WH_ORDER_MAX (INT64_MAX / 2)
 #define WH_EPOCH_MAX ((uint64_t)INT64_MAX / 2)

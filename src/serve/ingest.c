@@ -1,10 +1,10 @@
 #include "serve/ingest.h"
 
 #include "base/log.h"
+#include "connect/ingest/intake.h"
 #include "data/temporal.h"
 #include "serve/auth_connection.h"
 #include "serve/headers.h"
-#include "connect/ingest/intake.h"
 #include "serve/respond.h"
 
 #define PATH_INGEST   "/ingest/"

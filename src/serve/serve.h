@@ -10,7 +10,8 @@
 //                    JSON when the question is JSON or Accept asks for it: {"found":true,...} or
 //                    {"found":false}, and {"error":"..."}.
 //   GET  /NAME/logo  the logo, from memory
-//   GET  /           a list of lookups; where there is one, a redirect to it; where there is none, to
+//   GET  /           a list of lookups; where there is one, a redirect to it; where there is none,
+//   to
 //                    /docs
 //   GET  /healthz    "ok"
 //

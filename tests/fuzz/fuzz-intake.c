@@ -1,6 +1,6 @@
-// Bodies of requests for events (connect/ingest/intake.h). The input's first byte says whether it is JSON or
-// NDJSON, the rest is the body. What is taken is NDJSON of the declared columns: taken again it is
-// the same, and nothing of it is refused.
+// Bodies of requests for events (connect/ingest/intake.h). The input's first byte says whether it
+// is JSON or NDJSON, the rest is the body. What is taken is NDJSON of the declared columns: taken
+// again it is the same, and nothing of it is refused.
 #include "connect/ingest/intake.h"
 
 #include <stdatomic.h>

@@ -71,6 +71,8 @@ bool json_unclosed(json_feed *feed, uint32_t entry) {
 bool json_blank_slow(json_feed *feed, size_t from, size_t to) {
   for (size_t i = from; i < to; i++) {
     if (json_is_blank(feed->data[i])) continue;
+    // The window may have cut the word.
+    if (to >= feed->len && !feed->ended) return stops_short(feed, to);
     char found[48];
     describe(feed, i, found, sizeof found);
     return json_fault_at(feed, JSON_BROKEN, i, "%s is not expected here", found);

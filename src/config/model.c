@@ -68,8 +68,23 @@ static void add_table(reading *r, const wh_connection_info *info, const wh_sql_c
   wh_load_format(r->l, table, NULL, true, r->owner, &format);
 }
 
+// Functions of DuckDB that change what it does past its locked settings, or write.
+static bool is_forbidden(wh_str name) {
+  static const char *const names[] = {"enable_logging", "disable_logging",  "truncate_duckdb_logs",
+                                      "write_log",      "enable_profiling", "disable_profiling",
+                                      "checkpoint",     "force_checkpoint"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (wh_str_eq_nocase(name, wh_str_of(names[i]))) return true;
+  return false;
+}
+
 static void look_at_call(reading *r, const wh_sql_call *call) {
   wh_str name = wh_sql_unquote(call->name, r->l->arena);
+  if (name.data && is_forbidden(name)) {
+    wh_problems_error(&r->l->problems, place(r, call->at, name),
+                      "%s: a model reads, and does not call %.*s", r->owner, WH_SHOWN(name));
+    return;
+  }
   const wh_connection_info *info = name.data ? find_connection(r->l->config, name) : NULL;
   if (!info || !info->type) return;
   bool is_store = info->type->store;

@@ -7,7 +7,8 @@ static bool only_chooses(const wh_step_type *type) {
 }
 
 static bool names(const wh_node *node, wh_str column) {
-  if (node->kind == WH_NODE_SCALAR) return wh_str_eq(node->text, column);
+  if (node->kind == WH_NODE_SCALAR)
+    return wh_str_eq(node->text, column) || wh_str_is(node->text, "all"); // trim: all
   for (size_t i = 0; node->kind == WH_NODE_LIST && i < node->count; i++)
     if (names(node->items[i], column)) return true;
   for (size_t i = 0; node->kind == WH_NODE_MAP && i < node->count; i++)

@@ -184,15 +184,38 @@ static wh_status seal(wh_dataset_publication *p, const wh_dataset_index *index, 
   run->sealed.manifest = wh_arena_str(p->arena, wh_buf_str(&manifest));
   if (!run->sealed.manifest.data) return wh_fail_memory(err);
   wh_ledger *ledger = p->engine->ledger;
-  WH_TRY(ledger->type->run_seal(ledger, run, p->finish, err));
-  p->in_ledger = true;
+  wh_status status = ledger->type->run_seal(ledger, run, p->finish, err);
+  // Whether it is sealed nobody knows then: recovery finds out, and needs the files if it is.
+  p->in_ledger = status == WH_OK || status == WH_ERR_STALE || status == WH_ERR_UNAVAILABLE;
+  WH_TRY(status);
   run->state = WH_RUN_SEALED;
   return WH_OK;
 }
 
+// A number below the highest that is not there was taken, and is kept no more: nobody may take it
+// again, for no later version would have the rows.
+static wh_status check_number(wh_engine *engine, const wh_pipeline *p, const wh_run *run,
+                              wh_error *err) {
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, engine->mem);
+  wh_connection *c;
+  wh_dataset_version *versions;
+  size_t count;
+  uint64_t number = wh_dataset_key_version(p->write.dataset, run->sealed.key);
+  WH_TRY(wh_config_connect(engine->config, run->sealed.store, &c, err));
+  WH_TRY(wh_dataset_versions(c, p->write.dataset, &arena, &versions, &count, err));
+  bool is_there = false;
+  for (size_t i = 0; i < count; i++)
+    is_there |= versions[i].version == number;
+  if (!count || is_there || versions[count - 1].version < number) return WH_OK;
+  return wh_fail(err, WH_ERR_EXISTS, "version %llu of %.*s was published by somebody else",
+                 (unsigned long long)number, WH_STR_ARG(p->write.dataset));
+}
+
 // Doing it twice is harmless.
-static wh_status publish_version(wh_engine *engine, const wh_run *run, wh_arena *arena,
-                                 wh_object *ret, wh_error *err) {
+static wh_status publish_version(wh_engine *engine, const wh_pipeline *p, const wh_run *run,
+                                 wh_arena *arena, wh_object *ret, wh_error *err) {
+  WH_TRY(check_number(engine, p, run, err));
   WH_TRY(wh_publish_object(engine, &run->sealed, arena, ret, err));
   return wh_publish_manifest(engine, &run->sealed, run->id, arena, err);
 }
@@ -207,7 +230,7 @@ static wh_status publish_next(wh_dataset_publication *p, wh_arena *scratch, unsi
   WH_TRY(check_limits(&index, err));
   WH_TRY(seal(p, &index, try, err));
   wh_object object;
-  WH_TRY(publish_version(p->engine, p->run, p->arena, &object, err));
+  WH_TRY(publish_version(p->engine, p->pipeline, p->run, p->arena, &object, err));
   p->run->output_version = object.version;
   return WH_OK;
 }
@@ -252,7 +275,7 @@ static wh_status is_run_in(wh_connection *c, wh_str prefix, wh_str run, bool *re
 wh_status wh_dataset_adopt(wh_engine *engine, const wh_pipeline *p, const wh_run *run,
                            wh_arena *arena, wh_object *ret, wh_error *err) {
   wh_error inner = {0};
-  wh_status status = publish_version(engine, run, arena, ret, &inner);
+  wh_status status = publish_version(engine, p, run, arena, ret, &inner);
   if (status == WH_ERR_EXISTS || status == WH_ERR_NOT_FOUND) {
     wh_connection *c;
     bool published;

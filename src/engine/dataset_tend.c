@@ -146,16 +146,22 @@ static wh_status remove_old(const tending *t, wh_error *err) {
   return WH_OK;
 }
 
+static void tell(const tending *t, const char *what, const wh_error *why) {
+  char text[WH_ERROR_TEXT_MAX];
+  snprintf(text, sizeof text, "%s: %.400s", what, why->text);
+  wh_engine_notice(t->engine, t->pipeline->name, text);
+}
+
 wh_status wh_dataset_tend(wh_engine *engine, const wh_pipeline *p, wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, engine->mem);
   tending t = {.engine = engine, .pipeline = p, .prefix = p->write.dataset, .arena = &arena};
   WH_TRY(wh_config_connect(engine->config, p->to.connection, &t.c, err));
-  WH_TRY(put_copies(&t, err));
+  // The version is published, whatever becomes of these.
   wh_error why = {0};
-  if (remove_old(&t, &why) == WH_OK) return WH_OK;
-  char text[WH_ERROR_TEXT_MAX];
-  snprintf(text, sizeof text, "versions that are kept no more stay for now: %.400s", why.text);
-  wh_engine_notice(engine, p->name, text);
+  if (put_copies(&t, &why) != WH_OK)
+    tell(&t, "the copies of the index for other programs are older than it", &why);
+  why = (wh_error){0};
+  if (remove_old(&t, &why) != WH_OK) tell(&t, "versions that are kept no more stay for now", &why);
   return WH_OK;
 }

@@ -127,6 +127,10 @@ static wh_status erase_object(void *context, const wh_object *object, wh_error *
 
 wh_status wh_erase_objects(wh_erasure *e, wh_connection *from, wh_error *err) {
   objects o = {.e = e, .c = from};
+  if (e->pipeline->after.kind == WH_AFTER_MOVE)
+    WH_TRY(wh_erase_tell(e, "objects", e->pipeline->after.to, 0,
+                         "objects that were loaded were moved there, and nobody looks into them",
+                         err));
   wh_arena_init(&o.object, e->engine->mem);
   wh_str prefix = wh_glob_prefix(e->pipeline->from.thing);
   wh_status status = from->type->store->list(from, prefix, erase_object, &o, err);

@@ -82,7 +82,7 @@ static wh_status is_kept_no_more(verification *v, uint64_t version, bool *ret, w
   wh_dataset_version *versions;
   size_t count;
   WH_TRY(wh_dataset_versions(v->to, v->pipeline->write.dataset, v->arena, &versions, &count, err));
-  *ret = count && versions[count - 1].version > version;
+  *ret = count && versions[0].version > version; // they go lowest first: a hole is damage
   return WH_OK;
 }
 

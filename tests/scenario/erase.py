@@ -249,6 +249,17 @@ def test_a_source_is_its_owners():
     tap.contains(told["object"]["why"], "nobody looks")
 
 
+def test_objects_that_were_put_away_are_told():
+    """Where `after` moved them nobody looks, and that is said"""
+    p = Place(more='    after: { move: "done/{name}.{ext}" }\n')
+    p.put("a.csv", [("4711", "Golf"), ("4712", "Polo")])
+    p.run(0)
+    lines = p.erase(code=1)
+    told = [x for x in lines if x.get("place") == "objects"]
+    tap.equal([(x["removed"], "nobody looks into them" in x["why"]) for x in told], [(False, True)], lines)
+    tap.equal(p.cars(), [(4712, "Polo")])
+
+
 def test_what_cannot_be_looked_into():
     """A table without the column and a source that is gone are told, and what is elsewhere goes all the same"""
     p = Place(write="{ mode: upsert, key: Model }")
@@ -291,6 +302,8 @@ def test_words_that_are_wrong():
     config = p.project.folder / "wherry.yaml"
     text = config.read_text()
     config.write_text(text.replace("    expect:", "    steps: [{ trim: [customer_id] }]\n    expect:"))
+    tap.contains(p.project.wherry("check", code=2).err, "the step 'trim' may change customer_id")
+    config.write_text(text.replace("    expect:", "    steps: [{ trim: all }]\n    expect:"))
     tap.contains(p.project.wherry("check", code=2).err, "the step 'trim' may change customer_id")
     config.write_text(text.replace("    expect:", "    steps: [{ dedupe: { key: [customer_id] } }]\n    expect:"))
     p.project.wherry("check", code=0)

@@ -138,6 +138,10 @@ typedef struct wh_sql_driver {
   // without `t`).
   const char *delete_joined, *update_joined;
   const char *begin;                    // a transaction that sees what others have committed
+  // Where CREATE and DROP TABLE end a transaction, and row locks with it: a lock of the session's
+  // by the name in its parameter, 64 hexadecimal digits. `hold` asks for it and answers 1 when it
+  // was had within lock_timeout; it need not be reentrant. NULL: row locks hold through all.
+  const char *hold, *let_go;
   const char *savepoint, *to_savepoint; // makes one named wherry, goes back to it
   const char *release;                  // forgets it; empty: not needed
   const char *text;                     // declaration of long text: "text"

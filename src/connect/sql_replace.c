@@ -15,8 +15,30 @@ static wh_status stage_key(wh_sink *sink, const wh_sql_target *t, wh_str *ret_ke
   return ret_key->data ? WH_OK : wh_fail_memory(err);
 }
 
+static wh_status hold_table(wh_sink *sink, wh_sql_target *t, wh_error *err) {
+  int64_t is_held = 0;
+  if (!sink->driver->hold || t->is_held) return WH_OK;
+  WH_TRY(wh_sql_ask_text(sink, sink->driver->hold, &t->id, 1, NULL, &is_held, 1, err));
+  t->is_held = is_held == 1;
+  if (t->is_held) return WH_OK;
+  wh_status status = wh_fail(err, WH_ERR_BUSY, "%.*s: another load is replacing table %.*s",
+                             WH_STR_ARG(sink->connection->name), WH_STR_ARG(t->spec.table));
+  if (err) err->retry = true;
+  return status;
+}
+
+void wh_sql_release_stages(wh_sink *sink) {
+  for (size_t i = 0; i < sink->count; i++) {
+    wh_sql_target *t = &sink->targets[i];
+    if (!t->is_held) continue;
+    t->is_held = false;
+    WH_IGNORE(wh_sql_run_text(sink, sink->driver->let_go, &t->id, 1, NULL, NULL));
+  }
+}
+
 // Locks the table's row until the transaction ends, so that no two loads work on its stage at once.
-static wh_status lock_table(wh_sink *sink, const wh_sql_target *t, wh_error *err) {
+static wh_status lock_table(wh_sink *sink, wh_sql_target *t, wh_error *err) {
+  WH_TRY(hold_table(sink, t, err));
   return wh_sql_run_text(sink, "UPDATE %t SET shape = shape WHERE id = ?", &t->id, 1, NULL, err);
 }
 
@@ -80,7 +102,7 @@ static wh_status make_stage(wh_sink *sink, wh_sql_target *t, wh_error *err) {
   WH_TRY(wh_sql_statements_check(&s, err));
   wh_status status = wh_sql_run_all(sink, &s, NULL, err);
   if (status != WH_ERR_EXISTS) return status;
-  // Where CREATE TABLE ends the transaction, and the lock with it, another load may be quicker.
+  // A node of a cluster holds a session's lock for itself alone: a load elsewhere may be quicker.
   status = wh_fail(err, WH_ERR_BUSY, "%.*s: another load is preparing table %.*s",
                    WH_STR_ARG(sink->connection->name), WH_STR_ARG(t->spec.table));
   if (err) err->retry = true;

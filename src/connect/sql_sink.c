@@ -414,6 +414,7 @@ void wh_sql_sink_abort(wh_sink *sink) {
   if (!sink->in_transaction) return;
   sink->in_transaction = false;
   WH_IGNORE(sink->driver->run(sink->session, WH_STR("ROLLBACK"), NULL, 0, NULL, NULL));
+  wh_sql_release_stages(sink);
 }
 
 static wh_status begin_load(wh_sink *sink, wh_arena *arena, wh_mark *ret, wh_error *err) {
@@ -464,5 +465,6 @@ wh_status wh_sql_sink_commit(wh_sink *sink, wh_error *err) {
   wh_status status = wh_sql_run_c(sink, "COMMIT", err);
   // Where the answer was lost nobody knows; the next begin reads the mark.
   sink->in_transaction = false;
+  wh_sql_release_stages(sink);
   return status;
 }

@@ -119,3 +119,5 @@ wh_status wh_sql_begin_stage(wh_sink *sink, wh_sql_target *t, const wh_mark *mar
                              wh_error *err);
 wh_status wh_sql_keep_stage(wh_sink *sink, wh_sql_target *t, wh_error *err);
 wh_status wh_sql_apply_stage(wh_sink *sink, wh_sql_target *t, wh_counts *counts, wh_error *err);
+// Lets go of the stages that were worked on; what fails is told to nobody.
+void wh_sql_release_stages(wh_sink *sink);

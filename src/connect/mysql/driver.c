@@ -83,6 +83,7 @@ static bool add_bytes(wh_buf *sql, wh_str a) {
     .bytes = add_bytes, .yes = "1", .delete_joined = "DELETE t FROM %t AS t JOIN %s AS s ON %c",   \
     .update_joined = "UPDATE %t AS t JOIN %s AS s ON %c SET %v", .begin = "START TRANSACTION",     \
     .savepoint = "SAVEPOINT wherry", .to_savepoint = "ROLLBACK TO SAVEPOINT wherry",               \
+    .hold = "SELECT GET_LOCK(?, @@innodb_lock_wait_timeout)", .let_go = "DO RELEASE_LOCK(?)",      \
     .release = "RELEASE SAVEPOINT wherry", .text = "LONGTEXT " text_, .digest = DIGEST,            \
     .table_options = TABLE_OPTIONS, .temporary_prefix = "",                                        \
     .add_batch_table = wh_mysql_add_batch_table, .add_clear = wh_mysql_add_clear,                  \

@@ -2,7 +2,6 @@
 
 #include "connect/sealed_store.h"
 #include "data/deleted.h"
-#include "engine/checksum.h"
 #include "engine/dataset.h"
 #include "engine/deletes.h"
 #include "engine/lanes.h"
@@ -539,81 +538,6 @@ wh_status wh_input_open_columns(wh_engine *engine, const wh_pipeline *p, const w
   ret->wanted = wanted;
   ret->wanted_count = wanted_count;
   return wh_input_blame(ret, open_reader(ret, err), err);
-}
-
-// --- proving -----------------------------------------------------------------------------------
-
-static wh_status prove_files(const wh_run_input *in, wh_error *err) {
-  for (size_t i = 0; i < in->dataset->file_count; i++) {
-    const wh_dataset_file *file = &in->dataset->files[i];
-    bool same;
-    WH_TRY(wh_dataset_file_matches(in->connection, in->pipeline->read.dataset, file,
-                                   in->engine->mem, &same, err));
-    if (!same)
-      return wh_fail(err, WH_ERR_DATA, "%.*s is not what was published, or is gone",
-                     WH_STR_ARG(file->path));
-  }
-  return WH_OK;
-}
-
-static wh_status prove_checksum(wh_run_input *in, wh_error *err) {
-  if (in->dataset) return prove_files(in, err);
-  wh_input *stream;
-  WH_TRY(in->connection->type->store->open(in->connection, in->object.key, in->object.version,
-                                           &stream, err));
-  bool same;
-  WH_TRY(wh_sha256_matches(stream, in->manifest.sha256, in->engine->mem, &same, err));
-  if (same) return WH_OK;
-  return wh_fail(err, WH_ERR_DATA,
-                 "its bytes are not those that were published: the checksum differs");
-}
-
-static wh_status prove_framing(wh_run_input *in, wh_error *err) {
-  wh_rejects rejects = wh_rejects_none(); // the real pass will meet the same rows again
-  wh_batch batch = {0};
-  wh_status status = wh_batch_init(&batch, in->engine->mem, in->reader->schema, err);
-  while (status == WH_OK) {
-    const atomic_bool *stop = in->engine->stop;
-    if (stop && atomic_load(stop)) {
-      status = wh_fail(err, WH_ERR_CANCELLED, "stopped; the rest goes on at the next start");
-      break;
-    }
-    wh_batch_reset(&batch);
-    status = in->reader->next(in->reader, &batch, &rejects, err);
-    if (status == WH_OK && batch.rows == 0 && !in->reader->paused) break;
-  }
-  wh_batch_free(&batch);
-  return status;
-}
-
-wh_status wh_input_prove(wh_run_input *in, wh_error *err) {
-  if (in->has_manifest) WH_TRY(wh_input_blame(in, prove_checksum(in, err), err));
-  in->is_proven = true; // what fails below ends the run
-  return in->tells_rows ? WH_OK : wh_input_read_whole(in, err);
-}
-
-wh_status wh_input_read_whole(wh_run_input *in, wh_error *err) {
-  for (;;) {
-    wh_status status = prove_framing(in, err);
-    if (status == WH_OK) return wh_input_reopen(in, err);
-    if (status != WH_ERR_WIDEN) return wh_input_blame(in, status, err);
-    WH_TRY(wh_input_widen(in, err));
-  }
-}
-
-wh_status wh_input_look_again(wh_run_input *in, wh_status why, wh_error *err) {
-  wh_schema before;
-  WH_TRY(wh_schema_copy(in->reader->schema, in->arena, &before, err));
-  wh_error fault = {0};
-  WH_TRY(wh_input_reopen(in, err));
-  wh_status status = wh_input_read_whole(in, &fault);
-  if (status != WH_OK) {
-    if (err) *err = fault;
-    return status;
-  }
-  // Nothing is wrong with the whole: what it says counts.
-  in->one_path = why != WH_ERR_WIDEN || wh_schema_eq(&before, in->reader->schema);
-  return WH_OK;
 }
 
 void wh_input_close_run(wh_run_input *in) {

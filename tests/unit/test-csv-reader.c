@@ -255,6 +255,59 @@ TEST(given_types_reject_what_does_not_fit) {
   end();
 }
 
+static const wh_field zoned_fields[] = {
+    {.name = WH_STR_INIT("z"),
+     .type = {.kind = WH_TIMESTAMP, .unit = WH_UNIT_US, .zoned = true},
+     .nullable = true},
+    {.name = WH_STR_INIT("n"), .type = {.kind = WH_INT64}, .nullable = true},
+};
+static const wh_schema zoned = {2, zoned_fields};
+
+// An offset, and the same instant in UTC; NULL: no time at all.
+TEST(offsets_of_times_are_read_in_each_form) {
+  static const char *const cases[][2] = {
+      {"2026-11-21T08:55:00+01", "2026-11-21T07:55:00Z"},
+      {"2026-11-21 08:55:00-0530", "2026-11-21T14:25:00Z"},
+      {"2026-11-21 08:55:00+05:30", "2026-11-21T03:25:00Z"},
+      {"2026-11-21 08:55:00.5+00", "2026-11-21T08:55:00.5Z"},
+      {"2026-11-21 08:55:00.123456-00:01", "2026-11-21T08:56:00.123456Z"},
+      {"2026-12-31T23:59:59.25-23:59", "2027-01-01T23:58:59.25Z"},
+      {"2026-11-21T08:55+0100", "2026-11-21T07:55:00Z"},
+      {"2026-11-21T08:55:00+24", NULL},
+      {"2026-11-21T08:55:00+05:60", NULL},
+      {"2026-11-21T08:55:00+05:", NULL},
+      {"2026-11-21T08:55:00+5", NULL},
+      {"2026-11-21T08:55:00*05", NULL},
+      {"2026-11-21T08:55:00+0a", NULL},
+      {"2026-11-21T08:55:00++1", NULL},
+      {"2026-11-21T08:55:00+01:0/", NULL},
+      {"2026-11-21T08:55:00.1234567+01", NULL}, // finer than the column
+  };
+  static const char ok[] = "2000-01-01T00:00:00Z";
+  begin();
+  wh_buf text, rows;
+  wh_buf_init(&text, &test_mem, 0);
+  wh_buf_init(&rows, &test_mem, 0);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    wh_buf_clear(&text);
+    wh_buf_clear(&rows);
+    wh_buf_printf(&text, "z,n\n%s,1\n%s,2\n%s,3\n", ok, cases[i][0], ok);
+    for (int n = 1; n <= 3; n++)
+      if (n != 2 || cases[i][1])
+        wh_buf_printf(&rows, "{\"z\":\"%s\",\"n\":%d}\n", n == 2 ? cases[i][1] : ok, n);
+    wh_buf_add_char(&text, 0), wh_buf_add_char(&rows, 0);
+    run.given = &zoned;
+    if (cases[i][1])
+      check_rows_every_way(text.data, rows.data);
+    else if (CHECK_OK(codec_run_read(&run, wh_str_of(text.data), &test_err)))
+      CHECK_STR(wh_buf_str(&run.rows), wh_str_of(rows.data));
+    CHECK_EQ(run.rejects.len > 0, cases[i][1] == NULL);
+  }
+  wh_buf_free(&text);
+  wh_buf_free(&rows);
+  end();
+}
+
 TEST(given_columns_are_found_by_name) {
   begin();
   run.given = &given;

@@ -96,6 +96,26 @@ ALWAYS bool read_moment(known_day *known, const char *p, size_t len, int64_t *re
   return true;
 }
 
+// What is behind the time: Z, or an offset as +hh, +hhmm or +hh:mm. Its length; 0: something else.
+ALWAYS size_t read_zone(const char *p, size_t len, int64_t *ret_offset_us) {
+  *ret_offset_us = 0;
+  if (len < 22) return len >= 20 && p[len - 1] == 'Z';
+  const char *end = p + len;
+  if (end[-1] == 'Z') return 1;
+  bool has_colon = end[-3] == ':';
+  size_t sign = end[-3] == '+' || end[-3] == '-' ? 3 : has_colon ? 6 : 5;
+  const char *at = end - sign, *m = end - 2;
+  if ((*at != '+' && *at != '-') || len - sign < 19) return 0;
+  unsigned h1 = (unsigned)(unsigned char)at[1] - '0', h2 = (unsigned)(unsigned char)at[2] - '0';
+  unsigned m1 = sign == 3 ? 0 : (unsigned)(unsigned char)m[0] - '0';
+  unsigned m2 = sign == 3 ? 0 : (unsigned)(unsigned char)m[1] - '0';
+  unsigned hours = h1 * 10 + h2;
+  if (h1 > 9 || h2 > 9 || hours > 23 || m1 > 5 || m2 > 9) return 0;
+  int64_t minutes = hours * 60 + m1 * 10 + m2;
+  *ret_offset_us = (*at == '-' ? -minutes : minutes) * 60 * 1000000;
+  return sign;
+}
+
 ALWAYS wh_status decode_micros(csv_job *job, bool zoned) {
   csv_fields f = job->f;
   int64_t *values = (int64_t *)(void *)job->out->values;
@@ -108,9 +128,12 @@ ALWAYS wh_status decode_micros(csv_job *job, bool zoned) {
       csv_job_null(job, row);
       continue;
     }
-    size_t bare = len - zoned;
-    if (bare >= 19 && (!zoned || p[bare] == 'Z') && read_moment(&known, p, bare, &values[row]))
+    int64_t offset = 0;
+    size_t zone = zoned ? read_zone(p, len, &offset) : 0, bare = len - zone;
+    if (bare >= 19 && (zone || !zoned) && read_moment(&known, p, bare, &values[row])) {
+      values[row] -= offset;
       continue;
+    }
     values[row] = 0;
     WH_TRY(csv_job_odd(job, row));
   }

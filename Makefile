@@ -77,6 +77,7 @@ bench-databases: all ## databases in and out, beside their own tools
 	@scripts/build $(BUILD)
 	@scripts/install-deps test
 	@scripts/install-tds-peer
+	@scripts/install-bench-peers || echo "Without ConnectorX and DuckDB, reading has no peer but psql." >&2
 	@python3 bench/databases.py $(BUILD)
 
 .PHONY: bench-aws

@@ -7,7 +7,7 @@
 A table of 12 columns, made in the server by a seeded expression:
 
     read    table -> Parquet in a local lake, beside what the server's tool reads into nothing
-            (and ConnectorX, where it can be installed)
+            (and ConnectorX and DuckDB's reader into Parquet, from scripts/install-bench-peers)
     load    a CSV file -> a new table, beside the server's own bulk load of a ready file
     upsert  the same with a key into the full table, one row in ten changed, beside a row-by-row
             prepared upsert in one transaction
@@ -18,7 +18,6 @@ CPU, peak resident memory of the largest), and so does what the server spent on 
 compared by the server before a time counts. Prints the medians and the median of the pairs' ratios.
 """
 import argparse
-import contextlib
 import os
 import pathlib
 import shlex
@@ -27,7 +26,8 @@ import subprocess
 import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests/support"))
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests/support"))
 import servers  # noqa: E402
 from beside import measure, show  # noqa: E402
 
@@ -131,14 +131,22 @@ class Postgres:
         }[case]
 
     def readers(self):
-        with contextlib.suppress(ImportError):
-            import connectorx  # noqa: F401
-            s = self.server
-            url = f"postgresql://{s.USER}:{s.PASSWORD}@{s.host}:{s.port}/{s.database}"
-            code = ("import connectorx, pyarrow.parquet as pq; pq.write_table(connectorx.read_sql("
-                    f"{url!r}, 'SELECT * FROM orders', return_type='arrow'), '{self.folder}/cx.parquet')")
-            return {"connectorx": [[sys.executable, "-c", code]]}
-        return {}
+        """ConnectorX and DuckDB's reader of PostgreSQL, table -> Parquet."""
+        python = ROOT / ".bench-peers/bin/python"
+        if not python.exists():
+            print("no ConnectorX and DuckDB: scripts/install-bench-peers has not run", flush=True)
+            return {}
+        s = self.server
+        words = {"user": s.USER, "password": s.PASSWORD, "host": s.host, "port": s.port, "dbname": s.database}
+        url = f"postgresql://{s.USER}:{s.PASSWORD}@{s.host}:{s.port}/{s.database}"
+        connectorx = ("import connectorx, pyarrow.parquet as pq; pq.write_table(connectorx.read_sql("
+                      f"{url!r}, 'SELECT * FROM orders', return_type='arrow'), '{self.folder}/cx.parquet')")
+        scan = "postgres_scan('" + " ".join(f"{k}={v}" for k, v in words.items()) + "', 'public', 'orders')"
+        duckdb = ("import duckdb, glob, duckdb_extension_postgres_scanner as e; "
+                  "path, = glob.glob(e.__path__[0] + '/extensions/*/*.duckdb_extension'); "
+                  "c = duckdb.connect(); c.execute(f\"LOAD '{path}'\"); "
+                  "c.execute(" + repr(f"COPY (SELECT * FROM {scan}) TO '{self.folder}/duck.parquet'") + ")")
+        return {"connectorx": [[python, "-c", connectorx]], "duckdb": [[python, "-c", duckdb]]}
 
     def same(self, ours, theirs):
         # A CSV file says of 12.50 only that it is a number.

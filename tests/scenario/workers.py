@@ -2,6 +2,7 @@
 """Several workers, one ledger: three of them, each on a machine of its own (a network namespace), share
 a PostgreSQL. Histories of kills, pauses past the lease, and cut cables, each from a seed; what is there
 in the end is what one worker alone would have made of it."""
+import gzip
 import os
 import random
 import signal
@@ -210,7 +211,7 @@ connections:
 pipelines:
   big:
     when: new
-    from: lake:*.csv
+    from: lake:*.csv.gz
     columns: all
     to: pg:big
     write: {{ mode: append }}
@@ -229,14 +230,14 @@ def new_project(name, config):
 def test_a_worker_that_slept_through_its_lease_commits_nothing():
     ground()
     project = new_project("sleeper", SLEEPER)
-    rows = 1000000
-    with open(project.folder / "lake/big.csv", "w") as out:
+    rows = 2000000
+    with gzip.open(project.folder / "lake/big.csv.gz", "wt", compresslevel=1) as out:
         out.write("id,n\n" + "".join(f"{i},{i}\n" for i in range(rows)))
-    os.utime(project.folder / "lake/big.csv", (0, 1.7e9))
+    os.utime(project.folder / "lake/big.csv.gz", (0, 1.7e9))
     project.wherry("runs")  # makes the ledger
     session = Session(server)
     sleeper = Worker(0, project)
-    # It reads the whole file before it begins to load: there it falls asleep.
+    # It reads the whole file, in one piece, before it begins to load: there it falls asleep.
     wait_for("the load begins", lambda: session.sql("SELECT 1 FROM wherry.run WHERE state = 0"))
     sleeper.send(signal.SIGSTOP)
     session.close()

@@ -121,6 +121,9 @@ typedef struct wh_sql_driver {
   const char *(*clash)(const wh_type *type, const wh_sql_column *column);
   // Whether values of the type have to be looked at one by one (fits).
   bool (*checks)(const wh_type *type, const wh_sql_column *column);
+  // Whether the column holds all of the values, as far as a glance at them tells; false: each has
+  // to be looked at. NULL: there is no telling at a glance.
+  bool (*fits_all)(const wh_sql_column *column, const wh_column *values);
   // Whether the column holds the value exactly. `reason` takes a phrase of at most
   // WH_SQL_REASON_MAX bytes with its NUL: "'12.345' has 3 decimal places, numeric(10,2) keeps 2".
   bool (*fits)(const wh_sql_column *column, const wh_column *values, size_t row, char *reason);
@@ -138,16 +141,18 @@ typedef struct wh_sql_driver {
   // without `t`).
   const char *delete_joined, *update_joined;
   const char *begin;                    // a transaction that sees what others have committed
-  // Where CREATE and DROP TABLE end a transaction, and row locks with it: a lock of the session's
-  // by the name in its parameter, 64 hexadecimal digits. `hold` asks for it and answers 1 when it
-  // was had within lock_timeout; it need not be reentrant. NULL: row locks hold through all.
-  const char *hold, *let_go;
   const char *savepoint, *to_savepoint; // makes one named wherry, goes back to it
   const char *release;                  // forgets it; empty: not needed
   const char *text;                     // declaration of long text: "text"
   const char *digest;                   // of 64 hexadecimal digits as a primary key: "char(64)"
   const char *table_options;            // behind the columns of CREATE TABLE; empty: nothing
   const char *temporary_prefix;         // of the names of a session's own tables: "#"; else ""
+
+  // Where CREATE and DROP TABLE end a transaction, and row locks with it: a lock of the session's
+  // by a name of 64 hexadecimal digits, which need not be reentrant. The first answers 1 when it
+  // was had within lock_timeout. NULL: row locks hold through all.
+  bool (*add_hold)(wh_buf *sql, wh_str name);
+  bool (*add_let_go)(wh_buf *sql, wh_str name);
 
   // Whole statements, where the servers differ in more than spelling; see sql_target.h for what
   // they are made of. The batch's table is the session's own and holds the rows of one round.

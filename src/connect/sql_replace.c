@@ -15,12 +15,23 @@ static wh_status stage_key(wh_sink *sink, const wh_sql_target *t, wh_str *ret_ke
   return ret_key->data ? WH_OK : wh_fail_memory(err);
 }
 
+// What lets go is made before, so that it needs no memory when the load is done.
 static wh_status hold_table(wh_sink *sink, wh_sql_target *t, wh_error *err) {
+  const wh_sql_driver *d = sink->driver;
+  if (!d->add_hold || t->let_go.data) return WH_OK;
+  WH_CLEAN_BUF wh_buf sql;
+  wh_buf_init(&sql, sink->connection->mem, WH_SQL_TEXT_MAX);
+  d->add_let_go(&sql, t->id);
+  wh_str let_go = wh_arena_str(&sink->load_arena, wh_buf_str(&sql));
+  if (sql.failed || !let_go.data) return wh_fail_memory(err);
   int64_t is_held = 0;
-  if (!sink->driver->hold || t->is_held) return WH_OK;
-  WH_TRY(wh_sql_ask_text(sink, sink->driver->hold, &t->id, 1, NULL, &is_held, 1, err));
-  t->is_held = is_held == 1;
-  if (t->is_held) return WH_OK;
+  wh_buf_clear(&sql);
+  d->add_hold(&sql, t->id);
+  WH_TRY(wh_sql_ask_i64(sink, &sql, NULL, 0, NULL, &is_held, 1, err));
+  if (is_held == 1) {
+    t->let_go = let_go;
+    return WH_OK;
+  }
   wh_status status = wh_fail(err, WH_ERR_BUSY, "%.*s: another load is replacing table %.*s",
                              WH_STR_ARG(sink->connection->name), WH_STR_ARG(t->spec.table));
   if (err) err->retry = true;
@@ -30,9 +41,9 @@ static wh_status hold_table(wh_sink *sink, wh_sql_target *t, wh_error *err) {
 void wh_sql_release_stages(wh_sink *sink) {
   for (size_t i = 0; i < sink->count; i++) {
     wh_sql_target *t = &sink->targets[i];
-    if (!t->is_held) continue;
-    t->is_held = false;
-    WH_IGNORE(wh_sql_run_text(sink, sink->driver->let_go, &t->id, 1, NULL, NULL));
+    if (!t->let_go.data) continue;
+    WH_IGNORE(sink->driver->run(sink->session, t->let_go, NULL, 0, NULL, NULL));
+    t->let_go = (wh_str){0};
   }
 }
 

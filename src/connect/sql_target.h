@@ -57,7 +57,7 @@ typedef struct wh_sql_target {
   int64_t stage_id;
   int64_t accepted; // rows that went into the stage, duplicates too
   bool is_late;     // a newer object has replaced the table: nothing of this one counts
-  bool is_held;     // the driver's lock is, until the transaction is over
+  wh_str let_go;    // ends the session's lock on it; without data: none is held
 } wh_sql_target;
 
 bool wh_sql_is_key(const wh_sql_target *t, size_t column);

@@ -13,6 +13,8 @@ typedef struct writing {
   wh_counts *counts;
   wh_sink_rows rules;
   wh_arena arena;
+  size_t *looked_at; // columns whose values are, row by row
+  size_t looked_at_count;
   uint32_t *fine; // rows that can take part
   size_t fine_count;
   uint32_t *bad; // of the rows under way: those that were left out by the server's answer
@@ -33,15 +35,30 @@ static wh_status reject(writing *w, size_t row, const char *rule, wh_str column,
 
 // --- What cannot take part -----------------------------------------------------------------------
 
+// The columns whose values have to be looked at one by one.
+static wh_status choose_columns(writing *w, wh_error *err) {
+  const wh_sql_target *t = w->target;
+  w->looked_at = WH_NEW_ARRAY(&w->arena, t->schema.count, size_t);
+  if (!w->looked_at) return wh_fail_memory(err);
+  for (size_t i = 0; i < t->schema.count; i++) {
+    const wh_sql_driver *d = t->driver;
+    bool all =
+        !t->checked[i] || (d->fits_all && d->fits_all(&t->columns[i], &w->batch->columns[i]));
+    if (!all) w->looked_at[w->looked_at_count++] = i;
+  }
+  return WH_OK;
+}
+
 static wh_status check_row(writing *w, size_t row, bool *ret_fine, wh_error *err) {
   const wh_sql_target *t = w->target;
   wh_reject bad;
   *ret_fine = false;
   if (wh_sink_row_is_bad(&w->rules, w->batch, row, &bad))
     return reject(w, row, bad.rule.data, bad.column, bad.reason, err);
-  for (size_t i = 0; i < t->schema.count; i++) {
+  for (size_t k = 0; k < w->looked_at_count; k++) {
     char reason[WH_SQL_REASON_MAX];
-    if (!t->checked[i] || wh_column_is_null(&w->batch->columns[i], row)) continue;
+    size_t i = w->looked_at[k];
+    if (wh_column_is_null(&w->batch->columns[i], row)) continue;
     if (!t->driver->fits(&t->columns[i], &w->batch->columns[i], row, reason))
       return reject(w, row, "type", t->schema.fields[i].name, wh_str_of(reason), err);
   }
@@ -53,6 +70,7 @@ static wh_status choose_rows(writing *w, wh_error *err) {
   w->fine = WH_NEW_ARRAY(&w->arena, w->batch->rows, uint32_t);
   w->bad = WH_NEW_ARRAY(&w->arena, w->batch->rows, uint32_t);
   if (!w->fine || !w->bad) return wh_fail_memory(err);
+  WH_TRY(choose_columns(w, err));
   for (size_t row = 0; row < w->batch->rows; row++) {
     bool fine;
     WH_TRY(check_row(w, row, &fine, err));

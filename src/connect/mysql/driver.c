@@ -63,6 +63,15 @@ static bool add_same_bytes(wh_buf *sql, wh_str a, wh_str b) {
                        WH_STR_ARG(a), WH_STR_ARG(b), WH_STR_ARG(a), WH_STR_ARG(b));
 }
 
+static bool add_hold(wh_buf *sql, wh_str name) {
+  return wh_buf_printf(sql, "SELECT GET_LOCK('%.*s', @@innodb_lock_wait_timeout)",
+                       WH_STR_ARG(name));
+}
+
+static bool add_let_go(wh_buf *sql, wh_str name) {
+  return wh_buf_printf(sql, "DO RELEASE_LOCK('%.*s')", WH_STR_ARG(name));
+}
+
 static bool add_bytes(wh_buf *sql, wh_str a) {
   return wh_buf_printf(sql, "CAST(%.*s AS BINARY)", WH_STR_ARG(a));
 }
@@ -83,12 +92,12 @@ static bool add_bytes(wh_buf *sql, wh_str a) {
     .bytes = add_bytes, .yes = "1", .delete_joined = "DELETE t FROM %t AS t JOIN %s AS s ON %c",   \
     .update_joined = "UPDATE %t AS t JOIN %s AS s ON %c SET %v", .begin = "START TRANSACTION",     \
     .savepoint = "SAVEPOINT wherry", .to_savepoint = "ROLLBACK TO SAVEPOINT wherry",               \
-    .hold = "SELECT GET_LOCK(?, @@innodb_lock_wait_timeout)", .let_go = "DO RELEASE_LOCK(?)",      \
     .release = "RELEASE SAVEPOINT wherry", .text = "LONGTEXT " text_, .digest = DIGEST,            \
-    .table_options = TABLE_OPTIONS, .temporary_prefix = "",                                        \
-    .add_batch_table = wh_mysql_add_batch_table, .add_clear = wh_mysql_add_clear,                  \
-    .add_stage_table = wh_mysql_add_stage_table, .add_upsert = wh_mysql_add_upsert,                \
-    .add_replace = wh_mysql_add_replace, .hide_values = wh_mysql_hide_values,                      \
+    .table_options = TABLE_OPTIONS, .temporary_prefix = "", .add_hold = add_hold,                  \
+    .add_let_go = add_let_go, .add_batch_table = wh_mysql_add_batch_table,                         \
+    .add_clear = wh_mysql_add_clear, .add_stage_table = wh_mysql_add_stage_table,                  \
+    .add_upsert = wh_mysql_add_upsert, .add_replace = wh_mysql_add_replace,                        \
+    .hide_values = wh_mysql_hide_values,                                                           \
   }
 
 const wh_sql_driver wh_mysql_driver = DRIVER("MySQL", wh_mysql_declare, WH_MYSQL_TEXT_SET);

@@ -328,6 +328,35 @@ static bool list_fits(const wh_sql_column *c, const wh_column *values, size_t ro
   return true;
 }
 
+static bool all_from(const int64_t *values, size_t count, int64_t least) {
+  bool all = true;
+  for (size_t i = 0; i < count; i++) // without a branch: to its end
+    all &= values[i] >= least;
+  return all;
+}
+
+static bool all_dates(const int32_t *days, size_t count) {
+  bool all = true;
+  for (size_t i = 0; i < count; i++)
+    all &= days[i] >= MIN_DATE_DAYS && days[i] <= MAX_DATE_DAYS;
+  return all;
+}
+
+// NULL rows are empty, or hold zero, which fits.
+bool wh_pg_fits_all(const wh_sql_column *c, const wh_column *values) {
+  const wh_type *t = &values->type;
+  if (values->length == 0) return true;
+  if (t->kind == WH_STRING && c->native == TEXT_OID && c->limit == 0) {
+    size_t bytes = (size_t)values->offsets[values->length];
+    return bytes == 0 || !memchr(values->bytes, 0, bytes);
+  }
+  if (t->kind == WH_TIMESTAMP && t->unit == WH_UNIT_US && c->type.unit == WH_UNIT_US)
+    return all_from((const int64_t *)(const void *)values->values, values->length,
+                    MIN_DATE_DAYS * DAY_US);
+  return t->kind == WH_DATE &&
+         all_dates((const int32_t *)(const void *)values->values, values->length);
+}
+
 bool wh_pg_fits(const wh_sql_column *c, const wh_column *values, size_t row, char *reason) {
   if (wh_column_is_null(values, row)) return true;
   switch (values->type.kind) {

@@ -71,6 +71,7 @@ const wh_sql_driver wh_pg_driver = {
     .declared = wh_pg_declared,
     .clash = wh_pg_clash,
     .checks = wh_pg_checks,
+    .fits_all = wh_pg_fits_all,
     .fits = wh_pg_fits,
     .name_max = NAME_MAX_BYTES,
     .name = wh_pg_add_name,

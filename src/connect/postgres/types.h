@@ -77,6 +77,8 @@ bool wh_pg_declare(const wh_type *type, bool in_key, wh_buf *out);
 void wh_pg_declared(const wh_type *type, bool in_key, wh_sql_column *column);
 const char *wh_pg_clash(const wh_type *type, const wh_sql_column *column);
 bool wh_pg_checks(const wh_type *type, const wh_sql_column *column);
+// All of them at a glance; false: some may not, see each.
+bool wh_pg_fits_all(const wh_sql_column *column, const wh_column *values);
 bool wh_pg_fits(const wh_sql_column *column, const wh_column *values, size_t row, char *reason);
 
 // The form in which bulk writes a column; WH_PG_OTHER: the whole COPY is in text format.

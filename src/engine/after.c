@@ -74,6 +74,16 @@ wh_status wh_after_check_publisher(wh_engine *engine, wh_str connection, wh_str 
                  WH_STR_ARG(connection), WH_STR_ARG(key));
 }
 
+static wh_status is_there(wh_connection *c, wh_str key, wh_arena *arena, bool *ret, wh_error *err) {
+  wh_object there;
+  wh_error inner = {0};
+  wh_status status = c->type->store->stat(c, key, arena, &there, &inner);
+  *ret = status == WH_OK;
+  if (status == WH_OK || status == WH_ERR_NOT_FOUND) return WH_OK;
+  if (err) *err = inner;
+  return status;
+}
+
 static wh_status withdraw(wh_connection *c, const wh_pipeline *p, const wh_run *run, wh_str key,
                           wh_str version, wh_arena *arena, wh_error *err) {
   wh_str to = {0};
@@ -86,11 +96,14 @@ static wh_status withdraw(wh_connection *c, const wh_pipeline *p, const wh_run *
     return status;
   }
   WH_TRY(wh_raw_key(p->after.to, p, run, key, true, arena, &to, err));
-  status = c->type->store->withdraw(c, key, version, to, err);
-  // Nobody else makes that name: it is there since a call that was cut off before it removed it
-  // here.
-  return status == WH_ERR_EXISTS ? c->type->store->withdraw(c, key, version, (wh_str){0}, err)
-                                 : status;
+  status = c->type->store->withdraw(c, key, version, to, &taken);
+  // Nobody else makes that name: if it is there, it is since a call that was cut off before it
+  // removed it here. Else something stands in its way, such as a file where a folder has to be.
+  bool is_moved = false;
+  if (status == WH_ERR_EXISTS) WH_TRY(is_there(c, to, arena, &is_moved, err));
+  if (is_moved) return c->type->store->withdraw(c, key, version, (wh_str){0}, err);
+  if (status != WH_OK && err) *err = taken;
+  return status;
 }
 
 wh_status wh_after_run(wh_engine *engine, const wh_run *run, wh_arena *arena, wh_error *err) {

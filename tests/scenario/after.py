@@ -90,6 +90,21 @@ def test_what_is_loaded_is_moved():
     tap.contains(p.project.wherry("verify").out, "put away since")
 
 
+def test_what_cannot_be_moved_stays():
+    """A file stays where something stands in the way of where it is to go, and is moved when that is gone"""
+    p = Place()
+    p.write("1.csv", (1, "Open"))
+    (p.files / "done").touch()  # where a folder has to be
+    p.run(code=None)
+    tap.equal(p.rows(), [(1, "Open")])
+    tap.equal(p.names(), ["done", "outbox/1.csv"])
+    assert status(p.project), "it waits"
+    (p.files / "done").unlink()
+    p.run()
+    tap.equal(p.names(), ["done/1.csv"])
+    tap.equal(status(p.project), [])
+
+
 def test_what_is_landed_is_removed():
     """A raw file is removed once it is in the lake; one with a fault stays"""
     p = Place(after="after: delete", to=KEEPS)

@@ -173,6 +173,18 @@ static void print_dataset(const wh_pipeline *p) {
          wh_plural((uint64_t)write->keep, "version", "versions"));
 }
 
+static void print_complete(const wh_pipeline *p) {
+  const wh_complete *complete = &p->complete;
+  if (wh_complete_has_marker(complete))
+    printf("  complete  an object counts when its marker %.*s{name}%s%.*s is beside it\n",
+           WH_STR_ARG(complete->marker_before), complete->marker_has_ext ? ".{ext}" : "",
+           WH_STR_ARG(complete->marker_behind));
+  if (complete->renamed_from.count) {
+    print_list("  complete  not while it is called ", &complete->renamed_from);
+    putchar('\n');
+  }
+}
+
 static void print_after(const wh_pipeline *p) {
   if (p->after.kind == WH_AFTER_DELETE) puts("  after     removes each object once it is safe");
   if (p->after.kind == WH_AFTER_MOVE)
@@ -226,6 +238,7 @@ static void print_plan(const wh_cli *cli, const wh_plan *plan, wh_arena *arena) 
   print_rules(plan);
   if (plan->to_rows) print_target(plan);
   if (p->write.dataset.len) print_dataset(p);
+  print_complete(p);
   print_after(p);
   print_tells(cli, p);
 }

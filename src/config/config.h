@@ -149,6 +149,16 @@ typedef struct wh_after {
   wh_str target; // of what waits in the ledger's outbox
 } wh_after;
 
+// When an object of `from` is whole, where its size and time alone do not say so.
+typedef struct wh_complete {
+  wh_str_list renamed_from; // patterns of names that it has before
+  // Its marker, beside it, is called BEFORE, its name, its ending where that is told, and BEHIND.
+  wh_str marker_before, marker_behind;
+  bool marker_has_ext;
+  wh_str markers; // pattern of their keys; empty: it has none
+  wh_str watched; // pattern of the objects and their markers
+} wh_complete;
+
 // Whose rows they are: people of this kind, told apart by this column of the rows as they are read.
 enum { WH_SUBJECTS_MAX = 8 };
 typedef struct wh_subject {
@@ -195,6 +205,7 @@ typedef struct wh_pipeline {
   int64_t batch_rows; // 0: as suits where they go
   int64_t chunk_rows; // rows committed at a time by a sink; default 100,000
   bool begin_now;     // `begin: now`: objects that are there at first sight do not count
+  wh_complete complete;
   wh_after after;
   const wh_notify *notify;
   size_t notify_count;
@@ -207,6 +218,17 @@ wh_str wh_pipeline_subject(const wh_pipeline *pipeline, wh_str kind);
 // The addresses of a pipeline as they were written: of a dataset the prefix.
 wh_str wh_pipeline_reads(const wh_pipeline *p);
 wh_str wh_pipeline_writes(const wh_pipeline *p);
+
+// Whether an object under this key is one that the pipeline reads: it matches `from`, has a name of
+// its own by now, and is no marker. Of a marker it may still have to wait for.
+bool wh_pipeline_takes(const wh_pipeline *pipeline, wh_str key);
+// What tells of such objects, a pattern of keys: `from`, or with the markers.
+wh_str wh_pipeline_watches(const wh_pipeline *pipeline);
+static inline bool wh_complete_has_marker(const wh_complete *complete) {
+  return complete->markers.len > 0;
+}
+// The marker of the object under this key; without data: no memory.
+wh_str wh_complete_marker(const wh_complete *complete, wh_str key, wh_arena *arena);
 
 // Whether `thing` is a pattern over tables: it has a '*' in it.
 bool wh_table_is_pattern(wh_str thing);

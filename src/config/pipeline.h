@@ -4,7 +4,8 @@
 #include "config/private.h"
 
 typedef struct wh_pipeline_words {
-  const wh_node *when, *read, *steps, *columns, *expect, *write, *after, *notify, *subject;
+  const wh_node *when, *read, *steps, *columns, *expect, *write, *complete, *after, *notify,
+      *subject;
   wh_str from, to;
   bool raw;
   int64_t attempts, batch, chunk;

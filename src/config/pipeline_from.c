@@ -86,6 +86,8 @@ static void check_from_dataset(const wh_pipeline_checker *c) {
                          &p->read.format);
   wh_pipeline_refuse(c, c->node, "after",
                      "is for objects by themselves, and `from` reads a dataset");
+  wh_pipeline_refuse(c, c->node, "complete",
+                     "is for objects by themselves, and `from` reads a dataset");
   wh_pipeline_refuse(c, c->node, "raw", "is for objects by themselves, and `from` reads a dataset");
 }
 
@@ -104,6 +106,7 @@ static void check_from_objects(const wh_pipeline_checker *c) {
                         WH_SHOWN(name), WH_SHOWN(name));
   } else if (!is_dataset) {
     wh_load_pattern(c->l, &c->p->from, wh_load_owner(c->l, "%s: from", c->owner));
+    wh_load_complete(c->l, c->p, c->words.complete, wh_load_owner(c->l, "%s: complete", c->owner));
     wh_load_after(c->l, c->p, c->words.after, wh_load_owner(c->l, "%s: after", c->owner));
   }
   if (c->p->when.kind == WH_WHEN_EVENT && !c->from->type->store->announced) {
@@ -148,6 +151,7 @@ static void check_from_events(const wh_pipeline_checker *c) {
         "age: 10s } }",
         c->p->when.kind == WH_WHEN_NEW ? "new" : "event");
   wh_pipeline_refuse(c, c->node, "begin", "is for objects, and `from` reads events");
+  wh_pipeline_refuse(c, c->node, "complete", "is for objects, and `from` reads events");
   c->p->read.cursor = WH_STR(WH_INGEST_CURSOR);
 }
 
@@ -184,6 +188,7 @@ static void check_from_rows(const wh_pipeline_checker *c) {
                         "read: deletes needs 'key', the columns that tell the query's rows apart");
   }
   wh_pipeline_refuse(c, c->node, "begin", "is for objects, and `from` reads a database");
+  wh_pipeline_refuse(c, c->node, "complete", "is for objects, and `from` reads a database");
   wh_pipeline_refuse(c, c->node, "after", "is for objects, and `from` reads a database");
   wh_pipeline_refuse(c, c->words.read, "format", "is for objects, and `from` reads a database");
 }
@@ -195,7 +200,7 @@ static void check_from_model(wh_pipeline_checker *c) {
   for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
     wh_pipeline_refuse(c, c->words.read, words[i],
                        "has no meaning for a model, whose SQL says what is read");
-  static const char *const others[] = {"raw", "begin", "after"};
+  static const char *const others[] = {"raw", "begin", "complete", "after"};
   for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
     wh_pipeline_refuse(c, c->node, others[i], "is for objects, and `from` names a model");
   c->p->raw = false;

@@ -144,6 +144,8 @@ void wh_load_content(wh_loader *l, const wh_pipeline *p, const char *owner);
 // The tables that its steps look rows up in.
 void wh_load_step_tables(wh_loader *l, wh_pipeline *p, const char *owner);
 void wh_load_catalog(wh_loader *l, const wh_node *node);
+// When the objects at p->from, which is loaded, are whole; before what becomes of them.
+void wh_load_complete(wh_loader *l, wh_pipeline *p, const wh_node *node, const char *owner);
 // What becomes of the objects at p->from, which is loaded.
 void wh_load_after(wh_loader *l, wh_pipeline *p, const wh_node *node, const char *owner);
 // Whose rows they are; after its steps.
@@ -200,6 +202,7 @@ extern const wh_option wh_column_options[];
 extern const wh_option wh_team_options[];
 extern const wh_option wh_log_options[];
 extern const wh_option wh_after_options[];
+extern const wh_option wh_complete_options[];
 extern const wh_option wh_notify_options[];
 extern const wh_option wh_serve_options[];
 extern const wh_option wh_tls_options[];

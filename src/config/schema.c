@@ -40,6 +40,7 @@ static const shape shapes[] = {
     {wh_pipeline_options, "notify",
      "{\"anyOf\":[" TEXT "," REF("notify") ",{\"type\":\"array\",\"items\":{\"anyOf\":[" TEXT
                                            "," REF("notify") "]}}]}"},
+    {wh_pipeline_options, "complete", REF("complete")},
     {wh_pipeline_options, "after",
      "{\"anyOf\":[{\"enum\":[\"leave\",\"delete\"]}," REF("after") "]}"},
     {wh_pipeline_options, "subject",

@@ -1,10 +1,11 @@
 #include "engine/after.h"
 
 #include "engine/input.h"
+#include "engine/markers.h"
 #include "engine/raw.h"
 
 static bool reads(const wh_pipeline *p, wh_str connection, wh_str key) {
-  return wh_str_eq(p->from.connection, connection) && wh_glob_match(p->from.thing, key);
+  return wh_str_eq(p->from.connection, connection) && wh_pipeline_takes(p, key);
 }
 
 static const wh_pipeline *find(const wh_config *config, wh_str connection, wh_str key) {
@@ -117,6 +118,9 @@ wh_status wh_after_run(wh_engine *engine, const wh_run *run, wh_arena *arena, wh
   WH_TRY(wh_after_check_publisher(engine, connection, key, arena, err));
   wh_connection *c;
   WH_TRY(wh_input_connect(engine, &p->from, &c, &is_rows, err));
+  // Were the marker left for last, a crash could leave it for an object that is not whole.
+  if (wh_complete_has_marker(&p->complete))
+    WH_TRY(wh_marker_withdraw(c, p, key, version, arena, err));
   wh_status status = withdraw(c, p, run, key, version, arena, err);
   return status == WH_ERR_CHANGED ? WH_OK : status; // the newer version is another piece of work
 }

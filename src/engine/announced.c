@@ -136,7 +136,7 @@ static wh_status is_for(const wh_announced *a, const wh_pipeline *p, const wh_ev
   // What Wherry puts there for itself is announced, too.
   *ret_known = *ret_known || wh_str_starts(*ret_key, WH_OWN_PREFIX);
   *ret = !wh_str_starts(*ret_key, WH_OWN_PREFIX) && wh_key_check(*ret_key, NULL) == WH_OK &&
-         wh_glob_match(p->from.thing, *ret_key);
+         wh_pipeline_takes(p, *ret_key);
   return WH_OK;
 }
 
@@ -153,6 +153,7 @@ static void tell_stranger(wh_announced *a, const wh_event *event) {
 
 bool wh_announced_reach(const wh_config *config, const wh_pipeline *p) {
   if (p->when.kind != WH_WHEN_EVENT && p->when.kind != WH_WHEN_NEW) return false;
+  if (wh_complete_has_marker(&p->complete)) return false; // an event tells of one of the two
   const wh_store_type *store = wh_config_find_connection(config, p->from.connection)->type->store;
   return store && store->announced;
 }

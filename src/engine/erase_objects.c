@@ -112,7 +112,7 @@ static wh_status erase_object(void *context, const wh_object *object, wh_error *
   wh_erasure *e = o->e;
   uint64_t rows;
   const char *why;
-  if (!wh_glob_match(e->pipeline->from.thing, object->key)) return WH_OK;
+  if (!wh_pipeline_takes(e->pipeline, object->key)) return WH_OK;
   wh_arena_reset(&o->object);
   wh_str where =
       wh_arena_printf(&o->object, "%.*s:%.*s", WH_STR_ARG(o->c->name), WH_STR_ARG(object->key));

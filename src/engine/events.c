@@ -1,6 +1,7 @@
 // Which objects wait to be loaded: the store is listed, and what is not known yet enters the
 // ledger's queue. Notifications only say when to look; the listing is what counts, so that an event
 // that was lost, doubled or forged changes nothing.
+#include "engine/markers.h"
 #include "engine/run.h"
 
 #include "ledger/dataset.h"
@@ -17,6 +18,7 @@ typedef struct scan {
   wh_put puts[PUTS_AT_ONCE];
   size_t put_count;
   int64_t now_us, settle_at_us;
+  wh_markers markers;
   bool skip_all; // `begin: now`, at first sight
   uint64_t fresh;
 } scan;
@@ -46,6 +48,15 @@ static wh_status is_settled(scan *s, const wh_object *object, bool *ret, wh_erro
   return WH_OK;
 }
 
+// What has no marker yet is not there, also not at first sight.
+static wh_status is_whole(scan *s, const wh_object *object, bool *ret, wh_error *err) {
+  *ret = s->skip_all;
+  if (!wh_complete_has_marker(&s->pipeline->complete))
+    return *ret ? WH_OK : is_settled(s, object, ret, err);
+  wh_arena_reset(s->scratch);
+  return wh_markers_tell(&s->markers, s->pipeline, object, s->scratch, ret, err);
+}
+
 static wh_status put_found(scan *s, wh_error *err) {
   if (s->put_count == 0) return WH_OK;
   wh_ledger *ledger = s->engine->ledger;
@@ -60,12 +71,12 @@ static wh_status put_found(scan *s, wh_error *err) {
 
 static wh_status look_at(void *context, const wh_object *object, wh_error *err) {
   scan *s = context;
-  if (!wh_glob_match(s->pipeline->from.thing, object->key)) return WH_OK;
+  if (!wh_pipeline_takes(s->pipeline, object->key)) return WH_OK;
   bool is_dataset = s->pipeline->read.dataset.len > 0; // whose indexes nobody else writes
   if (is_dataset && !wh_dataset_key_version(s->pipeline->read.dataset, object->key)) return WH_OK;
-  bool settled = s->skip_all || is_dataset;
-  if (!settled) WH_TRY(is_settled(s, object, &settled, err));
-  if (!settled) return WH_OK;
+  bool whole = is_dataset;
+  if (!whole) WH_TRY(is_whole(s, object, &whole, err));
+  if (!whole) return WH_OK;
   if (is_dataset) s->put_count = 0; // each version is whole: the newest counts
   wh_put *put = &s->puts[s->put_count];
   *put = (wh_put){.key = wh_arena_str(s->arena, object->key),
@@ -83,6 +94,8 @@ static wh_status list_store(scan *s, wh_error *err) {
   int64_t seen_us = 1;
   if (p->begin_now) WH_TRY(ledger->type->fired(ledger, p->name, &seen_us, err));
   s->skip_all = seen_us == 0;
+  if (wh_complete_has_marker(&p->complete))
+    WH_TRY(wh_markers_list(s->connection, p, s->engine->mem, &s->markers, err));
   wh_str prefix = wh_glob_prefix(p->from.thing);
   WH_TRY(s->connection->type->store->list(s->connection, prefix, look_at, s, err));
   WH_TRY(put_found(s, err));
@@ -101,9 +114,12 @@ wh_status wh_engine_offer(wh_engine *engine, const wh_pipeline *p, wh_connection
               .scratch = &scratch,
               .now_us = wh_now_us(engine->os),
               .settle_at_us = INT64_MAX};
-  bool settled, fresh;
-  WH_TRY(is_settled(s, object, &settled, err));
-  if (!settled) return WH_OK;
+  bool whole, fresh;
+  if (wh_complete_has_marker(&p->complete))
+    WH_TRY(wh_marker_tells(c, p, object, &scratch, &whole, err));
+  else
+    WH_TRY(is_settled(s, object, &whole, err));
+  if (!whole) return WH_OK;
   wh_ledger *ledger = engine->ledger;
   return ledger->type->put(ledger, p->name, object->key, object->version, object->modified_us,
                            &fresh, err);
@@ -120,7 +136,9 @@ wh_status wh_engine_scan(wh_engine *engine, const wh_pipeline *p, uint64_t *ret_
             .scratch = &scratch,
             .now_us = wh_now_us(engine->os),
             .settle_at_us = INT64_MAX};
-  WH_TRY(list_store(&s, err));
+  wh_status status = list_store(&s, err);
+  wh_markers_free(&s.markers);
+  WH_TRY(status);
   *ret_new = s.fresh;
   *ret_settle_us = s.settle_at_us;
   return WH_OK;

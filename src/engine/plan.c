@@ -25,9 +25,9 @@ enum { UPSTREAM_DEPTH_MAX = 8 };
 static wh_status plan_at_depth(wh_engine *engine, const wh_pipeline *pipeline, wh_arena *arena,
                                int depth, wh_plan *ret, wh_error *err);
 
-// The newest object that the pattern matches: what tells the columns of a lake.
+// The newest object that the pipeline takes: what tells the columns of a lake.
 typedef struct newest {
-  wh_str pattern;
+  const wh_pipeline *pipeline;
   wh_arena *arena;
   wh_str key, version;
   int64_t modified_us;
@@ -37,7 +37,7 @@ typedef struct newest {
 
 static wh_status consider(void *context, const wh_object *object, wh_error *err) {
   newest *n = context;
-  if (!wh_glob_match(n->pattern, object->key)) return WH_OK;
+  if (!wh_pipeline_takes(n->pipeline, object->key)) return WH_OK;
   n->count++;
   if (n->key.len && object->modified_us <= n->modified_us) return WH_OK;
   n->modified_us = object->modified_us;
@@ -127,8 +127,9 @@ static wh_status describe_objects(planning *p, wh_error *err) {
   wh_connection *c;
   bool is_rows;
   WH_TRY(wh_input_connect(p->engine, &p->pipeline->from, &c, &is_rows, err));
-  newest n = {.pattern = p->pipeline->from.thing, .arena = p->arena};
-  WH_TRY(c->type->store->list(c, wh_glob_prefix(n.pattern), consider, &n, err));
+  newest n = {.pipeline = p->pipeline, .arena = p->arena};
+  wh_str prefix = wh_glob_prefix(p->pipeline->from.thing);
+  WH_TRY(c->type->store->list(c, prefix, consider, &n, err));
   p->plan->waiting = n.count;
   if (p->pipeline->raw) return WH_OK;
   if (n.count == 0) return describe_by_upstream(p, err);

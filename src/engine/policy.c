@@ -68,6 +68,8 @@ static wh_status add_after(const asking *a, const wh_pipeline *p, wh_error *err)
   if (p->after.kind == WH_AFTER_LEAVE) return WH_OK;
   wh_use use = {.kind = WH_USE_WITHDRAW_OBJECTS, .who = p->name, .thing = p->from.thing};
   WH_TRY(add_use(a, p->from.connection, &use, err));
+  use.thing = p->complete.markers;
+  if (use.thing.len) WH_TRY(add_use(a, p->from.connection, &use, err));
   if (p->after.kind != WH_AFTER_MOVE) return WH_OK;
   use.kind = WH_USE_MOVE_OBJECTS;
   WH_TRY(wh_template_glob_for(p->after.to, p->name, a->policy->arena, &use.thing, err));
@@ -97,6 +99,8 @@ static wh_status add_from(const asking *a, const wh_pipeline *p, wh_error *err) 
   wh_use use = {.kind = WH_USE_READ_OBJECTS, .who = p->name, .thing = p->from.thing};
   WH_TRY(all_of_dataset(a, p->read.dataset, &use.thing, err));
   WH_TRY(add_objects(a, p->from.connection, use, err));
+  use.thing = p->complete.markers;
+  if (use.thing.len) WH_TRY(add_use(a, p->from.connection, &use, err));
   return add_after(a, p, err);
 }
 

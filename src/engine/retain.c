@@ -56,7 +56,7 @@ static wh_status find_reader(retaining *r, const wh_object *object, const char *
   for (size_t i = 0; i < config->pipeline_count; i++) {
     const wh_pipeline *p = &config->pipelines[i];
     if (!wh_str_eq(p->from.connection, connection)) continue;
-    if (!wh_glob_match(p->from.thing, object->key)) continue;
+    if (!wh_pipeline_takes(p, object->key)) continue;
     wh_outcome outcome = WH_OUTCOME_OPEN;
     wh_error inner = {0};
     wh_status status =

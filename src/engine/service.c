@@ -239,7 +239,7 @@ static wh_status open_watch(service *s, size_t index, wh_connection *c, wh_error
   if (!c->type->queue || s->watch_count == QUEUES_MAX) return WH_OK;
   watch *w = &s->watches[s->watch_count];
   *w = (watch){.connection = c, .type = c->type->queue, .duty = index};
-  WH_TRY(w->type->open(c, s->duties[index].pipeline->from.thing, &w->handle, err));
+  WH_TRY(w->type->open(c, wh_pipeline_watches(s->duties[index].pipeline), &w->handle, err));
   w->fd = w->type->fd(w->handle);
   s->watch_count++;
   return WH_OK;

@@ -41,6 +41,7 @@ PIPELINES = {"publish": """\
 """, "tidy": """\
     when: new
     from: lake:inbound/notes/*.json
+    complete: { marker: "{name}.ok" }
     columns: { emp_id: emp_id, name: name }
     to: staff:History
     after: { move: "done/{name}.{ext}" }
@@ -333,11 +334,13 @@ def test_all_that_a_pipeline_may_need_besides():
 
 
 def test_append_to_dynamodb():
-    """Objects are appended, and moved, by a user who may move these alone"""
+    """Objects with markers are appended, and moved, by a user who may move these alone"""
     s, _ = fresh()
     p = project_of("tidy")
     make_table("History")
     s.client("s3").put_object(Bucket="acme-lake", Key="prod/inbound/notes/b.json", Body=b'[{"emp_id":1,"name":"a"}]')
+    s.client("s3").put_object(Bucket="acme-lake", Key="prod/inbound/notes/b.ok", Body=b"")
+    s.client("s3").put_object(Bucket="acme-lake", Key="prod/inbound/notes/c.json", Body=b'[{"emp_id":2,"na')
     document = policy(p, "tidy")
     user = run_as(User(s, document), p, "tidy")
     check_all_used(user, document, but=["s3:AbortMultipartUpload", "s3:GetObjectTagging", "s3:GetObjectVersion",
@@ -346,7 +349,7 @@ def test_append_to_dynamodb():
     s.admit()
     tap.equal(s.client("dynamodb").scan(TableName="History")["Count"], 1)
     keys = [o["Key"] for o in s.client("s3").list_objects_v2(Bucket="acme-lake")["Contents"]]
-    tap.equal([k for k in keys if k.endswith("b.json")], ["prod/done/b.json"])
+    tap.equal([k for k in keys if not k.startswith("prod/_wherry/")], ["prod/done/b.json", "prod/inbound/notes/c.json"])
 
 
 def test_parts_of_a_shared_extract():

@@ -107,6 +107,8 @@ typedef struct wh_read {
   wh_str_list key;               // by which they are found; empty: the table's primary key
   int64_t memory_bytes, threads; // of DuckDB, for a model; 0: not said
   wh_format format;
+  wh_str
+      members; // pattern of those of a ZIP archive that have the rows; empty: the object has them
   wh_str dataset; // the prefix, which ends in '/', where `from` is a dataset; then from.thing is
                   // the pattern of its indexes
 } wh_read;

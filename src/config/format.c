@@ -28,9 +28,15 @@ static void fail_ending(wh_loader *l, const wh_address *address, bool reads, con
       len += n > 0 ? (size_t)n : 0;
     }
   }
-  wh_problems_error(&l->problems, address->node,
-                    "%s: %s: no format that Wherry %s ends in '%.*s'. There are: %s", owner,
-                    reads ? "from" : "to", reads ? "reads" : "writes", WH_SHOWN(ending), list);
+  if (reads && wh_str_eq_nocase(ending, WH_STR(".zip")))
+    wh_problems_error(&l->problems, address->node,
+                      "%s: from: a ZIP archive holds files of other formats. Say which of them are "
+                      "read, such as read: { members: \"*.csv\" }",
+                      owner);
+  else
+    wh_problems_error(&l->problems, address->node,
+                      "%s: %s: no format that Wherry %s ends in '%.*s'. There are: %s", owner,
+                      reads ? "from" : "to", reads ? "reads" : "writes", WH_SHOWN(ending), list);
 }
 
 static wh_hint hint_of_codec(wh_str word) {

@@ -70,6 +70,10 @@ const wh_option wh_read_options[] = {
      .min = 1,
      .max = MODEL_THREADS_MAX,
      .help = "of a model: that DuckDB may use; one a processor where it is not given"},
+    {.name = "members",
+     .type = WH_OPTION_TEXT,
+     .offset = offsetof(read_words, read.members),
+     .help = "the objects are ZIP archives: pattern of the members that are read, such as *.csv"},
     {.name = "format",
      .type = WH_OPTION_NODE,
      .offset = offsetof(read_words, format),
@@ -91,14 +95,31 @@ static void check_from_dataset(const wh_pipeline_checker *c) {
   wh_pipeline_refuse(c, c->node, "raw", "is for objects by themselves, and `from` reads a dataset");
 }
 
+// The codec is that of the members, where there are some.
+static void load_format(const wh_pipeline_checker *c) {
+  wh_address address = c->p->from;
+  wh_str members = c->p->read.members;
+  const wh_node *node = wh_node_get(c->words.read, "members");
+  if (members.len) address = (wh_address){.thing = members, .node = node};
+  wh_load_format(c->l, &address, c->read_format, true, c->owner, &c->p->read.format);
+  const wh_codec_type *codec = c->p->read.format.codec;
+  if (members.len > WH_GLOB_MAX)
+    wh_pipeline_problem(c, node, "read: members: longer than %d bytes", WH_GLOB_MAX);
+  if (members.len && codec && codec->compresses)
+    wh_pipeline_problem(
+        c, node, "read: members: %s is read from its end, which it cannot be inside of an archive",
+        codec->name);
+}
+
 static void check_from_objects(const wh_pipeline_checker *c) {
   const wh_node *node = c->p->from.node;
   wh_str name = c->from->name;
   bool is_dataset = wh_address_is_dataset(c->p->from.thing);
   if (is_dataset) {
     check_from_dataset(c);
+    wh_pipeline_refuse(c, c->words.read, "members", "is for archives, and `from` reads a dataset");
   } else if (!c->p->raw) {
-    wh_load_format(c->l, &c->p->from, c->read_format, true, c->owner, &c->p->read.format);
+    load_format(c);
   }
   if (c->p->from.thing.len == 0) {
     wh_pipeline_problem(c, node,
@@ -128,7 +149,7 @@ static bool reads_deletes(const wh_pipeline_checker *c) {
 // Events are read from where the last run ended, by their numbers.
 static void check_from_events(const wh_pipeline_checker *c) {
   static const char *const words[] = {"query",  "cursor",  "overlap", "timezone", "ranges",
-                                      "shared", "deletes", "key",     "format"};
+                                      "shared", "deletes", "key",     "format",   "members"};
   const wh_serve *serve = &c->l->config->serve;
   wh_str names[WH_CONFIG_INGESTS_MAX], name = c->p->from.thing;
   bool found = false;
@@ -190,13 +211,14 @@ static void check_from_rows(const wh_pipeline_checker *c) {
   wh_pipeline_refuse(c, c->node, "begin", "is for objects, and `from` reads a database");
   wh_pipeline_refuse(c, c->node, "complete", "is for objects, and `from` reads a database");
   wh_pipeline_refuse(c, c->node, "after", "is for objects, and `from` reads a database");
+  wh_pipeline_refuse(c, c->words.read, "members", "is for objects, and `from` reads a database");
   wh_pipeline_refuse(c, c->words.read, "format", "is for objects, and `from` reads a database");
 }
 
 // The SQL says itself what is read, and all of it is read each time.
 static void check_from_model(wh_pipeline_checker *c) {
-  static const char *const words[] = {"query",  "cursor",  "overlap", "timezone",
-                                      "ranges", "deletes", "key",     "format"};
+  static const char *const words[] = {"query",   "cursor", "overlap", "timezone", "ranges",
+                                      "deletes", "key",    "format",  "members"};
   for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
     wh_pipeline_refuse(c, c->words.read, words[i],
                        "has no meaning for a model, whose SQL says what is read");

@@ -2,6 +2,7 @@
 
 #include "connect/sealed_store.h"
 #include "data/deleted.h"
+#include "engine/archive.h"
 #include "engine/dataset.h"
 #include "engine/deletes.h"
 #include "engine/lanes.h"
@@ -389,8 +390,25 @@ static wh_status open_dataset(wh_run_input *in, wh_error *err) {
   return wh_dataset_reader_open(&source, &in->reader, err);
 }
 
+// An archive, whose members have the rows.
+static wh_status open_archive(wh_run_input *in, wh_error *err) {
+  const wh_read *read = &in->pipeline->read;
+  WH_TRY(open_stream(in->connection, in->object.key, in->object.version, &in->stream, err));
+  wh_archive_source source = {.in = in->stream,
+                              .members = read->members,
+                              .codec = read->format.codec,
+                              .options = read->format.options,
+                              .context = context_of(in),
+                              .given = in->has_given ? &in->given : NULL};
+  WH_TRY(wh_archive_open(&source, &in->reader, err));
+  in->is_compressed = true;
+  in->bytes_total = wh_archive_bytes(in->reader);
+  return WH_OK;
+}
+
 static wh_status open_reader(wh_run_input *in, wh_error *err) {
   if (in->dataset) return open_dataset(in, err);
+  if (in->pipeline->read.members.len) return open_archive(in, err);
   wh_connection *c = in->connection;
   const wh_format *format = &in->pipeline->read.format;
   const wh_codec_type *codec = format->codec ? format->codec : wh_codec_by_key(in->object.key);

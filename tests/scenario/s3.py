@@ -5,8 +5,10 @@ import aws
 aws.require()
 
 import contextlib  # noqa: E402
+import io  # noqa: E402
 import signal  # noqa: E402
 import time  # noqa: E402
+import zipfile  # noqa: E402
 
 import tap  # noqa: E402
 from project import CONFIG, Project, order  # noqa: E402
@@ -98,6 +100,26 @@ def test_odd_keys():
 def test_odd_keys_at_versitygw():
     """The same with a server that judges how they are signed"""
     check_odd_keys(versity())
+
+
+def test_an_archive_and_its_marker():
+    """A ZIP archive is read where it is, a window at a time, once its marker is beside it"""
+    server = moto()
+    text = config(pipeline="  archives:\n    when: new\n    from: lake:drop/*.zip\n    complete: { marker: \"{name}.ok\" }\n"
+                           "    read: { members: \"*.csv\" }\n    columns: all\n    to: website:parts\n    after: delete\n")
+    p = Project(config=text)
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_STORED) as out:
+        for part in range(3):
+            out.writestr(f"{part}.csv", "n,text\n" + "".join(f"{part * 20000 + i},{'x' * 20}\n" for i in range(20000)))
+    s3 = server.client("s3")
+    s3.put_object(Bucket=BUCKET, Key="company/drop/parts.zip", Body=made.getvalue())
+    p.wherry("run", "archives", env=server.env())
+    tap.equal(len(keys(server, "company/drop/")), 1)
+    s3.put_object(Bucket=BUCKET, Key="company/drop/parts.ok", Body=b"")
+    p.wherry("run", "archives", env=server.env())
+    tap.equal(p.sql("website", "SELECT count(*), count(DISTINCT n), max(n) FROM parts"), [(60000, 60000, 59999)])
+    tap.equal(keys(server, "company/drop/"), [])
 
 
 def check_large_object(server):

@@ -40,6 +40,14 @@ static wh_status find_table(wh_kept *kept, const wh_pipeline *pipeline, wh_conne
   return kept ? wh_kept_learn(kept, &table, err) : WH_OK;
 }
 
+wh_status wh_fit_has_table(wh_kept *kept, const wh_pipeline *pipeline, wh_connection *to,
+                           wh_arena *arena, bool *ret, wh_error *err) {
+  wh_schema table = {0};
+  if (to->type->source) WH_TRY(find_table(kept, pipeline, to, arena, &table, err));
+  *ret = !to->type->source || table.count > 0;
+  return WH_OK;
+}
+
 wh_status wh_flow_fit(wh_flow *flow, wh_kept *kept, const wh_pipeline *pipeline, wh_connection *to,
                       wh_arena *arena, wh_error *err) {
   wh_schema table;

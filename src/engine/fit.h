@@ -8,6 +8,9 @@
 #include "engine/flow.h"
 #include "engine/kept.h"
 
+// Whether the pipeline's table is there, as far as the connection can tell. `kept` as below.
+wh_status wh_fit_has_table(wh_kept *kept, const wh_pipeline *pipeline, wh_connection *to,
+                           wh_arena *arena, bool *ret, wh_error *err);
 // Adds the conversions to a flow that writes to the pipeline's table, before it is started. `to` is
 // the connection; nothing happens where the table does not exist yet. `kept`: what is known of the
 // table, and learnt; may be NULL.

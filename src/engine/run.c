@@ -212,7 +212,12 @@ static wh_status prove_if_large(transfer *t, wh_error *err) {
   // file from being loaded in part. A foreign object needs a whole reading for the same.
   bool whole =
       !in->is_compressed && in->object.size / 2 <= (uint64_t)t->request->pipeline->chunk_rows;
-  return whole && !in->has_manifest ? WH_OK : wh_input_prove(in, err);
+  if (!whole || in->has_manifest) return wh_input_prove(in, err);
+  // A table that is not there yet is made before the first row: by then the types are those of all.
+  bool is_there = true;
+  if (in->inferred && to_rows)
+    WH_TRY(wh_fit_has_table(t->request->kept, t->request->pipeline, to, t->arena, &is_there, err));
+  return is_there ? WH_OK : wh_input_prove(in, err);
 }
 
 static wh_status open_flow(transfer *t, const wh_gate *gate, bool to_rows, wh_error *err) {

@@ -150,6 +150,32 @@ def check_grows(connections, to, columns):
     tap.equal(len(columns()), 5)
 
 
+def test_a_new_table_has_what_its_first_object_has():
+    """A table that is not there yet is made for all rows of the first object, whatever earlier objects or its first rows had"""
+    p = project("website:target")
+    put(p, "a.json", [{"n": 1, "s": "x"}])
+    p.wherry("run")
+    p.sql("website", "DROP TABLE target")
+    put(p, "b.json", [{"n": 2, "s": "y", "more": True}])
+    p.wherry("run")
+    tap.equal(p.sql("website", "SELECT n, s, more FROM target"), [(2, "y", 1)])
+    for name, rows in (("late.json", 1500), ("late.csv", 1500)):
+        q = project("website:target")
+        put(q, name, [{"n": i, "total": 5} for i in range(rows)] + [{"n": rows, "total": 5.25}])
+        q.wherry("run")
+        tap.equal(q.sql("website", "SELECT count(*), sum(total) FROM target"), [(rows + 1, 5 * rows + 5.25)])
+
+
+def test_each_row_is_there_once():
+    """With all columns as its key a table has each row once, however many objects bring it"""
+    p = project("website:target", "steps:\n  - dedupe: row\nwrite: { mode: upsert, key: [n, s] }\n")
+    for name in ("a.csv", "b.csv", "c.csv"):
+        put(p, name, [{"n": n, "s": s} for n in range(40) for s in ("x", "y", "x", name)])
+        p.wherry("run")
+    tap.equal(p.sql("website", "SELECT count(*) FROM target"), [(40 * 5,)])
+    tap.equal(p.sql("website", "SELECT count(*) FROM (SELECT DISTINCT n, s FROM target)"), [(40 * 5,)])
+
+
 def test_a_table_gets_new_columns_in_sqlite():
     p = tap.folder()
     database = f"  web: {{ type: sqlite, path: {p}/web.db }}\n"

@@ -144,6 +144,8 @@ static wh_status check_when(wh_deploy *d, wh_deploy_seat *seat, bool named, wh_e
   case WH_WHEN_NEW:
   case WH_WHEN_EVENT:
     if (wh_announced_reach(d->config, p)) return WH_OK;
+    if (wh_complete_has_marker(&p->complete))
+      return refuse(d, seat, err, "an event tells of one object, and it waits for a marker, too");
     return refuse(d, seat, err, "nothing tells of new objects of %.*s",
                   WH_STR_ARG(p->from.connection));
   case WH_WHEN_GATHERED:

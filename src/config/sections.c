@@ -14,6 +14,7 @@ const wh_option_section wh_option_sections[] = {
     {"write", "how a pipeline writes", wh_write_options},
     {"log", "where log lines go, and in which form", wh_log_options},
     {"team", "people who may read and write objects; see `wherry policy`", wh_team_options},
+    {"site", "a folder of pages; see `wherry site`", wh_site_options},
     {"after", "what becomes of an object at the source once it is safe", wh_after_options},
     {"notify", "who is told of a pipeline's runs", wh_notify_options},
     {"serve", "the lookup pages, and endpoints for events", wh_serve_options},

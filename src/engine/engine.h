@@ -207,13 +207,14 @@ wh_status wh_engine_plan(wh_engine *engine, const wh_pipeline *pipeline, wh_aren
 wh_status wh_engine_grants(wh_config *config, wh_str connection, wh_str user, wh_arena *arena,
                            wh_grant_visit visit, void *context, wh_error *err);
 
-// What an IAM policy must allow for pipelines to run (connect/permits.h), or for a team to use its
-// objects. Asks nobody.
+// What an IAM policy must allow for pipelines to run (connect/permits.h), for a team to use its
+// objects, or for somebody to publish a site. Asks nobody.
 typedef struct wh_policy_request {
   const wh_pipeline *const *pipelines; // when there is no team; none: all, and the lookup pages
   size_t count;
   const wh_team *team;
-  bool served; // the lookup pages and endpoints alone
+  const wh_site *site; // what it takes to publish it, and nothing else
+  bool served;         // the lookup pages and endpoints alone
 } wh_policy_request;
 // Adds to `policy`, which is then finished.
 wh_status wh_engine_policy(wh_config *config, const wh_policy_request *request,

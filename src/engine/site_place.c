@@ -96,9 +96,8 @@ wh_status wh_site_read(wh_engine *engine, const wh_site *site, uint64_t version,
 
 // --- what lies below the prefix ------------------------------------------------------------------
 
-// Room for one more.
-static wh_status grow(wh_arena *arena, void **items, size_t count, size_t *cap, size_t size,
-                      wh_error *err) {
+wh_status wh_site_grow(wh_arena *arena, void **items, size_t count, size_t *cap, size_t size,
+                       wh_error *err) {
   if (count < *cap) return WH_OK;
   size_t more = *cap ? 2 * *cap : 16;
   void *grown = wh_arena_array(arena, more, size);
@@ -119,7 +118,8 @@ static wh_status take_folder(wh_site_place *p, wh_str rest, const wh_object *obj
   wh_site_folder *last = p->folder_count ? &p->folders[p->folder_count - 1] : NULL;
   if (!last || !wh_str_eq(last->name, name)) {
     void *items = p->folders;
-    WH_TRY(grow(p->arena, &items, p->folder_count, &p->folder_cap, sizeof *p->folders, err));
+    WH_TRY(
+        wh_site_grow(p->arena, &items, p->folder_count, &p->folder_cap, sizeof *p->folders, err));
     p->folders = items;
     last = &p->folders[p->folder_count++];
     *last = (wh_site_folder){.name = wh_arena_str(p->arena, name)};
@@ -136,7 +136,7 @@ static wh_status take_object(void *context, const wh_object *object, wh_error *e
     return take_folder(p, wh_str_sub(path, strlen(WH_SITE_VERSIONS), path.len), object, err);
   if (!wh_site_is_page(path)) return WH_OK;
   void *items = p->doors;
-  WH_TRY(grow(p->arena, &items, p->door_count, &p->door_cap, sizeof *p->doors, err));
+  WH_TRY(wh_site_grow(p->arena, &items, p->door_count, &p->door_cap, sizeof *p->doors, err));
   p->doors = items;
   wh_site_door *door = &p->doors[p->door_count++];
   *door = (wh_site_door){.path = wh_arena_str(p->arena, path), .bytes = object->size};

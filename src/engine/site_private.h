@@ -6,6 +6,10 @@
 
 #define WH_SITE_FRONT "index.html"
 
+// Room for one more of `count` items of `size` bytes, in the arena. WH_OK: *items has it.
+wh_status wh_site_grow(wh_arena *arena, void **items, size_t count, size_t *cap, size_t size,
+                       wh_error *err);
+
 // --- site_door.c: what stands where people come in -----------------------------------------------
 
 // A page, which gets a door of its own: "a/orders.html".

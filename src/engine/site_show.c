@@ -84,14 +84,9 @@ typedef struct keys {
 
 static wh_status take_key(void *context, const wh_object *object, wh_error *err) {
   keys *k = context;
-  if (k->count == k->cap) {
-    size_t cap = k->cap ? 2 * k->cap : 64;
-    wh_str *items = WH_NEW_ARRAY(k->arena, cap, wh_str);
-    if (!items) return wh_fail_memory(err);
-    if (k->count) memcpy(items, k->items, k->count * sizeof *items);
-    k->items = items;
-    k->cap = cap;
-  }
+  void *items = k->items;
+  WH_TRY(wh_site_grow(k->arena, &items, k->count, &k->cap, sizeof *k->items, err));
+  k->items = items;
   k->items[k->count] = wh_arena_str(k->arena, object->key);
   return k->items[k->count++].data ? WH_OK : wh_fail_memory(err);
 }

@@ -42,17 +42,6 @@ static wh_status check_entry(const walk *w, wh_str path, const wh_dir_entry *ent
   return WH_OK;
 }
 
-static wh_status grow(walk *w, wh_error *err) {
-  if (w->count < w->cap) return WH_OK;
-  size_t cap = w->cap ? 2 * w->cap : 64;
-  found *items = WH_NEW_ARRAY(w->arena, cap, found);
-  if (!items) return wh_fail_memory(err);
-  if (w->count) memcpy(items, w->items, w->count * sizeof *items);
-  w->items = items;
-  w->cap = cap;
-  return WH_OK;
-}
-
 static wh_status take_entry(void *context, const wh_dir_entry *entry, wh_error *err) {
   walk *w = context;
   if (entry->name.len && entry->name.data[0] == '.') {
@@ -63,7 +52,9 @@ static wh_status take_entry(void *context, const wh_dir_entry *entry, wh_error *
                                 w->folder.len ? "/" : "", WH_STR_ARG(entry->name));
   if (!path.data) return wh_fail_memory(err);
   WH_TRY(check_entry(w, path, entry, err));
-  WH_TRY(grow(w, err));
+  void *items = w->items;
+  WH_TRY(wh_site_grow(w->arena, &items, w->count, &w->cap, sizeof *w->items, err));
+  w->items = items;
   w->items[w->count++] = (found){path, entry->kind};
   w->files += entry->kind == WH_FILE_REGULAR;
   return WH_OK;

@@ -123,6 +123,7 @@ typedef struct wh_write {
                   // template of its indexes. What follows is for datasets only
   int64_t keep;   // versions, the present one among them
   wh_str_list partition_by, sort_by;
+  bool incremental;   // a model is run over the partitions that changed: engine/model_scope.h
   int64_t file_bytes; // a file that has so many is ended, and another begun
 } wh_write;
 

@@ -177,6 +177,7 @@ typedef struct wh_plan {
   wh_str format;        // what was found out about how the object is written; empty: nothing
   wh_plan_table *reads; // of a model
   size_t read_count;
+  wh_str scope; // how much of an incremental model would be run, and why; empty: all, as always
   bool all_cross;
   wh_plan_column *crosses;
   size_t cross_count;

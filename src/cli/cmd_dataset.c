@@ -2,6 +2,7 @@
 #include "cli/address.h"
 #include "cli/dataset.h"
 #include "cli/format.h"
+#include "cli/site.h"
 #include "engine/dataset.h"
 
 static wh_status read_address(wh_cli *cli, wh_str word, wh_typed_address *ret, wh_error *err) {
@@ -97,6 +98,13 @@ wh_exit wh_dataset_list(wh_cli *cli, wh_str address) {
   return WH_EXIT_DONE;
 }
 
+wh_status wh_version_typed(const wh_args *args, uint64_t *ret, wh_error *err) {
+  *ret = 0;
+  if (args->count < 2 || (wh_str_to_u64(args->words[1], ret) && *ret > 0)) return WH_OK;
+  return wh_fail(err, WH_ERR_USAGE, "'%.*s' is no version. See: wherry versions %.*s",
+                 WH_STR_ARG(args->words[1]), WH_STR_ARG(args->words[0]));
+}
+
 // --- rollback ------------------------------------------------------------------------------------
 
 static void print_changed(wh_cli *cli, wh_str address, const wh_dataset_changed *done) {
@@ -115,6 +123,9 @@ static void print_changed(wh_cli *cli, wh_str address, const wh_dataset_changed 
 }
 
 static wh_exit rollback(wh_cli *cli, const wh_args *args) {
+  if (!wh_cli_config(cli)) return WH_EXIT_USAGE;
+  const wh_site *site = wh_site_typed(cli, args->words[0]);
+  if (site) return wh_site_bring_back(cli, site, args);
   wh_engine *engine = wh_cli_engine(cli);
   if (!engine) return cli->refused;
   wh_error err = {0};
@@ -123,10 +134,7 @@ static wh_exit rollback(wh_cli *cli, const wh_args *args) {
   const wh_pipeline *p;
   wh_dataset_changed done = {0};
   wh_status status = find(cli, address, &p, &err);
-  if (status == WH_OK && args->count > 1 &&
-      (!wh_str_to_u64(args->words[1], &version) || version == 0))
-    status = wh_fail(&err, WH_ERR_USAGE, "'%.*s' is no version. See: wherry versions %.*s",
-                     WH_STR_ARG(args->words[1]), WH_STR_ARG(address));
+  if (status == WH_OK) status = wh_version_typed(args, &version, &err);
   if (status == WH_OK) status = wh_dataset_rollback(engine, p, version, &done, &err);
   if (status != WH_OK) return wh_cli_fail(cli, &err);
   if (cli->json) {
@@ -149,11 +157,11 @@ static wh_exit rollback(wh_cli *cli, const wh_args *args) {
 const wh_command wh_cmd_rollback = {
     .name = "rollback",
     .usage = "ADDRESS [VERSION]",
-    .help = "make an earlier version of a dataset the present one",
+    .help = "make an earlier version of a dataset or a site the present one",
     .more =
         "At once, and whole: the files of that version are published again as the newest one, as a "
         "run with a receipt. Without a version it is the one before the rows that are shown. Which "
-        "there are: wherry versions.",
+        "there are: wherry versions. The place of a site shows the pages of that version again.",
     .example = "wherry rollback lake:mart/car_owners/",
     .words_min = 1,
     .words_max = 2,

@@ -199,6 +199,7 @@ static void print_reads(const wh_plan *plan) {
            WH_STR_ARG(t->thing), wh_format_count(t->objects).s,
            wh_plural(t->objects, "object", "objects"));
   }
+  if (plan->scope.len) printf("  %-9s %.*s\n", "runs", WH_STR_ARG(plan->scope));
 }
 
 static void print_plan(const wh_cli *cli, const wh_plan *plan, wh_arena *arena) {
@@ -273,6 +274,7 @@ static void write_json(const wh_plan *plan, wh_buf *out) {
     wh_buf_printf(out, ",\"objects\":%llu}", (unsigned long long)t->objects);
   }
   if (plan->read_count) wh_buf_add_char(out, ']');
+  if (plan->scope.len) add_text(out, "scope", plan->scope);
   wh_buf_printf(out, ",\"tells_deleted\":%s", plan->tells_deleted ? "true" : "false");
   if (plan->format.len) add_text(out, "format", plan->format);
   if (plan->ranges_key.len) {

@@ -3,6 +3,7 @@
 
 static const wh_flag flags[] = {
     {"--team", "NAME", "what that team may do, as `teams` says"},
+    {"--site", "NAME", "what publishing that site takes, as `sites` says"},
     {"--account", "ID", "the AWS account that ARNs name where the configuration does not"},
     {0},
 };
@@ -30,7 +31,9 @@ static wh_exit print(wh_cli *cli, const wh_iam_policy *policy) {
 static wh_exit policy(wh_cli *cli, const wh_args *args) {
   wh_str team = wh_str_of(wh_args_value(args, "--team"));
   wh_str account = wh_str_of(wh_args_value(args, "--account"));
-  if (team.len && args->count) return wh_cli_usage(cli, "--team and pipelines exclude each other");
+  wh_str site = wh_str_of(wh_args_value(args, "--site"));
+  if ((team.len > 0) + (site.len > 0) + (args->count > 0) > 1)
+    return wh_cli_usage(cli, "--team, --site and pipelines exclude each other");
   if (account.len && !wh_is_account(account)) return wh_cli_usage(cli, WH_ACCOUNT_FORMS);
   wh_config *config = wh_cli_config(cli);
   if (!config) return WH_EXIT_USAGE;
@@ -41,6 +44,7 @@ static wh_exit policy(wh_cli *cli, const wh_args *args) {
   wh_iam_init(&document, &cli->arena, account);
   wh_status status = find_pipelines(cli, args, pipelines, &err);
   if (status == WH_OK && team.len) status = wh_config_find_team(config, team, &request.team, &err);
+  if (status == WH_OK && site.len) status = wh_config_find_site(config, site, &request.site, &err);
   if (status == WH_OK) status = wh_engine_policy(config, &request, &document, &err);
   return status == WH_OK ? print(cli, &document) : wh_cli_fail(cli, &err);
 }
@@ -48,7 +52,7 @@ static wh_exit policy(wh_cli *cli, const wh_args *args) {
 const wh_command wh_cmd_policy = {
     .name = "policy",
     .usage = "[PIPELINE...]",
-    .help = "print the smallest IAM policy under which pipelines run, or that of a team",
+    .help = "print the smallest IAM policy under which pipelines run, or that of a team or a site",
     .more =
         "The document goes to standard output, and what it leaves open to standard error. It is "
         "made from the configuration alone: AWS is not asked, and no credentials are needed. "

@@ -1,6 +1,7 @@
 #include "cli/address.h"
 #include "cli/dataset.h"
 #include "cli/format.h"
+#include "cli/site.h"
 
 // The connection of an address that names one object of a store that keeps versions.
 static wh_status open_store(wh_cli *cli, wh_str word, wh_typed_address *ret, wh_connection **ret_c,
@@ -57,6 +58,8 @@ static wh_status print_version(void *context, const wh_object *object, wh_error 
 
 static wh_exit versions(wh_cli *cli, const wh_args *args) {
   if (!wh_cli_config(cli)) return WH_EXIT_USAGE;
+  const wh_site *site = wh_site_typed(cli, args->words[0]);
+  if (site) return wh_site_list_versions(cli, site);
   if (wh_address_is_dataset(args->words[0])) return wh_dataset_list(cli, args->words[0]);
   wh_error err = {0};
   wh_typed_address a;
@@ -79,11 +82,11 @@ static wh_exit versions(wh_cli *cli, const wh_args *args) {
 const wh_command wh_cmd_versions = {
     .name = "versions",
     .usage = "ADDRESS",
-    .help = "list the versions of an object or a dataset, newest first",
+    .help = "list the versions of an object, a dataset or a site, newest first",
     .more =
         "Earlier versions of an object are kept where a local store says versioning: true, and in "
         "a bucket that keeps versions. An address that ends in '/' is a dataset, of which "
-        "write: keep says how many versions are kept.",
+        "write: keep says how many versions are kept, or the place of a site, whose keep says so.",
     .example = "wherry versions lake:mart/prices.json",
     .words_min = 1,
     .words_max = 1,

@@ -1,8 +1,8 @@
 #include "cli/commands.h"
 
 const wh_command *const wh_commands[] = {
-    &wh_cmd_init,       &wh_cmd_discover, &wh_cmd_add,      &wh_cmd_check,
-    &wh_cmd_grants,     &wh_cmd_policy,   &wh_cmd_plan,
+    &wh_cmd_init,   &wh_cmd_discover,   &wh_cmd_add,     &wh_cmd_check,      &wh_cmd_grants,
+    &wh_cmd_policy, &wh_cmd_plan,
 #ifndef WHERRY_LAMBDA // that is what it would make
     &wh_cmd_deploy,
 #endif
@@ -10,12 +10,11 @@ const wh_command *const wh_commands[] = {
 #ifndef WHERRY_LAMBDA // there Lambda listens
     &wh_cmd_up,
 #endif
-    &wh_cmd_lambda,     &wh_cmd_status,   &wh_cmd_runs,     &wh_cmd_quarantine,
-    &wh_cmd_receipt,    &wh_cmd_verify,   &wh_cmd_versions, &wh_cmd_restore,
-    &wh_cmd_rollback,   &wh_cmd_compact,  &wh_cmd_erase,    &wh_cmd_retain,
-    &wh_cmd_convert,    &wh_cmd_copy,     &wh_cmd_reveal,   &wh_cmd_secret,
-    &wh_cmd_schema,     &wh_cmd_openapi,  &wh_cmd_ledger,   &wh_cmd_help,
-    &wh_cmd_completion, &wh_cmd_man,      &wh_cmd_docs,     NULL,
+    &wh_cmd_lambda, &wh_cmd_status,     &wh_cmd_runs,    &wh_cmd_quarantine, &wh_cmd_receipt,
+    &wh_cmd_verify, &wh_cmd_versions,   &wh_cmd_restore, &wh_cmd_rollback,   &wh_cmd_compact,
+    &wh_cmd_erase,  &wh_cmd_retain,     &wh_cmd_convert, &wh_cmd_copy,       &wh_cmd_site,
+    &wh_cmd_reveal, &wh_cmd_secret,     &wh_cmd_schema,  &wh_cmd_openapi,    &wh_cmd_ledger,
+    &wh_cmd_help,   &wh_cmd_completion, &wh_cmd_man,     &wh_cmd_docs,       NULL,
 };
 
 const wh_command_group wh_command_groups[] = {

@@ -29,6 +29,7 @@ extern const wh_command wh_cmd_rollback;
 extern const wh_command wh_cmd_compact;
 extern const wh_command wh_cmd_convert;
 extern const wh_command wh_cmd_copy;
+extern const wh_command wh_cmd_site;
 extern const wh_command wh_cmd_secret;
 extern const wh_command wh_cmd_schema;
 extern const wh_command wh_cmd_openapi;

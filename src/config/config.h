@@ -125,6 +125,7 @@ typedef struct wh_write {
                   // template of its indexes. What follows is for datasets only
   int64_t keep;   // versions, the present one among them
   wh_str_list partition_by, sort_by;
+  bool incremental;   // a model is run over the partitions that changed: engine/model_scope.h
   int64_t file_bytes; // a file that has so many is ended, and another begun
 } wh_write;
 
@@ -258,6 +259,18 @@ typedef struct wh_team {
   size_t read_count, write_count;
 } wh_team;
 
+// --- sites -------------------------------------------------------------------------------------
+
+// A folder of pages that is published as one thing, by `wherry site`: engine/site.h.
+typedef struct wh_site {
+  wh_str name;
+  const wh_node *node;
+  wh_str from;    // the folder's path
+  wh_address to;  // thing: empty, or a prefix with a '/' at the end
+  int64_t keep;   // versions, the present one among them
+  bool is_usable; // `to` is; a problem told why not
+} wh_site;
+
 // --- how long things are kept --------------------------------------------------------------------
 
 // The rejected rows and dead letters of all pipelines, as a zone.
@@ -384,6 +397,8 @@ struct wh_config {
   const size_t *order; // of pipelines, when all run: what models read before the models
   wh_team *teams;
   size_t team_count;
+  wh_site *sites; // none lies within another
+  size_t site_count;
   wh_retain *retains; // no zone lies within another
   size_t retain_count;
   wh_serve serve;
@@ -408,6 +423,11 @@ void wh_config_free(wh_config *config);
 // "no team 'x'. Did you mean 'y'?" for the command line.
 wh_status wh_config_find_team(const wh_config *config, wh_str name, const wh_team **ret,
                               wh_error *err);
+// "no site 'x'. Did you mean 'y'?" for the command line.
+wh_status wh_config_find_site(const wh_config *config, wh_str name, const wh_site **ret,
+                              wh_error *err);
+// The site whose `to` it is; NULL: none.
+const wh_site *wh_config_site_at(const wh_config *config, wh_str connection, wh_str prefix);
 // What a pipeline reads of a queue that brings rows; NULL: it reads something else.
 const wh_ingest_endpoint *wh_config_inbox(const wh_config *config, const wh_pipeline *pipeline);
 const wh_pipeline *wh_config_pipeline(const wh_config *config, wh_str name); // NULL: none

@@ -15,7 +15,7 @@ enum {
 
 typedef struct top_words {
   int64_t version;
-  const wh_node *connections, *masks, *pipelines, *teams, *serve, *ledger, *log, *retain;
+  const wh_node *connections, *masks, *pipelines, *teams, *sites, *serve, *ledger, *log, *retain;
   wh_str quarantine;
   int64_t memory_bytes;
   wh_str catalog;
@@ -47,6 +47,11 @@ const wh_option wh_top_options[] = {
      .offset = offsetof(top_words, teams),
      .shape = "{ name: { read: [...], write: [...] } }",
      .help = "people who may use objects: see `wherry policy`"},
+    {.name = "sites",
+     .type = WH_OPTION_NODE,
+     .offset = offsetof(top_words, sites),
+     .shape = "{ name: { from: FOLDER, to: web:report/ } }",
+     .help = "folders of pages that `wherry site` publishes"},
     {.name = "retain",
      .type = WH_OPTION_NODE,
      .offset = offsetof(top_words, retain),
@@ -245,6 +250,7 @@ static void load_top(wh_loader *l) {
   wh_load_masks(l, top.masks);
   wh_load_pipelines(l, top.pipelines);
   wh_load_teams(l, top.teams);
+  wh_load_sites(l, top.sites);
   wh_load_retain(l, top.retain);
   wh_load_catalog(l, wh_node_get(root, "catalog"));
   wh_load_serve(l, top.serve);

@@ -15,6 +15,7 @@ typedef struct write_words {
   const wh_node *format;
   int64_t keep, file_size;
   wh_str_list partition_by, sort_by;
+  bool incremental;
 } write_words;
 
 const wh_option wh_write_options[] = {
@@ -71,6 +72,12 @@ const wh_option wh_write_options[] = {
      .type = WH_OPTION_LIST,
      .offset = offsetof(write_words, partition_by),
      .help = "columns whose values are folders of a dataset: year=2026/month=11/"},
+    {.name = "incremental",
+     .type = WH_OPTION_BOOL,
+     .offset = offsetof(write_words, incremental),
+     .def = "false",
+     .help = "a model is run over the partitions of what it reads that changed, and makes the same "
+             "partitions anew"},
     {.name = "sort_by",
      .type = WH_OPTION_LIST,
      .offset = offsetof(write_words, sort_by),
@@ -99,13 +106,36 @@ static void check_columns(const wh_pipeline_checker *c, const char *word, const 
   }
 }
 
-static const char *const dataset_words[] = {"keep", "partition_by", "sort_by", "file_size"};
+static const char *const dataset_words[] = {"keep", "partition_by", "incremental", "sort_by",
+                                            "file_size"};
 enum { DATASET_WORDS = sizeof dataset_words / sizeof *dataset_words };
 
 static void refuse_dataset_words(const wh_pipeline_checker *c) {
   for (size_t i = 0; i < DATASET_WORDS; i++)
     wh_pipeline_refuse(c, c->words.write, dataset_words[i],
                        "is for datasets, whose address ends in '/': to: lake:mart/orders/");
+}
+
+// What becomes of a row must hang on its partition alone.
+static void check_incremental(const wh_pipeline_checker *c) {
+  const wh_pipeline *p = c->p;
+  const char *why = NULL;
+  if (!p->model)
+    why = "is for SQL models";
+  else if (p->write.mode != WH_WRITE_REPLACE)
+    why = "replaces partitions: say mode: replace";
+  else if (!p->write.partition_by.count)
+    why = "needs partition_by, the columns by which the model can be run";
+  else if (wh_node_given(wh_node_get(c->node, "steps")) ||
+           wh_node_given(wh_node_get(c->node, "expect")))
+    why = "takes no steps and no expect, which see a part of the rows then. Write them in the "
+          "SQL, or in the next pipeline";
+  for (size_t i = 0; i < p->gate.count; i++)
+    if (p->gate.columns[i].mask)
+      why = "takes no masks, whose keys may change. Put them into the next pipeline";
+  if (why)
+    wh_pipeline_problem(c, wh_node_key(c->words.write, "incremental"), "write: incremental %s",
+                        why);
 }
 
 static void check_to_dataset(const wh_pipeline_checker *c) {
@@ -138,6 +168,7 @@ static void check_to_dataset(const wh_pipeline_checker *c) {
                         "to: a dataset takes the rows of one table, and `from` reads many");
   check_columns(c, "partition_by", &write->partition_by);
   check_columns(c, "sort_by", &write->sort_by);
+  if (write->incremental) check_incremental(c);
   if (write->partition_by.count > WH_DATASET_PARTITION_MAX)
     wh_pipeline_problem(c, wh_node_get(c->words.write, "partition_by"),
                         "write: partition_by: %d columns at most", (int)WH_DATASET_PARTITION_MAX);
@@ -278,6 +309,7 @@ void wh_pipeline_load_write(wh_pipeline_checker *c) {
       .keep = words.keep,
       .file_bytes = words.file_size,
       .partition_by = words.partition_by,
+      .incremental = words.incremental,
       .sort_by = words.sort_by,
   };
   bool says = wh_node_given(wh_node_get(c->words.write, "deletes"));

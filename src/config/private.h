@@ -99,6 +99,7 @@ void wh_load_masks(wh_loader *l, const wh_node *node);
 void wh_load_pipelines(wh_loader *l, const wh_node *node);
 void wh_load_log(wh_loader *l, const wh_node *node);
 void wh_load_teams(wh_loader *l, const wh_node *node);
+void wh_load_sites(wh_loader *l, const wh_node *node);
 void wh_load_retain(wh_loader *l, const wh_node *node);
 void wh_load_serve(wh_loader *l, const wh_node *node);
 // `auth: node` of an endpoint, "ingest orders". What a secret of it is suggested to be called
@@ -200,6 +201,7 @@ extern const wh_option wh_read_options[];
 extern const wh_option wh_write_options[];
 extern const wh_option wh_column_options[];
 extern const wh_option wh_team_options[];
+extern const wh_option wh_site_options[];
 extern const wh_option wh_log_options[];
 extern const wh_option wh_after_options[];
 extern const wh_option wh_complete_options[];

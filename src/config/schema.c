@@ -21,6 +21,7 @@ static const shape shapes[] = {
     {wh_top_options, "masks", NAMED("mask")},
     {wh_top_options, "pipelines", NAMED("pipeline")},
     {wh_top_options, "teams", NAMED("team")},
+    {wh_top_options, "sites", NAMED("site")},
     {wh_top_options, "retain",
      "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}"},
     {wh_top_options, "log",

@@ -15,6 +15,7 @@ const wh_option_section wh_option_sections[] = {
     {"log", "where log lines go, and in which form", wh_log_options},
     {"team", "people who may read and write objects; see `wherry policy`", wh_team_options},
     {"complete", "when an object of somebody else's is whole", wh_complete_options},
+    {"site", "a folder of pages; see `wherry site`", wh_site_options},
     {"after", "what becomes of an object at the source once it is safe", wh_after_options},
     {"notify", "who is told of a pipeline's runs", wh_notify_options},
     {"serve", "the lookup pages, and endpoints for events", wh_serve_options},

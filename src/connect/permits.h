@@ -11,6 +11,7 @@ typedef enum wh_use_kind {
   WH_USE_READ_OBJECTS,     // that a glob matches
   WH_USE_WRITE_OBJECTS,    // that a glob matches, and what publishing them takes
   WH_USE_KEEP_OBJECTS,     // that a glob matches: put, replace, list, read and remove them
+  WH_USE_COPY_OBJECTS,     // among those that a glob matches, and that it may KEEP
   WH_USE_LET_GO_OBJECTS,   // that a glob matches: list, look at and remove them
   WH_USE_WITHDRAW_OBJECTS, // that a glob matches: remove them, or move them elsewhere
   WH_USE_MOVE_OBJECTS,     // to keys that a glob matches

@@ -94,6 +94,9 @@ typedef struct wh_store_type {
   // by attempts(). `options` have to live until the upload is closed.
   wh_status (*put)(wh_connection *c, wh_str key, const wh_put_options *options, wh_upload **ret,
                    wh_error *err);
+  // The bytes of `key` and what else it is also under the key `to`, made by the store without a way
+  // through here; what was there is replaced. NULL: this store cannot.
+  wh_status (*copy)(wh_connection *c, wh_str key, wh_str to, wh_error *err);
   // `version` as in open().
   wh_status (*attributes)(wh_connection *c, wh_str key, wh_str version, wh_arena *arena,
                           wh_attributes *ret, wh_error *err);

@@ -183,6 +183,13 @@ static wh_status add_elsewhere(wh_deploy *d, wh_error *err) {
     if (d->seats[i].is_function) continue;
     WH_TRY(add_policy(d, &request, p->name, "What the pipeline needs, wherever it runs", err));
   }
+  for (size_t i = 0; i < d->config->site_count; i++) {
+    const wh_site *site = &d->config->sites[i];
+    wh_policy_request request = {.site = site};
+    wh_str what = wh_arena_printf(d->arena, "site-%.*s", WH_STR_ARG(site->name));
+    if (!what.data) return wh_fail_memory(err);
+    WH_TRY(add_policy(d, &request, what, "What publishing the site takes", err));
+  }
   wh_policy_request served = {.served = true};
   if (!d->config->serve.lookup_count && !d->config->serve.ingest_count) return WH_OK;
   return add_policy(d, &served, WH_STR("serve"), "What lookup pages and endpoints need", err);

@@ -177,6 +177,7 @@ typedef struct wh_plan {
   wh_str format;        // what was found out about how the object is written; empty: nothing
   wh_plan_table *reads; // of a model
   size_t read_count;
+  wh_str scope; // how much of an incremental model would be run, and why; empty: all, as always
   bool all_cross;
   wh_plan_column *crosses;
   size_t cross_count;
@@ -207,13 +208,14 @@ wh_status wh_engine_plan(wh_engine *engine, const wh_pipeline *pipeline, wh_aren
 wh_status wh_engine_grants(wh_config *config, wh_str connection, wh_str user, wh_arena *arena,
                            wh_grant_visit visit, void *context, wh_error *err);
 
-// What an IAM policy must allow for pipelines to run (connect/permits.h), or for a team to use its
-// objects. Asks nobody.
+// What an IAM policy must allow for pipelines to run (connect/permits.h), for a team to use its
+// objects, or for somebody to publish a site. Asks nobody.
 typedef struct wh_policy_request {
   const wh_pipeline *const *pipelines; // when there is no team; none: all, and the lookup pages
   size_t count;
   const wh_team *team;
-  bool served; // the lookup pages and endpoints alone
+  const wh_site *site; // what it takes to publish it, and nothing else
+  bool served;         // the lookup pages and endpoints alone
 } wh_policy_request;
 // Adds to `policy`, which is then finished.
 wh_status wh_engine_policy(wh_config *config, const wh_policy_request *request,

@@ -274,6 +274,7 @@ static wh_status open_ranges(wh_run_input *in, wh_error *err) {
 wh_status wh_input_open_rows(wh_engine *engine, const wh_pipeline *p, const wh_run_options *options,
                              wh_arena *arena, wh_run_input *ret, wh_error *err) {
   WH_TRY(wh_input_describe(engine, p, arena, ret, err));
+  if (ret->model) WH_TRY(wh_model_scope_find(ret->model, options->full, err));
   WH_TRY(set_range(ret, options, err));
   if (ret->query.has_from) ret->rows_total = 0; // only a part of the table
   if (wants_ranges(ret) && p->read.shared && !engine->scratch_ledger)
@@ -544,10 +545,35 @@ wh_status wh_input_open_version(wh_engine *engine, const wh_pipeline *p, const w
   return open_known(ret, true, err);
 }
 
+// The index as if the dataset had those files alone.
+static wh_status keep_scope(wh_run_input *in, const wh_model_scope *scope, wh_error *err) {
+  wh_dataset_index *index = WH_NEW(in->arena, wh_dataset_index);
+  wh_dataset_file *files = WH_NEW_ARRAY(in->arena, in->dataset->file_count + 1, wh_dataset_file);
+  if (!index || !files) return wh_fail_memory(err);
+  *index = *in->dataset;
+  index->files = files;
+  index->file_count = index->rows = index->bytes = index->row_hash = 0;
+  for (size_t i = 0; i < in->dataset->file_count; i++) {
+    const wh_dataset_file *file = &in->dataset->files[i];
+    if (!wh_model_scope_has(scope, in->dataset, file)) continue;
+    files[index->file_count++] = *file;
+    index->rows += file->rows;
+    index->bytes += file->bytes;
+    index->row_hash += file->row_hash;
+  }
+  in->dataset = index;
+  in->manifest.rows = in->rows_total = index->rows;
+  in->manifest.row_hash = index->row_hash;
+  in->bytes_total = index->bytes;
+  return WH_OK;
+}
+
 wh_status wh_input_open_columns(wh_engine *engine, const wh_pipeline *p, const wh_object *object,
                                 const wh_schema *given, wh_str *wanted, size_t wanted_count,
-                                wh_arena *arena, wh_run_input *ret, wh_error *err) {
+                                const wh_model_scope *scope, wh_arena *arena, wh_run_input *ret,
+                                wh_error *err) {
   WH_TRY(find_object(engine, p, object->key, object->version, arena, ret, err));
+  if (scope) WH_TRY(keep_scope(ret, scope, err));
   if (given) {
     ret->given = *given;
     ret->has_given = true;

@@ -5,6 +5,8 @@
 #include "engine/window.h"
 #include "ledger/manifest.h"
 
+struct wh_model_scope;
+
 typedef struct wh_run_input {
   wh_engine *engine;
   const wh_pipeline *pipeline;
@@ -76,11 +78,12 @@ wh_status wh_input_open_object(wh_engine *engine, const wh_pipeline *pipeline, w
                                wh_str version, bool every_column, wh_arena *arena,
                                wh_run_input *ret, wh_error *err);
 // The same of an object that is a part of a table: only the columns `wanted` (NULL: all), as
-// `given` says (NULL: as its manifest does, or as it is).
+// `given` says (NULL: as its manifest does, or as it is); of a dataset only the files in `scope`
+// (NULL: all).
 wh_status wh_input_open_columns(wh_engine *engine, const wh_pipeline *pipeline,
                                 const wh_object *object, const wh_schema *given, wh_str *wanted,
-                                size_t wanted_count, wh_arena *arena, wh_run_input *ret,
-                                wh_error *err);
+                                size_t wanted_count, const struct wh_model_scope *scope,
+                                wh_arena *arena, wh_run_input *ret, wh_error *err);
 // Any version that a store still has, as it listed it, with every column; `object` lives as long.
 wh_status wh_input_open_version(wh_engine *engine, const wh_pipeline *pipeline,
                                 const wh_object *object, wh_arena *arena, wh_run_input *ret,

@@ -14,6 +14,7 @@ typedef struct wh_judged {
   const wh_counts *counts;
   const int64_t *newest; // WH_FRESH_MAX of them
   const char *first;     // why the first rejected row was
+  bool in_parts;         // a model that was run over the partitions that changed
   const char *became;    // of what was written, where it breaks a rule
 } wh_judged;
 

@@ -138,7 +138,8 @@ static wh_status look_inside(wh_model_table *t, const wh_object *object, wh_run_
     return WH_OK;
   }
   t->base.rows = WH_SIZE_UNKNOWN;
-  WH_TRY(wh_input_open_columns(t->of->engine, &t->pipeline, object, NULL, NULL, 0, arena, in, err));
+  WH_TRY(wh_input_open_columns(t->of->engine, &t->pipeline, object, NULL, NULL, 0, NULL, arena, in,
+                               err));
   if (in->reader->schema_inferred) WH_TRY(wh_input_read_whole(in, err));
   *ret = in->reader->schema;
   return WH_OK;

@@ -6,6 +6,7 @@
 #include "base/crypto.h"
 #include "connect/sql_tables.h"
 #include "engine/input.h"
+#include "engine/model_scope.h"
 
 enum {
   WH_MODEL_OBJECTS_MAX = 1000000, // of all tables of a model
@@ -23,6 +24,7 @@ typedef struct wh_model_table {
   wh_model_object *objects;
   size_t object_count;
   bool described;
+  const wh_model_scope *scope; // only its partitions are read; NULL: all
 } wh_model_table;
 
 typedef struct wh_model_input {
@@ -31,6 +33,7 @@ typedef struct wh_model_input {
   const wh_pipeline *pipeline;
   wh_arena arena;
   wh_model_table *tables;         // in the order of pipeline->model->tables
+  wh_model_scope scope;           // after wh_model_scope_find
   char digest[WH_SHA256_HEX + 1]; // of the SQL, and of every object's name and version
 } wh_model_input;
 

@@ -50,7 +50,7 @@ static wh_status open_object(table_reader *r, wh_error *err) {
   size_t count;
   WH_TRY(choose_columns(r, o->schema, &r->object_arena, &wanted, &count, err));
   WH_TRY(wh_input_open_columns(r->table->of->engine, &r->table->pipeline, &o->object, o->schema,
-                               wanted, count, &r->object_arena, &r->in, err));
+                               wanted, count, r->table->scope, &r->object_arena, &r->in, err));
   const wh_schema *schema = r->in.reader->schema;
   for (size_t i = 0; i < r->schema.count; i++)
     r->map[i] = wh_schema_find(schema, r->schema.fields[i].name);

@@ -1,6 +1,7 @@
 // Rows into files of a dataset, which one index publishes: the next version (engine/dataset.h).
 #include "engine/dataset.h"
 #include "engine/dataset_files.h"
+#include "engine/model.h"
 #include "engine/output.h"
 
 struct wh_dataset_output {
@@ -121,6 +122,51 @@ static wh_status join_schemas(const wh_run_output *out, const wh_schema *there, 
   return WH_OK;
 }
 
+static const wh_model_scope *scope_of(const wh_run_output *out) {
+  return out->input && out->input->model ? &out->input->model->scope : NULL;
+}
+
+// A model's rows of the partitions that it was run for.
+static wh_status check_made(const wh_run_output *out, const wh_model_scope *scope,
+                            const wh_dataset_index *made, wh_error *err) {
+  const struct wh_dataset_output *o = out->dataset;
+  for (size_t i = 0; i < o->made_count; i++) {
+    if (wh_model_scope_has(scope, made, &o->made[i])) continue;
+    return wh_fail(
+        err, WH_ERR_REFUSED,
+        "rows came out for a partition that was not read (%.*s), so the model cannot be "
+        "run by partitions: each row must come of rows of its own. Take incremental away",
+        WH_STR_ARG(o->made[i].path));
+  }
+  return WH_OK;
+}
+
+static wh_status make_parts(const wh_run_output *out, const wh_model_scope *scope,
+                            const wh_dataset_index *present, wh_dataset_index *ret, wh_error *err) {
+  const struct wh_dataset_output *o = out->dataset;
+  if (present->version != scope->base)
+    return wh_fail(err, WH_ERR_BUSY, "%.*s: somebody published version %llu meanwhile; try again",
+                   WH_STR_ARG(o->shape.prefix), (unsigned long long)present->version);
+  wh_status status = check_same(out, present, err);
+  if (status == WH_ERR_TYPE && err)
+    wh_error_append(err, ". To make all of it anew: wherry run --full");
+  WH_TRY(status);
+  WH_TRY(check_made(out, scope, ret, err));
+  WH_TRY(join_schemas(out, &present->schema, &ret->schema, err));
+  wh_dataset_file *files =
+      WH_NEW_ARRAY(out->arena, present->file_count + o->made_count + 1, wh_dataset_file);
+  if (!files) return wh_fail_memory(err);
+  size_t count = 0;
+  for (size_t i = 0; i < present->file_count; i++)
+    if (!wh_model_scope_has(scope, present, &present->files[i])) files[count++] = present->files[i];
+  for (size_t i = 0; i < o->made_count; i++)
+    files[count++] = o->made[i];
+  ret->files = files;
+  ret->file_count = count;
+  ret->of = present->version;
+  return WH_OK;
+}
+
 static wh_status make_append(const wh_run_output *out, const wh_dataset_index *present,
                              wh_dataset_index *ret, wh_error *err) {
   const struct wh_dataset_output *o = out->dataset;
@@ -151,10 +197,13 @@ static wh_status make_index(void *context, const wh_dataset_index *present, wh_d
                             .schema = o->shape.schema,
                             .files = o->made,
                             .file_count = o->made_count};
-  if (!present->version) return WH_OK;
+  const wh_model_scope *scope = scope_of(out);
+  if (scope) ret->origin = scope->origin;
+  if (!present->version && !(scope && scope->in_parts)) return WH_OK;
   if (appends(out)) return make_append(out, present, ret, err);
   // What is there came of a newer source.
-  return present->source_order > out->load.order ? WH_ERR_END : WH_OK;
+  if (present->source_order > out->load.order) return WH_ERR_END;
+  return scope && scope->in_parts ? make_parts(out, scope, present, ret, err) : WH_OK;
 }
 
 static void sum_up(const struct wh_dataset_output *o, wh_run *run) {
@@ -173,6 +222,7 @@ static wh_status dataset_complete(wh_run_output *out, wh_mark *mark, wh_finish *
   if (o->rows == 0 && appends(out)) return WH_OK;
   WH_TRY(wh_dataset_files_finish(o->files, &o->made, &o->made_count, err));
   sum_up(o, run);
+  if (scope_of(out) && scope_of(out)->in_parts) run->partial = true; // the next is not compared
   wh_dataset_publication publication = {.engine = out->engine,
                                         .pipeline = out->pipeline,
                                         .connection = out->connection,

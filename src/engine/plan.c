@@ -153,6 +153,10 @@ static wh_status describe_model(planning *p, wh_status status, wh_error *err) {
     p->plan->reads[i] = (wh_plan_table){.connection = p->pipeline->model->tables[i].connection,
                                         .thing = wh_model_reads(p->pipeline->model, i),
                                         .objects = m->tables[i].object_count};
+  if (m->scope.told.data) {
+    p->plan->scope = wh_arena_str(p->arena, m->scope.told);
+    if (!p->plan->scope.data) return wh_fail_memory(err);
+  }
   if (status != WH_ERR_NOT_FOUND) return status;
   for (size_t i = 0; i < count; i++)
     if (!m->tables[i].object_count)

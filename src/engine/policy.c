@@ -3,6 +3,7 @@
 #include "engine/catalogue.h"
 #include "engine/reject_parts.h"
 #include "ledger/manifest.h"
+#include "ledger/site_index.h"
 
 typedef struct asking {
   wh_config *config;
@@ -326,9 +327,31 @@ static wh_status add_team(const asking *a, const wh_team *team, wh_error *err) {
   return WH_OK;
 }
 
+// Its versions and doors, and the indexes, which are published like any object.
+static wh_status add_site(const asking *a, const wh_site *site, wh_error *err) {
+  static const wh_use_kind kinds[] = {WH_USE_KEEP_OBJECTS, WH_USE_COPY_OBJECTS};
+  wh_arena *arena = a->policy->arena;
+  wh_use use = {.who = site->name};
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+    use.kind = kinds[i];
+    use.thing = wh_arena_printf(arena, "%.*s**", WH_STR_ARG(site->to.thing));
+    if (!use.thing.data) return wh_fail_memory(err);
+    WH_TRY(add_use(a, site->to.connection, &use, err));
+  }
+  use.thing = wh_arena_printf(arena, WH_SITE_INDEXES "%.*s*.json", WH_STR_ARG(site->to.thing));
+  if (!use.thing.data) return wh_fail_memory(err);
+  use.kind = WH_USE_KEEP_OBJECTS;
+  WH_TRY(add_use(a, site->to.connection, &use, err));
+  use.kind = WH_USE_WRITE_OBJECTS;
+  WH_TRY(add_use(a, site->to.connection, &use, err));
+  WH_TRY(add_log(a, err));
+  return wh_iam_finish(a->policy, err);
+}
+
 wh_status wh_engine_policy(wh_config *config, const wh_policy_request *request,
                            wh_iam_policy *policy, wh_error *err) {
   asking a = {.config = config, .policy = policy};
+  if (request->site) return add_site(&a, request->site, err);
   if (request->team)
     WH_TRY(add_team(&a, request->team, err));
   else if (request->served)

@@ -80,6 +80,7 @@ static wh_judged judged_of(const transfer *t) {
                      .counts = &t->mark.counts,
                      .newest = t->newest,
                      .first = t->first_reason,
+                     .in_parts = t->in->model && t->in->model->scope.in_parts,
                      .became = stays ? "What was written before stays" : "Nothing was published"};
 }
 
@@ -515,6 +516,8 @@ static wh_status open_input(wh_engine *engine, const wh_run_request *r, wh_arena
                                 wh_new_columns_watched(r->pipeline), arena, in, err);
   }
   WH_TRY(wh_input_open_rows(engine, r->pipeline, r->options, arena, in, err));
+  if (in->model && in->model->scope.told.data)
+    wh_engine_notice(engine, r->pipeline->name, in->model->scope.told.data);
   return wh_new_columns_check(engine, in, err);
 }
 

@@ -66,6 +66,20 @@ static void add_file(wh_buf *out, const wh_dataset_index *index, const wh_datase
   wh_buf_add_char(out, '}');
 }
 
+static void add_origin(wh_buf *out, const wh_dataset_origin *origin) {
+  wh_buf_add_c(out, ",\"origin\":{\"model\":");
+  wh_buf_add_json(out, origin->model);
+  wh_buf_add_c(out, ",\"sources\":[");
+  for (size_t i = 0; i < origin->count; i++) {
+    wh_buf_add_c(out, i ? ",{\"address\":" : "{\"address\":");
+    wh_buf_add_json(out, origin->sources[i].address);
+    wh_buf_printf(out, ",\"version\":%" PRIu64 ",\"object\":", origin->sources[i].version);
+    wh_buf_add_json(out, origin->sources[i].object);
+    wh_buf_add_char(out, '}');
+  }
+  wh_buf_add_c(out, "]}");
+}
+
 bool wh_dataset_write(const wh_dataset_index *index, wh_buf *out) {
   uint64_t rows = 0, bytes = 0, row_hash = 0;
   for (size_t i = 0; i < index->file_count; i++) {
@@ -88,6 +102,7 @@ bool wh_dataset_write(const wh_dataset_index *index, wh_buf *out) {
   add_texts(out, "partition_by", index->partition_by.items, index->partition_by.count);
   wh_buf_add_c(out, ",\"schema\":");
   (void)wh_schema_write_json(&index->schema, out);
+  if (index->origin.model.len) add_origin(out, &index->origin);
   wh_buf_add_c(out, ",\"files\":[");
   for (size_t i = 0; i < index->file_count; i++) {
     wh_buf_add_c(out, i ? ",\n" : "\n");
@@ -187,6 +202,33 @@ static wh_status read_partition_by(const wh_members *m, wh_dataset_index *index)
   return WH_OK;
 }
 
+static wh_status read_sources(const wh_members *m, wh_dataset_origin *ret) {
+  const json_t *list = json_object_get(m->root, "sources");
+  size_t count = json_array_size(list);
+  if (!json_is_array(list) || count > WH_DATASET_SOURCES_MAX)
+    return wh_member_fail(m, "sources", "not a list that it can have");
+  wh_dataset_source_version *sources = WH_NEW_ARRAY(m->arena, count + 1, wh_dataset_source_version);
+  if (!sources) return wh_fail_memory(m->err);
+  for (size_t i = 0; i < count; i++) {
+    wh_members each = {json_array_get(list, i), m->arena, "the dataset's source", m->err};
+    WH_TRY(wh_member_text(&each, "address", &sources[i].address));
+    WH_TRY(wh_member_count(&each, "version", INT64_MAX, &sources[i].version));
+    WH_TRY(wh_member_text(&each, "object", &sources[i].object));
+  }
+  ret->sources = sources;
+  ret->count = count;
+  return WH_OK;
+}
+
+static wh_status read_origin(const wh_members *m, wh_dataset_origin *ret) {
+  const json_t *origin = json_object_get(m->root, "origin");
+  *ret = (wh_dataset_origin){0};
+  if (!origin) return WH_OK;
+  wh_members members = {origin, m->arena, "the dataset's origin", m->err};
+  WH_TRY(wh_member_sha256(&members, "model", &ret->model));
+  return read_sources(&members, ret);
+}
+
 static wh_status read_index(const wh_members *m, wh_dataset_index *index) {
   WH_TRY(wh_member_form(m, "dataset", WH_DATASET_VERSION));
   WH_TRY(wh_member_count(m, "version", INT64_MAX, &index->version));
@@ -205,6 +247,7 @@ static wh_status read_index(const wh_members *m, wh_dataset_index *index) {
   if (status != WH_OK) wh_error_prefix(m->err, "the dataset's index: ");
   WH_TRY(status);
   WH_TRY(read_partition_by(m, index));
+  WH_TRY(read_origin(m, &index->origin));
   return read_files(m, index);
 }
 

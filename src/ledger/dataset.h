@@ -19,7 +19,10 @@
 // the newest that was published of a source, and stays when files are rewritten or a version comes
 // back. `of` is the version that one was made from: 0 for none. The columns of the partition are in
 // the schema and not in the files; their values are the canonical texts of data/value.h, null for
-// NULL.
+// NULL. A model that is run by partitions also has, before "files":
+//
+//    "origin": {"model": "<64 hex digits>", "sources": [{"address": "lake:warehouse/orders/",
+//               "version": 7, "object": "1234-567-89"}]}
 #pragma once
 
 #include "base/buf.h"
@@ -53,6 +56,19 @@ typedef struct wh_dataset_file {
   wh_str sha256;
 } wh_dataset_file;
 
+// What a model's version was made of, where the model is run by partitions (engine/model_scope.h).
+typedef struct wh_dataset_source_version {
+  wh_str address;   // as the model names it: "lake:warehouse/orders/"
+  uint64_t version; // of a dataset; 0: these are objects
+  wh_str object;    // the identity of the version's index, or a digest of all the objects
+} wh_dataset_source_version;
+typedef struct wh_dataset_origin {
+  wh_str model; // a digest of the model and its pipeline; empty: nothing is known
+  const wh_dataset_source_version *sources; // in the model's order
+  size_t count;
+} wh_dataset_origin;
+enum { WH_DATASET_SOURCES_MAX = 1000 };
+
 typedef struct wh_dataset_index wh_dataset_index;
 struct wh_dataset_index {
   uint64_t version, of;
@@ -66,6 +82,7 @@ struct wh_dataset_index {
   const wh_dataset_file *files;
   size_t file_count;
   uint64_t rows, bytes, row_hash; // sums over the files
+  wh_dataset_origin origin;
 };
 
 // Adds the files up; false, and out->failed, without memory.

@@ -434,6 +434,26 @@ STORE_TEST(parts_of_an_object_that_is_given_up_are_gone) {
   wh_mem_free(&test_mem, data, data ? PART_BYTES : 0);
 }
 
+STORE_TEST(a_copy_is_the_same_under_another_key) {
+  wh_connection *c = &place->connection;
+  wh_attributes styled = {.content_type = WH_STR("text/css"), .cache_control = WH_STR("no-cache")};
+  wh_attributes attributes;
+  wh_put_options options = {.attributes = &styled, .replace = true};
+  if (!place->store->copy) return; // whoever wants one reads and writes
+  REQUIRE_OK(put(place, "d/x y", "one", &options));
+  REQUIRE_OK(put(place, "taken", "other", &options));
+  CHECK_OK(place->store->copy(c, WH_STR("d/x y"), WH_STR("e/\xC3\xBC"), &test_err));
+  CHECK_OK(place->store->copy(c, WH_STR("d/x y"), WH_STR("taken"), &test_err));
+  CHECK(holds(place, arena, "d/x y", "one"));
+  CHECK(holds(place, arena, "e/\xC3\xBC", "one"));
+  CHECK(holds(place, arena, "taken", "one"));
+  CHECK_OK(place->store->attributes(c, WH_STR("taken"), WH_STR(""), arena, &attributes, &test_err));
+  CHECK_STR(attributes.content_type, WH_STR("text/css"));
+  CHECK_STR(attributes.cache_control, WH_STR("no-cache"));
+  CHECK_FAILS(place->store->copy(c, WH_STR("gone"), WH_STR("z"), &test_err), WH_ERR_NOT_FOUND);
+  CHECK_FAILS(place->store->copy(c, WH_STR("taken"), WH_STR("../z"), &test_err), WH_ERR_USAGE);
+}
+
 STORE_TEST(attributes_are_those_of_the_version) {
   wh_attributes attributes;
   wh_connection *c = &place->connection;

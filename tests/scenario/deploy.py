@@ -360,6 +360,17 @@ def test_where_pipelines_run():
     tap.contains(deploy(Project(config=keyring), "to-website", code=2).err, "in the keyring of a machine")
 
 
+def test_who_publishes_a_site():
+    """A policy of its own: what publishing takes, in the site's place alone"""
+    p = Project(config="version: 1\nconnections:\n  web: { type: s3, bucket: acme-web, region: eu-west-1 }\n"
+                       "pipelines: {}\nsites:\n  report: { from: report, to: \"web:report/\" }\n")
+    stack = stacks.template(deploy(p).out)
+    policy, = stack.of_type("AWS::IAM::ManagedPolicy").values()
+    tap.equal(policy["ManagedPolicyName"], "wherry-site-report")
+    puts = {r for s in policy["PolicyDocument"]["Statement"] if "s3:PutObject" in s["Action"] for r in s["Resource"]}
+    tap.equal({r.split(":::")[1] for r in puts}, {"acme-web/report/*", "acme-web/_wherry/sites/report/*.json", "acme-web/_wherry/attempts/*"})
+
+
 def test_who_waits_for_the_same_objects_stays_together():
     more = """\
   to-site:

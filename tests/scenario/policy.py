@@ -196,6 +196,33 @@ def test_a_dataset():
         user.check_denied("s3", "delete_object", Bucket="acme-lake", Key=key)
 
 
+def test_a_site():
+    """A site is published, brought back and tidied by a user who may do that in its place alone"""
+    s, _ = fresh()
+    p = Project(config=f"""{PLACES}pipelines: {{}}
+sites:
+  report: {{ from: report, to: "lake:report/", keep: 2 }}
+""")
+    (p.folder / "report").mkdir()
+    document = policy(p, "--site", "report")
+    user = User(s, document)
+    for n in range(5):
+        (p.folder / "report/index.html").write_text(f"version {n}")
+        (p.folder / f"report/{n}.html").write_text("the same from now on")
+        tap.equal(p.wherry("site", "--json", env=user.env).lines()[-1]["version"], n + 1)
+        (p.folder / "report/1.html").unlink(missing_ok=True)
+    p.wherry("rollback", "lake:report/", env=user.env)
+    tap.equal([v["version"] for v in p.wherry("versions", "lake:report/", "--json", env=user.env).lines()], [6, 5])
+    assert not user.judge.denied, user.judge.denied
+    # what a publication without trouble does not need: attempts and uploads that were cut short, versions of objects
+    check_all_used(user, document, but=["s3:AbortMultipartUpload", "s3:DeleteObjectVersion", "s3:GetObjectVersion",
+                                        "s3:GetObjectVersionTagging", "s3:GetObjectTagging"])
+    for key in ("prod/report2/x.html", "prod/x.html", "prod/_wherry/sites/other/000000000001.json", "prod/mart/x"):
+        user.check_denied("s3", "put_object", Bucket="acme-lake", Key=key, Body=b"x")
+        user.check_denied("s3", "delete_object", Bucket="acme-lake", Key=key)
+    user.check_denied("s3", "put_object_acl", Bucket="acme-lake", Key="prod/report/index.html", ACL="public-read")
+
+
 def test_objects_that_steps_look_into():
     """A small table is read by a user who may read that object and no other"""
     check_all_used(*look_into("lake:ref/units.csv"), but=["s3:GetObjectVersion"])

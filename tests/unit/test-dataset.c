@@ -58,6 +58,26 @@ static wh_dataset_index example(void) {
                             .file_count = 2};
 }
 
+TEST(what_a_model_made_it_of_comes_back) {
+  begin();
+  static const wh_dataset_source_version sources[] = {
+      {WH_STR_INIT("lake:warehouse/orders/"), 7, WH_STR_INIT("1234-567-89")},
+      {WH_STR_INIT("lake:names/*.csv"), 0, WH_STR_INIT(SHA)},
+  };
+  wh_dataset_index want = example(), got;
+  want.origin = (wh_dataset_origin){.model = S(SHA), .sources = sources, .count = 2};
+  CHECK(wh_dataset_write(&want, &buf));
+  CHECK_OK(wh_dataset_parse(wh_buf_str(&buf), &arena, &got, &test_err));
+  CHECK_STR(got.origin.model, S(SHA));
+  CHECK_EQ(got.origin.count, 2);
+  for (size_t i = 0; i < 2 && got.origin.count == 2; i++) {
+    CHECK_STR(got.origin.sources[i].address, sources[i].address);
+    CHECK_EQ(got.origin.sources[i].version, sources[i].version);
+    CHECK_STR(got.origin.sources[i].object, sources[i].object);
+  }
+  end();
+}
+
 TEST(every_field_comes_back) {
   begin();
   wh_dataset_index want = example(), got;
@@ -68,6 +88,7 @@ TEST(every_field_comes_back) {
   CHECK_EQ(got.operation, WH_DATASET_COMPACT);
   CHECK_STR(got.run, want.run);
   CHECK_STR(got.pipeline, want.pipeline);
+  CHECK_EQ(got.origin.model.len, 0);
   CHECK_EQ(got.order, want.order);
   CHECK_EQ(got.source_order, want.source_order);
   CHECK_EQ(got.created_us, want.created_us);

@@ -118,3 +118,14 @@ wh_status wh_s3_copy_object(wh_s3_session *s, const wh_s3_head *source, wh_str k
   wh_s3_target target = {.key = key, .attempt = WH_STR("copy"), .replace = true};
   return wh_s3_copy_parts(s, source, &target, err);
 }
+
+wh_status wh_s3_copy(wh_connection *c, wh_str key, wh_str to, wh_error *err) {
+  WH_CLEAN_S3 wh_s3_session s = {0};
+  wh_s3_head source;
+  wh_status status = wh_key_check(key, err);
+  if (status == WH_OK) status = wh_key_check(to, err);
+  if (status == WH_OK) status = wh_s3_begin(c, &s, err);
+  if (status == WH_OK) status = wh_s3_head_get(&s, key, &s.arena, &source, err);
+  if (status == WH_OK) status = wh_s3_copy_object(&s, &source, to, err);
+  return wh_s3_say(c, status, err);
+}

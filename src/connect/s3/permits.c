@@ -201,6 +201,16 @@ static wh_status keep_objects(const permits *p, const wh_use *use, wh_error *err
   return allow_key(p, true, err);
 }
 
+// The store's own copies keep the tags.
+static wh_status copy_objects(const permits *p, const wh_use *use, wh_error *err) {
+  static const char *const tags[] = {"s3:GetObjectTagging", "s3:GetObjectVersionTagging", NULL};
+  wh_s3_patterns found;
+  WH_TRY(find_patterns(p, use, false, &found, err));
+  for (size_t i = 0; p->o->tags.count && i < found.count; i++)
+    WH_TRY(allow(p, "CopyObjects", tags, &found.items[i], err));
+  return WH_OK;
+}
+
 static wh_status let_go_objects(const permits *p, const wh_use *use, wh_error *err) {
   static const char *const let_go[] = {"s3:DeleteObject", "s3:GetObject", NULL};
   wh_s3_patterns found;
@@ -256,6 +266,8 @@ wh_status wh_s3_permits(const wh_connection *c, const wh_use *use, wh_iam_policy
     return write_objects(&p, use, err);
   case WH_USE_KEEP_OBJECTS:
     return keep_objects(&p, use, err);
+  case WH_USE_COPY_OBJECTS:
+    return copy_objects(&p, use, err);
   case WH_USE_LET_GO_OBJECTS:
     return let_go_objects(&p, use, err);
   case WH_USE_WITHDRAW_OBJECTS:

@@ -290,6 +290,7 @@ const wh_store_type wh_s3_store = {
     .create = wh_s3_create,
     .publish = wh_s3_publish,
     .put = wh_s3_put,
+    .copy = wh_s3_copy,
     .attributes = wh_s3_attributes,
     .discard = wh_s3_discard,
     .attempts = wh_s3_attempts,

@@ -269,6 +269,9 @@ wh_status wh_s3_copy_parts(wh_s3_session *s, const wh_s3_head *source, const wh_
 // WH_S3_COPY_WHOLE_BYTES.
 wh_status wh_s3_copy_object(wh_s3_session *s, const wh_s3_head *source, wh_str key, wh_error *err);
 
+// As a verb: the present version of a key, to another.
+wh_status wh_s3_copy(wh_connection *c, wh_str key, wh_str to, wh_error *err);
+
 // --- publish.c -----------------------------------------------------------------------------------
 
 wh_status wh_s3_attempt_key(wh_arena *arena, wh_str attempt, wh_str *ret, wh_error *err);

@@ -240,10 +240,10 @@ static void load_top(wh_loader *l) {
   wh_load_connections(l, top.connections);
   wh_load_ingests(l, top.serve);
   wh_load_ledger(l, top.ledger);
-  wh_load_ingest_ledger(l);
   load_quarantine(l, top.quarantine);
   wh_load_masks(l, top.masks);
   wh_load_pipelines(l, top.pipelines);
+  wh_load_ingest_ledger(l);
   wh_load_teams(l, top.teams);
   wh_load_retain(l, top.retain);
   wh_load_catalog(l, wh_node_get(root, "catalog"));

@@ -196,7 +196,8 @@ static wh_status send_all(answering *a, wh_posts *posts, wh_error *err) {
   int64_t until_us = wh_now_us(a->endpoints->os) + WH_LAMBDA_SEND_US;
   for (int64_t pause_us = FIRST_PAUSE_US;; pause_us *= 2) {
     wh_status status = type->send(a->door->queue, posts->items, posts->count, a->stop, err);
-    if (status == WH_OK || status == WH_ERR_REFUSED || is_over(a, until_us)) return status;
+    bool passes = status == WH_ERR_UNAVAILABLE || status == WH_ERR_BUSY;
+    if (!passes || is_over(a, until_us)) return status;
     pause_for(a, pause_us < PAUSE_US_MAX ? pause_us : PAUSE_US_MAX);
   }
 }

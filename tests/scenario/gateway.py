@@ -5,15 +5,21 @@ import aws
 
 aws.require()
 
+import base64  # noqa: E402
 import hashlib  # noqa: E402
 import hmac  # noqa: E402
+import http.server  # noqa: E402
 import json  # noqa: E402
+import threading  # noqa: E402
 import time  # noqa: E402
+
+from cryptography.hazmat.primitives import hashes  # noqa: E402
+from cryptography.hazmat.primitives.asymmetric import padding, rsa  # noqa: E402
 
 import fault_proxy  # noqa: E402
 import lambda_api  # noqa: E402
 import tap  # noqa: E402
-from gateway_events import SHAPES, http, rest  # noqa: E402
+from gateway_events import SHAPES, http as http_api, rest  # noqa: E402
 from project import Project  # noqa: E402
 
 KEY = "a-key-nobody-guesses"
@@ -39,6 +45,10 @@ serve:
       columns: {{ event_id: text }}
       auth: {{ hmac: {{ secret: "${{SECRET}}", header: X-Signature, prefix: "sha256=", timestamp: X-Timestamp }} }}
       to: out
+    tokens:
+      columns: {{ event_id: text }}
+      auth: {{ bearer: {{ jwks: "{jwks}", issuer: "https://id.example", audience: "wherry" }} }}
+      to: out
     unsafe:
       columns: {{ event_id: text }}
       to: out
@@ -55,13 +65,13 @@ class Place:
     count = 0
     server = None
 
-    def __init__(self, fifo=False, url=None, more="", pipelines="  {}"):
+    def __init__(self, fifo=False, url=None, more="", pipelines="  {}", jwks="https://id.example/keys"):
         Place.server = Place.server or aws.Moto()
         Place.count += 1
         self.sqs = self.server.client("sqs")
         name = f"events-{Place.count}" + (".fifo" if fifo else "")
         self.queue = self.sqs.create_queue(QueueName=name, Attributes={"FifoQueue": "true"} if fifo else {})["QueueUrl"]
-        project = Project(config=CONFIG.format(queue=name, more=more, pipelines=pipelines))
+        project = Project(config=CONFIG.format(queue=name, more=more, pipelines=pipelines, jwks=jwks))
         self.function = lambda_api.Function(project.folder, {**self.server.env(url=url), "KEY": KEY, "SECRET": SECRET},
                                             program=tap.BUILD / "src/cli/bootstrap")
 
@@ -159,16 +169,60 @@ def test_signatures():
             tap.equal([a[0] for a in answers], [202, 202])
             tap.equal(answers[0][1]["receipt"], answers[1][1]["receipt"])
             tap.equal(p.ask(shape("/ingest/signed", body + b" ", headers, encoded=encoded))[0], 401)
-    tap.equal(p.ask(http("/ingest/signed", body, sign(body, int(time.time()) - 3600)))[0], 401)
+    tap.equal(p.ask(http_api("/ingest/signed", body, sign(body, int(time.time()) - 3600)))[0], 401)
     tap.equal({e["event_id"] for _, e in p.receive()}, {"ü"})
     p.stop()
+
+
+def base64url(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+class Keys(http.server.BaseHTTPRequestHandler):
+    """A JWK Set, which comes late: a function that has just begun has to wait for it."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        time.sleep(1)
+        public = self.key.public_key().public_numbers()
+        n, e = (base64url(x.to_bytes((x.bit_length() + 7) // 8, "big")) for x in (public.n, public.e))
+        body = json.dumps({"keys": [{"kty": "RSA", "kid": "k", "alg": "RS256", "use": "sig", "n": n, "e": e}]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def token(**claims):
+    head, body = ({"alg": "RS256", "kid": "k", "typ": "JWT"},
+                  {"iss": "https://id.example", "aud": "wherry", "sub": "shop", "exp": int(time.time()) + 300, **claims})
+    text = f"{base64url(json.dumps(head).encode())}.{base64url(json.dumps(body).encode())}"
+    return f"{text}.{base64url(Keys.key.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
+
+
+def test_tokens():
+    """The keys of a URL are waited for by the first request; then they are there"""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Keys)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    p = Place(jwks=f"http://127.0.0.1:{server.server_port}/keys")
+    for shape in SHAPES:
+        send = lambda t: p.ask(shape("/ingest/tokens", '{"event_id":"a"}', {**JSON, "Authorization": f"Bearer {t}"}))  # noqa: B023,E731
+        tap.equal(send(token())[0], 202)
+        tap.equal(send(token(aud="other"))[0], 401)
+        tap.equal(send(token()[:-4] + "AAAA")[0], 401)
+    tap.equal(len(p.receive()), 2)
+    p.stop()
+    server.shutdown()
 
 
 def test_sending_again():
     """The key and the body make the ids: a queue that keeps order leaves out what it has; another body is another request"""
     for fifo in (False, True):
         p = Place(fifo=fifo)
-        ask = lambda body, key, shape=http: p.ask(shape("/ingest/open", json.dumps(body), {**JSON, "idempotency-KEY": key}))  # noqa: B023,E731
+        ask = lambda body, key, shape=http_api: p.ask(shape("/ingest/open", json.dumps(body), {**JSON, "idempotency-KEY": key}))  # noqa: B023,E731
         body = [{"event_id": f"{i}"} for i in range(12)]
         first, second, other = ask(body, "k1"), ask(body, "k1", rest), ask(body, "k2")
         tap.equal([a[0] for a in (first, second, other)], [202] * 3)
@@ -192,11 +246,11 @@ def test_a_queue_that_does_not_accept():
     proxy.at("SendMessageBatch", 1, "cut-answer")
     proxy.at("SendMessageBatch", 2, "503")
     p = Place(url=proxy.url)
-    status, said, _ = p.ask(http("/ingest/open", '{"event_id":"a"}', JSON))
+    status, said, _ = p.ask(http_api("/ingest/open", '{"event_id":"a"}', JSON))
     tap.equal(status, 202)
     tap.equal({i for i, _ in p.receive()}, {f"{said['receipt']}-0"})
     p.sqs.delete_queue(QueueUrl=p.queue)
-    status, said, headers = p.ask(http("/ingest/open", '{"event_id":"a"}', JSON), seconds=4)
+    status, said, headers = p.ask(http_api("/ingest/open", '{"event_id":"a"}', JSON), seconds=4)
     tap.equal((status, headers["Retry-After"], said["detail"]), (503, "10", "the queue has not accepted all of it"))
     tap.contains(p.function.log, "out: 127.0.0.1:")
     p.stop()
@@ -206,10 +260,10 @@ def test_what_a_function_cannot_serve():
     """An address of this machine protects nothing there, and no disk keeps events"""
     p = Place()
     for name, why in (("unsafe", "everybody could send events"), ("nowhere", "Say which queue they go to")):
-        status, said, _ = p.ask(http(f"/ingest/{name}", "{}", JSON))
+        status, said, _ = p.ask(http_api(f"/ingest/{name}", "{}", JSON))
         tap.equal((status, said["detail"]), (503, "this endpoint cannot take events now"))
         tap.contains(p.function.log, why)
-    tap.equal(p.ask(http("/ingest/open", '{"event_id":"a"}', JSON))[0], 202)
+    tap.equal(p.ask(http_api("/ingest/open", '{"event_id":"a"}', JSON))[0], 202)
     p.stop()
 
 
@@ -221,10 +275,10 @@ def test_beside_other_events():
     p.server.client("s3").put_object(Bucket="gateway-lake", Key="in/a.json", Body=b'[{"id":1}]')
     said = lambda_api.s3("gateway-lake", "in/a.json")
     run = ("response", {"runs": 1, "failed": 0, "rows_quarantined": 0})
-    tap.equal(p.ask(http("/ingest/open", json.dumps(said), JSON))[0], 422)
+    tap.equal(p.ask(http_api("/ingest/open", json.dumps(said), JSON))[0], 422)
     tap.equal(p.function.invoke(said), run)
     tap.equal(p.ask(rest("/ingest/open", json.dumps({"pipeline": "copy", "event_id": "a"}), JSON))[0], 202)
-    inside = json.dumps(http("/ingest/open", '{"event_id":"b"}', JSON))
+    inside = json.dumps(http_api("/ingest/open", '{"event_id":"b"}', JSON))
     tap.equal(p.function.invoke(lambda_api.sqs(("m", inside)))[0], "error")  # no event of an object
     p.server.client("s3").put_object(Bucket="gateway-lake", Key="in/b.json", Body=b'[{"id":2}]')
     tap.equal(p.function.invoke(lambda_api.sqs(("m", json.dumps(lambda_api.s3("gateway-lake", "in/b.json")))))[0], "response")
@@ -234,11 +288,11 @@ def test_beside_other_events():
 
 def test_an_event_that_is_none():
     p = Place()
-    for event in ({**http("/ingest/open", "{}", JSON), "body": "%%", "isBase64Encoded": True},
+    for event in ({**http_api("/ingest/open", "{}", JSON), "body": "%%", "isBase64Encoded": True},
                   {"requestContext": {"http": {}}}, {"httpMethod": "POST", "requestContext": {"identity": {}}, "headers": 7, "body": []}):
         kind, said = p.function.invoke(event)
         assert kind == "error" or said["statusCode"] == 404, (kind, said)
-    tap.equal(p.ask(http("/ingest/open", '{"event_id":"a"}', JSON))[0], 202)
+    tap.equal(p.ask(http_api("/ingest/open", '{"event_id":"a"}', JSON))[0], 202)
     p.stop()
 
 

@@ -31,7 +31,7 @@ def rest(path, body="", headers=(), method="POST", source=SOURCE, encoded=False,
             "domainPrefix": "id", "extendedRequestId": "request-id", "httpMethod": method,
             "identity": {"accessKey": None, "accountId": None, "caller": None, "cognitoAuthenticationProvider": None,
                          "cognitoAuthenticationType": None, "cognitoIdentityId": None, "cognitoIdentityPoolId": None,
-                         "principalOrgId": None, "sourceIp": source, "user": None, "userAgent": "user-agent", "userArn": None, "clientCert": None},
+                         "principalOrgId": None, "sourceIp": source, "user": None, "userAgent": "curl/8.5.0", "userArn": None, "clientCert": None},
             "path": f"/{stage}{path}", "protocol": "HTTP/1.1", "requestId": "id=", "requestTime": "04/Mar/2026:19:15:17 +0000",
             "requestTimeEpoch": 1583349317135, "resourceId": None, "resourcePath": "/{proxy+}", "stage": stage},
         "body": text_of(body, encoded) if body else None, "isBase64Encoded": encoded}
@@ -48,7 +48,7 @@ def http(path, body="", headers=(), method="POST", source=SOURCE, encoded=False,
         "headers": joined,
         "requestContext": {
             "accountId": "123456789012", "apiId": "api-id", "domainName": "id.execute-api.eu-west-1.amazonaws.com", "domainPrefix": "id",
-            "http": {"method": method, "path": raw, "protocol": "HTTP/1.1", "sourceIp": source, "userAgent": "agent"},
+            "http": {"method": method, "path": raw, "protocol": "HTTP/1.1", "sourceIp": source, "userAgent": "curl/8.5.0"},
             "requestId": "id", "routeKey": f"{method} {path}", "stage": stage, "time": "12/Mar/2026:19:03:58 +0000", "timeEpoch": 1583348638390},
         **({"body": text_of(body, encoded)} if body else {}), "isBase64Encoded": encoded}
 

@@ -11,10 +11,10 @@ static wh_status grow(wh_posts *posts, wh_arena *arena, wh_error *err) {
   return WH_OK;
 }
 
-wh_status wh_posts_add(wh_posts *posts, wh_str receipt, wh_str group, wh_str lines, wh_arena *arena,
-                       wh_error *err) {
+wh_status wh_posts_add(wh_posts *posts, wh_str receipt, size_t first, wh_str group, wh_str lines,
+                       wh_arena *arena, wh_error *err) {
   wh_str line;
-  for (size_t i = 0; wh_str_split(&lines, '\n', &line);) {
+  for (size_t i = first; wh_str_split(&lines, '\n', &line);) {
     if (!line.len) continue; // behind the last one
     if (posts->count == posts->cap) WH_TRY(grow(posts, arena, err));
     wh_str id = wh_arena_printf(arena, "%.*s-%zu", WH_STR_ARG(receipt), i++);

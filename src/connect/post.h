@@ -19,9 +19,10 @@ typedef struct wh_posts {
   wh_post *items;
   size_t count, cap;
 } wh_posts;
-// The events of a request, a line each, as messages RECEIPT-0, RECEIPT-1 ... Copies nothing.
-wh_status wh_posts_add(wh_posts *posts, wh_str receipt, wh_str group, wh_str lines, wh_arena *arena,
-                       wh_error *err);
+// The events of a request from its `first` on, a line each, as messages RECEIPT-0, RECEIPT-1 ...
+// Copies nothing.
+wh_status wh_posts_add(wh_posts *posts, wh_str receipt, size_t first, wh_str group, wh_str lines,
+                       wh_arena *arena, wh_error *err);
 
 typedef struct wh_post_type {
   size_t bytes_max;             // that a message's body may take

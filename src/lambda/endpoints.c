@@ -159,6 +159,11 @@ static bool check_sender(answering *a, wh_http_problem *ret) {
   }
 }
 
+static bool check_count(const answering *a, wh_http_problem *ret) {
+  if (a->submission.intake.events <= WH_LAMBDA_EVENTS_MAX) return true;
+  return refuse(ret, 413, "a request has 10,000 events at most here: send them in several");
+}
+
 static bool check_request(answering *a, wh_http_problem *ret) {
   wh_str body = a->request->body;
   const wh_config *config = a->endpoints->config;
@@ -169,7 +174,8 @@ static bool check_request(answering *a, wh_http_problem *ret) {
   return wh_submission_type(&a->submission, first_of(a, "Content-Type"),
                             first_of(a, "Content-Encoding"), ret) &&
          wh_submission_signed(&a->submission, body, ret) &&
-         wh_submission_read(&a->submission, body, first_of(a, "Idempotency-Key"), line_max, ret);
+         wh_submission_read(&a->submission, body, first_of(a, "Idempotency-Key"), line_max, ret) &&
+         check_count(a, ret);
 }
 
 // --- sending -------------------------------------------------------------------------------------
@@ -205,7 +211,7 @@ static wh_status send_all(answering *a, wh_posts *posts, wh_error *err) {
 static wh_status deliver(answering *a, wh_error *err) {
   wh_posts posts = {0};
   WH_TRY(name_request(a, err));
-  WH_TRY(wh_posts_add(&posts, wh_str_of(a->receipt), a->door->ingest->endpoint->name,
+  WH_TRY(wh_posts_add(&posts, wh_str_of(a->receipt), 0, a->door->ingest->endpoint->name,
                       wh_buf_str(&a->submission.intake.lines), &a->arena, err));
   return send_all(a, &posts, err);
 }

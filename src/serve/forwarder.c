@@ -21,7 +21,8 @@ struct wh_forwarder {
   wh_ingest_log *log; // to read
   wh_gather *gather;  // of what comes
   wh_arena arena;     // of what is being sent
-  int64_t next, told; // event to be sent; and what the committer knows
+  int64_t next, told; // request to be sent; and what the committer knows
+  size_t sent;        // events of that request which the queue has
   int64_t told_ns, logged_ns;
   unsigned failures; // in a row
 
@@ -57,26 +58,51 @@ static void log_failure(wh_forwarder *f, const wh_error *err) {
 
 // --- sending -------------------------------------------------------------------------------------
 
-// Whole requests: what is remembered is how many of them are through.
-static wh_status collect(wh_forwarder *f, wh_posts *ret, int64_t *ret_next, wh_error *err) {
-  size_t bytes = 0;
+// What is sent together, and where that ends: what is remembered on disk is a request, so one that
+// is sent in parts counts when it is through.
+typedef struct parcel {
+  wh_posts posts;
+  size_t bytes;
+  int64_t next;
+  size_t sent; // events of that request which are in the parcel, or were sent before
+} parcel;
+
+// The lines from `first` on that the parcel has room for, one at least where it is empty.
+static wh_str cut(const parcel *p, wh_str lines, size_t first, size_t *ret_count) {
+  size_t at = 0, end, count = 0;
+  for (; first && at < lines.len; first--)
+    at = wh_str_find(lines, at, '\n') + 1;
+  for (end = at; end < lines.len; count++) {
+    size_t line_end = wh_str_find(lines, end, '\n') + 1;
+    size_t events = p->posts.count + count, bytes = p->bytes + line_end - at;
+    if (events && (events == WH_FORWARDER_EVENTS || bytes > WH_FORWARDER_BYTES)) break;
+    end = line_end;
+  }
+  *ret_count = count;
+  return wh_str_sub(lines, at, end);
+}
+
+static wh_status collect(wh_forwarder *f, parcel *ret, wh_error *err) {
   wh_arena_reset(&f->arena);
-  *ret = (wh_posts){0};
-  *ret_next = f->next;
-  while (ret->count < WH_FORWARDER_EVENTS && bytes < WH_FORWARDER_BYTES) {
+  *ret = (parcel){.next = f->next, .sent = f->sent};
+  for (;;) {
     bool found;
     wh_ingest_receipt r;
     wh_str lines;
-    WH_TRY(wh_ingest_log_read(f->log, *ret_next, INT64_MAX, &found, &r, &lines, err));
+    size_t count;
+    WH_TRY(wh_ingest_log_read(f->log, ret->next, INT64_MAX, &found, &r, &lines, err));
     if (!found) return WH_OK;
-    lines = wh_arena_str(&f->arena, lines);
+    wh_str piece = wh_arena_str(&f->arena, cut(ret, lines, ret->sent, &count));
     wh_str id = wh_arena_str(&f->arena, wh_str_of(r.id));
-    if (!lines.data || !id.data) return wh_fail_memory(err);
-    WH_TRY(wh_posts_add(ret, id, f->ingest->endpoint->name, lines, &f->arena, err));
-    bytes += lines.len;
-    *ret_next = r.first + (int64_t)r.events;
+    if (!piece.data || !id.data) return wh_fail_memory(err);
+    WH_TRY(
+        wh_posts_add(&ret->posts, id, ret->sent, f->ingest->endpoint->name, piece, &f->arena, err));
+    ret->bytes += piece.len;
+    ret->sent += count;
+    if (ret->sent < r.events) return WH_OK; // the parcel is full
+    ret->next = r.first + (int64_t)r.events;
+    ret->sent = 0;
   }
-  return WH_OK;
 }
 
 static void wait_for(wh_forwarder *f, int64_t us, bool for_events) {
@@ -115,11 +141,11 @@ static bool deliver(wh_forwarder *f, wh_posts *posts) {
 // All that wait.
 static wh_status forward(wh_forwarder *f, wh_error *err) {
   for (;;) {
-    wh_posts posts;
-    int64_t next;
-    WH_TRY(collect(f, &posts, &next, err));
-    if (!posts.count || !deliver(f, &posts)) return WH_OK;
-    f->next = next;
+    parcel p;
+    WH_TRY(collect(f, &p, err));
+    if (!p.posts.count || !deliver(f, &p.posts)) return WH_OK;
+    f->next = p.next;
+    f->sent = p.sent;
     tell_now_and_then(f);
   }
 }

@@ -7,8 +7,8 @@
 #include "serve/committer.h"
 
 enum {
-  WH_FORWARDER_EVENTS = 80, // at least so many are sent together, where so many wait
-  WH_FORWARDER_BYTES = 2 << 20,
+  WH_FORWARDER_EVENTS = 320,      // at most so many are in memory
+  WH_FORWARDER_BYTES = 2 << 20,   // and so much of them, or one
   WH_FORWARDER_TELL_US = 1000000, // between two times that the committer is told
   WH_FORWARDER_AGAIN_US = 500000, // after a failure; then twice as long each time
   WH_FORWARDER_AGAIN_US_MAX = 30 * 1000000,

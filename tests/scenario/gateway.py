@@ -125,6 +125,7 @@ def test_refusals_are_problems():
         for path, body, headers, want in cases:
             status, said, answered = p.ask(shape(path, body, headers))
             tap.equal((status, said["status"], answered["Content-Type"]), (want, want, "application/problem+json"), (path, body[:40], said))
+        tap.equal(p.ask(shape("/ingest/open", '{"event_id":""}\n' * 10001, {"Content-Type": "application/x-ndjson"}))[0], 413)
         status, said, answered = p.ask(shape("/ingest/open", method="GET"))
         tap.equal((status, answered["Allow"]), (405, "POST"))
         status, said, _ = p.ask(shape("/ingest/open", '[{"event_id":"a"},{"event_id":"b","amount":1.234}]', JSON))

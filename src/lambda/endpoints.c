@@ -71,12 +71,11 @@ static wh_status check(const wh_ingest *ingest, wh_error *err) {
 static wh_status open_door(wh_lambda_endpoints *e, door *d, wh_error *err) {
   if (d->is_open) return WH_OK;
   WH_TRY(check(d->ingest, err));
-  wh_str owner =
-      wh_arena_printf(&e->arena, "ingest %.*s: auth", WH_STR_ARG(d->ingest->endpoint->name));
-  if (!owner.data) return wh_fail_memory(err);
+  char owner[WH_CONFIG_NAME_MAX + 16];
+  snprintf(owner, sizeof owner, "ingest %.*s: auth", WH_STR_ARG(d->ingest->endpoint->name));
   WH_TRY(wh_config_connect(e->config, d->ingest->to, &d->queue, err));
   if (d->ingest->auth)
-    WH_TRY(wh_auth_open(e->os, e->mem, e->config, d->ingest->auth, owner.data, &d->auth, err));
+    WH_TRY(wh_auth_open(e->os, e->mem, e->config, d->ingest->auth, owner, &d->auth, err));
   d->is_open = true;
   return WH_OK;
 }
@@ -100,6 +99,7 @@ typedef struct answering {
   wh_lambda_endpoints *endpoints;
   const wh_gateway_request *request;
   const atomic_bool *stop;
+  int64_t until_us; // that anything is waited for
   door *door;
   wh_arena arena;
   wh_submission submission;
@@ -132,8 +132,8 @@ static wh_str first_of(const answering *a, const char *name) {
   return value;
 }
 
-static bool is_over(const answering *a, int64_t until_us) {
-  return wh_now_us(a->endpoints->os) >= until_us || atomic_load(a->stop);
+static bool is_over(const answering *a) {
+  return wh_now_us(a->endpoints->os) >= a->until_us || atomic_load(a->stop);
 }
 
 static void pause_for(const answering *a, int64_t us) {
@@ -145,7 +145,6 @@ static void pause_for(const answering *a, int64_t us) {
 // come again.
 static bool check_sender(answering *a, wh_http_problem *ret) {
   wh_os *os = a->endpoints->os;
-  int64_t until_us = wh_now_us(os) + WH_LAMBDA_KEYS_US;
   wh_ip asker = {0};
   (void)wh_ip_parse(a->request->source_ip, &asker); // else it is in no block
   for (;;) {
@@ -154,7 +153,7 @@ static bool check_sender(answering *a, wh_http_problem *ret) {
                                .header = header_of,
                                .header_context = (void *)a->request};
     if (wh_submission_sender(&a->submission, &request, ret)) return true;
-    if (ret->status != 503 || is_over(a, until_us)) return false;
+    if (ret->status != 503 || is_over(a)) return false;
     pause_for(a, KEYS_PAUSE_US);
   }
 }
@@ -199,11 +198,10 @@ static wh_status name_request(answering *a, wh_error *err) {
 
 static wh_status send_all(answering *a, wh_posts *posts, wh_error *err) {
   const wh_post_type *type = a->door->ingest->post;
-  int64_t until_us = wh_now_us(a->endpoints->os) + WH_LAMBDA_SEND_US;
   for (int64_t pause_us = FIRST_PAUSE_US;; pause_us *= 2) {
     wh_status status = type->send(a->door->queue, posts->items, posts->count, a->stop, err);
     bool passes = status == WH_ERR_UNAVAILABLE || status == WH_ERR_BUSY;
-    if (!passes || is_over(a, until_us)) return status;
+    if (!passes || is_over(a)) return status;
     pause_for(a, pause_us < PAUSE_US_MAX ? pause_us : PAUSE_US_MAX);
   }
 }
@@ -256,6 +254,7 @@ wh_status wh_lambda_answer(wh_lambda_endpoints *e, const wh_gateway_request *req
   WH_CLEAN_BUF wh_buf body;
   wh_gateway_answer said;
   answering a = {.endpoints = e, .request = request, .stop = stop};
+  a.until_us = wh_now_us(e->os) + WH_LAMBDA_PATIENCE_US;
   wh_buf_init(&body, e->mem, 0);
   wh_arena_init(&a.arena, e->mem);
   answer(&a, &body, &said);

@@ -16,9 +16,9 @@
 
 enum {
   WH_LAMBDA_EVENTS_MAX = 10000, // of a request: they have to be sent before it is answered
-  // No attempt to send begins later: API Gateway waits for 29 seconds at least.
-  WH_LAMBDA_SEND_US = 15 * 1000000,
-  WH_LAMBDA_KEYS_US = 10 * 1000000, // that the keys of tokens are waited for
+  // That keys of tokens are waited for, and sending is tried again: no attempt begins later. API
+  // Gateway waits for 29 seconds at least.
+  WH_LAMBDA_PATIENCE_US = 15 * 1000000,
 };
 
 typedef struct wh_lambda_endpoints wh_lambda_endpoints;

@@ -81,15 +81,8 @@ class Place:
         return said["statusCode"], json.loads(said["body"]), said["headers"]
 
     def receive(self):
-        found = []
-        while True:
-            messages = self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10,
-                                                MessageAttributeNames=["All"]).get("Messages", [])
-            if not messages:
-                return found
-            for m in messages:
-                found.append((m["MessageAttributes"]["_wherry_id"]["StringValue"], json.loads(m["Body"])))
-                self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=m["ReceiptHandle"])
+        return [(m["MessageAttributes"]["_wherry_id"]["StringValue"], json.loads(m["Body"]))
+                for m in aws.drain(self.sqs, self.queue)]
 
     def stop(self):
         tap.equal(self.function.stop(), 0, self.function.log)

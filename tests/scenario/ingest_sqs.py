@@ -65,15 +65,8 @@ class Place(inlets.Inlets):
 
     def receive(self):
         """What is in the queue: [(id, event)], taken out of it."""
-        found = []
-        while True:
-            messages = self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10,
-                                                MessageAttributeNames=["All"]).get("Messages", [])
-            if not messages:
-                return found
-            found += [(m["MessageAttributes"]["_wherry_id"]["StringValue"], json.loads(m["Body"])) for m in messages]
-            self.sqs.delete_message_batch(QueueUrl=self.queue, Entries=[
-                {"Id": str(i), "ReceiptHandle": m["ReceiptHandle"]} for i, m in enumerate(messages)])
+        return [(m["MessageAttributes"]["_wherry_id"]["StringValue"], json.loads(m["Body"]))
+                for m in aws.drain(self.sqs, self.queue)]
 
     def depth(self):
         found = self.sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=["ApproximateNumberOfMessages"])

@@ -81,6 +81,15 @@ static void say_seats(const wh_cli *cli, const wh_deploy_seat *seats) {
       wh_say(cli, "%.*s runs on a machine: %.*s.", WH_STR_ARG(s->pipeline->name),
              WH_STR_ARG(s->why_not));
   }
+  for (size_t i = 0; i < cli->config->serve.ingest_count; i++) {
+    const wh_deploy_seat *s = &seats[cli->config->pipeline_count + i];
+    wh_str name = s->endpoint->endpoint->name;
+    if (s->is_function)
+      wh_say(cli, "/ingest/%.*s is served by the function.", WH_STR_ARG(name));
+    else
+      wh_say(cli, "/ingest/%.*s is served by a machine: %.*s.", WH_STR_ARG(name),
+             WH_STR_ARG(s->why_not));
+  }
 }
 
 static void say(const wh_cli *cli, const wh_stack *stack, const wh_deploy_seat *seats) {

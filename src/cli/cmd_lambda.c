@@ -1,6 +1,7 @@
 #include "base/log.h"
 #include "cli/format.h"
 #include "cli/progress.h"
+#include "lambda/endpoints.h"
 #include "lambda/handle.h"
 #include "lambda/runtime.h"
 
@@ -82,24 +83,46 @@ static void end_time(wh_cli *cli) {
 
 // --- invocations ---------------------------------------------------------------------------------
 
-static wh_status work(wh_cli *cli, wh_progress_view *view, const wh_invocation *invocation,
-                      wh_buf *answer, wh_error *err) {
-  wh_engine *engine = open_engine(cli, view, err);
-  if (!engine) return err->status;
+// What the function keeps from one invocation to the next.
+typedef struct function {
+  wh_cli *cli;
+  wh_progress_view view;
+  wh_lambda_endpoints *endpoints; // NULL: nobody has asked yet
+} function;
+
+// Needs no ledger, and so opens none.
+static wh_status answer_request(function *f, const wh_lambda_event *event, wh_buf *answer,
+                                wh_error *err) {
+  wh_cli *cli = f->cli;
+  if (!f->endpoints) f->endpoints = wh_lambda_endpoints_new(&cli->os.base, &cli->mem, cli->config);
+  if (!f->endpoints) return wh_fail_memory(err);
+  return wh_lambda_answer(f->endpoints, &event->request, &cli->stop, answer, err);
+}
+
+static wh_status work(function *f, const wh_invocation *invocation, wh_buf *answer, wh_error *err) {
+  wh_cli *cli = f->cli;
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, &cli->mem);
+  wh_lambda_event event;
+  WH_TRY(wh_lambda_event_parse(invocation->event, &arena, &event, err));
+  bool is_request = event.kind == WH_LAMBDA_REQUEST;
+  wh_engine *engine = is_request ? NULL : open_engine(cli, &f->view, err);
+  if (!engine && !is_request) return err->status;
   int64_t end_us = begin_time(cli, invocation);
-  wh_status status = wh_lambda_handle(engine, invocation->event, end_us, answer, err);
+  wh_status status = is_request ? answer_request(f, &event, answer, err)
+                                : wh_lambda_handle(engine, &event, end_us, answer, err);
   end_time(cli);
   return status;
 }
 
-static wh_status serve_one(wh_cli *cli, wh_runtime *runtime, wh_progress_view *view,
-                           wh_error *err) {
+static wh_status serve_one(function *f, wh_runtime *runtime, wh_error *err) {
+  wh_cli *cli = f->cli;
   wh_invocation invocation;
   WH_TRY(wh_runtime_next(runtime, &invocation, err));
   WH_CLEAN_BUF wh_buf answer;
   wh_buf_init(&answer, &cli->mem, WH_RUNTIME_EVENT_BYTES_MAX);
   wh_error why = {0};
-  if (work(cli, view, &invocation, &answer, &why) == WH_OK)
+  if (work(f, &invocation, &answer, &why) == WH_OK)
     return wh_runtime_answer(runtime, invocation.id, wh_buf_str(&answer), err);
   wh_log_error(WH_LOG_ERROR, "lambda", &why);
   return wh_runtime_fail(runtime, invocation.id, &why, err);
@@ -113,13 +136,14 @@ static wh_exit refuse(wh_cli *cli, wh_runtime *runtime, const wh_error *why) {
 
 static wh_exit serve(wh_cli *cli, wh_runtime *runtime) {
   wh_error err = {0};
-  wh_progress_view view;
+  function f = {.cli = cli};
   if (load(cli, &err) != WH_OK) return refuse(cli, runtime, &err);
-  wh_progress_init(&view, cli);
+  wh_progress_init(&f.view, cli);
   wh_status status;
   do
-    status = serve_one(cli, runtime, &view, &err);
+    status = serve_one(&f, runtime, &err);
   while (status == WH_OK);
+  wh_lambda_endpoints_free(f.endpoints);
   return atomic_load(&cli->ends) ? WH_EXIT_DONE : wh_cli_fail(cli, &err);
 }
 
@@ -145,7 +169,8 @@ const wh_command wh_cmd_lambda = {
     .usage = "",
     .help = "the service as a function of AWS Lambda, which starts it",
     .more = "Takes the events of S3, SNS, SQS and EventBridge, and loads what they announce with "
-            "the pipelines that wait for it. {\"pipeline\": \"NAME\"} runs one. The function's "
+            "the pipelines that wait for it. {\"pipeline\": \"NAME\"} runs one. Requests of API "
+            "Gateway are for the endpoints of serve.ingest. The function's "
             "handler is wherry, or wherry.NAME for wherry.NAME.yaml over wherry.yaml. `make "
             "lambda` builds the function, whose `bootstrap` is this program.",
     .example = "wherry lambda",

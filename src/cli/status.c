@@ -89,7 +89,10 @@ static wh_status look_at_endpoint(wh_cli *cli, const wh_ingest *ingest, int64_t 
   wh_ingest_log *log;
   WH_TRY(wh_engine_ingested(&cli->engine, e->name, &next, err));
   WH_TRY(wh_ingest_log_open_reader(&cli->os.base, &cli->mem, e->log, &log, err));
-  wh_status status = log ? wh_ingest_log_state(log, next, &ret->waiting, err) : WH_OK;
+  int64_t sent = INT64_MAX;
+  wh_status status = log && ingest->to.len ? wh_ingest_log_sent(log, &sent, err) : WH_OK;
+  if (sent < next) next = sent;
+  if (log && status == WH_OK) status = wh_ingest_log_state(log, next, &ret->waiting, err);
   wh_ingest_log_close(log);
   return status;
 }

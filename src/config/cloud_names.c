@@ -50,6 +50,11 @@ static wh_status name_pipeline(const naming *n, const wh_pipeline *p, wh_error *
   return wh_references_visit(query, n->visit, n->context, err);
 }
 
+static wh_status name_endpoint(const naming *n, const wh_ingest *ingest, wh_error *err) {
+  if (ingest->to.len) WH_TRY(name_connection(n, ingest->to, err));
+  return wh_references_visit(ingest->auth, n->visit, n->context, err);
+}
+
 static wh_status name_served(const naming *n, wh_error *err) {
   const wh_serve *serve = &n->config->serve;
   for (size_t i = 0; i < serve->lookup_count; i++) {
@@ -60,6 +65,8 @@ static wh_status name_served(const naming *n, wh_error *err) {
       WH_TRY(wh_references_visit(entry ? entry->node : NULL, n->visit, n->context, err));
     }
   }
+  for (size_t i = 0; i < serve->ingest_count; i++)
+    if (serve->ingests[i].to.len) WH_TRY(name_connection(n, serve->ingests[i].to, err));
   return wh_references_visit(wh_node_get(n->config->root, "serve"), n->visit, n->context, err);
 }
 
@@ -69,6 +76,13 @@ wh_status wh_config_visit_references(const wh_config *config, const wh_pipeline 
   const wh_node *ledger = wh_node_get(config->root, "ledger");
   WH_TRY(p ? name_pipeline(&n, p, err) : name_served(&n, err));
   return wh_references_visit(ledger, visit, context, err);
+}
+
+wh_status wh_config_visit_ingest_references(const wh_config *config, const wh_ingest *ingest,
+                                            wh_reference_visit visit, void *context,
+                                            wh_error *err) {
+  naming n = {.config = config, .visit = visit, .context = context};
+  return name_endpoint(&n, ingest, err);
 }
 
 // --- secrets in AWS ------------------------------------------------------------------------------
@@ -90,4 +104,11 @@ wh_status wh_config_visit_cloud_secrets(const wh_config *config, const wh_pipeli
                                         wh_cloud_secret_visit visit, void *context, wh_error *err) {
   cloud_visit v = {visit, context};
   return wh_config_visit_references(config, pipeline, visit_cloud, &v, err);
+}
+
+wh_status wh_config_visit_ingest_secrets(const wh_config *config, const wh_ingest *ingest,
+                                         wh_cloud_secret_visit visit, void *context,
+                                         wh_error *err) {
+  cloud_visit v = {visit, context};
+  return wh_config_visit_ingest_references(config, ingest, visit_cloud, &v, err);
 }

@@ -327,9 +327,11 @@ typedef struct wh_metrics {
 typedef struct wh_ingest {
   const wh_ingest_endpoint *endpoint;
   const wh_node *node;
-  const wh_node *auth; // who may send; NULL: anybody who can reach it
-  bool open_to_all;    // auth: none
-  bool quarantines;    // takes events that do not fit
+  const wh_node *auth;      // who may send; NULL: anybody who can reach it
+  bool open_to_all;         // auth: none
+  bool quarantines;         // takes events that do not fit
+  wh_str to;                // connection of the queue that events go to; empty: none
+  const wh_post_type *post; // its type's; NULL: none
   int64_t max_body, rate, concurrency, backlog, keep_us;
 } wh_ingest;
 
@@ -430,6 +432,8 @@ wh_status wh_config_find_site(const wh_config *config, wh_str name, const wh_sit
 const wh_site *wh_config_site_at(const wh_config *config, wh_str connection, wh_str prefix);
 // What a pipeline reads of a queue that brings rows; NULL: it reads something else.
 const wh_ingest_endpoint *wh_config_inbox(const wh_config *config, const wh_pipeline *pipeline);
+// Whether some pipeline reads the endpoint: then its events have to be on the disk that took them.
+bool wh_config_reads_ingest(const wh_config *config, wh_str endpoint);
 const wh_pipeline *wh_config_pipeline(const wh_config *config, wh_str name); // NULL: none
 // "no pipeline 'x'. Did you mean 'y'?" for the command line.
 wh_status wh_config_find_pipeline(const wh_config *config, wh_str name, const wh_pipeline **ret,
@@ -481,6 +485,11 @@ typedef wh_status (*wh_cloud_secret_visit)(void *context, wh_cloud_keeper keeper
                                            wh_error *err);
 wh_status wh_config_visit_cloud_secrets(const wh_config *config, const wh_pipeline *pipeline,
                                         wh_cloud_secret_visit visit, void *context, wh_error *err);
+// The same of one endpoint: its queue, and who may send.
+wh_status wh_config_visit_ingest_references(const wh_config *config, const wh_ingest *ingest,
+                                            wh_reference_visit visit, void *context, wh_error *err);
+wh_status wh_config_visit_ingest_secrets(const wh_config *config, const wh_ingest *ingest,
+                                         wh_cloud_secret_visit visit, void *context, wh_error *err);
 // The mask with its key resolved.
 wh_status wh_config_mask(wh_config *config, wh_str name, const wh_mask **ret, wh_error *err);
 // The pipeline's gate with masks resolved, ready for wh_gate_bind.

@@ -7,6 +7,7 @@ enum { RATE_MAX = 1000000, CONCURRENCY_MAX = 4096, COLUMNS_MAX = 1000 };
 
 typedef struct ingest_words {
   const wh_node *columns, *auth;
+  wh_str to;
   int on_invalid;
   int64_t max_body, rate, concurrency, backlog, keep_us;
 } ingest_words;
@@ -25,6 +26,10 @@ const wh_option wh_ingest_words[] = {
      .offset = offsetof(ingest_words, auth),
      .shape = "none, { api_key: ${secret:name} }, { hmac: ... } or { bearer: ... }",
      .help = "who may send; only an address of this machine itself may do without"},
+    {.name = "to",
+     .type = WH_OPTION_TEXT,
+     .offset = offsetof(ingest_words, to),
+     .help = "a connection of type sqs: each event becomes a message of its queue"},
     {.name = "on_invalid",
      .type = WH_OPTION_ENUM,
      .offset = offsetof(ingest_words, on_invalid),
@@ -59,7 +64,9 @@ const wh_option wh_ingest_words[] = {
      .def = "1GiB",
      .min = 1 << 20,
      .max = 0,
-     .help = "bytes of events that may wait for the pipelines before senders are told to wait"},
+     .help =
+         "bytes of events that may wait for the pipelines and the queue before senders are told "
+         "to wait"},
     {.name = "keep",
      .type = WH_OPTION_DURATION,
      .offset = offsetof(ingest_words, keep_us),
@@ -199,6 +206,44 @@ wh_status wh_config_ingest_auth(const wh_config *config, wh_error *err) {
   return WH_OK;
 }
 
+// --- where they go -------------------------------------------------------------------------------
+
+static void check_accepted(wh_loader *l, const wh_node *node, const char *owner,
+                           const wh_connection_info *to, const wh_schema *schema) {
+  for (size_t i = WH_INGEST_OWN_COLUMNS; i < schema->count; i++) {
+    const wh_field *f = &schema->fields[i];
+    if (to->accepts[f->privacy]) continue;
+    wh_problems_error(
+        &l->problems, node,
+        "%s: to: column %.*s is %s, which %.*s does not accept. Name the class in its "
+        "`accepts`, or leave the column out",
+        owner, WH_SHOWN(f->name), wh_class_choices[f->privacy], WH_SHOWN(to->name));
+  }
+}
+
+static void load_to(wh_loader *l, const char *owner, wh_str to, wh_ingest *ret) {
+  const wh_node *node = wh_node_get(ret->node, "to");
+  if (!to.len || !node) return;
+  const wh_connection_info *info =
+      wh_load_connection(l, node, wh_load_owner(l, "%s: to", owner), to);
+  if (!info || !info->type) return;
+  if (!info->type->post) {
+    wh_problems_error(&l->problems, node,
+                      "%s: to: %.*s takes no events: it is of type %s. Name a connection of type "
+                      "sqs; what goes elsewhere is read by a pipeline, from: ingest:%.*s",
+                      owner, WH_SHOWN(to), info->type->name, WH_SHOWN(ret->endpoint->name));
+    return;
+  }
+  if (ret->quarantines)
+    wh_problems_error(&l->problems, wh_node_get(ret->node, "on_invalid"),
+                      "%s: on_invalid: a queue has no quarantine. Without the word such a request "
+                      "is refused",
+                      owner);
+  check_accepted(l, node, owner, info, &ret->endpoint->schema);
+  ret->to = to;
+  ret->post = info->type->post;
+}
+
 // --- endpoints -----------------------------------------------------------------------------------
 
 static const char *log_path(wh_loader *l, wh_str name) {
@@ -241,6 +286,7 @@ static void load_endpoint(wh_loader *l, const wh_node_entry *entry, wh_ingest_en
   ret->keep_us = words.keep_us;
   wh_load_event_columns(l, owner, words.columns, &endpoint->schema);
   load_auth(l, owner, words.auth, ret);
+  load_to(l, owner, words.to, ret);
   check_body(l, owner, ret);
 }
 
@@ -296,13 +342,32 @@ void wh_load_ingests(wh_loader *l, const wh_node *serve) {
   add_connection(l, node ? node : first, options);
 }
 
+bool wh_config_reads_ingest(const wh_config *config, wh_str endpoint) {
+  for (size_t i = 0; i < config->pipeline_count; i++) {
+    const wh_address *from = &config->pipelines[i].from;
+    if (wh_str_is(from->connection, WH_INGEST_CONNECTION) && wh_str_eq(from->thing, endpoint))
+      return true;
+  }
+  return false;
+}
+
+// What goes to a queue alone needs no ledger.
+static bool needs_own_ledger(const wh_config *config) {
+  for (size_t i = 0; i < config->serve.ingest_count; i++) {
+    const wh_ingest *ingest = &config->serve.ingests[i];
+    if (!ingest->to.len || wh_config_reads_ingest(config, ingest->endpoint->name)) return true;
+  }
+  return false;
+}
+
 void wh_load_ingest_ledger(wh_loader *l) {
   if (!l->own->ledger.info.type) return;
   const wh_node *node = wh_node_get(l->config->root, "ledger");
-  if (l->config->serve.ingest_count)
+  if (needs_own_ledger(l->config))
     wh_problems_error(&l->problems, node,
                       "ledger: several workers may share it, but what serve.ingest takes is on the "
-                      "machine that took it. Leave `ledger` out where events are taken");
+                      "machine that took it. Leave `ledger` out where events are taken, or let "
+                      "them go to a queue alone");
   if (l->config->inbox_count)
     wh_problems_error(
         &l->problems, node,

@@ -245,10 +245,10 @@ static void load_top(wh_loader *l) {
   wh_load_connections(l, top.connections);
   wh_load_ingests(l, top.serve);
   wh_load_ledger(l, top.ledger);
-  wh_load_ingest_ledger(l);
   load_quarantine(l, top.quarantine);
   wh_load_masks(l, top.masks);
   wh_load_pipelines(l, top.pipelines);
+  wh_load_ingest_ledger(l);
   wh_load_teams(l, top.teams);
   wh_load_sites(l, top.sites);
   wh_load_retain(l, top.retain);

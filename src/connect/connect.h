@@ -9,6 +9,7 @@
 #include "connect/grants.h"
 #include "connect/notify.h"
 #include "connect/permits.h"
+#include "connect/post.h"
 #include "connect/queue.h"
 #include "connect/sink.h"
 #include "connect/source.h"
@@ -25,6 +26,7 @@ typedef struct wh_connector {
   // A store's notifies of its new objects; a connection that is no store is a queue by itself.
   const wh_queue_type *queue;
   const wh_notify_type *notify; // NULL: takes no messages
+  const wh_post_type *post;     // NULL: takes no events
   // A problem in the options that the table cannot express; may be NULL.
   wh_status (*check)(const void *options, wh_error *err);
   // Makes what all verbs share (connection->own), without reaching the place; threads may then use

@@ -19,6 +19,7 @@ typedef enum wh_use_kind {
   WH_USE_TEAM_WRITES,
   WH_USE_EVENTS, // of a queue
   WH_USE_TELL,   // a queue or topic of runs
+  WH_USE_POST,   // events to a queue
   WH_USE_LEDGER, // keep one there
 } wh_use_kind;
 

@@ -62,17 +62,10 @@ static wh_status tell_where(wh_deploy *d, wh_error *err) {
 
 wh_status wh_deploy_make(wh_config *config, const wh_deploy_request *request, wh_stack *stack,
                          wh_deploy_seat **ret_seats, wh_error *err) {
-  static wh_status (*const steps[])(wh_deploy *, wh_error *) = {wh_deploy_find_places,
-                                                                wh_deploy_choose_seats,
-                                                                wh_deploy_add_places,
-                                                                wh_deploy_add_tables,
-                                                                wh_deploy_add_events,
-                                                                wh_deploy_add_function,
-                                                                wh_deploy_add_starts,
-                                                                wh_deploy_add_roles,
-                                                                name_secrets,
-                                                                check_names,
-                                                                tell_where};
+  static wh_status (*const steps[])(wh_deploy *, wh_error *) = {
+      wh_deploy_find_places, wh_deploy_choose_seats, wh_deploy_add_places, wh_deploy_add_tables,
+      wh_deploy_add_events,  wh_deploy_add_function, wh_deploy_add_starts, wh_deploy_add_api,
+      wh_deploy_add_roles,   name_secrets,           check_names,          tell_where};
   wh_deploy d = {.config = config, .request = request, .stack = stack, .arena = stack->arena};
   stack->description = wh_arena_printf(
       stack->arena, "What the pipelines of %.*s need at AWS, written by wherry deploy",

@@ -4,8 +4,8 @@
 // name, and have to be there first.
 //
 // One function runs all of them, since an event that comes to it is for every pipeline that waits
-// for its object (lambda/handle.h). Lookup pages and endpoints are served by a machine: a function
-// that answers requests would begin in functions.c.
+// for its object (lambda/handle.h). It also answers for the endpoints whose events go to a queue
+// and nowhere else (lambda/endpoints.h), behind an HTTP API. Lookup pages are served by a machine.
 #pragma once
 
 #include "deploy/stack.h"
@@ -22,14 +22,16 @@ enum {
   WH_DEPLOY_ATTEMPTS = 5,                   // to take a message that no pipeline waits for
   WH_DEPLOY_LOG_DAYS = 90,
   WH_DEPLOY_WINDOW_MINUTES_MAX = 1440, // of a schedule's jitter
+  WH_DEPLOY_API_MS = 30000,            // that an HTTP API waits for the function, at most
   WH_DEPLOY_MEMORY_MIB_LEAST = 256,
   WH_DEPLOY_MEMORY_MIB_BESIDES = 192, // `memory`
   WH_DEPLOY_MEMORY_MIB_MOST = 10240,
 };
 
-// Where a pipeline runs.
+// Where a pipeline runs, or an endpoint is served.
 typedef struct wh_deploy_seat {
   const wh_pipeline *pipeline;
+  const wh_ingest *endpoint; // where there is no pipeline
   bool is_function;
   wh_str why_not; // a function: half a sentence; empty where it is one
 } wh_deploy_seat;
@@ -44,7 +46,8 @@ typedef struct wh_deploy_request {
   const char *environment;         // "prod": the function's configuration; may be NULL
 } wh_deploy_request;
 
-// `stack` is wh_stack_init()'ed. *ret_seats: one for each pipeline, in its arena.
+// `stack` is wh_stack_init()'ed. *ret_seats: one for each pipeline, then one for each endpoint, in
+// its arena.
 wh_status wh_deploy_make(wh_config *config, const wh_deploy_request *request, wh_stack *stack,
                          wh_deploy_seat **ret_seats, wh_error *err);
 

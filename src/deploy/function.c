@@ -34,6 +34,10 @@ static wh_status add_environment(wh_deploy *d, json_t *function, wh_error *err) 
   for (size_t i = 0; status == WH_OK && i < d->config->pipeline_count; i++)
     if (d->seats[i].is_function)
       status = wh_config_visit_references(d->config, d->seats[i].pipeline, take_variable, &g, err);
+  for (size_t i = 0; status == WH_OK && i < d->config->serve.ingest_count; i++)
+    if (wh_deploy_endpoint(d, i)->is_function)
+      status = wh_config_visit_ingest_references(d->config, &d->config->serve.ingests[i],
+                                                 take_variable, &g, err);
   if (status == WH_OK && json_object_size(g.variables) &&
       json_object_set_new(function, "Environment", json_pack("{s:O}", "Variables", g.variables)) !=
           0)
@@ -48,6 +52,7 @@ static wh_status list_pipelines(wh_deploy *d, wh_policy_request *ret, wh_error *
   const wh_pipeline **list = WH_NEW_ARRAY(d->arena, d->config->pipeline_count, const wh_pipeline *);
   if (!list) return wh_fail_memory(err);
   *ret = (wh_policy_request){.pipelines = list};
+  WH_TRY(wh_deploy_endpoints(d, true, ret, err));
   for (size_t i = 0; i < d->config->pipeline_count; i++)
     if (d->seats[i].is_function) list[ret->count++] = d->seats[i].pipeline;
   return WH_OK;
@@ -96,8 +101,9 @@ static wh_status add_role(wh_deploy *d, wh_error *err) {
                       json_pack("{s:o,s:o,s:s,s:[{s:s,s:o}]}", "RoleName",
                                 json_sprintf("%.*s-function", WH_STR_ARG(name)),
                                 "AssumeRolePolicyDocument", wh_deploy_trust("lambda.amazonaws.com"),
-                                "Description", "What the pipelines of the function need",
-                                "Policies", "PolicyName", "pipelines", "PolicyDocument", policy),
+                                "Description",
+                                "What the pipelines and endpoints of the function need", "Policies",
+                                "PolicyName", "pipelines", "PolicyDocument", policy),
                       &d->function_role, err);
 }
 

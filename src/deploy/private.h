@@ -18,7 +18,7 @@ typedef struct wh_deploy {
   wh_arena *arena; // the stack's
   wh_deploy_place *places;
   size_t place_count;
-  wh_deploy_seat *seats; // by pipeline
+  wh_deploy_seat *seats; // by pipeline, then by endpoint
   bool has_function;
   wh_str region, account; // as connections say, of all that is made; empty: nobody says
   wh_stack_resource *function, *function_role;
@@ -37,7 +37,7 @@ wh_status wh_deploy_add_queue(wh_deploy *d, wh_str base, wh_str name, int64_t hi
 // tables.c: DynamoDB's.
 wh_status wh_deploy_add_tables(wh_deploy *d, wh_error *err);
 
-// seats.c: which pipelines run as a function.
+// seats.c: which pipelines run as a function, and which endpoints it serves.
 wh_status wh_deploy_choose_seats(wh_deploy *d, wh_error *err);
 static inline bool wh_deploy_waits(const wh_pipeline *p) {
   return p->when.kind == WH_WHEN_NEW || p->when.kind == WH_WHEN_EVENT;
@@ -51,6 +51,15 @@ wh_status wh_deploy_add_events(wh_deploy *d, wh_error *err);
 // function.c: the function, and what starts it.
 wh_status wh_deploy_add_function(wh_deploy *d, wh_error *err);
 wh_status wh_deploy_add_starts(wh_deploy *d, wh_error *err);
+
+// endpoints.c: which endpoints the function serves, and the API in front of it.
+static inline wh_deploy_seat *wh_deploy_endpoint(const wh_deploy *d, size_t number) {
+  return &d->seats[d->config->pipeline_count + number];
+}
+// Those that the function serves, or those that it does not; in the arena.
+wh_status wh_deploy_endpoints(const wh_deploy *d, bool by_function, wh_policy_request *ret,
+                              wh_error *err);
+wh_status wh_deploy_add_api(wh_deploy *d, wh_error *err);
 
 // roles.c: policies.
 wh_status wh_deploy_add_roles(wh_deploy *d, wh_error *err);

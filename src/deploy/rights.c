@@ -18,6 +18,7 @@ typedef struct right {
 #define TOPIC        "AWS::SNS::Topic"
 #define GROUP        "AWS::Logs::LogGroup"
 #define SOURCE       "AWS::Lambda::EventSourceMapping"
+#define API          "AWS::ApiGatewayV2::Api"
 
 static const right rights[] = {
     {BUCKET, "Buckets", "s3", "BucketName", "", "",
@@ -74,6 +75,11 @@ static const right rights[] = {
     {SOURCE, "EventSources", "lambda", NULL, "event-source-mapping:*", "",
      ACTIONS("lambda:DeleteEventSourceMapping", "lambda:GetEventSourceMapping",
              "lambda:UpdateEventSourceMapping")},
+    {"AWS::Lambda::Permission", "Permissions", "lambda", "FunctionName", "function:", "",
+     ACTIONS("lambda:AddPermission", "lambda:GetPolicy", "lambda:RemovePermission")},
+    {API, "MakeApis", "apigateway", NULL, "/apis", "", ACTIONS("apigateway:POST")},
+    {API, "Apis", "apigateway", NULL, "/apis/*", "",
+     ACTIONS("apigateway:DELETE", "apigateway:GET", "apigateway:PATCH", "apigateway:POST")},
     {"AWS::Scheduler::Schedule", "Schedules", "scheduler", "Name", "schedule/default/", "",
      ACTIONS("scheduler:CreateSchedule", "scheduler:DeleteSchedule", "scheduler:GetSchedule",
              "scheduler:UpdateSchedule")},
@@ -95,7 +101,8 @@ typedef struct asking {
   wh_iam_asked asked;
 } asking;
 
-// "arn:aws:iam::123456789012:role/x" has no region, "arn:aws:s3:::x" no account either.
+// "arn:aws:iam::123456789012:role/x" has no region, "arn:aws:s3:::x" no account either, and
+// "arn:aws:apigateway:eu-west-1::/apis/x" no account.
 static wh_status arn_of(const asking *a, const char *service, wh_str path, wh_str *ret,
                         wh_error *err) {
   wh_iam_place place;
@@ -104,6 +111,11 @@ static wh_status arn_of(const asking *a, const char *service, wh_str path, wh_st
   WH_TRY(wh_iam_find_place(a->policy, &asked, &place, err));
   if (strcmp(asked.service, "s3") == 0) {
     *ret = wh_arena_printf(a->policy->arena, "arn:%s:s3:::%.*s", place.partition, WH_STR_ARG(path));
+    return ret->data ? WH_OK : wh_fail_memory(err);
+  }
+  if (strcmp(asked.service, "apigateway") == 0) {
+    *ret = wh_arena_printf(a->policy->arena, "arn:%s:apigateway:%.*s::%.*s", place.partition,
+                           WH_STR_ARG(place.region), WH_STR_ARG(path));
     return ret->data ? WH_OK : wh_fail_memory(err);
   }
   if (!service) place.region = (wh_str){"", 0};

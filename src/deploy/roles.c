@@ -191,7 +191,8 @@ static wh_status add_elsewhere(wh_deploy *d, wh_error *err) {
     WH_TRY(add_policy(d, &request, what, "What publishing the site takes", err));
   }
   wh_policy_request served = {.served = true};
-  if (!d->config->serve.lookup_count && !d->config->serve.ingest_count) return WH_OK;
+  WH_TRY(wh_deploy_endpoints(d, false, &served, err));
+  if (!d->config->serve.lookup_count && !served.endpoint_count) return WH_OK;
   return add_policy(d, &served, WH_STR("serve"), "What lookup pages and endpoints need", err);
 }
 

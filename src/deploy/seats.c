@@ -1,5 +1,6 @@
-// Which pipelines run as a function. Where nobody says which, those that touch services of AWS's
-// alone, and that a function can do.
+// Which pipelines run as a function, and which endpoints it serves. Where nobody says which, those
+// that touch services of AWS's alone, and that a function can do.
+#include "config/auth.h"
 #include "config/glob.h"
 #include "deploy/private.h"
 #include "engine/announced.h"
@@ -159,7 +160,7 @@ static wh_status check_when(wh_deploy *d, wh_deploy_seat *seat, bool named, wh_e
 typedef struct finding {
   wh_deploy *d;
   wh_deploy_seat *seat;
-} finding;
+} finding; // of a reference
 
 static wh_status check_reference(void *context, wh_reference_kind kind, wh_str name,
                                  wh_error *err) {
@@ -190,6 +191,32 @@ static wh_status check_one(wh_deploy *d, wh_deploy_seat *seat, wh_error *err) {
                   "it has to remember what it did, and a function's disk keeps nothing. Give it a "
                   "ledger that lasts, such as ledger: dynamodb:TABLE"));
   return WH_OK;
+}
+
+// --- one endpoint --------------------------------------------------------------------------------
+
+static bool has_key_file(const wh_ingest *ingest) {
+  const wh_node *jwks = wh_node_get(wh_node_get(ingest->auth, "bearer"), "jwks");
+  return jwks && jwks->kind == WH_NODE_SCALAR && !wh_config_has_reference(jwks->text) &&
+         !wh_auth_is_url(jwks->text);
+}
+
+static wh_status check_endpoint(wh_deploy *d, wh_deploy_seat *seat, wh_error *err) {
+  const wh_ingest *ingest = seat->endpoint;
+  finding f = {d, seat};
+  seat->is_function = true;
+  if (d->request->no_function) return refuse(d, seat, err, "no function is wanted");
+  if (!ingest->to.len)
+    return refuse(d, seat, err, "its events are kept on a disk; with to: QUEUE they need none");
+  if (wh_config_reads_ingest(d->config, ingest->endpoint->name))
+    return refuse(d, seat, err, "a pipeline reads its events from the disk that took them");
+  if (!wh_deploy_place_of(d, ingest->to))
+    return refuse(d, seat, err, "%.*s is not AWS's", WH_STR_ARG(ingest->to));
+  if (!ingest->auth && !ingest->open_to_all)
+    return refuse(d, seat, err,
+                  "it does not say who may send, which an API's endpoint has to: auth");
+  if (has_key_file(ingest)) return refuse(d, seat, err, "its keys are on the disk of a machine");
+  return wh_config_visit_ingest_references(d->config, ingest, check_reference, &f, err);
 }
 
 // --- all of them ---------------------------------------------------------------------------------
@@ -241,9 +268,9 @@ static wh_status check_named(const wh_deploy *d, wh_error *err) {
 }
 
 wh_status wh_deploy_choose_seats(wh_deploy *d, wh_error *err) {
-  size_t count = d->config->pipeline_count;
+  size_t count = d->config->pipeline_count, endpoints = d->config->serve.ingest_count;
   bool changed = true;
-  d->seats = WH_NEW_ARRAY(d->arena, count, wh_deploy_seat);
+  d->seats = WH_NEW_ARRAY(d->arena, count + endpoints, wh_deploy_seat);
   if (!d->seats) return wh_fail_memory(err);
   for (size_t i = 0; i < count; i++) {
     d->seats[i].pipeline = &d->config->pipelines[i];
@@ -254,7 +281,11 @@ wh_status wh_deploy_choose_seats(wh_deploy *d, wh_error *err) {
     for (size_t i = 0; i < count; i++)
       WH_TRY(keep_together(d, &d->seats[i], &changed, err));
   }
-  for (size_t i = 0; i < count; i++)
+  for (size_t i = 0; i < endpoints; i++) {
+    wh_deploy_endpoint(d, i)->endpoint = &d->config->serve.ingests[i];
+    WH_TRY(check_endpoint(d, wh_deploy_endpoint(d, i), err));
+  }
+  for (size_t i = 0; i < count + endpoints; i++)
     d->has_function = d->has_function || d->seats[i].is_function;
   return check_named(d, err);
 }

@@ -23,7 +23,7 @@
 #define WH_STACK_IS_PARAMETER '='
 
 enum {
-  WH_STACK_DEPENDS_MAX = 16, // on queues, whose policies come before what sends to them
+  WH_STACK_DEPENDS_MAX = 64, // on policies of queues, and routes of an API
   WH_STACK_ID_CHARS_MAX = 200,
 };
 

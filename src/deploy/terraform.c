@@ -18,6 +18,7 @@ typedef enum how {
   FIRST,  // the only one of a list
   KEYS,   // of a table: hash_key and range_key
   FILTER, // of keys: filter_prefix and filter_suffix
+  ROUTES, // what the map says of each, as a list that names them
 } how;
 
 typedef struct word {
@@ -171,6 +172,29 @@ static const word schedule[] = {
     {"Target", 0, "target", COPY, target},
     {0}};
 
+static const word api[] = {
+    {"Name", 0, "name", COPY, 0}, {"ProtocolType", 0, "protocol_type", COPY, 0}, {0}};
+static const word integration[] = {{"ApiId", 0, "api_id", COPY, 0},
+                                   {"IntegrationType", 0, "integration_type", COPY, 0},
+                                   {"IntegrationUri", 0, "integration_uri", COPY, 0},
+                                   {"PayloadFormatVersion", 0, "payload_format_version", COPY, 0},
+                                   {"TimeoutInMillis", 0, "timeout_milliseconds", COPY, 0},
+                                   {0}};
+static const word route[] = {{"ApiId", 0, "api_id", COPY, 0},
+                             {"RouteKey", 0, "route_key", COPY, 0},
+                             {"Target", 0, "target", COPY, 0},
+                             {0}};
+static const word stage[] = {{"ApiId", 0, "api_id", COPY, 0},
+                             {"StageName", 0, "name", COPY, 0},
+                             {"AutoDeploy", 0, "auto_deploy", COPY, 0},
+                             {"RouteSettings", 0, "route_settings", ROUTES, 0},
+                             {0}};
+static const word permission[] = {{"FunctionName", 0, "function_name", COPY, 0},
+                                  {"Action", 0, "action", COPY, 0},
+                                  {"Principal", 0, "principal", COPY, 0},
+                                  {"SourceArn", 0, "source_arn", COPY, 0},
+                                  {0}};
+
 static const kind kinds[] = {
     {"AWS::S3::Bucket", "aws_s3_bucket", "bucket", bucket},
     {"AWS::S3::BucketPolicy", "aws_s3_bucket_policy", NULL, bucket_policy},
@@ -186,7 +210,12 @@ static const kind kinds[] = {
     {"AWS::IAM::ManagedPolicy", "aws_iam_policy", NULL, policy},
     {"AWS::Lambda::Function", "aws_lambda_function", NULL, function},
     {"AWS::Lambda::EventSourceMapping", "aws_lambda_event_source_mapping", NULL, event_source},
+    {"AWS::Lambda::Permission", "aws_lambda_permission", NULL, permission},
     {"AWS::Scheduler::Schedule", "aws_scheduler_schedule", NULL, schedule},
+    {"AWS::ApiGatewayV2::Api", "aws_apigatewayv2_api", NULL, api},
+    {"AWS::ApiGatewayV2::Integration", "aws_apigatewayv2_integration", NULL, integration},
+    {"AWS::ApiGatewayV2::Route", "aws_apigatewayv2_route", NULL, route},
+    {"AWS::ApiGatewayV2::Stage", "aws_apigatewayv2_stage", NULL, stage},
     {0}};
 
 static const kind *kind_of(const char *type) {
@@ -308,6 +337,19 @@ static bool add_filter(const writing *w, const json_t *filter, json_t *out) {
   return ok;
 }
 
+static bool add_routes(const json_t *settings, json_t *out) {
+  const char *route_key;
+  json_t *limits, *list = json_array();
+  bool ok = json_object_set_new(out, "route_settings", list) == 0;
+  json_object_foreach((json_t *)settings, route_key, limits) ok =
+      ok &&
+      json_array_append_new(
+          list, json_pack("{s:s,s:O,s:O}", "route_key", route_key, "throttling_burst_limit",
+                          json_object_get(limits, "ThrottlingBurstLimit"), "throttling_rate_limit",
+                          json_object_get(limits, "ThrottlingRateLimit"))) == 0;
+  return ok;
+}
+
 static json_t *translate_text(const writing *w, how as, const json_t *value) {
   if (as == TEXT) return as_text(w->stack, value);
   if (as == FIRST) return encode(w->stack, json_array_get(value, 0));
@@ -354,6 +396,8 @@ static wh_status translate_one(writing *w, const word *as, const json_t *value, 
     ok = add_keys(value, out);
   else if (as->how == FILTER)
     ok = add_filter(w, value, out);
+  else if (as->how == ROUTES)
+    ok = add_routes(value, out);
   else
     ok = json_object_set_new(out, as->to, translate_text(w, as->how, value)) == 0;
   return ok ? WH_OK : wh_fail_memory(w->err);

@@ -214,8 +214,10 @@ typedef struct wh_policy_request {
   const wh_pipeline *const *pipelines; // when there is no team; none: all, and the lookup pages
   size_t count;
   const wh_team *team;
-  const wh_site *site; // what it takes to publish it, and nothing else
-  bool served;         // the lookup pages and endpoints alone
+  const wh_site *site;               // what it takes to publish it, and nothing else
+  bool served;                       // the lookup pages alone, and what all of `serve` refers to
+  const wh_ingest *const *endpoints; // and these
+  size_t endpoint_count;
 } wh_policy_request;
 // Adds to `policy`, which is then finished.
 wh_status wh_engine_policy(wh_config *config, const wh_policy_request *request,

@@ -293,7 +293,14 @@ static wh_status add_retains(const asking *a, wh_error *err) {
   return WH_OK;
 }
 
-// The lookup pages and endpoints.
+// An endpoint's queue, and its secrets.
+static wh_status add_endpoint(asking *a, const wh_ingest *ingest, wh_error *err) {
+  wh_use post = {.kind = WH_USE_POST, .who = ingest->endpoint->name};
+  if (ingest->to.len) WH_TRY(add_use(a, ingest->to, &post, err));
+  return wh_config_visit_ingest_secrets(a->config, ingest, add_secret, a, err);
+}
+
+// The lookup pages.
 static wh_status add_served(asking *a, wh_error *err) {
   const wh_config *config = a->config;
   for (size_t i = 0; i < config->serve.lookup_count; i++) {
@@ -308,6 +315,8 @@ static wh_status add_everything(asking *a, wh_error *err) {
   WH_TRY(add_retains(a, err));
   for (size_t i = 0; i < a->config->pipeline_count; i++)
     WH_TRY(add_pipeline(a, &a->config->pipelines[i], err));
+  for (size_t i = 0; i < a->config->serve.ingest_count; i++)
+    WH_TRY(add_endpoint(a, &a->config->serve.ingests[i], err));
   return add_served(a, err);
 }
 
@@ -356,10 +365,12 @@ wh_status wh_engine_policy(wh_config *config, const wh_policy_request *request,
     WH_TRY(add_team(&a, request->team, err));
   else if (request->served)
     WH_TRY(add_served(&a, err));
-  else if (request->count == 0)
+  else if (request->count == 0 && request->endpoint_count == 0)
     WH_TRY(add_everything(&a, err));
   for (size_t i = 0; !request->team && i < request->count; i++)
     WH_TRY(add_pipeline(&a, request->pipelines[i], err));
+  for (size_t i = 0; !request->team && i < request->endpoint_count; i++)
+    WH_TRY(add_endpoint(&a, request->endpoints[i], err));
   if (!request->team) WH_TRY(add_ledger(&a, err));
   if (!request->team) WH_TRY(add_log(&a, err));
   return wh_iam_finish(policy, err);

@@ -116,6 +116,10 @@ wh_status wh_lambda_event_parse(wh_str text, wh_arena *arena, wh_lambda_event *r
   WH_CLEAN_JSON json_t *root = NULL;
   WH_TRY(wh_json_load(text, WH_RUNTIME_EVENT_BYTES_MAX, "the event", &root, err));
   if (!json_is_object(root)) return wh_fail(err, WH_ERR_DATA, "the event is no JSON object");
+  if (wh_gateway_is(root)) {
+    ret->kind = WH_LAMBDA_REQUEST;
+    return wh_gateway_read(root, arena, &ret->request, err);
+  }
   if (json_object_get(root, "pipeline") || json_object_get(root, "pipelines"))
     return read_call(&r, root);
   if (wh_str_is(wh_json_text(root, "detail-type"), "Scheduled Event")) {

@@ -6,12 +6,14 @@
 //   {"pipeline":"NAME"} or {"pipelines":["A","B"]}, with "full", "since", "limit" as `wherry run`
 //                                                                           run these
 //   {"detail-type":"Scheduled Event",...}                                   run what is due
+//   what lambda/gateway.h knows                                             answer a request
 //
 // [1] https://docs.aws.amazon.com/lambda/latest/dg/lambda-services.html
 #pragma once
 
 #include "base/arena.h"
 #include "engine/engine.h"
+#include "lambda/gateway.h"
 
 enum { WH_LAMBDA_MESSAGES_MAX = 10000 }; // SQS hands over at most so many
 
@@ -23,7 +25,8 @@ typedef struct wh_lambda_message {
 typedef enum wh_lambda_kind {
   WH_LAMBDA_MESSAGES,
   WH_LAMBDA_RUN,
-  WH_LAMBDA_SCHEDULE
+  WH_LAMBDA_SCHEDULE,
+  WH_LAMBDA_REQUEST,
 } wh_lambda_kind;
 
 typedef struct wh_lambda_event {
@@ -34,6 +37,7 @@ typedef struct wh_lambda_event {
   wh_str *pipelines; // to run
   size_t pipeline_count;
   wh_run_options options;
+  wh_gateway_request request;
 } wh_lambda_event;
 
 // Strings live in the arena. WH_ERR_DATA: it is no JSON object, or a direct call that says

@@ -277,20 +277,18 @@ static int64_t busy_until(const wh_engine *engine, int64_t end_us) {
   return end_us ? now + (end_us - now) / 2 : now + BUSY_WAIT_US_MAX;
 }
 
-wh_status wh_lambda_handle(wh_engine *engine, wh_str text, int64_t end_us, wh_buf *ret_json,
-                           wh_error *err) {
+wh_status wh_lambda_handle(wh_engine *engine, const wh_lambda_event *event, int64_t end_us,
+                           wh_buf *ret_json, wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, engine->mem);
-  wh_lambda_event event;
-  WH_TRY(wh_lambda_event_parse(text, &arena, &event, err));
   handling h = {.engine = engine,
                 .arena = &arena,
-                .event = &event,
+                .event = event,
                 .busy_until_us = busy_until(engine, end_us),
                 .outer = engine->watcher};
   engine->watcher = (wh_watcher){.context = &h, .finished = on_finished, .notice = on_notice};
-  wh_status status = event.kind == WH_LAMBDA_MESSAGES ? handle_messages(&h, ret_json, err)
-                                                      : handle_calls(&h, ret_json, err);
+  wh_status status = event->kind == WH_LAMBDA_MESSAGES ? handle_messages(&h, ret_json, err)
+                                                       : handle_calls(&h, ret_json, err);
   engine->watcher = h.outer;
   tell(engine);
   return status == WH_OK ? wh_buf_check(ret_json, err) : status;

@@ -12,7 +12,9 @@ typedef struct vault {
   const wh_ingest *ingest;
   wh_ingest_log *log;
   atomic_uint_fast64_t waiting; // bytes
-  atomic_int_fast64_t taken;    // events below this number may go
+  atomic_int_fast64_t taken;    // events below this number were taken by pipelines
+  atomic_int_fast64_t sent;     // and accepted by its queue; INT64_MAX: it has none
+  int64_t kept_sent;            // is on disk
   int64_t pruned;               // went
   int64_t kept_ns;              // when its receipts were looked at
   bool has_more;                // to be pruned
@@ -46,6 +48,12 @@ static void tell(wh_committer *c, const vault *v, const wh_error *err) {
   char topic[WH_CONFIG_NAME_MAX + 16];
   snprintf(topic, sizeof topic, "ingest %.*s", WH_STR_ARG(v->ingest->endpoint->name));
   wh_log_error(WH_LOG_ERROR, topic, err);
+}
+
+// Events below this number may go.
+static int64_t gone_of(const vault *v) {
+  int64_t taken = atomic_load(&v->taken), sent = atomic_load(&v->sent);
+  return taken < sent ? taken : sent;
 }
 
 // --- storing -------------------------------------------------------------------------------------
@@ -93,7 +101,7 @@ static void find(wh_committer *c, wh_deposit *d) {
     if (d->status != WH_OK) tell(c, &c->vaults[i], &err);
     if (d->status != WH_OK || !d->found) continue;
     int64_t old_us = wh_now_us(c->os) - c->vaults[i].ingest->keep_us;
-    d->taken = r->first + (int64_t)r->events <= atomic_load(&c->vaults[i].taken);
+    d->taken = r->first + (int64_t)r->events <= gone_of(&c->vaults[i]);
     d->ingest = i;
     if (r->received_us < old_us && d->taken) { // it waits to be pruned
       d->found = false;
@@ -116,7 +124,7 @@ static void serve(wh_committer *c, wh_deposit *list) {
 
 // One step; true when there is more to do at once.
 static bool prune(wh_committer *c, vault *v) {
-  int64_t taken = atomic_load(&v->taken), now = now_ns(c);
+  int64_t taken = gone_of(v), now = now_ns(c);
   bool is_old = now - v->kept_ns >= HOUSE_US * 1000ll;
   if (taken == v->pruned && !v->has_more && !is_old) return false;
   v->kept_ns = now;
@@ -133,10 +141,23 @@ static bool prune(wh_committer *c, vault *v) {
   return v->has_more;
 }
 
+// After a crash the queue gets at most what was accepted since once more.
+static void keep_sent(wh_committer *c, vault *v) {
+  int64_t sent = atomic_load(&v->sent);
+  if (sent == v->kept_sent) return;
+  wh_error err = {0};
+  if (wh_ingest_log_keep_sent(v->log, sent, &err) == WH_OK)
+    v->kept_sent = sent;
+  else
+    tell(c, v, &err);
+}
+
 static bool keep_house(wh_committer *c) {
   bool more = false;
-  for (size_t i = 0; i < c->count; i++)
+  for (size_t i = 0; i < c->count; i++) {
+    keep_sent(c, &c->vaults[i]);
     more = prune(c, &c->vaults[i]) || more;
+  }
   return more;
 }
 
@@ -186,12 +207,20 @@ uint64_t wh_committer_waiting(const wh_committer *c, size_t ingest) {
   return atomic_load(&c->vaults[ingest].waiting);
 }
 
-void wh_committer_taken(wh_committer *c, size_t ingest, int64_t number) {
-  if (atomic_exchange(&c->vaults[ingest].taken, number) == number) return;
+static void note(wh_committer *c, atomic_int_fast64_t *where, int64_t number) {
+  if (atomic_exchange(where, number) == number) return;
   pthread_mutex_lock(&c->mutex);
   c->woken = true;
   pthread_cond_signal(&c->more);
   pthread_mutex_unlock(&c->mutex);
+}
+
+void wh_committer_taken(wh_committer *c, size_t ingest, int64_t number) {
+  note(c, &c->vaults[ingest].taken, number);
+}
+
+void wh_committer_sent(wh_committer *c, size_t ingest, int64_t number) {
+  note(c, &c->vaults[ingest].sent, number);
 }
 
 // --- opening -------------------------------------------------------------------------------------
@@ -203,6 +232,9 @@ static wh_status open_vault(wh_committer *c, const wh_ingest *ingest, vault *v, 
   WH_TRY(wh_ingest_log_open(c->os, c->mem, ingest->endpoint->log, &v->log, err));
   WH_TRY(wh_ingest_log_state(v->log, 0, &state, err));
   atomic_store(&v->waiting, state.bytes);
+  v->kept_sent = INT64_MAX;
+  if (ingest->to.len) WH_TRY(wh_ingest_log_sent(v->log, &v->kept_sent, err));
+  atomic_store(&v->sent, v->kept_sent);
   return WH_OK;
 }
 
@@ -244,6 +276,8 @@ void wh_committer_stop(wh_committer *c) {
   pthread_mutex_unlock(&c->mutex);
   pthread_join(c->thread, NULL);
   c->has_thread = false;
+  for (size_t i = 0; i < c->count; i++)
+    keep_sent(c, &c->vaults[i]);
 }
 
 void wh_committer_free(wh_committer *c) {

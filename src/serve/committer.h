@@ -41,5 +41,7 @@ void wh_committer_free(wh_committer *committer); // stopped. NULL is fine
 
 void wh_committer_deposit(wh_committer *committer, wh_deposit *deposit);     // any thread
 uint64_t wh_committer_waiting(const wh_committer *committer, size_t ingest); // bytes in its log
-// Events of the endpoint below this number may leave its log.
+// Events leave an endpoint's log when the pipelines have taken them, and its queue, where it has
+// one, has accepted them: those below this number.
 void wh_committer_taken(wh_committer *committer, size_t ingest, int64_t number);
+void wh_committer_sent(wh_committer *committer, size_t ingest, int64_t number);

@@ -1,13 +1,12 @@
 #include "serve/ingest.h"
 
 #include "base/log.h"
-#include "connect/ingest/intake.h"
 #include "data/temporal.h"
 #include "serve/auth_connection.h"
 #include "serve/headers.h"
 #include "serve/respond.h"
+#include "serve/submission.h"
 
-#define PATH_INGEST   "/ingest/"
 #define PATH_RECEIPTS "/receipts/"
 
 typedef struct exchange {
@@ -15,42 +14,30 @@ typedef struct exchange {
   wh_server *server;
   struct MHD_Connection *connection;
   wh_inlet *inlet; // NULL: of a receipt
-  wh_intake_kind kind;
-  wh_str id; // of a receipt, in `body`
+  wh_str id;       // of a receipt, in `body`
   wh_buf body;
   size_t held; // bytes that count in server->body_bytes
   bool is_active, is_settled;
-  wh_intake intake;
-  wh_auth_check sender;
-  uint8_t key[WH_SHA256_BYTES], hash[WH_SHA256_BYTES];
+  wh_submission submission;
   wh_deposit deposit;
 } exchange;
 
 // --- where ---------------------------------------------------------------------------------------
 
 bool wh_ingest_is_at(const wh_server *s, wh_str path) {
-  return s->inlet_count && (wh_str_starts(path, PATH_INGEST) || wh_str_starts(path, PATH_RECEIPTS));
+  return s->inlet_count &&
+         (wh_str_starts(path, WH_INGEST_PATH) || wh_str_starts(path, PATH_RECEIPTS));
 }
 
 static wh_inlet *inlet_at(wh_server *s, wh_str path) {
-  if (!wh_str_starts(path, PATH_INGEST)) return NULL;
-  wh_str name = wh_str_sub(path, sizeof PATH_INGEST - 1, path.len);
+  if (!wh_str_starts(path, WH_INGEST_PATH)) return NULL;
+  wh_str name = wh_str_sub(path, sizeof WH_INGEST_PATH - 1, path.len);
   for (size_t i = 0; i < s->inlet_count; i++)
     if (wh_str_eq(s->inlets[i].ingest->endpoint->name, name)) return &s->inlets[i];
   return NULL;
 }
 
 // --- answers -------------------------------------------------------------------------------------
-
-// A problem (RFC 9457) of the type about:blank, whose title is the status' phrase.
-typedef struct problem {
-  unsigned status;
-  const char *title, *detail;
-  wh_str errors; // items of a JSON array; empty: none
-  int64_t retry_after_s;
-  const char *allow, *authenticate;
-  bool closes; // the body is not read
-} problem;
 
 // Words of the configuration and of ours: nothing that the request says.
 static void log_refusal(const exchange *x, unsigned status) {
@@ -61,23 +48,14 @@ static void log_refusal(const exchange *x, unsigned status) {
   wh_ip_write_network(&asker, &network);
   wh_str from = wh_buf_str(&network);
   wh_str name = x->inlet ? x->inlet->ingest->endpoint->name : WH_STR("");
-  wh_log(WH_LOG_INFO, "serve", "%s%.*s %u, from %.*s", x->inlet ? PATH_INGEST : PATH_RECEIPTS,
+  wh_log(WH_LOG_INFO, "serve", "%s%.*s %u, from %.*s", x->inlet ? WH_INGEST_PATH : PATH_RECEIPTS,
          WH_STR_ARG(name), status, WH_STR_ARG(from));
 }
 
-static enum MHD_Result refuse(exchange *x, const problem *p) {
+static enum MHD_Result refuse(exchange *x, const wh_http_problem *p) {
   WH_CLEAN_BUF wh_buf body;
   wh_buf_init(&body, x->server->mem, 0);
-  wh_buf_add_c(&body, "{\"title\":");
-  wh_buf_add_json(&body, wh_str_of(p->title));
-  wh_buf_printf(&body, ",\"status\":%u,\"detail\":", p->status);
-  wh_buf_add_json(&body, wh_str_of(p->detail));
-  if (p->errors.len) {
-    wh_buf_add_c(&body, ",\"errors\":[");
-    wh_buf_add_str(&body, p->errors);
-    wh_buf_add_char(&body, ']');
-  }
-  wh_buf_add_c(&body, "}\n");
+  wh_http_problem_write(p, &body);
   if (x->inlet) atomic_fetch_add(&x->inlet->refused, 1);
   log_refusal(x, p->status);
   wh_response response = {.status = p->status,
@@ -93,19 +71,13 @@ static enum MHD_Result refuse(exchange *x, const problem *p) {
 
 static enum MHD_Result refuse_busy(exchange *x, unsigned status, const char *detail,
                                    int64_t seconds, bool closes) {
-  const char *title =
-      status == MHD_HTTP_TOO_MANY_REQUESTS ? "Too Many Requests" : "Service Unavailable";
-  problem p = {.status = status,
-               .title = title,
-               .detail = detail,
-               .retry_after_s = seconds,
-               .closes = closes};
+  wh_http_problem p = {
+      .status = status, .detail = detail, .retry_after_s = seconds, .closes = closes};
   return refuse(x, &p);
 }
 
-static enum MHD_Result refuse_unread(exchange *x, unsigned status, const char *title,
-                                     const char *detail) {
-  problem p = {.status = status, .title = title, .detail = detail, .closes = true};
+static enum MHD_Result refuse_unread(exchange *x, unsigned status, const char *detail) {
+  wh_http_problem p = {.status = status, .detail = detail, .closes = true};
   return refuse(x, &p);
 }
 
@@ -127,9 +99,7 @@ static enum MHD_Result answer_taken(exchange *x) {
   char location[sizeof PATH_RECEIPTS + WH_ULID_CHARS];
   WH_CLEAN_BUF wh_buf body;
   wh_buf_init(&body, x->server->mem, 0);
-  wh_buf_printf(&body, "{\"receipt\":\"%s\",\"events\":%llu", r->id, (unsigned long long)r->events);
-  if (r->rejected) wh_buf_printf(&body, ",\"rejected\":%llu", (unsigned long long)r->rejected);
-  wh_buf_add_c(&body, "}\n");
+  wh_submission_write_taken(r->id, r->events, r->rejected, &body);
   snprintf(location, sizeof location, PATH_RECEIPTS "%s", r->id);
   return answer(x, MHD_HTTP_ACCEPTED, &body, location);
 }
@@ -164,54 +134,34 @@ static enum MHD_Result refuse_unstored(exchange *x) {
 }
 
 static enum MHD_Result refuse_unknown(exchange *x) {
-  problem p = {.status = MHD_HTTP_NOT_FOUND,
-               .title = "Not Found",
-               .detail = "there is no such receipt, or it is too old"};
+  wh_http_problem p = {.status = MHD_HTTP_NOT_FOUND,
+                       .detail = "there is no such receipt, or it is too old"};
   return refuse(x, &p);
 }
 
-static enum MHD_Result refuse_sender(exchange *x, bool closes) {
-  const wh_auth_check *c = &x->sender;
-  problem p = {.status = c->status,
-               .title = c->status == MHD_HTTP_FORBIDDEN             ? "Forbidden"
-                        : c->status == MHD_HTTP_SERVICE_UNAVAILABLE ? "Service Unavailable"
-                                                                    : "Unauthorized",
-               .detail = c->status == MHD_HTTP_SERVICE_UNAVAILABLE
-                             ? "who sends cannot be checked now"
-                             : "this endpoint does not know who sends, or not as one who may",
-               .authenticate = c->challenge[0] ? c->challenge : NULL,
-               .retry_after_s = c->retry_after_s,
-               .closes = closes};
-  wh_log(WH_LOG_INFO, "serve", "%.*s: %s", WH_STR_ARG(x->inlet->ingest->endpoint->name), c->reason);
-  return refuse(x, &p);
-}
-
-// What the headers say of who sends. True: let in, or it is for the body to say.
-static bool may_send(exchange *x) {
+// What the headers say of who sends.
+static bool may_send(exchange *x, wh_http_problem *ret) {
   wh_server *s = x->server;
   wh_ip asker = wh_asker_of(s, x->connection);
   wh_auth_request request = {.address = &asker,
                              .now_us = wh_now_us(s->os),
                              .header = wh_auth_connection_header,
                              .header_context = x->connection};
-  if (!x->inlet->auth) return true;
-  wh_auth_head(x->inlet->auth, &request, &x->sender);
-  return !x->sender.status;
+  return wh_submission_sender(&x->submission, &request, ret);
 }
 
-// And with the body.
-static bool has_sent(exchange *x) {
-  if (!x->inlet->auth) return true;
-  wh_auth_body(&x->sender, x->body.data, x->body.len);
-  wh_auth_end(&x->sender);
-  return x->sender.let_in;
+// Takes its place at the endpoint that it is for.
+static void assign(exchange *x, wh_inlet *inlet) {
+  x->inlet = inlet;
+  wh_submission_init(&x->submission, x->server->mem, inlet->ingest, inlet->auth);
 }
 
-// Receipts are for who may send.
+// Receipts are for who may send. A signature is of what was sent: of nothing.
 static enum MHD_Result answer_found(exchange *x) {
-  x->inlet = &x->server->inlets[x->deposit.ingest];
-  wh_buf_clear(&x->body); // a signature is of what was sent: of nothing
-  return may_send(x) && has_sent(x) ? answer_receipt(x) : refuse_sender(x, false);
+  wh_http_problem p;
+  assign(x, &x->server->inlets[x->deposit.ingest]);
+  bool may = may_send(x, &p) && wh_submission_signed(&x->submission, WH_STR(""), &p);
+  return may ? answer_receipt(x) : refuse(x, &p);
 }
 
 static enum MHD_Result answer_settled(exchange *x) {
@@ -221,9 +171,8 @@ static enum MHD_Result answer_settled(exchange *x) {
     return d->found ? answer_found(x) : refuse_unknown(x);
   }
   if (d->entry.outcome == WH_INGEST_CONFLICT) {
-    problem p = {.status = MHD_HTTP_UNPROCESSABLE_CONTENT,
-                 .title = "Unprocessable Content",
-                 .detail = "this Idempotency-Key came with another body before"};
+    wh_http_problem p = {.status = MHD_HTTP_UNPROCESSABLE_CONTENT,
+                         .detail = "this Idempotency-Key came with another body before"};
     return refuse(x, &p);
   }
   if (d->entry.outcome == WH_INGEST_STORED)
@@ -247,62 +196,25 @@ static enum MHD_Result hand_over(exchange *x) {
 
 // --- the events ----------------------------------------------------------------------------------
 
-// What came with the key before is known by its hash. False: it is no key.
-// A signature is its own key, whatever else is said beside it: a request that was recorded and is
-// sent again changes nothing. Else the key is the sender's own.
-static bool take_key(exchange *x) {
-  char scoped[WH_AUTH_CLIENT_MAX + 2 + WH_INGEST_KEY_MAX + 1];
+static wh_str key_of(exchange *x) {
   const char *key = MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, "Idempotency-Key");
-  if (key && (!*key || strlen(key) > WH_INGEST_KEY_MAX)) return false;
-  if (!key && !x->sender.replay[0]) return true;
-  if (x->sender.replay[0])
-    snprintf(scoped, sizeof scoped, "signature\n%s", x->sender.replay);
-  else
-    snprintf(scoped, sizeof scoped, "%s\n%s", x->sender.client, key);
-  wh_sha256_of(wh_str_of(scoped), x->key);
-  wh_sha256_of(wh_buf_str(&x->body), x->hash);
-  x->deposit.entry.idempotency = x->key;
-  x->deposit.entry.body_hash = x->hash;
-  return true;
-}
-
-static enum MHD_Result refuse_invalid(exchange *x) {
-  bool is_malformed = x->intake.is_malformed;
-  problem p = {.status = is_malformed ? MHD_HTTP_BAD_REQUEST : MHD_HTTP_UNPROCESSABLE_CONTENT,
-               .title = is_malformed ? "Bad Request" : "Unprocessable Content",
-               .detail = is_malformed ? "an event cannot be read; nothing was stored"
-                                      : "an event does not fit its columns; nothing was stored",
-               .errors = wh_buf_str(&x->intake.errors)};
-  return refuse(x, &p);
+  return key ? wh_str_of(key) : (wh_str){0};
 }
 
 static enum MHD_Result take_events(exchange *x) {
-  const wh_ingest *ingest = x->inlet->ingest;
-  problem p = {.status = MHD_HTTP_BAD_REQUEST, .title = "Bad Request"};
-  if (!has_sent(x)) return refuse_sender(x, false);
-  p.detail = "an Idempotency-Key has 1 to 255 characters";
-  if (!take_key(x)) return refuse(x, &p);
-  wh_error err = {0};
-  wh_schema columns = wh_ingest_declared(ingest->endpoint);
+  wh_submission *s = &x->submission;
+  wh_http_problem p;
   size_t line_max = (size_t)x->server->config->memory_bytes / WH_CONFIG_ROW_SHARE;
-  wh_status status =
-      wh_intake_read(&x->intake, &columns, x->kind, wh_buf_str(&x->body), line_max, &err);
-  p.detail = err.text;
-  if (status == WH_ERR_DATA) return refuse(x, &p);
-  if (status == WH_ERR_LIMIT) {
-    p.status = MHD_HTTP_CONTENT_TOO_LARGE;
-    p.title = "Content Too Large";
+  if (!wh_submission_signed(s, wh_buf_str(&x->body), &p) ||
+      !wh_submission_read(s, wh_buf_str(&x->body), key_of(x), line_max, &p))
     return refuse(x, &p);
-  }
-  if (status != WH_OK)
-    return refuse_busy(x, MHD_HTTP_SERVICE_UNAVAILABLE, "there is no memory for it now",
-                       WH_INGEST_RETRY_SECONDS, false);
-  if (x->intake.rejected && !ingest->quarantines) return refuse_invalid(x);
   wh_buf_free(&x->body);
   x->deposit.ingest = (size_t)(x->inlet - x->server->inlets);
-  x->deposit.entry.lines = wh_buf_str(&x->intake.lines);
-  x->deposit.entry.events = x->intake.events;
-  x->deposit.entry.rejected = x->intake.rejected;
+  x->deposit.entry = (wh_ingest_entry){.lines = wh_buf_str(&s->intake.lines),
+                                       .events = s->intake.events,
+                                       .rejected = s->intake.rejected,
+                                       .idempotency = s->has_key ? s->key : NULL,
+                                       .body_hash = s->has_key ? s->hash : NULL};
   return hand_over(x);
 }
 
@@ -327,9 +239,8 @@ static void end(wh_exchange *base) {
   wh_server *s = x->server;
   if (x->is_active) atomic_fetch_sub(&x->inlet->active, 1);
   atomic_fetch_sub(&s->body_bytes, x->held);
-  wh_auth_done(&x->sender);
   wh_buf_free(&x->body);
-  wh_intake_free(&x->intake);
+  wh_submission_free(&x->submission);
   wh_mem_free(s->mem, x, sizeof *x);
 }
 
@@ -367,7 +278,7 @@ static enum MHD_Result check_room(exchange *x, size_t length) {
   size_t number = (size_t)(x->inlet - s->inlets);
   if (wh_committer_waiting(s->committer, number) >= (uint64_t)ingest->backlog)
     return refuse_busy(x, MHD_HTTP_SERVICE_UNAVAILABLE,
-                       "the pipelines are behind; too many events wait already",
+                       "whoever takes the events is behind; too many wait already",
                        WH_INGEST_BEHIND_SECONDS, true);
   return MHD_YES;
 }
@@ -377,27 +288,29 @@ static enum MHD_Result check_post(exchange *x, const char *method, const wh_fram
   int64_t wait_s = 0;
   atomic_fetch_add(&x->inlet->requests, 1);
   if (strcmp(method, MHD_HTTP_METHOD_POST) != 0) {
-    problem p = {.status = MHD_HTTP_METHOD_NOT_ALLOWED,
-                 .title = "Method Not Allowed",
-                 .detail = "events are sent by POST",
-                 .allow = "POST",
-                 .closes = true};
+    wh_http_problem p = {.status = MHD_HTTP_METHOD_NOT_ALLOWED,
+                         .detail = "events are sent by POST",
+                         .allow = "POST",
+                         .closes = true};
     return refuse(x, &p);
   }
   if (is_too_fast(x, &wait_s))
     return refuse_busy(x, MHD_HTTP_TOO_MANY_REQUESTS, "too many requests", wait_s, true);
-  if (!may_send(x)) return refuse_sender(x, true);
+  wh_http_problem p;
+  if (!may_send(x, &p)) {
+    p.closes = true;
+    return refuse(x, &p);
+  }
   if (f->encodings || !f->lengths)
-    return refuse_unread(x, MHD_HTTP_LENGTH_REQUIRED, "Length Required",
-                         "Content-Length is missing");
+    return refuse_unread(x, MHD_HTTP_LENGTH_REQUIRED, "Content-Length is missing");
   if (f->length > (uint64_t)ingest->max_body)
-    return refuse_unread(x, MHD_HTTP_CONTENT_TOO_LARGE, "Content Too Large",
+    return refuse_unread(x, MHD_HTTP_CONTENT_TOO_LARGE,
                          "the body is larger than this endpoint takes");
-  x->kind = wh_intake_kind_of(wh_header_of(x->connection, "Content-Type"));
-  if (x->kind == WH_INTAKE_OTHER || wh_header_of(x->connection, "Content-Encoding").len)
-    return refuse_unread(x, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "Unsupported Media Type",
-                         "send application/json or application/x-ndjson, in UTF-8 and not "
-                         "compressed");
+  if (!wh_submission_type(&x->submission, wh_header_of(x->connection, "Content-Type"),
+                          wh_header_of(x->connection, "Content-Encoding"), &p)) {
+    p.closes = true;
+    return refuse(x, &p);
+  }
   return check_room(x, (size_t)f->length);
 }
 
@@ -405,13 +318,12 @@ static enum MHD_Result check_get(exchange *x, const char *method, wh_str path,
                                  const wh_framing *f) {
   wh_str id = wh_str_sub(path, sizeof PATH_RECEIPTS - 1, path.len);
   if (!wh_str_starts(path, PATH_RECEIPTS) || id.len != WH_ULID_CHARS)
-    return refuse_unread(x, MHD_HTTP_NOT_FOUND, "Not Found", "there is nothing at this address");
+    return refuse_unread(x, MHD_HTTP_NOT_FOUND, "there is nothing at this address");
   if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 || f->length || f->encodings) {
-    problem p = {.status = MHD_HTTP_METHOD_NOT_ALLOWED,
-                 .title = "Method Not Allowed",
-                 .detail = "receipts are asked for by GET",
-                 .allow = "GET",
-                 .closes = true};
+    wh_http_problem p = {.status = MHD_HTTP_METHOD_NOT_ALLOWED,
+                         .detail = "receipts are asked for by GET",
+                         .allow = "GET",
+                         .closes = true};
     return refuse(x, &p);
   }
   wh_buf_add_str(&x->body, id);
@@ -426,14 +338,13 @@ enum MHD_Result wh_ingest_begin(wh_server *s, struct MHD_Connection *connection,
   x->base = (wh_exchange){.take = take, .end = end};
   x->server = s;
   x->connection = connection;
-  x->inlet = inlet_at(s, wh_str_of(url));
   wh_buf_init(&x->body, s->mem, 0);
-  wh_intake_init(&x->intake, s->mem);
+  wh_inlet *inlet = inlet_at(s, wh_str_of(url));
+  if (inlet) assign(x, inlet);
   *ret = &x->base;
   wh_connections_request_begins(&s->connections);
   wh_framing f = wh_framing_of(connection);
   if (wh_framing_is_doubtful(&f))
-    return refuse_unread(x, MHD_HTTP_BAD_REQUEST, "Bad Request",
-                         "the request's headers contradict each other");
+    return refuse_unread(x, MHD_HTTP_BAD_REQUEST, "the request's headers contradict each other");
   return x->inlet ? check_post(x, method, &f) : check_get(x, method, wh_str_of(url), &f);
 }

@@ -7,12 +7,7 @@
 
 #include "serve/server.h"
 
-enum {
-  WH_INGEST_KEY_MAX = 255,       // characters of an Idempotency-Key
-  WH_INGEST_BODIES_SHARE = 4,    // bodies in hand take at most `memory` / this
-  WH_INGEST_RETRY_SECONDS = 1,   // Retry-After where it passes by itself
-  WH_INGEST_BEHIND_SECONDS = 10, // and where the disk is full or the pipelines are behind
-};
+enum { WH_INGEST_BODIES_SHARE = 4 }; // bodies in hand take at most `memory` / this
 
 // Whether the path is of an endpoint or a receipt.
 bool wh_ingest_is_at(const wh_server *server, wh_str path);

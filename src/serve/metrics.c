@@ -243,7 +243,7 @@ static void add_ingests(const wh_metrics_source *s, wh_buf *out) {
        offsetof(wh_ingest_counts, refused)},
       {"wherry_ingest_events_total", "counter", "Events that were taken.",
        offsetof(wh_ingest_counts, events)},
-      {"wherry_ingest_waiting_bytes", "gauge", "Bytes of events that wait for the pipelines.",
+      {"wherry_ingest_waiting_bytes", "gauge", "Bytes of events that have still to go on.",
        offsetof(wh_ingest_counts, waiting_bytes)},
   };
   for (size_t f = 0; f < sizeof families / sizeof families[0]; f++) {

@@ -17,10 +17,9 @@ typedef struct wh_response {
   const char *authenticate; // 401: how (RFC 9110 section 11.6.1)
 } wh_response;
 
-#define WH_TYPE_HTML    "text/html; charset=utf-8"
-#define WH_TYPE_JSON    "application/json"
-#define WH_TYPE_PROBLEM "application/problem+json"
-#define WH_TYPE_TEXT    "text/plain; charset=utf-8"
+#define WH_TYPE_HTML "text/html; charset=utf-8"
+#define WH_TYPE_JSON "application/json"
+#define WH_TYPE_TEXT "text/plain; charset=utf-8"
 
 // MHD_NO when it cannot be sent: the connection is then closed.
 enum MHD_Result wh_respond(wh_server *server, struct MHD_Connection *connection,

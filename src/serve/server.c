@@ -75,6 +75,25 @@ static wh_status open_auth(wh_server *s, wh_inlet *inlet, wh_error *err) {
   return wh_auth_open(s->os, s->mem, s->config, ingest->auth, owner.data, &inlet->auth, err);
 }
 
+static wh_status start_forwarders(wh_server *s, wh_connection *events, wh_error *err) {
+  for (size_t i = 0; i < s->inlet_count; i++) {
+    wh_inlet *inlet = &s->inlets[i];
+    if (inlet->ingest->to.len)
+      WH_TRY(wh_forwarder_start(s->os, s->mem, s->config, events, i, s->committer,
+                                &inlet->forwarder, err));
+  }
+  return WH_OK;
+}
+
+static void stop_forwarders(wh_server *s) {
+  for (size_t i = 0; i < s->inlet_count; i++)
+    wh_forwarder_ask_to_stop(s->inlets[i].forwarder);
+  for (size_t i = 0; i < s->inlet_count; i++) {
+    wh_forwarder_stop(s->inlets[i].forwarder);
+    s->inlets[i].forwarder = NULL;
+  }
+}
+
 static wh_status open_inlets(wh_server *s, wh_error *err) {
   const wh_serve *serve = &s->config->serve;
   wh_connection *c;
@@ -88,8 +107,9 @@ static wh_status open_inlets(wh_server *s, wh_error *err) {
   }
   WH_TRY(wh_limiter_init(&s->by_sender, s->os, s->mem, WH_INGEST_RATE_WINDOW_NS, err));
   WH_TRY(wh_config_connect(s->config, WH_STR(WH_INGEST_CONNECTION), &c, err));
-  return wh_committer_start(s->os, s->mem, c, serve->ingests, serve->ingest_count, &s->committer,
-                            err);
+  WH_TRY(wh_committer_start(s->os, s->mem, c, serve->ingests, serve->ingest_count, &s->committer,
+                            err));
+  return start_forwarders(s, c, err);
 }
 
 // --- documentation -------------------------------------------------------------------------------
@@ -213,6 +233,7 @@ static void finish_requests(wh_server *s) {
   while (s->daemon && wh_connections_busy(&s->connections) > 0 &&
          s->os->type->monotonic_ns(s->os) < until)
     nanosleep(&step, NULL);
+  stop_forwarders(s);
   wh_committer_stop(s->committer); // none is suspended any more
   for (size_t i = 0; i < sizeof daemons / sizeof daemons[0]; i++)
     if (daemons[i]) MHD_stop_daemon(daemons[i]);

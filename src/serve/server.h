@@ -5,6 +5,7 @@
 #include "serve/auth.h"
 #include "serve/committer.h"
 #include "serve/connections.h"
+#include "serve/forwarder.h"
 #include "serve/serve.h"
 #include "serve/tls.h"
 
@@ -29,7 +30,8 @@ struct wh_exchange {
 // An endpoint as it is served.
 typedef struct wh_inlet {
   const wh_ingest *ingest;
-  wh_auth *auth; // NULL: everybody may send
+  wh_auth *auth;           // NULL: everybody may send
+  wh_forwarder *forwarder; // NULL: no queue gets its events
   atomic_uint_fast64_t requests, refused, events;
   atomic_int_fast64_t active; // requests that are read or stored
 } wh_inlet;

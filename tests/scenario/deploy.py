@@ -14,6 +14,7 @@ import subprocess  # noqa: E402
 import time  # noqa: E402
 import zipfile  # noqa: E402
 
+import gateway_events  # noqa: E402
 import iam_judge  # noqa: E402
 import lambda_api  # noqa: E402
 import servers  # noqa: E402
@@ -78,6 +79,34 @@ teams:
 """
 
 
+ENDPOINTS = """\
+version: 1
+connections:
+  events: { type: sqs, queue: "arn:aws:sqs:eu-west-1:123456789012:events" }
+  orders: { type: sqs, queue: "arn:aws:sqs:eu-west-1:123456789012:orders.fifo" }
+  shop: { type: postgres, host: db.example, user: wherry, database: shop, password: "${ssm:/shop/database}" }
+serve:
+  lookups:
+    order: { from: shop:orders, by: number, show: [status], proof: { postcode: proof } }
+  ingest:
+    payments:
+      columns: { event_id: { type: text, required: true } }
+      auth: { api_key: "${ssm:/events/key}" }
+      to: events
+      rate: 50
+      concurrency: 20
+    shop-orders:
+      columns: { event_id: text }
+      auth: { hmac: { secret: "${SIGNING}" } }
+      to: orders
+    kept:
+      columns: { event_id: text }
+      auth: { api_key: "${secret:key}" }
+masks:
+  proof: { hmac: "${ssm:/shop/proof}" }
+"""
+
+
 def moto():
     if not started:
         started.append(aws.Moto())
@@ -101,6 +130,10 @@ def everything():
     return Project(config=EVERYTHING)
 
 
+def endpoints(text=ENDPOINTS):
+    return Project(config=text)
+
+
 def deploy(p, *args, env=None, code=0):
     """Without anything of AWS's in the environment: nothing may be asked."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
@@ -109,8 +142,8 @@ def deploy(p, *args, env=None, code=0):
 
 
 def both(p, *args):
-    return (stacks.template(deploy(p, *args).out, WebsiteHost="db.example"),
-            stacks.terraform(deploy(p, *args, "--format", "terraform").out, WebsiteHost="db.example"))
+    return (stacks.template(deploy(p, *args).out, WebsiteHost="db.example", Signing="k" * 32),
+            stacks.terraform(deploy(p, *args, "--format", "terraform").out, WebsiteHost="db.example", Signing="k" * 32))
 
 
 def projects():
@@ -118,6 +151,7 @@ def projects():
     yield from ((name, example(name), ["--env", "prod"]) for name in EXAMPLES)
     yield "machines", example("employees"), ["--env", "prod", "--no-function", "--name", "hr"]
     yield "everything", everything(), []
+    yield "endpoints", endpoints(), ["--name", "hooks"]
     yield "named", everything(), ["people", "to-website"]
     yield "existing", everything(), ["--existing", "lake", "--existing", "uploads", "--existing", "ledger"]
 
@@ -636,6 +670,107 @@ def test_everything_in_moto():
     tap.equal(json.loads(attributes["RedrivePolicy"])["maxReceiveCount"], 9)
 
 
+# --- endpoints -----------------------------------------------------------------------------------
+
+
+def test_endpoints_behind_an_api():
+    """Each endpoint whose events go to a queue is a route of an HTTP API in front of the function, with its limits"""
+    done = deploy(endpoints(), "--name", "hooks")
+    stack = stacks.template(done.out, Signing="x" * 32)
+    tap.contains(done.err, "/ingest/payments is served by the function.")
+    tap.contains(done.err, "/ingest/kept is served by a machine: its events are kept on a disk; with to: QUEUE they need none.")
+    function = f"arn:aws:lambda:{aws.REGION}:{stacks.ACCOUNT}:function:hooks"
+    tap.equal(stack.of_type("AWS::ApiGatewayV2::Api"), {"Api": {"Name": "hooks", "ProtocolType": "HTTP"}})
+    integration = stack.of_type("AWS::ApiGatewayV2::Integration")["Integration"]
+    tap.equal((integration["IntegrationUri"], integration["PayloadFormatVersion"]), (function, "2.0"))
+    routes = stack.of_type("AWS::ApiGatewayV2::Route")
+    tap.equal({r["RouteKey"] for r in routes.values()}, {"POST /ingest/payments", "POST /ingest/shop-orders"})
+    assert all(r["Target"] == f"integrations/integration-of-{function}" for r in routes.values())
+    stage = stack.of_type("AWS::ApiGatewayV2::Stage")["Stage"]
+    tap.equal((stage["StageName"], stage["AutoDeploy"]), ("$default", True))
+    tap.equal(stage["RouteSettings"], {"POST /ingest/payments": {"ThrottlingBurstLimit": 20, "ThrottlingRateLimit": 50}})
+    tap.equal(stack.resources["Stage"].depends, ["PaymentsRoute"])
+    tap.equal(list(stack.of_type("AWS::Lambda::Permission").values()), [{
+        "FunctionName": "hooks", "Action": "lambda:InvokeFunction", "Principal": "apigateway.amazonaws.com",
+        "SourceArn": f"arn:aws:execute-api:{aws.REGION}:{stacks.ACCOUNT}:api-hooks/*/POST/ingest/*"}])
+    tap.equal(stack.parameters, {"CodeBucket": False, "CodeKey": False, "Signing": True})
+    tap.equal(stack.of_type("AWS::Lambda::Function")["Function"]["Environment"], {"Variables": {"SIGNING": "x" * 32}})
+    assert not stack.of_type("AWS::Lambda::EventSourceMapping")
+    queues = {q["QueueName"] for q in stack.of_type("AWS::SQS::Queue").values()}
+    tap.equal(queues, {"events", "events-dead", "orders.fifo", "orders-dead.fifo"})
+
+
+def test_the_function_may_send_to_its_queues_alone():
+    stack = stacks.template(deploy(endpoints(), "--name", "hooks").out, Signing="x")
+    at = f"{aws.REGION}:{stacks.ACCOUNT}"
+    documents = stack.documents()
+    tap.equal(sorted(documents), ["hooks-function", "hooks-serve"])
+    rights = [(action, resource) for s in documents["hooks-function"]["Statement"] for action in s["Action"]
+              for resource in (s["Resource"] if isinstance(s["Resource"], list) else [s["Resource"]])]
+    tap.equal(sorted(r for r in rights if r[0].startswith("sqs:")),
+              [("sqs:SendMessage", f"arn:aws:sqs:{at}:events"), ("sqs:SendMessage", f"arn:aws:sqs:{at}:orders.fifo")])
+    tap.equal([r for r in rights if r[0] == "ssm:GetParameter"], [("ssm:GetParameter", f"arn:aws:ssm:{at}:parameter/events/key")])
+    tap.equal({a for a, _ in rights}, {"sqs:SendMessage", "ssm:GetParameter", "kms:Decrypt", "logs:CreateLogStream", "logs:PutLogEvents"})
+    assert not any(a.startswith("sqs:") for s in documents["hooks-serve"]["Statement"] for a in s["Action"])
+
+
+WHY_A_MACHINE = (
+    ("to: events", "to: elsewhere", "elsewhere is not AWS's"),
+    ('auth: { api_key: "${ssm:/events/key}" }', 'auth: { api_key: "${secret:key}" }', "is in the keyring of a machine"),
+    ('auth: { api_key: "${ssm:/events/key}" }', "auth: { bearer: { jwks: keys.json, issuer: https://i.example, audience: a } }",
+     "its keys are on the disk of a machine"),
+    ('      auth: { api_key: "${ssm:/events/key}" }\n', "", "it does not say who may send"),
+    ("masks:\n", 'pipelines:\n  land:\n    from: ingest:payments\n    columns: { event_id: event_id }\n    to: shop:payments\nmasks:\n',
+     "a pipeline reads its events from the disk that took them"))
+
+
+def test_where_endpoints_are_served():
+    elsewhere = 'connections:\n  elsewhere: { type: sqs, queue: "http://queue.example/123456789012/q", endpoint: "http://queue.example" }\n'
+    for old, new, why in WHY_A_MACHINE:
+        text = ENDPOINTS.replace("connections:\n", elsewhere)
+        assert old in text
+        done = deploy(endpoints(text.replace(old, new, 1)))
+        tap.contains(done.err, "/ingest/payments is served by a machine: ")
+        tap.contains(done.err, why)
+        tap.contains(done.err, "/ingest/shop-orders is served by the function.")
+    done = deploy(endpoints(), "--no-function")
+    tap.contains(done.err, "/ingest/payments is served by a machine: no function is wanted.")
+    stack = stacks.template(done.out)
+    tap.equal((stack.of_type("AWS::ApiGatewayV2::Api"), stack.of_type("AWS::Lambda::Function")), ({}, {}))
+    rights = {a for s in stack.documents()["wherry-serve"]["Statement"] for a in s["Action"]}
+    assert "sqs:SendMessage" in rights, rights
+
+
+def test_endpoints_on_their_stack():
+    """A request of the stack's API comes through the function, with the stack's role, into the stack's queue"""
+    database = next(line for line in ENDPOINTS.splitlines() if "postgres" in line)
+    s, p = moto(), endpoints(ENDPOINTS.replace(database, "  shop: { type: sqlite, path: shop.db }"))  # which a function's build has
+    stack = create(s, p, "--name", "hooks", name="hooks", Signing="k" * 32)
+    s.client("ssm").put_parameter(Name="/events/key", Value="a-key-nobody-guesses", Type="SecureString")
+    apis = s.client("apigatewayv2")
+    api = apis.get_apis()["Items"][0]
+    tap.equal((api["Name"], api["ProtocolType"]), ("hooks", "HTTP"))
+    routes = {r["RouteKey"]: r["Target"] for r in apis.get_routes(ApiId=api["ApiId"])["Items"]}
+    tap.equal(sorted(routes), ["POST /ingest/payments", "POST /ingest/shop-orders"])
+    integrations = apis.get_integrations(ApiId=api["ApiId"])["Items"]
+    tap.equal({i["IntegrationUri"] for i in integrations}, {s.client("lambda").get_function(FunctionName="hooks")["Configuration"]["FunctionArn"]})
+    tap.equal(set(routes.values()), {f"integrations/{integrations[0]['IntegrationId']}"})
+    holder = Holder(s, stack.documents()["hooks-function"])
+    f = lambda_api.Function(p.folder, {**holder.env, "SIGNING": "k" * 32}, program=tap.BUILD / "src/cli/bootstrap")
+    headers = {"Content-Type": "application/json", "X-Api-Key": "a-key-nobody-guesses"}
+    for shape in gateway_events.SHAPES:
+        kind, said = f.invoke(shape("/ingest/payments", '{"event_id":"a"}', headers))
+        tap.equal((kind, said["statusCode"]), ("response", 202), (said, f.log))
+    tap.equal(f.stop(), 0)
+    holder.check()
+    sqs = s.client("sqs")
+    queue = sqs.get_queue_url(QueueName="events")["QueueUrl"]
+    tap.equal(count_of(s, queue), 2)
+    holder.check_denied("sqs", "receive_message", QueueUrl=queue)
+    holder.check_denied("sqs", "send_message", QueueUrl=sqs.get_queue_url(QueueName="events-dead")["QueueUrl"], MessageBody="x")
+    holder.check_denied("ssm", "get_parameter", Name="/shop/database", WithDecryption=True)
+
+
 # --- who makes it --------------------------------------------------------------------------------
 
 
@@ -674,6 +809,17 @@ def test_the_deployer():
     assert not iam_judge.allows(document, "iam:PassRole", f"arn:aws:iam::{stacks.ACCOUNT}:role/all-team-fleet",
                                 {"iam:PassedToService": ["lambda.amazonaws.com"]})
     assert "cloudformation:" not in json.dumps(deployer(everything(), "--format", "terraform"))
+
+
+def test_the_deployer_of_an_api():
+    document = deployer(endpoints(), "--name", "hooks")
+    for action in ("apigateway:POST", "apigateway:GET", "apigateway:DELETE"):
+        assert allowed(document, action, f"arn:aws:apigateway:{aws.REGION}::/apis/abc/routes/x"), action
+    assert allowed(document, "apigateway:POST", f"arn:aws:apigateway:{aws.REGION}::/apis")
+    assert not allowed(document, "apigateway:POST", f"arn:aws:apigateway:{aws.REGION}::/restapis")
+    function = f"arn:aws:lambda:{aws.REGION}:{stacks.ACCOUNT}:function:"
+    assert allowed(document, "lambda:AddPermission", function + "hooks") and not allowed(document, "lambda:AddPermission", function + "x")
+    assert "apigateway:" not in json.dumps(deployer(everything()))
 
 
 def test_the_deployer_makes_what_there_is():

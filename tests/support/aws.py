@@ -47,6 +47,16 @@ def require():
     peers.under(PYTHON)
 
 
+def drain(sqs, queue):
+    """All messages that wait in a queue, taken out of it."""
+    found = []
+    while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, MessageAttributeNames=["All"]).get("Messages", []):
+        sqs.delete_message_batch(QueueUrl=queue, Entries=[
+            {"Id": str(i), "ReceiptHandle": m["ReceiptHandle"]} for i, m in enumerate(messages)])
+        found += messages
+    return found
+
+
 class Server:
     """One process. A kind says how it is started, which services it has and who may use them."""
     ACCESS_KEY, SECRET_KEY = "AKIDWHERRYTEST", "a+secret/of=the/test"

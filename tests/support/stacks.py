@@ -28,6 +28,10 @@ def arn(type_, properties):
 
 
 def ref(type_, properties):
+    if type_ == "AWS::ApiGatewayV2::Api":  # an id, which AWS makes
+        return f"api-{properties['Name']}"
+    if type_ == "AWS::ApiGatewayV2::Integration":
+        return "integration-of-" + properties["IntegrationUri"]
     if type_ == "AWS::SQS::Queue":
         return f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{properties['QueueName']}"
     return properties["BucketName"] if type_ == "AWS::S3::Bucket" else arn(type_, properties)
@@ -73,7 +77,7 @@ class Template:
         id_, _, attribute = name.partition(".")
         resource = self.tree["Resources"][id_]
         assert attribute in ("", "Arn"), name
-        return (arn if attribute else ref)(resource["Type"], resource["Properties"])
+        return (arn if attribute else ref)(resource["Type"], self.resolve(resource["Properties"]))
 
     def substitute(self, text):
         return re.sub(r"\$\{(!?)([^}]*)\}", lambda m: "${" + m[2] + "}" if m[1] else self.named(m[2]), text)
@@ -122,8 +126,11 @@ class Configuration:
                        "aws_sns_topic": ("AWS::SNS::Topic", {"TopicName": "name"}),
                        "aws_lambda_function": ("AWS::Lambda::Function", {"FunctionName": "function_name"}),
                        "aws_iam_role": ("AWS::IAM::Role", {"RoleName": "name"}),
+                       "aws_apigatewayv2_api": ("AWS::ApiGatewayV2::Api", {"Name": "name"}),
+                       "aws_apigatewayv2_integration": ("AWS::ApiGatewayV2::Integration", {"IntegrationUri": "integration_uri"}),
                        "aws_kms_key": ("AWS::KMS::Key", {"Description": "description"})}[first]
-        resource = self.tree["resource"][first][rest[0]]
+        resource = self.resolve(self.tree["resource"][first][rest[0]]) if first == "aws_apigatewayv2_integration" else \
+            self.tree["resource"][first][rest[0]]
         properties = {cfn: resource[word] for cfn, word in form.items()}
         if first == "aws_iam_role" and rest[1] == "id":
             return resource["name"]
@@ -229,6 +236,16 @@ def schedule(id_, get):
             "Target": rename(one(own["target"]), Arn="arn", RoleArn="role_arn", Input="input")}
 
 
+def stage(id_, get):
+    own = get("aws_apigatewayv2_stage", id_)
+    made = rename(own, ApiId="api_id", StageName="name", AutoDeploy="auto_deploy")
+    if "route_settings" in own:
+        made["RouteSettings"] = {block["route_key"]: rename(block, ThrottlingBurstLimit="throttling_burst_limit",
+                                                            ThrottlingRateLimit="throttling_rate_limit")
+                                 for block in own["route_settings"]}
+    return made
+
+
 def renamed(type_, document=None, **names):
     def back(id_, get):
         own = get(type_, id_)
@@ -263,7 +280,16 @@ BACK = {
     "aws_lambda_event_source_mapping": ("AWS::Lambda::EventSourceMapping", renamed(
         "aws_lambda_event_source_mapping", FunctionName="function_name", EventSourceArn="event_source_arn",
         FunctionResponseTypes="function_response_types")),
+    "aws_lambda_permission": ("AWS::Lambda::Permission", renamed(
+        "aws_lambda_permission", FunctionName="function_name", Action="action", Principal="principal", SourceArn="source_arn")),
     "aws_scheduler_schedule": ("AWS::Scheduler::Schedule", schedule),
+    "aws_apigatewayv2_api": ("AWS::ApiGatewayV2::Api", renamed("aws_apigatewayv2_api", Name="name", ProtocolType="protocol_type")),
+    "aws_apigatewayv2_integration": ("AWS::ApiGatewayV2::Integration", renamed(
+        "aws_apigatewayv2_integration", ApiId="api_id", IntegrationType="integration_type", IntegrationUri="integration_uri",
+        PayloadFormatVersion="payload_format_version", TimeoutInMillis="timeout_milliseconds")),
+    "aws_apigatewayv2_route": ("AWS::ApiGatewayV2::Route", renamed(
+        "aws_apigatewayv2_route", ApiId="api_id", RouteKey="route_key", Target="target")),
+    "aws_apigatewayv2_stage": ("AWS::ApiGatewayV2::Stage", stage),
 }
 PARTS = {"aws_s3_bucket_versioning", "aws_s3_bucket_public_access_block", "aws_s3_bucket_ownership_controls",
          "aws_s3_bucket_server_side_encryption_configuration", "aws_s3_bucket_notification", "aws_iam_role_policy"}
@@ -304,7 +330,7 @@ def terraform(text, **parameters):
 def create(server, name, text, **parameters):
     """The stack, made by moto's CloudFormation; and what that passes over, made of the same template by hand:
     versions, Block Public Access, policies and notifications of buckets, policies of queues and keys (which it keeps as
-    it cannot read them), subscriptions, schedules."""
+    it cannot read them), subscriptions, schedules, APIs."""
     cloudformation = server.client("cloudformation")
     given = {**PARAMETERS, **parameters}
     asked = json.loads(text).get("Parameters", {})
@@ -333,7 +359,22 @@ def create(server, name, text, **parameters):
         s3.delete_bucket_policy(Bucket=p["Bucket"])  # which moto takes without its condition: all would be denied
     for p in stack.of_type("AWS::Scheduler::Schedule").values():
         server.client("scheduler").create_schedule(**p)
+    for p in stack.of_type("AWS::ApiGatewayV2::Api").values():
+        make_api(server.client("apigatewayv2"), p, stack)
     return stack
+
+
+def make_api(client, api, stack):
+    """What it refers to by the ids of this module gets those that the server gives."""
+    id_ = client.create_api(**api)["ApiId"]
+    made = {}
+    for p in stack.of_type("AWS::ApiGatewayV2::Integration").values():
+        given = {**p, "ApiId": id_}
+        made[f"integrations/{ref('AWS::ApiGatewayV2::Integration', p)}"] = client.create_integration(**given)["IntegrationId"]
+    for p in stack.of_type("AWS::ApiGatewayV2::Route").values():
+        client.create_route(**{**p, "ApiId": id_, "Target": f"integrations/{made[p['Target']]}"})
+    for p in stack.of_type("AWS::ApiGatewayV2::Stage").values():
+        client.create_stage(**{**p, "ApiId": id_})
 
 
 def finish_bucket(s3, p):

@@ -6,6 +6,8 @@
 #include "sim_vfs.h"
 #include "test.h"
 
+#include <sqlite3.h>
+
 enum { GROUP = 3 };
 #define HOUR_NS 3600000000000LL
 
@@ -153,6 +155,53 @@ TEST(pruning_goes_in_steps) {
   }
   CHECK(!gone.more);
   CHECK_EQ(bytes, 3 * MANY);
+  end();
+}
+
+static void rewrite(const char *sql) {
+  sqlite3 *db = NULL;
+  char *said = NULL;
+  CHECK_EQ(sqlite3_open_v2("state/ingest/e.db", &db, SQLITE_OPEN_READWRITE, os->type->sqlite_vfs),
+           SQLITE_OK);
+  CHECK_EQ(sqlite3_exec(db, sql, NULL, NULL, &said), SQLITE_OK);
+  sqlite3_free(said);
+  sqlite3_close(db);
+}
+
+TEST(what_was_sent_is_remembered) {
+  begin();
+  int64_t sent = -1;
+  CHECK_OK(wh_ingest_log_sent(lg, &sent, &test_err));
+  CHECK_EQ(sent, 0);
+  CHECK_OK(wh_ingest_log_keep_sent(lg, 7, &test_err));
+  CHECK_OK(wh_ingest_log_keep_sent(lg, 9, &test_err));
+  wh_ingest_log_close(lg);
+  REQUIRE_OK(wh_ingest_log_open_reader(os, &test_mem, "state/ingest/e.db", &lg, &test_err));
+  CHECK_OK(wh_ingest_log_sent(lg, &sent, &test_err));
+  CHECK_EQ(sent, 9);
+  end();
+}
+
+TEST(a_log_of_the_first_version_gets_what_it_lacks) {
+  begin();
+  wh_ingest_entry e = entry_of("{}\n", 1);
+  int64_t sent = -1;
+  bool found = false;
+  REQUIRE_OK(append(&e, 0));
+  wh_ingest_log_close(lg);
+  lg = NULL;
+  rewrite("DROP TABLE sent; PRAGMA user_version=1");
+  REQUIRE_OK(wh_ingest_log_open_reader(os, &test_mem, "state/ingest/e.db", &lg, &test_err));
+  CHECK_OK(wh_ingest_log_sent(lg, &sent, &test_err)); // whoever reads changes nothing
+  CHECK_EQ(sent, 0);
+  wh_ingest_log_close(lg);
+  REQUIRE_OK(wh_ingest_log_open(os, &test_mem, "state/ingest/e.db", &lg, &test_err));
+  CHECK_OK(wh_ingest_log_keep_sent(lg, 5, &test_err));
+  CHECK_OK(wh_ingest_log_sent(lg, &sent, &test_err));
+  CHECK_EQ(sent, 5);
+  wh_ingest_receipt r;
+  CHECK_OK(wh_ingest_log_find(lg, wh_str_of(e.receipt.id), &found, &r, &test_err));
+  CHECK(found);
   end();
 }
 

@@ -58,6 +58,50 @@ TEST(answers_that_are_cut_are_none) {
 
 // --- events --------------------------------------------------------------------------------------
 
+#define REST                                                                                       \
+  "{\"resource\":\"/{proxy+}\",\"path\":\"/ingest/x\",\"httpMethod\":\"POST\","                    \
+  "\"headers\":{\"Content-Type\":\"application/json\",\"X-A\":\"2\"},"                             \
+  "\"multiValueHeaders\":{\"Content-Type\":[\"application/json\"],\"X-A\":[\"1\",\"2\"]},"         \
+  "\"requestContext\":{\"identity\":{\"sourceIp\":\"203.0.113.7\",\"user\":null},\"stage\":"       \
+  "\"prod\"},"                                                                                     \
+  "\"body\":\"{}\",\"isBase64Encoded\":false}"
+#define HTTP                                                                                       \
+  "{\"version\":\"2.0\",\"rawPath\":\"/dev/ingest/x\",\"headers\":{\"content-type\":\"text/"       \
+  "plain\"},"                                                                                      \
+  "\"requestContext\":{\"http\":{\"method\":\"POST\",\"path\":\"/dev/ingest/x\","                  \
+  "\"sourceIp\":\"2001:db8::7\"},\"stage\":\"dev\"},\"body\":\"YQBi\",\"isBase64Encoded\":true}"
+
+TEST(requests_of_both_formats) {
+  wh_str value = {0};
+  CHECK_OK(parse(REST));
+  CHECK(event.kind == WH_LAMBDA_REQUEST);
+  const wh_gateway_request *r = &event.request;
+  CHECK(wh_str_is(r->method, "POST") && wh_str_is(r->path, "/ingest/x"));
+  CHECK(wh_str_is(r->source_ip, "203.0.113.7") && wh_str_is(r->body, "{}"));
+  CHECK(wh_gateway_header_of(r, "x-a", &value) == 2 && wh_str_is(value, "1"));
+  CHECK(wh_gateway_header_of(r, "X-B", &value) == 0);
+  end();
+  CHECK_OK(parse(HTTP));
+  CHECK(event.kind == WH_LAMBDA_REQUEST);
+  CHECK(wh_str_is(r->path, "/dev/ingest/x") && wh_str_is(r->source_ip, "2001:db8::7"));
+  CHECK(wh_str_eq(r->body, wh_str_n("a\0b", 3)));
+  CHECK(wh_gateway_header_of(r, "Content-Type", &value) == 1 && wh_str_is(value, "text/plain"));
+  end();
+}
+
+TEST(what_is_no_request) {
+  CHECK_OK(parse("{\"Records\":[{\"eventSource\":\"aws:sqs\",\"messageId\":\"1\",\"body\":\"{}\"}],"
+                 "\"httpMethod\":\"POST\"}"));
+  CHECK(event.kind == WH_LAMBDA_MESSAGES);
+  end();
+  CHECK_OK(parse("{\"requestContext\":{\"elb\":{}},\"httpMethod\":\"POST\"}")); // of no gateway
+  CHECK(event.kind == WH_LAMBDA_MESSAGES);
+  end();
+  CHECK_FAILS(parse("{\"requestContext\":{\"http\":{}},\"body\":\"%\",\"isBase64Encoded\":true}"),
+              WH_ERR_DATA);
+  end();
+}
+
 TEST(messages_of_sqs_stand_for_themselves) {
   CHECK_OK(parse("{\"Records\":[{\"messageId\":\"1\",\"eventSource\":\"aws:sqs\",\"body\":\"x\"},"
                  "{\"messageId\":\"2\",\"eventSource\":\"aws:sqs\",\"body\":\"\"}]}"));

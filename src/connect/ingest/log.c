@@ -7,7 +7,7 @@
 
 enum {
   LOG_APPLICATION_ID = 0x57684967, // PRAGMA application_id: this file is a log of events
-  LOG_VERSION = 1,
+  LOG_VERSION = 2,
   US_PER_MS = 1000,
 };
 
@@ -26,6 +26,8 @@ typedef enum statement {
   MEASURE_BODIES,
   PRUNE_BODIES,
   PRUNE_RECEIPTS,
+  SENT,
+  KEEP_SENT,
   STATEMENTS
 } statement;
 
@@ -54,6 +56,9 @@ static const char *const texts[STATEMENTS] = {
     [PRUNE_RECEIPTS] = "DELETE FROM receipt WHERE first IN (SELECT first FROM receipt"
                        " WHERE first < ?1 AND first < (SELECT max(first) FROM receipt)"
                        " ORDER BY first LIMIT ?3) AND received_us < ?2",
+    [SENT] = "SELECT next FROM sent",
+    [KEEP_SENT] = "INSERT INTO sent (id, next) VALUES (1, ?)"
+                  " ON CONFLICT (id) DO UPDATE SET next = excluded.next",
 };
 
 struct wh_ingest_log {
@@ -64,6 +69,7 @@ struct wh_ingest_log {
   sqlite3 *db;
   sqlite3_stmt *statements[STATEMENTS]; // made when they are first used
   int64_t next;                         // number of the next event, of a log that appends
+  int64_t version;                      // of its tables
 };
 
 // --- what failures mean --------------------------------------------------------------------------
@@ -210,6 +216,7 @@ static wh_status check_ours(wh_ingest_log *log, int64_t *ret_version, wh_error *
   if (id != LOG_APPLICATION_ID && (id != 0 || tables != 0))
     return wh_fail(err, WH_ERR_REFUSED, "%s: this is a database of something else, not a log",
                    log->path);
+  log->version = *ret_version;
   if (*ret_version > LOG_VERSION)
     return wh_fail(err, WH_ERR_REFUSED,
                    "%s: a newer wherry wrote this log (version %lld; this one knows %d)", log->path,
@@ -224,8 +231,11 @@ static wh_status make_tables(wh_ingest_log *log, wh_error *err) {
   if (version == LOG_VERSION) return WH_OK;
   snprintf(pragmas, sizeof pragmas, "PRAGMA application_id=%d; PRAGMA user_version=%d",
            LOG_APPLICATION_ID, LOG_VERSION);
-  WH_TRY(exec(log, wh_ingest_migration_1.data, err));
-  return exec(log, pragmas, err);
+  if (version < 1) WH_TRY(exec(log, wh_ingest_migration_1.data, err));
+  if (version < 2) WH_TRY(exec(log, wh_ingest_migration_2.data, err));
+  WH_TRY(exec(log, pragmas, err));
+  log->version = LOG_VERSION;
+  return WH_OK;
 }
 
 static wh_status migrate(wh_ingest_log *log, wh_error *err) {
@@ -507,4 +517,25 @@ wh_status wh_ingest_log_prune(wh_ingest_log *log, int64_t taken, int64_t keep_si
   *ret = (wh_ingest_pruned){0};
   WH_TRY(run(log, BEGIN, err));
   return end_transaction(log, prune_all(log, taken, keep_since_us, ret, err), err);
+}
+
+// --- what was sent -------------------------------------------------------------------------------
+
+wh_status wh_ingest_log_sent(wh_ingest_log *log, int64_t *ret, wh_error *err) {
+  sqlite3_stmt *stmt;
+  bool row;
+  *ret = 0;
+  if (log->version < 2) return WH_OK; // it waits for whoever serves the endpoint
+  WH_TRY(get(log, SENT, &stmt, err));
+  WH_TRY(step(log, stmt, &row, err));
+  if (row) *ret = sqlite3_column_int64(stmt, 0);
+  end(stmt);
+  return WH_OK;
+}
+
+wh_status wh_ingest_log_keep_sent(wh_ingest_log *log, int64_t next, wh_error *err) {
+  sqlite3_stmt *stmt;
+  WH_TRY(get(log, KEEP_SENT, &stmt, err));
+  sqlite3_bind_int64(stmt, 1, next);
+  return finish(log, stmt, err);
 }

@@ -87,3 +87,8 @@ typedef struct wh_ingest_pruned {
 // Deletes the events below number `taken`, and of these the receipts from before `keep_since_us`.
 wh_status wh_ingest_log_prune(wh_ingest_log *log, int64_t taken, int64_t keep_since_us,
                               wh_ingest_pruned *ret, wh_error *err);
+
+// The number of the first event that the endpoint's queue has not been known to accept; 0: nobody
+// has said.
+wh_status wh_ingest_log_sent(wh_ingest_log *log, int64_t *ret, wh_error *err);
+wh_status wh_ingest_log_keep_sent(wh_ingest_log *log, int64_t next, wh_error *err);

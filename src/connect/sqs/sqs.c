@@ -86,7 +86,7 @@ static wh_status sqs_permits(const wh_connection *c, const wh_use *use, wh_iam_p
                                         "sqs:GetQueueAttributes", "sqs:ReceiveMessage", NULL};
   static const char *const send[] = {"sqs:SendMessage", NULL};
   const wh_sqs_options *o = c->options;
-  bool tells = use->kind == WH_USE_TELL;
+  bool tells = use->kind == WH_USE_TELL || use->kind == WH_USE_POST;
   wh_iam_permit permit = {
       .place = c->name, .what = tells ? "Send" : "Receive", .actions = tells ? send : receive};
   wh_aws_name name;
@@ -116,11 +116,13 @@ static wh_status sqs_cloud(const wh_connection *c, wh_arena *arena, wh_cloud_pla
 
 const wh_connector wh_connector_sqs = {
     .name = "sqs",
-    .help = "a queue of Amazon SQS that announces objects, brings rows, or is told of runs",
+    .help = "a queue of Amazon SQS that announces objects, brings rows, takes events, or is told "
+            "of runs",
     .options = sqs_options,
     .options_size = sizeof(wh_sqs_options),
     .queue = &wh_sqs_queue,
     .notify = &wh_sqs_notify,
+    .post = &wh_sqs_post,
     .check = sqs_check,
     .open = sqs_open,
     .close = sqs_close,

@@ -1,6 +1,6 @@
 // The sqs connector: a queue of Amazon SQS, or of a server that speaks like it, in its JSON
-// protocol. It announces objects of S3 (connect/object_event.h), or brings rows, and is told of
-// runs.
+// protocol. It announces objects of S3 (connect/object_event.h), or brings rows, takes events, and
+// is told of runs.
 //
 //   uploads:
 //     type: sqs
@@ -18,7 +18,8 @@
 
 // Limits of the service ("Amazon SQS message quotas").
 enum {
-  WH_SQS_BATCH = 10,                     // messages received, or changes made, by one request
+  WH_SQS_BATCH = 10,                     // messages received or sent, or changes, by one request
+  WH_SQS_SEND_BYTES_MAX = 256 * 1024,    // of a message, and of all of a request together
   WH_SQS_POLL_SECONDS_MAX = 20,          // that a question waits for messages
   WH_SQS_HIDDEN_SECONDS_MAX = 12 * 3600, // since it was received
   // What a message takes of an answer: 1 MiB, with every quote escaped, and what is said of it.
@@ -31,6 +32,7 @@ enum {
   WH_SQS_FAIL_SECONDS_MAX = 15 * 60, // a message is given back later than this by no means
   WH_SQS_SEND_US = 10 * 1000000,     // of one attempt to send a message
   WH_SQS_SEND_ATTEMPTS = 2,          // the outbox tries again, too
+  WH_SQS_FLIGHTS = 8,                // requests with events under way at once
   WH_SQS_WAKE_US = 100000,           // how soon `wake` is seen
   WH_SQS_LIBRARY_BYTES = 2 << 20,    // TLS and jansson's trees, past the accountant
 };
@@ -52,6 +54,7 @@ typedef struct wh_sqs {
 extern const wh_connector wh_connector_sqs;
 extern const wh_queue_type wh_sqs_queue;
 extern const wh_notify_type wh_sqs_notify;
+extern const wh_post_type wh_sqs_post;
 
 // "{\"QueueUrl\":\"...\"": every request's body begins with it.
 void wh_sqs_begin(wh_str url, wh_buf *body);

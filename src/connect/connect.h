@@ -6,6 +6,7 @@
 #include "base/option.h"
 #include "base/os.h"
 #include "connect/cloud.h"
+#include "connect/feed.h"
 #include "connect/grants.h"
 #include "connect/notify.h"
 #include "connect/permits.h"
@@ -24,6 +25,7 @@ typedef struct wh_connector {
   const wh_store_type *store;
   // A store's notifies of its new objects; a connection that is no store is a queue by itself.
   const wh_queue_type *queue;
+  const wh_feed_type *feed;     // of rows, which config/ knows the columns of; NULL: not one
   const wh_notify_type *notify; // NULL: takes no messages
   // A problem in the options that the table cannot express; may be NULL.
   wh_status (*check)(const void *options, wh_error *err);

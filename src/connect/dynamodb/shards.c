@@ -42,6 +42,8 @@ static bool copy(char *to, size_t room, wh_str from) {
 static wh_status add(wh_dynamodb_shards *all, wh_str id, wh_dynamodb_shard **ret, wh_error *err) {
   *ret = find(all, id);
   if (*ret) return WH_OK;
+  if (all->count == WH_DYNAMODB_SHARDS_MAX)
+    return wh_fail(err, WH_ERR_LIMIT, "the stream has more than %d shards", WH_DYNAMODB_SHARDS_MAX);
   if (all->count == all->cap) WH_TRY(grow(all, err));
   wh_dynamodb_shard *shard = wh_mem_alloc_zero(all->mem, sizeof *shard);
   if (!shard) return wh_fail_memory(err);
@@ -130,11 +132,9 @@ wh_status wh_dynamodb_shards_settle(wh_dynamodb_shards *all,
     wh_mem_free(all->mem, shard, sizeof *shard);
   }
   all->count = kept;
+  for (size_t i = 0; i < kept; i++) {
+    wh_dynamodb_shard *shard = all->items[i];
+    shard->of = shard->parent[0] ? find(all, wh_str_of(shard->parent)) : NULL;
+  }
   return status;
-}
-
-bool wh_dynamodb_shard_is_ready(const wh_dynamodb_shards *all, const wh_dynamodb_shard *shard) {
-  if (shard->is_done) return false;
-  const wh_dynamodb_shard *parent = shard->parent[0] ? find(all, wh_str_of(shard->parent)) : NULL;
-  return !parent || parent->is_done;
 }

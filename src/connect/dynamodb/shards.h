@@ -11,13 +11,18 @@
 
 #define WH_DYNAMODB_SHARD_POSITION "shard/" // in front of the shard's name
 
-enum { WH_DYNAMODB_SHARD_ID_MAX = 65 };
+enum {
+  WH_DYNAMODB_SHARD_ID_MAX = 65,
+  WH_DYNAMODB_SHARDS_MAX = 20000, // that are read of one stream
+};
 
 // How long records are kept.
 #define WH_DYNAMODB_KEEP_US (24ll * 3600 * 1000000)
 
-typedef struct wh_dynamodb_shard {
+typedef struct wh_dynamodb_shard wh_dynamodb_shard;
+struct wh_dynamodb_shard {
   char id[WH_DYNAMODB_SHARD_ID_MAX + 1], parent[WH_DYNAMODB_SHARD_ID_MAX + 1]; // parent empty: none
+  const wh_dynamodb_shard *of;              // the parent, where it is there
   bool is_listed;                           // by the latest description
   bool is_done;                             // it is closed, and was read to its end
   char after[WH_DYNAMODB_SEQUENCE_MAX + 1]; // the last record that was read; empty: none
@@ -28,7 +33,7 @@ typedef struct wh_dynamodb_shard {
   int empties;      // answers without records, one after the other
   bool is_caught_up; // what there was when the feed was opened was read
   void *reading;     // whoever reads it
-} wh_dynamodb_shard;
+};
 
 typedef struct wh_dynamodb_shards {
   wh_mem *mem;
@@ -50,14 +55,16 @@ void wh_dynamodb_shard_write(const wh_dynamodb_shard *shard, wh_buf *out);
 void wh_dynamodb_shards_forget(wh_dynamodb_shards *all);
 wh_status wh_dynamodb_shards_list(wh_dynamodb_shards *all, const json_t *description,
                                   wh_str *ret_last, wh_error *err);
-// Gives the shards that are not there any more to `gone`, and removes them. WH_ERR_CHANGED: one of
-// them was not read to its end.
+// Gives the shards that are not there any more to `gone`, and removes them; finds the parents.
+// WH_ERR_CHANGED: one of them was not read to its end.
 wh_status wh_dynamodb_shards_settle(wh_dynamodb_shards *all,
                                     wh_status (*gone)(void *context, wh_dynamodb_shard *shard,
                                                       wh_error *err),
                                     void *context, wh_error *err);
 
-bool wh_dynamodb_shard_is_ready(const wh_dynamodb_shards *all, const wh_dynamodb_shard *shard);
+static inline bool wh_dynamodb_shard_is_ready(const wh_dynamodb_shard *shard) {
+  return !shard->is_done && (!shard->of || shard->of->is_done);
+}
 // Whether nothing can have been trimmed that was not read.
 static inline bool wh_dynamodb_shard_is_whole(const wh_dynamodb_shard *shard, int64_t now_us) {
   return !shard->fresh_us || now_us - shard->fresh_us < WH_DYNAMODB_KEEP_US;

@@ -104,8 +104,8 @@ static wh_dynamodb_part *part_at(const wh_feed *f, size_t n) {
   return n < f->shards.count ? f->shards.items[n]->reading : NULL;
 }
 
-static bool wants(const wh_feed *f, const wh_dynamodb_part *part) {
-  return part->shard ? wh_dynamodb_shard_is_ready(&f->shards, part->shard) : !part->is_done;
+static bool wants(const wh_dynamodb_part *part) {
+  return part->shard ? wh_dynamodb_shard_is_ready(part->shard) : !part->is_done;
 }
 
 // *ret_due_us: when the next part is due that is not under way.
@@ -117,7 +117,7 @@ static wh_status start_due(wh_feed *f, size_t *ret_flying, int64_t *ret_due_us, 
   for (size_t i = 0; (part = part_at(f, i)); i++)
     flying += part->exchange != NULL;
   for (size_t i = 0; (part = part_at(f, i)); i++) {
-    if (part->exchange || !wants(f, part)) continue;
+    if (part->exchange || !wants(part)) continue;
     if (part->due_us > now_us || flying == WH_DYNAMODB_STREAM_FLIGHT_MAX) {
       if (part->due_us < *ret_due_us) *ret_due_us = part->due_us;
       continue;

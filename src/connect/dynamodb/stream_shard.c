@@ -80,6 +80,7 @@ wh_status wh_dynamodb_stream_list(wh_feed *f, wh_error *err) {
   wh_buf_init(&body, f->connection->mem, 0);
   wh_buf_init(&after, f->connection->mem, 0);
   wh_dynamodb_shards_forget(&f->shards);
+  size_t pages = 0; // each has a shard at least
   do {
     WH_CLEAN_JSON json_t *answer = NULL;
     wh_str last;
@@ -89,7 +90,7 @@ wh_status wh_dynamodb_stream_list(wh_feed *f, wh_error *err) {
     wh_buf_clear(&after);
     wh_buf_add_str(&after, last);
     WH_TRY(wh_buf_check(&after, err));
-  } while (after.len);
+  } while (after.len && ++pages < WH_DYNAMODB_SHARDS_MAX);
   wh_error why = {0};
   wh_status status = wh_dynamodb_shards_settle(&f->shards, tell_gone, f, &why);
   if (status == WH_ERR_CHANGED) return lost(f, why.text, err);
@@ -227,7 +228,7 @@ static int64_t read_to(const wh_feed *f) {
   int64_t least_us = wh_dynamodb_stream_now(f);
   for (size_t i = 0; i < f->shards.count; i++) {
     const wh_dynamodb_shard *s = f->shards.items[i];
-    if (!wh_dynamodb_shard_is_ready(&f->shards, s)) continue; // its parent counts, if it has one
+    if (!wh_dynamodb_shard_is_ready(s)) continue; // its parent counts, if it has one
     if (s->fresh_us < least_us) least_us = s->fresh_us;
   }
   return least_us;

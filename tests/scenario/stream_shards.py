@@ -213,5 +213,20 @@ def test_idle():
     assert p.peer.calls.count("DescribeStream") <= 3, p.peer.calls
 
 
+def test_what_the_configuration_may_not_say():
+    good = CONFIG.format(more="")
+    for old, new, said in (
+            ("name: text }", "name: { type: text, required: true } }", "required has no meaning here"),
+            ("name: text }", "_change: text }", "_change is the feed's own"),
+            ("    columns: { emp_id: int64, name: text }\n", "", "needs 'columns'"),
+            ("from: staff\n", "from: staff:Employees\n", "a feed has nothing to name behind ':'"),
+            ("    table: Employees\n", "", "needs 'table'"),
+            ("when: { gathered: { rows: 1000, age: 100ms } }", "when: new", "Write { gathered:"),
+            ("version: 1\n", "version: 1\nledger: dynamodb:Ledgers\n", "what was read of the queue staff")):
+        assert old in good
+        done = Project(config=good.replace(old, new, 1)).wherry("check", code=2)
+        tap.contains(done.err + done.out, said)
+
+
 if __name__ == "__main__":
     tap.run()

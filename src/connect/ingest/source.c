@@ -86,12 +86,12 @@ static wh_status describe(wh_connection *c, const wh_source_query *query, wh_are
   (void)arena;
   const wh_ingest_endpoint *e;
   WH_TRY(wh_ingest_find(c, query->table, &e, err));
-  *ret = (wh_source_info){
-      .schema = e->schema,
-      .cursor_kind = WH_CURSOR_EXACT,
-      .key = key,
-      .key_count = 1,
-      .tells_deleted = wh_deleted_column(&e->schema) >= 0}; // of a feed: no other may declare it
+  *ret = (wh_source_info){.schema = e->schema,
+                          .cursor_kind = WH_CURSOR_EXACT,
+                          .key = key,
+                          .key_count = 1,
+                          .tells_deleted = wh_deleted_column(&e->schema) >=
+                                           0}; // of a feed: no other may declare it
   return WH_OK;
 }
 

@@ -25,6 +25,16 @@ static void print_queue(const wh_health *h) {
     printf("   about %s in its dead-letter queue", wh_format_count(h->depth.dead).s);
 }
 
+static void print_feed(const wh_health *h, int64_t now) {
+  if (h->fed.events)
+    printf("   %s %s waiting since %s", wh_format_count(h->fed.events).s,
+           wh_plural(h->fed.events, "change", "changes"), wh_format_clock(h->fed.oldest_us, now).s);
+  if (h->read_to_us)
+    printf("   lag %s", wh_format_span(now - h->read_to_us).s);
+  else
+    printf("   begins");
+}
+
 static void print_health(const wh_cli *cli, const wh_health *h, int width, int64_t now) {
   const char *color = "", *plain = cli->color_out ? "\033[0m" : "";
   if (cli->color_out) {
@@ -54,7 +64,9 @@ static void print_health(const wh_cli *cli, const wh_health *h, int width, int64
   if (h->stats.quarantined_rows)
     printf("   %s in quarantine", wh_format_count(h->stats.quarantined_rows).s);
   if (h->queue.len) print_queue(h);
+  if (h->is_fed) print_feed(h, now);
   putchar('\n');
+  if (h->problem.len) printf("      %.*s\n", WH_STR_ARG(h->problem));
   if (h->dead_error.len)
     printf("      %.*s\n", WH_STR_ARG(h->dead_error));
   else if (is_stopped(h) || (h->has_run && h->last.state == WH_RUN_FAILED))
@@ -76,6 +88,14 @@ static void print_health_json(wh_cli *cli, const wh_health *h) {
     if (h->depth.has_dead)
       wh_buf_printf(&line, ",\"dead\":%llu", (unsigned long long)h->depth.dead);
     wh_buf_add_char(&line, '}');
+  }
+  if (h->is_fed)
+    wh_buf_printf(&line, ",\"feed\":{\"waiting\":%llu,\"waiting_bytes\":%llu,\"read_to_us\":%lld}",
+                  (unsigned long long)h->fed.events, (unsigned long long)h->fed.bytes,
+                  (long long)h->read_to_us);
+  if (h->problem.len) {
+    wh_buf_add_c(&line, ",\"problem\":");
+    wh_buf_add_json(&line, h->problem);
   }
   if (h->due_us != INT64_MAX) wh_buf_printf(&line, ",\"due_us\":%lld", (long long)h->due_us);
   if (h->dead_error.len) {

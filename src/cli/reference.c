@@ -106,7 +106,8 @@ static void write_connectors(wh_buf *out) {
     wh_buf_printf(out, "\n## `%s`\n\n%c%s. ", c->name, c->help[0] & ~0x20, c->help + 1);
     const char *const roles[] = {c->source ? "source of rows" : NULL,
                                  c->sink ? "target of rows" : NULL,
-                                 c->store ? "store of objects" : NULL, c->queue ? "queue" : NULL};
+                                 c->store ? "store of objects" : NULL, c->queue ? "queue" : NULL,
+                                 c->feed ? "feed of rows" : NULL};
     size_t count = 0;
     for (size_t r = 0; r < sizeof roles / sizeof *roles; r++) {
       if (roles[r]) wh_buf_printf(out, "%s%s", count++ ? ", " : "It is a ", roles[r]);

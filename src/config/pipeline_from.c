@@ -1,6 +1,7 @@
 // What a pipeline reads, and how.
 #include "config/model.h"
 #include "config/pipeline.h"
+#include "config/serve.h"
 #include "connect/range_split.h"
 
 enum { MODEL_THREADS_MAX = 256 };
@@ -234,14 +235,16 @@ static void check_from_model(wh_pipeline_checker *c) {
     c->from = wh_config_find_connection(c->l->config, c->p->from.connection);
 }
 
-// from: QUEUE stands for from: ingest:QUEUE.
+// from: QUEUE stands for from: ingest:QUEUE, and so of a feed.
 static const wh_connection_info *take_queue(wh_pipeline_checker *c,
                                             const wh_connection_info *info) {
   wh_address *from = &c->p->from;
   if (from->thing.len)
     wh_pipeline_problem(c, from->node,
-                        "from: a queue has nothing to name behind ':'. Write from: %.*s",
-                        WH_SHOWN(info->name));
+                        "from: a %s has nothing to name behind ':'. Write from: %.*s",
+                        info->type->feed ? "feed" : "queue", WH_SHOWN(info->name));
+  else if (!wh_node_get(info->node, "columns") && info->type->feed)
+    return NULL; // told already
   else if (!wh_node_get(info->node, "columns"))
     wh_pipeline_problem(
         c, from->node,
@@ -268,8 +271,7 @@ void wh_pipeline_check_from(wh_pipeline_checker *c) {
   wh_pipeline_refuse(c, c->words.read, "threads", "is for SQL models");
   if (!wh_load_address(c->l, node, owner, &c->p->from)) return;
   const wh_connection_info *info = wh_config_find_connection(c->l->config, c->p->from.connection);
-  if (info->type->queue && info->type->queue->open_messages && !(info = take_queue(c, info)))
-    return;
+  if (wh_connector_is_inbox(info->type) && !(info = take_queue(c, info))) return;
   if (!info->type->source && !info->type->store) {
     wh_pipeline_problem(c, node, "from: %.*s cannot be read: a %s only takes data",
                         WH_SHOWN(info->name), info->type->name);

@@ -7,6 +7,7 @@ void wh_load_lookups(wh_loader *l, const wh_node *node);
 // The columns of events, as `columns: node` declares them; whose own are put in front.
 void wh_load_event_columns(wh_loader *l, const char *owner, const wh_node *node, wh_schema *ret);
 // Queues that say what their messages hold, in the order of the connections.
+bool wh_connector_is_inbox(const wh_connector *type); // it may bring rows
 size_t wh_count_inboxes(const wh_loader *l);
 void wh_load_inboxes(wh_loader *l, wh_ingest_endpoint *ret);
 // Endpoints whose address others can reach say who may send: as far as it is known while loading,

@@ -10,6 +10,7 @@ typedef enum wh_cloud_kind {
   WH_CLOUD_QUEUE,
   WH_CLOUD_TOPIC,
   WH_CLOUD_TABLES, // of DynamoDB, each named by who reads or writes it
+  WH_CLOUD_STREAM, // of what changes in a table, which `name` says
 } wh_cloud_kind;
 
 typedef enum wh_cloud_encryption {

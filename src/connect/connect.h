@@ -6,6 +6,7 @@
 #include "base/option.h"
 #include "base/os.h"
 #include "connect/cloud.h"
+#include "connect/feed.h"
 #include "connect/grants.h"
 #include "connect/notify.h"
 #include "connect/permits.h"
@@ -25,6 +26,7 @@ typedef struct wh_connector {
   const wh_store_type *store;
   // A store's notifies of its new objects; a connection that is no store is a queue by itself.
   const wh_queue_type *queue;
+  const wh_feed_type *feed;     // of rows, which config/ knows the columns of; NULL: not one
   const wh_notify_type *notify; // NULL: takes no messages
   const wh_post_type *post;     // NULL: takes no events
   // A problem in the options that the table cannot express; may be NULL.

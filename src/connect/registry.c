@@ -1,6 +1,7 @@
 #include "connect/connect.h"
 #ifdef WHERRY_DYNAMODB
 #include "connect/dynamodb/dynamodb.h"
+#include "connect/dynamodb/stream.h"
 #endif
 #include "connect/local/local.h"
 #ifdef WHERRY_MYSQL
@@ -32,6 +33,7 @@
 const wh_connector *const wh_connectors[] = {
 #ifdef WHERRY_DYNAMODB
     &wh_connector_dynamodb,
+    &wh_connector_dynamodb_stream,
 #endif
     &wh_connector_local,
 #ifdef WHERRY_MYSQL

@@ -49,6 +49,7 @@ typedef struct wh_source_info {
   const wh_str *key;          // primary key columns, if known
   size_t key_count;
   uint64_t rows_estimate; // 0: unknown
+  bool tells_deleted;     // WH_DELETED_COLUMN is a word of the source's: it crosses with the rows
   const bool *guessed;    // for each column: its type rests on a sample that had no value, so that
                           // what an earlier run saw is the better guess; NULL: none is
 } wh_source_info;
@@ -57,6 +58,7 @@ typedef struct wh_bound {
   int64_t clock_us; // the source's own clock: where windowed cursors start from
   bool has_to;      // exact cursors: the run reads [last, to)
   wh_value to;
+  bool has_more; // there is more behind it already, for a run of its own
 } wh_bound;
 
 typedef struct wh_table_info {
@@ -119,6 +121,7 @@ typedef struct wh_source_type {
   // sample where the database itself does not know types).
   wh_status (*describe)(wh_connection *c, const wh_source_query *query, wh_arena *arena,
                         wh_source_info *ret, wh_error *err);
+  // The query knows where an exact cursor begins.
   wh_status (*bound)(wh_connection *c, const wh_source_query *query, wh_arena *arena, wh_bound *ret,
                      wh_error *err);
   // Reads in one consistent snapshot. `schema` is from describe, reduced to query->columns (in that

@@ -263,8 +263,8 @@ wh_status wh_deploy_add_places(wh_deploy *d, wh_error *err) {
       [WH_CLOUD_BUCKET] = add_bucket, [WH_CLOUD_QUEUE] = add_queue, [WH_CLOUD_TOPIC] = add_topic};
   for (size_t i = 0; i < d->place_count; i++) {
     wh_deploy_place *place = &d->places[i];
-    if (place->is_ours && place->cloud.kind != WH_CLOUD_TABLES)
-      WH_TRY(add[place->cloud.kind](d, place, err));
+    bool by_tables = place->cloud.kind == WH_CLOUD_TABLES || place->cloud.kind == WH_CLOUD_STREAM;
+    if (place->is_ours && !by_tables) WH_TRY(add[place->cloud.kind](d, place, err));
   }
   return add_log(d, err);
 }

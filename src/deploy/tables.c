@@ -11,6 +11,15 @@ typedef struct attribute {
   char kind; // 'S', 'N', 'B'
 } attribute;
 
+// Who reads what changes in the table; NULL: nobody.
+static const wh_deploy_place *stream_of(const wh_deploy *d, wh_str table) {
+  for (size_t i = 0; i < d->place_count; i++) {
+    const wh_deploy_place *place = &d->places[i];
+    if (place->cloud.kind == WH_CLOUD_STREAM && wh_str_eq(place->cloud.name, table)) return place;
+  }
+  return NULL;
+}
+
 static wh_status add_table(wh_deploy *d, const wh_cloud_place *c, wh_str name,
                            const attribute *keys, size_t count, wh_str ttl, wh_error *err) {
   if (wh_stack_find(d->stack, "AWS::DynamoDB::Table", "TableName", name)) return WH_OK;
@@ -37,6 +46,9 @@ static wh_status add_table(wh_deploy *d, const wh_cloud_place *c, wh_str name,
     json_object_set_new(
         table, "TimeToLiveSpecification",
         json_pack("{s:s%,s:b}", "AttributeName", ttl.data, ttl.len, "Enabled", true));
+  if (table && stream_of(d, name))
+    json_object_set_new(table, "StreamSpecification",
+                        json_pack("{s:s}", "StreamViewType", "NEW_AND_OLD_IMAGES"));
   wh_stack_resource *made;
   WH_TRY(wh_stack_add(d->stack, "AWS::DynamoDB::Table", name, "Table", table, &made, err));
   made->keeps = true;
@@ -138,10 +150,27 @@ static wh_status name_all_read(wh_deploy *d, wh_error *err) {
   return WH_OK;
 }
 
+// A stream of a table that is not in the stack.
+static wh_status name_streams(wh_deploy *d, wh_error *err) {
+  for (size_t i = 0; i < d->place_count; i++) {
+    const wh_deploy_place *place = &d->places[i];
+    wh_str table = place->cloud.name;
+    if (!place->is_ours || place->cloud.kind != WH_CLOUD_STREAM ||
+        wh_stack_find(d->stack, "AWS::DynamoDB::Table", "TableName", table))
+      continue;
+    WH_TRY(wh_stack_before(d->stack, err,
+                           "The table %.*s is there, with a stream whose view is NEW_IMAGE or "
+                           "NEW_AND_OLD_IMAGES.",
+                           WH_STR_ARG(table)));
+  }
+  return WH_OK;
+}
+
 wh_status wh_deploy_add_tables(wh_deploy *d, wh_error *err) {
   for (size_t i = 0; i < d->config->pipeline_count; i++)
     WH_TRY(add_loaded(d, &d->config->pipelines[i], err));
   WH_TRY(add_catalog(d, err));
   WH_TRY(add_ledger(d, err));
+  WH_TRY(name_streams(d, err));
   return name_all_read(d, err);
 }

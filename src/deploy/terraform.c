@@ -19,6 +19,7 @@ typedef enum how {
   KEYS,   // of a table: hash_key and range_key
   FILTER, // of keys: filter_prefix and filter_suffix
   ROUTES, // what the map says of each, as a list that names them
+  STREAM, // of a table: that it has one, and its view
 } how;
 
 typedef struct word {
@@ -120,6 +121,7 @@ static const word table[] = {
     {"PointInTimeRecoverySpecification", 0, "point_in_time_recovery", COPY, recovery},
     {"SSESpecification", 0, "server_side_encryption", COPY, at_rest},
     {"TimeToLiveSpecification", 0, "ttl", COPY, ttl},
+    {"StreamSpecification", 0, NULL, STREAM, 0},
     {0}};
 
 static const word group[] = {{"LogGroupName", 0, "name", COPY, 0},
@@ -312,6 +314,11 @@ static json_t *side(writing *w, const char *type) {
   return json_object_set_new(one, kind_of(w->of->type)->link, link) == 0 ? one : NULL;
 }
 
+static bool add_stream(const json_t *stream, json_t *out) {
+  return json_object_set_new(out, "stream_enabled", json_true()) == 0 &&
+         json_object_set(out, "stream_view_type", json_object_get(stream, "StreamViewType")) == 0;
+}
+
 static bool add_keys(const json_t *schema, json_t *out) {
   size_t i;
   json_t *item;
@@ -398,6 +405,8 @@ static wh_status translate_one(writing *w, const word *as, const json_t *value, 
     ok = add_filter(w, value, out);
   else if (as->how == ROUTES)
     ok = add_routes(value, out);
+  else if (as->how == STREAM)
+    ok = add_stream(value, out);
   else
     ok = json_object_set_new(out, as->to, translate_text(w, as->how, value)) == 0;
   return ok ? WH_OK : wh_fail_memory(w->err);

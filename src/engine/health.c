@@ -1,5 +1,6 @@
 #include "engine/health.h"
 
+#include "engine/follower.h"
 #include "engine/members.h"
 
 const char *wh_condition_name(wh_condition condition) {
@@ -81,10 +82,39 @@ static void look_at_queue(wh_config *config, wh_health *h) {
   h->has_depth = c->type->queue->depth && c->type->queue->depth(c, &h->depth, &ignored) == WH_OK;
 }
 
+static wh_status read_fed(wh_engine *engine, wh_ingest_log *log, wh_arena *arena, wh_health *h,
+                          wh_error *err) {
+  wh_cursor cursor;
+  wh_feed_position *positions;
+  size_t count;
+  wh_ledger *l = engine->ledger;
+  WH_TRY(l->type->cursor(l, h->pipeline->name, arena, &cursor, err));
+  WH_TRY(wh_ingest_log_state(log, cursor.found ? cursor.last.as.i : 0, &h->fed, err));
+  WH_TRY(wh_ingest_log_positions(log, arena, &positions, &count, err));
+  for (size_t i = 0; i < count; i++) {
+    if (wh_str_is(positions[i].name, WH_FOLLOWER_PROBLEM)) h->problem = positions[i].value;
+    if (wh_str_is(positions[i].name, WH_FOLLOWER_READ_TO) &&
+        !wh_str_to_i64(positions[i].value, &h->read_to_us))
+      h->read_to_us = 0;
+  }
+  return WH_OK;
+}
+
+static wh_status look_at_feed(wh_engine *engine, const wh_ingest_endpoint *inbox, wh_arena *arena,
+                              wh_health *h, wh_error *err) {
+  wh_ingest_log *log;
+  h->is_fed = true;
+  h->fed.oldest_us = INT64_MAX;
+  WH_TRY(wh_ingest_log_open_reader(engine->os, engine->mem, inbox->log, &log, err));
+  wh_status status = log ? read_fed(engine, log, arena, h, err) : WH_OK;
+  wh_ingest_log_close(log);
+  return status;
+}
+
 static wh_condition judge(const wh_health *h) {
   bool failed = h->has_run && h->last.state == WH_RUN_FAILED;
   bool stopped = h->has_run && h->last.state == WH_RUN_STOPPED;
-  if (h->stats.dead || failed) return WH_CONDITION_FAILED;
+  if (h->stats.dead || failed || h->problem.len) return WH_CONDITION_FAILED;
   if (h->stats.quarantined_rows || h->stats.waiting || stopped) return WH_CONDITION_WAITING;
   return h->has_run ? WH_CONDITION_OK : WH_CONDITION_IDLE;
 }
@@ -92,8 +122,10 @@ static wh_condition judge(const wh_health *h) {
 static wh_status look(wh_engine *engine, const wh_pipeline *p, wh_arena *arena, wh_health *h,
                       wh_error *err) {
   const wh_ingest_endpoint *inbox = wh_config_inbox(engine->config, p);
-  *h = (wh_health){
-      .pipeline = p, .due_us = INT64_MAX, .queue = inbox ? inbox->queue : p->when.queue};
+  bool is_fed = inbox && wh_config_find_connection(engine->config, inbox->queue)->type->feed;
+  *h = (wh_health){.pipeline = p, .due_us = INT64_MAX, .queue = p->when.queue};
+  if (inbox && !is_fed) h->queue = inbox->queue;
+  if (is_fed) WH_TRY(look_at_feed(engine, inbox, arena, h, err));
   wh_ledger *l = engine->ledger;
   WH_TRY(l->type->runs(l, p->name, -1, 1, arena, keep_last, h, err));
   WH_TRY(l->type->stats(l, p->name, &h->stats, err));

@@ -1,6 +1,7 @@
 // How each pipeline is: what `wherry status` shows and what monitoring reads.
 #pragma once
 
+#include "connect/ingest/log.h"
 #include "engine/engine.h"
 
 // What is most worth knowing of a pipeline, in one word.
@@ -25,6 +26,12 @@ typedef struct wh_health {
   wh_str queue;      // that announces its objects, or brings its rows; empty: none does
   bool has_depth;    // it answers
   wh_queue_depth depth;
+  // Of one that reads a feed: what is stored and not delivered yet, up to when the feed is read (0:
+  // it only begins), and why it cannot be read (empty: it can).
+  bool is_fed;
+  wh_ingest_state fed;
+  int64_t read_to_us;
+  wh_str problem;
 } wh_health;
 
 // The pipelines that are named, all when none is; one that reads many tables has those of its

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "connect/ingest/intake.h"
 #include "connect/ingest/log.h"
+#include "engine/follower.h"
 
 static const int64_t DAY_US = 86400ll * 1000000;
 
@@ -18,8 +19,10 @@ struct wh_inbox {
   wh_engine *engine;
   const wh_ingest_endpoint *endpoint;
   wh_connection *connection, *events; // the queue; what pipelines read
-  const wh_queue_type *type;
+  const wh_queue_type *type;          // of a queue
   wh_queue_handle *handle;
+  wh_follower *follower; // of a feed; else NULL
+  uint64_t bytes;        // that wait, of a feed
   wh_ingest_log *log;
   wh_lease lease;
   held *held;
@@ -133,11 +136,21 @@ static wh_status store(wh_inbox *b, const wh_event *events, size_t count, wh_err
   return status;
 }
 
+static wh_status follow(wh_inbox *b, int64_t wait_us, size_t *ret_count, wh_error *err) {
+  uint64_t bytes;
+  WH_TRY(wh_follower_take(b->follower, wait_us, ret_count, &bytes, err));
+  b->bytes += bytes;
+  if (*ret_count) wh_ingest_tell(b->events, b->endpoint, *ret_count, bytes);
+  return WH_OK;
+}
+
 wh_status wh_inbox_take(wh_inbox *b, int64_t wait_us, size_t *ret_count, wh_error *err) {
   wh_event events[WH_INBOX_BATCH];
   bool lost;
   *ret_count = 0;
-  if (b->count >= WH_INBOX_HELD_MAX) {
+  if (wh_inbox_held(b) < WH_INBOX_HELD_MAX && b->follower)
+    return follow(b, wait_us, ret_count, err);
+  if (wh_inbox_held(b) >= WH_INBOX_HELD_MAX) {
     b->engine->os->type->sleep_ns(b->engine->os, wait_us * 1000);
     return WH_OK;
   }
@@ -175,8 +188,10 @@ static wh_status prune(wh_inbox *b, int64_t next, wh_error *err) {
   if (next == b->pruned) return WH_OK;
   wh_ingest_pruned gone = {.more = true};
   int64_t since_us = wh_now_us(b->engine->os) - WH_INBOX_KEEP_DAYS * DAY_US;
-  while (gone.more)
+  while (gone.more) {
     WH_TRY(wh_ingest_log_prune(b->log, next, since_us, &gone, err));
+    b->bytes -= gone.bytes < b->bytes ? gone.bytes : b->bytes;
+  }
   b->pruned = next;
   return WH_OK;
 }
@@ -184,13 +199,22 @@ static wh_status prune(wh_inbox *b, int64_t next, wh_error *err) {
 wh_status wh_inbox_settle(wh_inbox *b, wh_error *err) {
   int64_t next;
   WH_TRY(wh_engine_ingested(b->engine, b->endpoint->name, &next, err));
-  wh_status settled = settle_held(b, next, err);
+  wh_status settled = b->follower ? WH_OK : settle_held(b, next, err);
   wh_status pruned = prune(b, next, settled == WH_OK ? err : NULL);
   return settled == WH_OK ? pruned : settled;
 }
 
 size_t wh_inbox_held(const wh_inbox *b) {
+  if (b->follower) return b->bytes < WH_INBOX_BYTES_MAX ? 1 : WH_INBOX_HELD_MAX;
   return b->count;
+}
+
+bool wh_inbox_caught_up(const wh_inbox *b) {
+  return b->follower && wh_follower_caught_up(b->follower);
+}
+
+wh_status wh_inbox_again(wh_inbox *b, wh_error *err) {
+  return b->follower ? wh_follower_again(b->follower, err) : WH_OK;
 }
 
 // --- opening -------------------------------------------------------------------------------------
@@ -202,12 +226,20 @@ static wh_status acquire(wh_inbox *b, wh_error *err) {
   return ledger->type->acquire(ledger, wh_str_of(name), &b->lease, err);
 }
 
+static wh_status open_feed(wh_inbox *b, wh_error *err) {
+  wh_ingest_state state;
+  WH_TRY(wh_ingest_log_state(b->log, 0, &state, err));
+  b->bytes = state.bytes;
+  return wh_follower_make(b->engine, b->endpoint, b->connection, b->log, &b->follower, err);
+}
+
 static wh_status open(wh_inbox *b, wh_error *err) {
   wh_engine *e = b->engine;
   WH_TRY(acquire(b, err));
   WH_TRY(wh_config_connect(e->config, b->endpoint->queue, &b->connection, err));
   WH_TRY(wh_config_connect(e->config, WH_STR(WH_INGEST_CONNECTION), &b->events, err));
   WH_TRY(wh_ingest_log_open(e->os, e->mem, b->endpoint->log, &b->log, err));
+  if (b->connection->type->feed) return open_feed(b, err);
   b->type = b->connection->type->queue;
   return b->type->open_messages(b->connection, &b->handle, err);
 }
@@ -227,12 +259,16 @@ wh_status wh_inbox_open(wh_engine *engine, const wh_ingest_endpoint *endpoint, w
 }
 
 void wh_inbox_wake(wh_inbox *b) {
-  if (b->type->wake) b->type->wake(b->handle);
+  if (b->follower)
+    wh_follower_wake(b->follower);
+  else if (b->type->wake)
+    b->type->wake(b->handle);
 }
 
 void wh_inbox_close(wh_inbox *b) {
   if (!b) return;
   if (b->handle) b->type->close(b->handle);
+  wh_follower_close(b->follower);
   wh_ingest_log_close(b->log);
   b->engine->ledger->type->release(b->engine->ledger, &b->lease);
   wh_mem_free(b->engine->mem, b->held, b->cap * sizeof *b->held);

@@ -18,6 +18,7 @@ enum {
 typedef struct slot {
   wh_inboxes *set;
   const wh_ingest_endpoint *endpoint;
+  bool endpoint_is_feed;
   wh_inbox *inbox; // NULL: not open
   pthread_t thread;
 } slot;
@@ -51,7 +52,9 @@ wh_status wh_inboxes_add(wh_inboxes *set, const wh_pipeline *p, wh_error *err) {
   if (!endpoint || slot_of(set, p)) return WH_OK;
   if (set->count == QUEUES_MAX)
     return wh_fail(err, WH_ERR_LIMIT, "pipelines read at most %d queues", QUEUES_MAX);
-  set->slots[set->count++] = (slot){.set = set, .endpoint = endpoint};
+  const wh_connection_info *c = wh_config_find_connection(set->engine->config, endpoint->queue);
+  set->slots[set->count++] =
+      (slot){.set = set, .endpoint = endpoint, .endpoint_is_feed = c->type->feed};
   return WH_OK;
 }
 
@@ -68,12 +71,26 @@ wh_status wh_inboxes_take(wh_inboxes *set, const wh_pipeline *p, uint64_t *ret_c
     WH_TRY(status);
   }
   size_t count = 1;
-  while (count && wh_inbox_held(s->inbox) < WH_INBOX_HELD_MAX && !wh_engine_stopping(set->engine)) {
+  bool is_feed = s->endpoint_is_feed; // whose end is not that nothing came for a while
+  while ((count || is_feed) && !wh_inbox_caught_up(s->inbox) &&
+         wh_inbox_held(s->inbox) < WH_INBOX_HELD_MAX && !wh_engine_stopping(set->engine)) {
     WH_TRY(wh_inbox_take(s->inbox, HAND_WAIT_US, &count, err));
     *ret_count += count;
     WH_TRY(wh_inbox_settle(s->inbox, err)); // it may take longer than they are hidden
   }
   return WH_OK;
+}
+
+wh_status wh_inboxes_again(wh_inboxes *set, const wh_pipeline *p, wh_error *err) {
+  slot *s = slot_of(set, p);
+  if (!s || !s->endpoint_is_feed) return WH_OK;
+  wh_status status = s->inbox ? WH_OK : wh_inbox_open(set->engine, s->endpoint, &s->inbox, err);
+  if (status == WH_ERR_BUSY)
+    return wh_fail(err, status,
+                   "%.*s: another process reads it (wherry up?). Stop that one, so that it can be "
+                   "read from its beginning",
+                   WH_STR_ARG(s->endpoint->queue));
+  return status == WH_OK ? wh_inbox_again(s->inbox, err) : status;
 }
 
 wh_status wh_inboxes_settle(wh_inboxes *set, const wh_pipeline *p, wh_error *err) {
@@ -111,7 +128,9 @@ static void *loop(void *context) {
     wh_error err = {0};
     wh_status status = turn(s, &err);
     if (status == WH_OK) continue;
-    if (status != WH_ERR_BUSY) wh_log_error(WH_LOG_WARN, "queue", &err);
+    wh_log_level level = status == WH_ERR_CHANGED ? WH_LOG_ERROR : WH_LOG_WARN;
+    if (status != WH_ERR_BUSY && status != WH_ERR_CANCELLED)
+      wh_log_error(level, s->endpoint_is_feed ? "feed" : "queue", &err);
     pause_for(s->set, AGAIN_US);
   }
   return NULL;

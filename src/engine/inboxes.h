@@ -16,6 +16,8 @@ wh_status wh_inboxes_add(wh_inboxes *set, const wh_pipeline *pipeline, wh_error 
 // process takes from is left to it.
 wh_status wh_inboxes_take(wh_inboxes *set, const wh_pipeline *pipeline, uint64_t *ret_count,
                           wh_error *err);
+// For `run --full`: a feed is read from its beginning. WH_ERR_BUSY: another process reads it.
+wh_status wh_inboxes_again(wh_inboxes *set, const wh_pipeline *pipeline, wh_error *err);
 // Deletes what all have taken.
 wh_status wh_inboxes_settle(wh_inboxes *set, const wh_pipeline *pipeline, wh_error *err);
 

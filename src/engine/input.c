@@ -18,8 +18,10 @@ wh_status wh_input_connect(wh_engine *engine, const wh_address *address, wh_conn
 
 // --- which columns are fetched -----------------------------------------------------------------
 
-static bool is_needed(const wh_pipeline *p, wh_str column) {
+static bool is_needed(const wh_run_input *in, wh_str column) {
+  const wh_pipeline *p = in->pipeline;
   if (p->gate.all || wh_str_eq(p->read.cursor, column)) return true;
+  if (in->info.tells_deleted && wh_str_is(column, WH_DELETED_COLUMN)) return true;
   for (size_t i = 0; i < p->gate.count; i++) {
     if (wh_str_eq(p->gate.columns[i].from, column)) return true;
   }
@@ -64,7 +66,7 @@ static wh_status choose_columns(wh_run_input *in, wh_error *err) {
   if (!fields || !names) return wh_fail_memory(err);
   size_t count = 0;
   for (size_t i = 0; i < all->count; i++) {
-    if (!is_needed(in->pipeline, all->fields[i].name)) continue;
+    if (!is_needed(in, all->fields[i].name)) continue;
     fields[count] = all->fields[i];
     names[count++] = all->fields[i].name;
   }
@@ -207,20 +209,25 @@ static wh_status set_range(wh_run_input *in, const wh_run_options *options, wh_e
   if (p->read.cursor.len == 0) return WH_OK;
   in->has_cursor = true;
   const wh_source_type *source = in->connection->type->source;
+  wh_ledger *ledger = in->engine->ledger;
+  WH_TRY(ledger->type->cursor(ledger, p->name, in->arena, &in->previous, err));
+  if (options->full) in->previous.found = false;
+  bool is_exact = in->info.cursor_kind == WH_CURSOR_EXACT;
+  if (is_exact && in->previous.found && !in->previous.last.is_null) {
+    q->has_from = true;
+    q->from = in->previous.last;
+  }
   WH_TRY(source->bound(in->connection, q, in->arena, &in->bound, err));
   ptrdiff_t at = wh_schema_find(&in->info.schema, p->read.cursor);
   const wh_type *type = &in->info.schema.fields[at].type;
   int64_t clock = in->bound.clock_us;
   WH_TRY(local_clock(in, type, &clock, err));
   int64_t overlap = overlap_of(p, type);
-  wh_ledger *ledger = in->engine->ledger;
-  WH_TRY(ledger->type->cursor(ledger, p->name, in->arena, &in->previous, err));
-  if (in->info.cursor_kind == WH_CURSOR_EXACT) {
+  if (is_exact) {
     q->has_to = in->bound.has_to;
     q->to = in->bound.to;
     overlap = 0;
   }
-  if (options->full) in->previous.found = false;
   if (options->has_since) {
     wh_value stored = in->previous.last;
     bool has_stored = in->previous.found && !stored.is_null;

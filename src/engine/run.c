@@ -564,6 +564,7 @@ wh_status wh_run_one(wh_engine *engine, const wh_run_request *r, wh_arena *arena
   wh_status status = open_input(engine, r, arena, &in, err);
   if (status == WH_OK) status = wh_run_transfer(engine, r, &in, arena, ret_run, err);
   if (r->ret_final) *r->ret_final = status != WH_OK && in.at_fault;
+  if (r->ret_more) *r->ret_more = status == WH_OK && in.bound.has_more;
   bool shared = in.shared;
   wh_input_close_run(&in);
   // A sealed run may have been published: whether it was is for recovery to find out.

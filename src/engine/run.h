@@ -10,6 +10,7 @@ typedef struct wh_run_request {
   const wh_run_options *options;
   const wh_work *work; // the object to load; NULL: read the database, or replay
   bool *ret_final;     // NULL, or whether it failed for what the object is, so that a retry is vain
+  bool *ret_more;      // NULL, or whether the source has more already, for a run of its own
   wh_kept *kept;       // of the pipeline's table, from object to object; NULL: nothing
   bool is_replay;      // rows of the quarantine: the rules of a run do not count
 } wh_run_request;

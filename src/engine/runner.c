@@ -161,13 +161,17 @@ static wh_status run_objects(wh_engine *engine, wh_run_request *r, wh_run_totals
   return status;
 }
 
-static wh_status run_rows(wh_engine *engine, wh_run_request *r, wh_run_totals *totals,
-                          wh_error *err) {
+// *ret_more: another run has to follow.
+static wh_status run_rows_once(wh_engine *engine, wh_run_request *r, wh_run_totals *totals,
+                               bool *ret_more, wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, engine->mem);
   wh_run run = {0};
   wh_error why = {0};
+  *ret_more = false;
+  r->ret_more = ret_more;
   wh_status status = wh_run_one(engine, r, &arena, &run, &why);
+  r->ret_more = NULL;
   if (status == WH_ERR_CANCELLED) {
     totals->stopped = true;
     return WH_OK;
@@ -180,6 +184,20 @@ static wh_status run_rows(wh_engine *engine, wh_run_request *r, wh_run_totals *t
   count_run(engine, &run, totals);
   totals->passes = r->options->scheduled && wh_will_pass(status);
   return WH_OK;
+}
+
+static wh_status run_rows(wh_engine *engine, wh_run_request *r, wh_run_totals *totals,
+                          wh_error *err) {
+  const wh_run_options *given = r->options;
+  wh_run_options rest = *given; // what follows begins where this run ended
+  rest.full = rest.has_since = false;
+  bool more;
+  wh_status status = run_rows_once(engine, r, totals, &more, err);
+  r->options = &rest;
+  while (status == WH_OK && more && !given->limit_rows && !wh_engine_stopping(engine))
+    status = run_rows_once(engine, r, totals, &more, err);
+  r->options = given;
+  return status;
 }
 
 static bool is_waiting_model(const wh_pipeline *p) {
@@ -406,6 +424,7 @@ wh_status wh_engine_run_now(wh_engine *engine, const wh_pipeline *p, const wh_ru
 static wh_status run_taking(wh_engine *engine, wh_inboxes *inboxes, const wh_pipeline *p,
                             const wh_run_options *options, wh_run_totals *totals, wh_error *err) {
   uint64_t failed = totals->failed, count;
+  if (options->full) WH_TRY(wh_inboxes_again(inboxes, p, err));
   WH_TRY(wh_inboxes_take(inboxes, p, &count, err));
   do {
     WH_TRY(wh_engine_run_now(engine, p, options, totals, err));

@@ -319,6 +319,25 @@ def test_tables_that_are_only_read():
     assert "The table Visitors is there: it is only read." in stacks.template(deploy(p).out).before
 
 
+def changes():
+    """A table whose changes a pipeline reads."""
+    stream = "  changes: { type: dynamodb-stream, region: eu-west-1, table: People, columns: { emp_id: int64 } }\npipelines:\n"
+    reader = "  follow:\n    when: { gathered: {} }\n    from: changes\n    columns: all\n    to: sealed:changes/{run}.json\n"
+    # What is gathered is on a disk of one machine, and a ledger is shared.
+    config = "\n".join(line for line in EVERYTHING.split("\n") if not line.startswith("ledger:"))
+    return Project(config=config.replace("pipelines:\n", stream + reader, 1))
+
+
+def test_a_stream_is_switched_on_where_it_is_read():
+    for stack in both(changes(), "--no-function"):
+        tables = {t["TableName"]: t for t in stack.of_type("AWS::DynamoDB::Table").values()}
+        tap.equal(tables["People"]["StreamSpecification"], {"StreamViewType": "NEW_AND_OLD_IMAGES"})
+        assert not any("StreamSpecification" in t for name, t in tables.items() if name != "People"), tables
+    p = changes()
+    p.config((p.folder / "wherry.yaml").read_text().replace("table: People,", "table: Others,"))
+    assert any("The table Others is there, with a stream" in line for line in stacks.template(deploy(p, "--no-function").out).before)
+
+
 def test_only_tls():
     stack = stacks.template(deploy(everything()).out)
     for id_, policy in stack.of_type("AWS::S3::BucketPolicy").items():

@@ -456,6 +456,23 @@ def test_dynamodb_to_s3():
     user.check_denied("s3", "get_object", Bucket="acme-lake", Key="prod/inbound/hr/2026/a.json")
 
 
+def test_changes_of_a_table():
+    """Of a stream: to read that table's, and to scan it where all items come first; nothing else"""
+    config = """version: 1
+connections:
+  staff: { type: dynamodb-stream, region: eu-west-1, table: Employees, columns: { emp_id: int64 }, export: %s }
+  files: { type: local, path: files }
+pipelines:
+  changes: { from: staff, columns: all, to: "files:changes-{run}.json" }
+"""
+    table = f"arn:aws:dynamodb:eu-west-1:{ACCOUNT}:table/Employees"
+    for export in ("true", "false"):
+        statements = policy(Project(config=config % export), "changes")["Statement"]
+        allowed = {(a, r) for s in statements for a in s["Action"] for r in s["Resource"]}
+        tap.equal(allowed, {("dynamodb:DescribeTable", table), *({("dynamodb:Scan", table)} if export == "true" else ()),
+                            *((f"dynamodb:{a}", f"{table}/stream/*") for a in ("DescribeStream", "GetRecords", "GetShardIterator"))})
+
+
 def test_all_together():
     """The policy of all pipelines runs each, and is the same whoever asks in whatever order"""
     s, _ = fresh()

@@ -202,6 +202,8 @@ def table(id_, get):
                           if word in own],
             "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": one(own["point_in_time_recovery"])["enabled"]},
             "SSESpecification": {"SSEEnabled": one(own["server_side_encryption"])["enabled"]}}
+    if own.get("stream_enabled"):
+        made["StreamSpecification"] = {"StreamViewType": own["stream_view_type"]}
     if "ttl" in own:
         made["TimeToLiveSpecification"] = rename(one(own["ttl"]), AttributeName="attribute_name", Enabled="enabled")
     if "read_capacity" in own:

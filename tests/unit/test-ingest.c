@@ -190,7 +190,8 @@ TEST(a_log_of_the_first_version_gets_what_it_lacks) {
   REQUIRE_OK(append(&e, 0));
   wh_ingest_log_close(lg);
   lg = NULL;
-  rewrite("DROP TABLE sent; PRAGMA user_version=1");
+  rewrite("DROP TABLE sent; DROP TABLE position; ALTER TABLE body DROP COLUMN keys; PRAGMA "
+          "user_version=1");
   REQUIRE_OK(wh_ingest_log_open_reader(os, &test_mem, "state/ingest/e.db", &lg, &test_err));
   CHECK_OK(wh_ingest_log_sent(lg, &sent, &test_err)); // whoever reads changes nothing
   CHECK_EQ(sent, 0);
@@ -236,6 +237,82 @@ TEST(a_reader_finds_no_log_and_no_other_database) {
   CHECK_OK(file->type->write_at(file, 0, "this is no database, whatever it is", 35, &test_err));
   wh_file_close(file);
   CHECK_FAILS(wh_ingest_log_open(os, &test_mem, "state/other.db", &reader, &test_err), WH_ERR_DATA);
+  end();
+}
+
+// --- of a feed -----------------------------------------------------------------------------------
+
+static int64_t append_from(const uint64_t *keys, uint64_t events, const char *at) {
+  wh_ingest_entry e = entry_of("{}\n", events);
+  wh_ingest_entry *one = &e;
+  wh_feed_position position = {WH_STR("shard/a"), wh_str_of(at)};
+  e.keys = keys;
+  CHECK_OK(wh_ingest_log_append_from(lg, &one, 1, &position, 1, &test_err));
+  return e.receipt.first;
+}
+
+TEST(a_run_ends_before_it_removes_what_is_in_it) {
+  begin();
+  enum { GONE = 1 };
+  const uint64_t put[] = {16, 32}, other[] = {64 | GONE, 48}, gone[] = {32 | GONE}, again[] = {32};
+  int64_t to, first = append_from(put, 2, "1");
+  bool more;
+  append_from(other, 2, "2");
+  int64_t removal = append_from(gone, 1, "3"), last = append_from(again, 1, "4");
+  CHECK_OK(wh_ingest_log_bound(lg, 0, &to, &more, &test_err));
+  CHECK_EQ(to, removal);
+  CHECK(more);
+  CHECK_OK(
+      wh_ingest_log_bound(lg, removal, &to, &more, &test_err)); // a row may follow its deletion
+  CHECK_EQ(to, last + 1);
+  CHECK(!more);
+  CHECK_OK(wh_ingest_log_bound(lg, last + 1, &to, &more, &test_err));
+  CHECK_EQ(to, last + 1);
+  CHECK(!more && first < removal);
+  end();
+}
+
+TEST(a_run_of_a_feed_is_not_endless) {
+  begin();
+  enum { PAGE = 1000 };
+  static uint64_t keys[PAGE];
+  int64_t first = 0, to;
+  bool more;
+  for (uint64_t page = 0; page < 80; page++) {
+    for (uint64_t i = 0; i < PAGE; i++)
+      keys[i] = (page * PAGE + i) << 1;
+    int64_t at = append_from(keys, PAGE, "x");
+    if (!first) first = at;
+  }
+  CHECK_OK(wh_ingest_log_bound(lg, 0, &to, &more, &test_err));
+  CHECK(more);
+  CHECK(to - first <= WH_INGEST_WINDOW_EVENTS && to - first > WH_INGEST_WINDOW_EVENTS - PAGE);
+  end();
+}
+
+TEST(positions_commit_with_what_came) {
+  begin();
+  wh_arena arena;
+  wh_arena_init(&arena, &test_mem);
+  const uint64_t keys[] = {2};
+  wh_feed_position *all, two[] = {{WH_STR("a"), WH_STR("1")}, {WH_STR("b"), WH_STR("2")}};
+  size_t count;
+  append_from(keys, 1, "7");
+  CHECK_OK(wh_ingest_log_append_from(lg, NULL, 0, two, 2, &test_err));
+  two[0].value = (wh_str){0}; // is over
+  two[1].value = WH_STR("3");
+  CHECK_OK(wh_ingest_log_append_from(lg, NULL, 0, two, 2, &test_err));
+  wh_ingest_log_close(lg);
+  CHECK_OK(wh_ingest_log_open(os, &test_mem, "state/ingest/e.db", &lg, &test_err));
+  CHECK_OK(wh_ingest_log_positions(lg, &arena, &all, &count, &test_err));
+  REQUIRE(count == 2);
+  CHECK_STR(all[0].name, WH_STR("b"));
+  CHECK_STR(all[0].value, WH_STR("3"));
+  CHECK_STR(all[1].value, WH_STR("7"));
+  CHECK_OK(wh_ingest_log_forget(lg, &test_err));
+  CHECK_OK(wh_ingest_log_positions(lg, &arena, &all, &count, &test_err));
+  CHECK_EQ(count, 0);
+  wh_arena_free(&arena);
   end();
 }
 

@@ -63,10 +63,12 @@ static wh_status check_query(const wh_connection *c, const wh_source_query *quer
                    "columns, instead of a query",
                    WH_STR_ARG(c->name));
   if (query->cursor.len)
-    return wh_fail(err, WH_ERR_REFUSED,
-                   "%.*s: DynamoDB does not tell which items have changed, so a cursor would miss "
-                   "some. Read the table whole, without read: cursor",
-                   WH_STR_ARG(c->name));
+    return wh_fail(
+        err, WH_ERR_REFUSED,
+        "%.*s: DynamoDB does not tell which items have changed, so a cursor would miss "
+        "some. Read the table whole, without read: cursor, or its stream, by a connection of type "
+        "dynamodb-stream",
+        WH_STR_ARG(c->name));
   return WH_OK;
 }
 

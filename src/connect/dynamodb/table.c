@@ -41,6 +41,10 @@ static wh_status read_table(const json_t *answer, wh_arena *arena, wh_dynamodb_t
                                  (uint64_t)json_integer_value(json_object_get(table, "ItemCount"))};
   ret->is_active = !wh_str_is(wh_json_text(table, "TableStatus"), "CREATING") &&
                    !wh_str_is(wh_json_text(table, "TableStatus"), "DELETING");
+  const json_t *stream = json_object_get(table, "StreamSpecification");
+  bool is_on = json_is_true(json_object_get(stream, "StreamEnabled"));
+  WH_TRY(copy(arena, wh_json_text(table, "LatestStreamArn"), &ret->stream, err));
+  WH_TRY(copy(arena, is_on ? wh_json_text(stream, "StreamViewType") : WH_STR(""), &ret->view, err));
   ret->indexed = WH_NEW_ARRAY(arena, json_array_size(definitions), wh_dynamodb_attribute);
   if (!ret->indexed) return wh_fail_memory(err);
   json_array_foreach(definitions, i, item) {

@@ -14,6 +14,8 @@ typedef struct wh_dynamodb_table {
   size_t indexed_count;
   uint64_t items; // as of some hours ago
   bool is_active;
+  wh_str stream; // ARN of the newest stream; empty: there never was one
+  wh_str view;   // "NEW_IMAGE", ...; empty: the stream is off
 } wh_dynamodb_table;
 
 // Whether a table can have the name; else WH_ERR_USAGE.

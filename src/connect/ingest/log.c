@@ -7,7 +7,7 @@
 
 enum {
   LOG_APPLICATION_ID = 0x57684967, // PRAGMA application_id: this file is a log of events
-  LOG_VERSION = 2,
+  LOG_VERSION = 3,
   US_PER_MS = 1000,
 };
 
@@ -28,6 +28,11 @@ typedef enum statement {
   PRUNE_RECEIPTS,
   SENT,
   KEEP_SENT,
+  SET_POSITION,
+  DROP_POSITION,
+  POSITIONS,
+  FORGET,
+  KEYS,
   STATEMENTS
 } statement;
 
@@ -41,7 +46,7 @@ static const char *const texts[STATEMENTS] = {
     [ADD_RECEIPT] = "INSERT INTO receipt"
                     " (first, id, events, rejected, received_us, idempotency, body_hash)"
                     " VALUES (?,?,?,?,?,?,?)",
-    [ADD_BODY] = "INSERT INTO body (first, lines) VALUES (?,?)",
+    [ADD_BODY] = "INSERT INTO body (first, lines, keys) VALUES (?,?,?)",
     [FIND_RECEIPT] = "SELECT id, first, events, rejected, received_us FROM receipt WHERE id = ?",
     [STATE] = "SELECT coalesce(sum(r.events), 0), coalesce(sum(length(b.lines)), 0),"
               " min(r.received_us) FROM body b JOIN receipt r USING (first) WHERE b.first >= ?",
@@ -59,6 +64,13 @@ static const char *const texts[STATEMENTS] = {
     [SENT] = "SELECT next FROM sent",
     [KEEP_SENT] = "INSERT INTO sent (id, next) VALUES (1, ?)"
                   " ON CONFLICT (id) DO UPDATE SET next = excluded.next",
+    [SET_POSITION] = "INSERT INTO position (name, value) VALUES (?,?)"
+                     " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    [DROP_POSITION] = "DELETE FROM position WHERE name = ?",
+    [POSITIONS] = "SELECT name, value FROM position ORDER BY name",
+    [FORGET] = "DELETE FROM position",
+    [KEYS] = "SELECT first, keys FROM body WHERE first >= ?"
+             " AND EXISTS (SELECT 1 FROM position) ORDER BY first",
 };
 
 struct wh_ingest_log {
@@ -233,6 +245,7 @@ static wh_status make_tables(wh_ingest_log *log, wh_error *err) {
            LOG_APPLICATION_ID, LOG_VERSION);
   if (version < 1) WH_TRY(exec(log, wh_ingest_migration_1.data, err));
   if (version < 2) WH_TRY(exec(log, wh_ingest_migration_2.data, err));
+  if (version < 3) WH_TRY(exec(log, wh_ingest_migration_3.data, err));
   WH_TRY(exec(log, pragmas, err));
   log->version = LOG_VERSION;
   return WH_OK;
@@ -303,10 +316,9 @@ static wh_status make_log(wh_ingest_log *log, const char *path, wh_error *err) {
 }
 
 static wh_status find_log(wh_ingest_log *log, const char *path, wh_error *err) {
-  int64_t version = 0;
   WH_TRY(open_database(log, path, 0, err));
-  WH_TRY(check_ours(log, &version, err));
-  return version ? WH_OK : WH_ERR_NOT_FOUND; // it is just being made
+  WH_TRY(check_ours(log, &log->version, err));
+  return log->version ? WH_OK : WH_ERR_NOT_FOUND; // it is just being made
 }
 
 static wh_ingest_log *new_log(wh_os *os, wh_mem *mem) {
@@ -406,6 +418,7 @@ static wh_status store(wh_ingest_log *log, wh_ingest_entry *e, int64_t first, in
   WH_TRY(finish(log, receipt, err));
   sqlite3_bind_int64(body, 1, first);
   sqlite3_bind_blob64(body, 2, e->lines.data, e->lines.len, SQLITE_STATIC);
+  if (e->keys) sqlite3_bind_blob64(body, 3, e->keys, e->events * sizeof *e->keys, SQLITE_STATIC);
   return finish(log, body, err);
 }
 
@@ -429,6 +442,149 @@ wh_status wh_ingest_log_append(wh_ingest_log *log, wh_ingest_entry *const *entri
   WH_TRY(end_transaction(log, append_all(log, entries, count, keys_since_us, &next, err), err));
   log->next = next;
   return WH_OK;
+}
+
+// --- positions -----------------------------------------------------------------------------------
+
+static wh_status set_position(wh_ingest_log *log, const wh_feed_position *p, wh_error *err) {
+  sqlite3_stmt *stmt;
+  WH_TRY(get(log, p->value.len ? SET_POSITION : DROP_POSITION, &stmt, err));
+  sqlite3_bind_text64(stmt, 1, p->name.data, p->name.len, SQLITE_STATIC, SQLITE_UTF8);
+  if (p->value.len)
+    sqlite3_bind_text64(stmt, 2, p->value.data, p->value.len, SQLITE_STATIC, SQLITE_UTF8);
+  return finish(log, stmt, err);
+}
+
+static wh_status append_and_set(wh_ingest_log *log, wh_ingest_entry *const *entries, size_t count,
+                                const wh_feed_position *positions, size_t position_count,
+                                int64_t *next, wh_error *err) {
+  WH_TRY(append_all(log, entries, count, 0, next, err));
+  for (size_t i = 0; i < position_count; i++)
+    WH_TRY(set_position(log, &positions[i], err));
+  return WH_OK;
+}
+
+wh_status wh_ingest_log_append_from(wh_ingest_log *log, wh_ingest_entry *const *entries,
+                                    size_t count, const wh_feed_position *positions,
+                                    size_t position_count, wh_error *err) {
+  int64_t next = log->next;
+  WH_TRY(run(log, BEGIN, err));
+  wh_status status = append_and_set(log, entries, count, positions, position_count, &next, err);
+  WH_TRY(end_transaction(log, status, err));
+  log->next = next;
+  return WH_OK;
+}
+
+static wh_status copy_position(sqlite3_stmt *stmt, wh_arena *arena, wh_feed_position *ret,
+                               wh_error *err) {
+  ret->name = wh_arena_str(arena, blob_at(stmt, 0));
+  ret->value = wh_arena_str(arena, blob_at(stmt, 1));
+  return ret->name.data && ret->value.data ? WH_OK : wh_fail_memory(err);
+}
+
+wh_status wh_ingest_log_positions(wh_ingest_log *log, wh_arena *arena, wh_feed_position **ret,
+                                  size_t *ret_count, wh_error *err) {
+  enum { FIRST = 32 };
+  wh_feed_position *all = NULL;
+  size_t count = 0, cap = 0;
+  sqlite3_stmt *stmt;
+  *ret_count = 0;
+  if (log->version < LOG_VERSION) return WH_OK;
+  WH_TRY(get(log, POSITIONS, &stmt, err));
+  for (;;) {
+    bool row;
+    WH_TRY(step(log, stmt, &row, err));
+    if (!row) break;
+    if (count == cap) {
+      wh_feed_position *grown = WH_NEW_ARRAY(arena, cap ? 2 * cap : FIRST, wh_feed_position);
+      if (grown && count) memcpy(grown, all, count * sizeof *all);
+      all = grown;
+      cap = cap ? 2 * cap : FIRST;
+    }
+    wh_status status = all ? copy_position(stmt, arena, &all[count], err) : wh_fail_memory(err);
+    if (status != WH_OK) {
+      end(stmt);
+      return status;
+    }
+    count++;
+  }
+  end(stmt);
+  *ret = all;
+  *ret_count = count;
+  return WH_OK;
+}
+
+wh_status wh_ingest_log_forget(wh_ingest_log *log, wh_error *err) {
+  return run(log, FORGET, err);
+}
+
+// --- where a run ends ----------------------------------------------------------------------------
+
+// Keys whose rows are in the run: a table of hashes, half full at most.
+enum { SLOTS = 4 * WH_INGEST_WINDOW_EVENTS };
+
+static uint64_t *slot_of(uint64_t *slots, uint64_t key) {
+  size_t at = (size_t)(key >> 1) % SLOTS;
+  while (slots[at] && slots[at] != key)
+    at = (at + 1) % SLOTS;
+  return &slots[at];
+}
+
+// Whether the events may all be in the run; then their keys are.
+static bool admit(uint64_t *slots, size_t *count, wh_str keys) {
+  size_t events = keys.len / sizeof(uint64_t);
+  if (*count && *count + events > WH_INGEST_WINDOW_EVENTS) return false;
+  if (events > SLOTS / 2) return *count == 0; // alone
+  for (int adds = 0; adds < 2; adds++) {
+    for (size_t i = 0; i < events; i++) {
+      uint64_t key;
+      memcpy(&key, keys.data + i * sizeof key, sizeof key);
+      bool removes = key & 1;
+      key |= 1; // no slot is 0 then
+      if (!adds && removes && *slot_of(slots, key)) return false;
+      if (adds && !removes) *slot_of(slots, key) = key;
+    }
+  }
+  *count += events;
+  return true;
+}
+
+// To the first request that does not belong to the run, or to the end.
+static wh_status find_bound(wh_ingest_log *log, sqlite3_stmt *stmt, uint64_t *slots,
+                            int64_t *ret_to, wh_error *err) {
+  size_t count = 0;
+  for (bool row = true; row;) {
+    if (!admit(slots, &count, blob_at(stmt, 1))) {
+      *ret_to = sqlite3_column_int64(stmt, 0);
+      return WH_OK;
+    }
+    WH_TRY(step(log, stmt, &row, err));
+  }
+  return WH_OK;
+}
+
+// What is appended meanwhile is behind the end that was seen first.
+wh_status wh_ingest_log_bound(wh_ingest_log *log, int64_t from, int64_t *ret_to, bool *ret_more,
+                              wh_error *err) {
+  sqlite3_stmt *stmt;
+  bool any;
+  int64_t end_of_run = INT64_MAX;
+  *ret_more = false;
+  WH_TRY(next_number(log, ret_to, err));
+  if (log->version < LOG_VERSION) return WH_OK;
+  WH_TRY(get(log, KEYS, &stmt, err));
+  sqlite3_bind_int64(stmt, 1, from);
+  WH_TRY(step(log, stmt, &any, err));
+  uint64_t *slots = any ? wh_mem_alloc_zero(log->mem, SLOTS * sizeof *slots) : NULL;
+  wh_status status = WH_OK;
+  if (slots) status = find_bound(log, stmt, slots, &end_of_run, err);
+  if (any && !slots) status = wh_fail_memory(err);
+  end(stmt);
+  if (slots) wh_mem_free(log->mem, slots, SLOTS * sizeof *slots);
+  if (end_of_run >= *ret_to) return status;
+  *ret_to = end_of_run;
+  *ret_more = true;
+  return status;
 }
 
 // --- reading -------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/os.h"
 #include "base/ulid.h"
+#include "connect/feed.h"
 
 enum {
   WH_INGEST_HASH_BYTES = 32,           // SHA-256
@@ -21,6 +22,7 @@ enum {
   WH_INGEST_WAL_BYTES_KEPT = 32 << 20, // a larger one is cut back
   WH_INGEST_BUSY_US = 5 * 1000 * 1000, // how long another process may hold the database
   WH_INGEST_PRUNE_ROWS = 512,          // requests that one call of prune deletes at most
+  WH_INGEST_WINDOW_EVENTS = 65536,     // of a feed that one run reads, about
 };
 
 typedef struct wh_ingest_log wh_ingest_log;
@@ -43,6 +45,7 @@ typedef struct wh_ingest_entry {
   wh_str lines; // NDJSON, `events` of them
   uint64_t events, rejected;
   const uint8_t *idempotency, *body_hash; // WH_INGEST_HASH_BYTES; NULL: it came without a key
+  const uint64_t *keys; // of a feed: of each event, what it is about (wh_ingest_key); else NULL
   wh_ingest_outcome outcome;
   wh_ingest_receipt receipt;
 } wh_ingest_entry;
@@ -61,6 +64,20 @@ void wh_ingest_log_close(wh_ingest_log *log); // NULL is fine
 wh_status wh_ingest_log_append(wh_ingest_log *log, wh_ingest_entry *const *entries, size_t count,
                                int64_t keys_since_us, wh_error *err);
 
+// Of an event of a feed.
+static inline uint64_t wh_ingest_key(const wh_feed_event *event) {
+  return (event->key & ~UINT64_C(1)) | event->removes;
+}
+// The same, of a feed: its positions change in the transaction.
+wh_status wh_ingest_log_append_from(wh_ingest_log *log, wh_ingest_entry *const *entries,
+                                    size_t count, const wh_feed_position *positions,
+                                    size_t position_count, wh_error *err);
+// All positions, in the arena.
+wh_status wh_ingest_log_positions(wh_ingest_log *log, wh_arena *arena, wh_feed_position **ret,
+                                  size_t *ret_count, wh_error *err);
+// The feed begins again.
+wh_status wh_ingest_log_forget(wh_ingest_log *log, wh_error *err);
+
 wh_status wh_ingest_log_find(wh_ingest_log *log, wh_str id, bool *ret_found, wh_ingest_receipt *ret,
                              wh_error *err);
 
@@ -72,6 +89,12 @@ typedef struct wh_ingest_state {
 } wh_ingest_state;
 // Of the events from number `from` on.
 wh_status wh_ingest_log_state(wh_ingest_log *log, int64_t from, wh_ingest_state *ret,
+                              wh_error *err);
+
+// Where a run ends that begins at `from`: behind the last event, or, of a feed, in front of one
+// that removes what another in the run is about, so that a row and its deletion never are in one
+// run; nor are there many more than WH_INGEST_WINDOW_EVENTS.
+wh_status wh_ingest_log_bound(wh_ingest_log *log, int64_t from, int64_t *ret_to, bool *ret_more,
                               wh_error *err);
 
 // The next request in [from, to), by its first event; `lines` lives until the next call. False:

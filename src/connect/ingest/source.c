@@ -2,6 +2,7 @@
 
 #include "codec/json/json.h"
 #include "connect/ingest/log.h"
+#include "data/deleted.h"
 #include "data/temporal.h"
 
 // --- what there is -------------------------------------------------------------------------------
@@ -85,8 +86,12 @@ static wh_status describe(wh_connection *c, const wh_source_query *query, wh_are
   (void)arena;
   const wh_ingest_endpoint *e;
   WH_TRY(wh_ingest_find(c, query->table, &e, err));
-  *ret = (wh_source_info){
-      .schema = e->schema, .cursor_kind = WH_CURSOR_EXACT, .key = key, .key_count = 1};
+  *ret = (wh_source_info){.schema = e->schema,
+                          .cursor_kind = WH_CURSOR_EXACT,
+                          .key = key,
+                          .key_count = 1,
+                          .tells_deleted = wh_deleted_column(&e->schema) >=
+                                           0}; // of a feed: no other may declare it
   return WH_OK;
 }
 
@@ -94,12 +99,16 @@ static wh_status bound(wh_connection *c, const wh_source_query *query, wh_arena 
                        wh_bound *ret, wh_error *err) {
   (void)arena;
   const wh_ingest_endpoint *e;
-  wh_ingest_state state;
-  WH_TRY(wh_ingest_find(c, query->table, &e, err));
-  WH_TRY(state_of(c, e, INT64_MAX, &state, err));
+  wh_ingest_log *log;
   *ret = (wh_bound){.clock_us = wh_now_us(c->os), .has_to = true};
-  ret->to = (wh_value){.type = wh_type_of(WH_INT64), .as.i = state.next};
-  return WH_OK;
+  ret->to = (wh_value){.type = wh_type_of(WH_INT64)};
+  WH_TRY(wh_ingest_find(c, query->table, &e, err));
+  WH_TRY(wh_ingest_log_open_reader(c->os, c->mem, e->log, &log, err));
+  if (!log) return WH_OK;
+  int64_t from = query->has_from ? query->from.as.i : 0;
+  wh_status status = wh_ingest_log_bound(log, from, &ret->to.as.i, &ret->has_more, err);
+  wh_ingest_log_close(log);
+  return status;
 }
 
 static wh_status reach(wh_connection *c, wh_buf *ret_note, wh_error *err) {

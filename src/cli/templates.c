@@ -15,6 +15,9 @@ static const wh_template_file order_status_files[] = {
 static const wh_template_file employees_files[] = {
     {"wherry.yaml", &wh_employees_yaml, "one pipeline"},
     {"wherry.prod.yaml", &wh_employees_prod, "the same on AWS, for --env prod"},
+    {"wherry.splunk.yaml", &wh_employees_splunk, "and to Splunk, for --env splunk"},
+    {"splunk/dashboard.xml", &wh_employees_dashboard, NULL},
+    {"splunk/savedsearches.conf", &wh_employees_alert, NULL},
     {"lake/inbound/hr/records.json", &wh_employees_records, "40 made-up records"},
     {"README.md", &wh_employees_readme, NULL},
     {".gitignore", &wh_employees_gitignore, NULL},

@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """Splunk: rows as events at a collector that looks at every rule of the protocol and has bad days: busy, cut off,
 forgetful. Every row arrives at least once, and what comes twice has the same _wherry_id."""
+import configparser
 import json
 import os
 import pathlib
 import random
+import re
 import signal
 import subprocess
 import time
+from xml.etree import ElementTree
 
 import tap
 from project import Project
@@ -500,6 +503,97 @@ def test_tls():
     assert not any(token in line for line in seen)
     for path in p.folder.rglob("*"):
         assert not path.is_file() or token not in path.read_bytes(), path
+
+
+# --- the example ---------------------------------------------------------------------------------
+
+EXAMPLE = tap.ROOT / "examples/employees"
+# Simple XML: what may stand in what.
+DASHBOARD = {
+    "form": {"label", "description", "search", "fieldset", "row"}, "fieldset": {"input"}, "row": {"panel"},
+    "input": {"label", "default"}, "default": {"earliest", "latest"}, "search": {"query", "earliest", "latest"},
+    "panel": {"single", "chart", "table"}, "single": {"title", "search", "option"}, "chart": {"title", "search", "option"},
+    "table": {"title", "search", "option"},
+}
+COMMANDS = {"spath", "dedup", "fields", "stats", "eval", "timechart", "where", "sort", "index=main"}
+ALERT = {
+    "description", "search", "dispatch.earliest_time", "dispatch.latest_time", "enableSched", "cron_schedule", "counttype",
+    "relation", "quantity", "alert.track", "alert.severity", "alert.suppress", "alert.suppress.period", "action.email",
+    "action.email.to",
+}
+
+
+def check_search(text, known):
+    """Each command is one of Splunk's, brackets and quotes are closed, and fields are those that are sent or made."""
+    assert text.count("(") == text.count(")") and text.count('"') % 2 == 0, text
+    made = set()
+    for part in text.split("|"):
+        command = part.split()[0]
+        assert command in COMMANDS, f"{command!r} in {text!r}"
+        made |= set(re.findall(r"\bAS (\w+)", part)) | set(re.findall(r"\beval (\w+)=", part)) | set(re.findall(r"output=(\w+)", part))
+        for name in re.findall(r"\b(?:dc|avg|max|latest)\((\w+)\)|\bBY (\w+)|\b(?:dedup|sort|where|path=) ?(\w+)", part):
+            name = next(n for n in name if n)
+            assert name in known | made, f"{name!r} in {text!r} is neither sent nor made"
+
+
+def example(collector):
+    p = Project.__new__(Project)
+    p.folder = tap.folder()
+    p.wherry("init", "employees", ".")
+    text = (p.folder / "wherry.splunk.yaml").read_text().replace("https://splunk.internal:8088", f'{collector.url}\n    tls: "off"')
+    (p.folder / "wherry.splunk.yaml").write_text(text)
+    p.env = {**os.environ, "SPLUNK_TOKEN": collector.TOKEN}
+    return p
+
+
+def test_the_example_sends_its_records():
+    """employees: number, department and rate of each record are at the collector, and nothing else is"""
+    c = Collector()
+    p = example(c)
+    p.wherry("run", "--env", "splunk", code=3, env=p.env)
+    events = c.check().values()
+    tap.equal(len(events), 39)
+    tap.equal({tuple(sorted(e["event"])) for e in events}, {("_wherry_id", "department", "emp_id", "hourly_rate")})
+    tap.equal({(e["sourcetype"], e["source"], "time" in e) for e in events}, {("employees", "hr", True)})
+    everything = json.dumps(c.events)
+    assert not any(word in everything for word in ("iban", "XX", "salary", "Employee"))
+
+
+def test_the_examples_dashboard():
+    """the dashboard is Simple XML, and its searches look for what is sent"""
+    root = ElementTree.parse(EXAMPLE / "splunk/dashboard.xml").getroot()
+    tap.equal((root.tag, root.get("version")), ("form", "1.1"))
+    known = {"_time", "emp_id", "department", "hourly_rate", "_wherry_id"}
+    tokens = {i.get("token") for i in root.iter("input")}
+    bases = {s.get("id"): s.findtext("query") for s in root.findall("search")}
+
+    def walk(element):
+        for child in element:
+            assert child.tag in DASHBOARD.get(element.tag, ()), f"<{child.tag}> in <{element.tag}>"
+            walk(child)
+    walk(root)
+    for search in root.iter("search"):
+        base = search.get("base")
+        assert base is None or base in bases, base
+        check_search(f"{bases[base]} | {search.findtext('query')}" if base else search.findtext("query"), known)
+        assert base or (search.findtext("earliest") and search.findtext("latest")), "a search over all time"
+    for name in re.findall(r"\$(\w+)\.\w+\$", ElementTree.tostring(root, "unicode")):
+        assert name in tokens, name
+
+
+def test_the_examples_alert():
+    """the alert is a stanza of savedsearches.conf, and its search looks for what is sent"""
+    conf = configparser.ConfigParser(interpolation=None, delimiters=("=",), strict=True)
+    conf.optionxform = str
+    conf.read_string((EXAMPLE / "splunk/savedsearches.conf").read_text())
+    tap.equal(len(conf.sections()), 1)
+    alert = conf[conf.sections()[0]]
+    tap.equal(set(alert), ALERT)
+    tap.equal(len(alert["cron_schedule"].split()), 5)
+    assert all(re.fullmatch(r"[\d*,/-]+", part) for part in alert["cron_schedule"].split())
+    check_search(alert["search"], {"_wherry_id"})
+    for name in ("enableSched", "quantity", "alert.track", "alert.severity", "alert.suppress", "action.email"):
+        int(alert[name])
 
 
 tap.run()

@@ -7,6 +7,7 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -431,6 +432,19 @@ def test_killed_at_any_moment():
         p.wherry("run", env=p.env, code=None)
     p.ids(range(rows))
     tap.note(f"{kills} kills, {len(c.events)} events of {rows} rows")
+
+
+def test_a_ledger_that_is_lost():
+    """without its ledger Wherry cannot know what is there: the events go out once more, under the same ids"""
+    c = Collector()
+    p = Staff(c)
+    p.put([row(n) for n in range(100)])
+    p.run()
+    shutil.rmtree(p.folder / ".wherry")
+    p.wherry("ledger", "rebuild", env=p.env)
+    p.run()
+    p.ids(range(100))
+    tap.equal(len(c.events), 200)
 
 
 def test_raw():

@@ -62,6 +62,12 @@ static void let_go(wh_splunk_delivery *d, wh_splunk_parcel *p) {
   p->count = 0;
 }
 
+static void free_events(const wh_splunk_delivery *d, wh_splunk_parcel *p) {
+  wh_mem_free(d->connection->mem, p->events, p->cap * sizeof *p->events);
+  p->events = NULL;
+  p->count = p->cap = 0;
+}
+
 void wh_splunk_delivery_stop(wh_splunk_delivery *d) {
   for (size_t i = 0; i < WH_SPLUNK_PARCELS_MAX; i++)
     let_go(d, &d->parcels[i]);
@@ -75,7 +81,7 @@ void wh_splunk_delivery_free(wh_splunk_delivery *d) {
   for (size_t i = 0; i < WH_SPLUNK_PARCELS_MAX; i++) {
     wh_splunk_parcel *p = &d->parcels[i];
     wh_buf_free(&p->text);
-    wh_mem_free(d->connection->mem, p->events, p->cap * sizeof *p->events);
+    free_events(d, p);
   }
   wh_buf_free(&d->question);
   wh_http_free(d->http);
@@ -231,7 +237,8 @@ static wh_status keep_unacked(wh_splunk_delivery *d, wh_splunk_parcel *p, const 
   p->ack = a->ack;
   p->due_ns = now_ns(d) + wh_splunk_options_of(d->connection)->ack_timeout_us * NS_PER_US;
   move(d, p, WH_SPLUNK_UNACKED);
-  if (wh_splunk_options_of(d->connection)->gzip) wh_buf_free(&p->text);
+  free_events(d, p);
+  if (p->body.data != p->text.data) wh_buf_free(&p->text);
   if (d->unacked > 1) return WH_OK;
   d->ask_pause_us = WH_SPLUNK_POLL_US_MIN;
   d->ask_due_ns = now_ns(d) + d->ask_pause_us * NS_PER_US;

@@ -57,7 +57,7 @@ enum {
   WH_SPLUNK_BATCH_BYTES_MAX = 16 << 20,
   WH_SPLUNK_CONNECTIONS_MAX = 16,
   WH_SPLUNK_PARCELS_MAX = 128, // requests that are made, sent, or wait to be acknowledged
-  WH_SPLUNK_UNACKED_BYTES_MAX = 16 << 20,
+  WH_SPLUNK_UNACKED_BYTES_MAX = 8 << 20,
   WH_SPLUNK_ATTEMPTS = 8, // to bring one to the collector, with the pauses of net/retry.h
   WH_SPLUNK_SENDS = 3,    // of one that is taken but not acknowledged in time
   WH_SPLUNK_POLL_US_MIN = 100 * 1000, // between questions for acknowledgements

@@ -12,10 +12,8 @@ import argparse
 import json
 import os
 import pathlib
-import subprocess
 import sys
 import tempfile
-import urllib.request
 
 import beside
 
@@ -64,20 +62,6 @@ if events:
 """
 
 
-class Server:
-    def __init__(self, build):
-        self.process = subprocess.Popen([build / "bench/discard-server", "0", "0"], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True)
-        self.url = f"http://127.0.0.1:{self.process.stdout.readline().split()[1]}"
-        self.env = dict(os.environ)
-
-    def pid(self):
-        return self.process.pid
-
-    def discarded(self):
-        return int(urllib.request.urlopen(self.url).read())
-
-
 def make_rows(path, rows):
     statuses = ("Open", "Back ordered", "Shipped", "Cancelled")
     with open(path, "w") as out:
@@ -103,7 +87,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     build = args.build.resolve()
-    server = Server(build)
+    server = beside.Discarding(build)
     with tempfile.TemporaryDirectory() as made:
         folder = pathlib.Path(made)
         make_rows(folder / "rows.ndjson", args.rows)
@@ -118,7 +102,7 @@ def main():
                 figures[name].append(beside.measure([command], folder, server))
                 assert server.discarded() - before > args.rows * (10 if "gzip" in name else 100), name
         beside.show(f"{args.rows} events", figures)
-    server.process.stdin.close()
+    server.stop()
 
 
 main()

@@ -202,8 +202,9 @@ def test_busy():
 
 
 def test_codes():
-    """each code of the collector becomes what to do: wait, a person's turn, or a bad row"""
-    for code, (status, text) in CODES.items():
+    """codes of the collector become what to do: wait, a person's turn, or a bad row (all of them: test-splunk.c)"""
+    for code in CODES if tap.LONG else (1, 5, 8, 12, 15, 16, 24, 27):
+        status = CODES[code][0]
         c = Collector()
         faults = {1: Fault(status, code, number=0)}
         c.plan = lambda number, path: faults.get(number)

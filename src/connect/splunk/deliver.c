@@ -162,6 +162,14 @@ static void begin_attempts(const wh_splunk_delivery *d, wh_splunk_parcel *p) {
   p->retry = (wh_retry){.os = d->connection->os, .attempts_max = WH_SPLUNK_ATTEMPTS};
 }
 
+// To be sent at once, for the first time or with other events than before.
+static wh_status get_ready(wh_splunk_delivery *d, wh_splunk_parcel *p, wh_error *err) {
+  WH_TRY(pack(d, p, err));
+  begin_attempts(d, p);
+  wait_until(d, p, now_ns(d));
+  return WH_OK;
+}
+
 static wh_status again_later(wh_splunk_delivery *d, wh_splunk_parcel *p, wh_retry_reason reason,
                              const char *why, wh_error *err) {
   int64_t wait_us, after_us = 0;
@@ -200,10 +208,7 @@ static wh_status without(wh_splunk_delivery *d, wh_splunk_parcel *p, const wh_sp
     let_go(d, p);
     return WH_OK;
   }
-  WH_TRY(pack(d, p, err));
-  begin_attempts(d, p);
-  wait_until(d, p, now_ns(d));
-  return WH_OK;
+  return get_ready(d, p, err);
 }
 
 static wh_status too_large(wh_splunk_delivery *d, wh_splunk_parcel *p, const wh_splunk_answer *a,
@@ -409,9 +414,7 @@ wh_status wh_splunk_delivery_send(wh_splunk_delivery *d, wh_splunk_parcel *p, wh
     let_go(d, p);
     return WH_OK;
   }
-  WH_TRY(pack(d, p, err));
-  begin_attempts(d, p);
-  wait_until(d, p, now_ns(d));
+  WH_TRY(get_ready(d, p, err));
   return start_due(d, &next_ns, err);
 }
 

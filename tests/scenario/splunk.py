@@ -367,7 +367,7 @@ def test_two_collectors_behind_one_address():
     c.next_ack = Stuck()
     p = Staff(c, batch_size="4KiB")
     p.put([row(n) for n in range(300)])
-    tap.contains(p.says(), "more than one collector behind `url`")
+    tap.contains(p.says(), "more than one behind `url`")
 
 
 def test_large_object_goes_on():

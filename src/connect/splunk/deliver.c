@@ -224,21 +224,29 @@ static wh_status too_large(wh_splunk_delivery *d, wh_splunk_parcel *p, const wh_
                  WH_STR_ARG(d->connection->name), p->text.len);
 }
 
+// It was restarted, so that the channel is another, or there are two: nobody knows then which
+// request a number stands for. Whoever tries again has a channel of its own.
+static wh_status number_came_twice(const wh_splunk_delivery *d, wh_error *err) {
+  wh_status status = wh_fail(
+      err, WH_ERR_UNAVAILABLE,
+      "%.*s: two requests got the same number to be acknowledged by. Either the collector was "
+      "restarted, or there is more than one behind `url`: then name one, or have the same client "
+      "always sent to the same",
+      WH_STR_ARG(d->connection->name));
+  if (err) err->retry = true;
+  return status;
+}
+
 static wh_status keep_unacked(wh_splunk_delivery *d, wh_splunk_parcel *p, const wh_splunk_answer *a,
                               wh_error *err) {
-  wh_str name = d->connection->name;
   if (!a->has_ack)
     return wh_fail(err, WH_ERR_USAGE,
                    "%.*s: events were taken, but nobody will say when they are safe: the token "
                    "acknowledges nothing. Turn on indexer acknowledgement for it, or say ack: no",
-                   WH_STR_ARG(name));
+                   WH_STR_ARG(d->connection->name));
   for (size_t i = 0; i < WH_SPLUNK_PARCELS_MAX; i++)
     if (d->parcels[i].state == WH_SPLUNK_UNACKED && d->parcels[i].ack == a->ack)
-      return wh_fail(err, WH_ERR_USAGE,
-                     "%.*s: two requests got the same number to be acknowledged by. There is more "
-                     "than one collector behind `url`: name one, or have the same client always "
-                     "sent to the same",
-                     WH_STR_ARG(name));
+      return number_came_twice(d, err);
   p->ack = a->ack;
   p->due_ns = now_ns(d) + wh_splunk_options_of(d->connection)->ack_timeout_us * NS_PER_US;
   move(d, p, WH_SPLUNK_UNACKED);

@@ -89,6 +89,12 @@ bench-aws: all ## objects and DynamoDB, beside the AWS command line, rclone, s5c
 	@.aws-peers/bin/python bench/aws.py $(BUILD)
 	@.aws-peers/bin/python bench/events.py $(BUILD)
 
+.PHONY: bench-splunk
+bench-splunk: all ## events for Splunk, beside a Python script with requests
+	@scripts/build $(BUILD)
+	@scripts/install-aws-peers
+	@.aws-peers/bin/python bench/splunk.py $(BUILD)
+
 .PHONY: bench-platform
 bench-platform: all ## files from and to an SFTP server, beside sftp and rclone; events over HTTP; a day of 10 million rows
 	@scripts/install-deps bench

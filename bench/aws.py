@@ -26,13 +26,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import urllib.request
 
 SUPPORT = pathlib.Path(__file__).resolve().parent.parent / "tests/support"
 sys.path.insert(0, str(SUPPORT))
 import aws  # noqa: E402
 import tap  # noqa: E402
-from beside import measure, show  # noqa: E402
+from beside import Discarding, measure, show  # noqa: E402
 
 OBJECT_BYTES = 4096
 INPUTS = ("one", "items.ndjson")
@@ -70,23 +69,11 @@ S5CMD = ".bench-peers/lib/python3*/site-packages/s5cmd/bin/s5cmd"
 PEERS = {"up": TOOLS, "down": TOOLS, "up-many": TOOLS, "down-many": TOOLS, "items": ("batch_writer",)}
 
 
-class Server:
+class Server(Discarding):
     def __init__(self, build, folder, object_bytes, objects):
-        self.process = subprocess.Popen([build / "bench/discard-server", str(object_bytes), str(objects)],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.url = f"http://127.0.0.1:{self.process.stdout.readline().split()[1]}"
+        super().__init__(build, object_bytes, objects)
         kept = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
         self.env = {**kept, **KEYS, "AWS_ENDPOINT_URL": self.url, "HOME": str(folder)}
-
-    def pid(self):
-        return self.process.pid
-
-    def discarded(self):
-        return int(urllib.request.urlopen(self.url).read())
-
-    def stop(self):
-        self.process.stdin.close()
-        self.process.wait()
 
 
 def sizes(path):

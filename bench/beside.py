@@ -9,8 +9,29 @@ import statistics
 import subprocess
 import sys
 import time
+import urllib.request
 
 MEASURE = [sys.executable, "-S", pathlib.Path(__file__).resolve().parent.parent / "tests/support/measure.py"]
+
+
+class Discarding:
+    """bench/discard-server.c: takes everything and looks at nothing."""
+
+    def __init__(self, build, object_bytes=0, objects=0):
+        self.process = subprocess.Popen([build / "bench/discard-server", str(object_bytes), str(objects)],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.url = f"http://127.0.0.1:{self.process.stdout.readline().split()[1]}"
+        self.env = dict(os.environ)
+
+    def pid(self):
+        return self.process.pid
+
+    def discarded(self):
+        return int(urllib.request.urlopen(self.url).read())
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait()
 
 
 def spent(pid):

@@ -1,12 +1,13 @@
-// A server that speaks as much S3 and DynamoDB as a client needs to be measured, and does as little
-// as a server can: what is written to it is thrown away unread, what is read from it are zeroes.
+// A server that speaks as much S3, DynamoDB and Splunk as a client needs to be measured, and does as
+// little as a server can: what is written to it is thrown away unread, what is read from it are
+// zeroes.
 //
 //   discard-server OBJECT_BYTES OBJECTS
 //
 // It listens on a free port of the loopback interface and says "listening PORT". Signatures are not
 // looked at. Every key of every bucket is an object of OBJECT_BYTES, a prefix lists OBJECTS of
 // them, every write succeeds, every DynamoDB table is there with the key "id" (N) and without
-// items. One thread; ends with its standard input.
+// items, events for Splunk are taken without acknowledgement. One thread; ends with its standard input.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -350,6 +351,8 @@ static bool take_request(line *l) {
   if (r.waits) (void)!write(l->fd, CONTINUE, strlen(CONTINUE)); // nothing else is on its way
   if (r.action)
     answer_dynamodb(l, r.action, end + 4, (size_t)(l->head + l->len - (end + 4)));
+  else if (strncmp(r.target, "/services/collector/", 20) == 0)
+    answer(l, "200 OK", "application/json", "{\"text\":\"Success\",\"code\":0}");
   else
     answer_s3(l, &r);
   take(l, (size_t)(end + 4 - l->head));

@@ -84,6 +84,11 @@ static wh_exit discover(wh_cli *cli, const wh_args *args) {
   wh_error err = {0};
   wh_connection *c;
   if (wh_config_connect(config, args->words[0], &c, &err) != WH_OK) return wh_cli_fail(cli, &err);
+  if (!c->type->source && !c->type->store) {
+    WH_IGNORE(wh_fail(&err, WH_ERR_USAGE, "%.*s holds nothing that can be listed: it is of type %s",
+                      WH_STR_ARG(c->name), c->type->name));
+    return wh_cli_fail(cli, &err);
+  }
   discovery d = {.cli = cli, .connection = args->words[0]};
   wh_status status;
   if (c->type->source) {

@@ -119,7 +119,9 @@ static void print_target(const wh_plan *plan) {
   if (w->newest_by.len) printf(", newest by %.*s", WH_STR_ARG(w->newest_by));
   putchar('\n');
   if (!plan->described) return;
-  if (!plan->target_exists)
+  if (!plan->sink_exact)
+    printf("  target    %.*s\n", WH_STR_ARG(plan->target_text));
+  else if (!plan->target_exists)
     puts("  target    does not exist; will be created:");
   else if (plan->target_alters)
     puts("  target    exists, and gets what it lacks (on_new_column: add):");

@@ -119,7 +119,7 @@ void wh_load_catalog(wh_loader *l, const wh_node *node) {
   wh_address address;
   if (!wh_load_address(l, node, "catalog", &address)) return;
   const wh_connection_info *info = wh_config_find_connection(l->config, address.connection);
-  if (!info->type->sink) {
+  if (!info->type->sink || info->type->sink->appends_only) {
     wh_problems_error(&l->problems, node,
                       "catalog: %.*s holds no tables that can be written: it is of type %s",
                       WH_SHOWN(info->name), info->type->name);

@@ -247,6 +247,11 @@ static void check_to_rows(const wh_pipeline_checker *c) {
     wh_pipeline_problem(c, c->p->to.node, "to: name a table, such as %.*s:orders",
                         WH_SHOWN(c->to->name));
   }
+  if (c->to->type->sink->appends_only && write->mode != WH_WRITE_APPEND)
+    wh_pipeline_problem(c, wh_node_get(c->words.write, "mode"),
+                        "write: %s takes rows as they come and changes none that it has. Write "
+                        "mode: append",
+                        c->to->type->name);
   bool misspelt = wh_option_misspelt(wh_write_options, c->words.write, NULL, "key");
   if (write->mode == WH_WRITE_UPSERT && write->key.count == 0 && !misspelt) {
     wh_pipeline_problem(c, c->words.write,

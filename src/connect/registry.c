@@ -22,6 +22,9 @@
 #ifdef WHERRY_SNS
 #include "connect/sns/sns.h"
 #endif
+#ifdef WHERRY_SPLUNK
+#include "connect/splunk/splunk.h"
+#endif
 #include "connect/sqlite/sqlite.h"
 #ifdef WHERRY_SQLSERVER
 #include "connect/sqlserver/sqlserver.h"
@@ -53,6 +56,9 @@ const wh_connector *const wh_connectors[] = {
 #endif
 #ifdef WHERRY_SNS
     &wh_connector_sns,
+#endif
+#ifdef WHERRY_SPLUNK
+    &wh_connector_splunk,
 #endif
     &wh_connector_sqlite,
 #ifdef WHERRY_SQLSERVER

@@ -83,9 +83,11 @@ typedef wh_status (*wh_mark_visit)(void *context, wh_str object, const wh_mark *
 
 typedef struct wh_sink wh_sink;
 typedef struct wh_sink_type {
-  bool exact; // false: at-least-once
+  // false: at-least-once. Then there are no tables, and `inspect` tells in one line where rows go.
+  bool exact;
   // What is written stays, whatever becomes of the load: it has no transactions.
   bool keeps_writes;
+  bool appends_only; // the other modes are refused
   // Rows of a batch at most; 0: as many as a table likes best. Fewer where each is a request, so
   // that whoever is asked to stop can.
   size_t batch_rows;
@@ -114,7 +116,10 @@ typedef struct wh_sink_type {
   wh_status (*erase)(wh_sink *sink, size_t target, const wh_batch *batch, wh_rejects *rejects,
                      wh_counts *counts, wh_error *err);
   // For `replace`, mark with done applies the staged difference, in the same transaction, and moves
-  // rows between counts (written, unchanged, superseded) accordingly.
+  // rows between counts (written, unchanged, superseded) accordingly. NULL, as `marks` then: the
+  // target has no place for marks. The engine keeps them in the ledger, after each commit, for as
+  // long as the object is worked on; what was written since the last is written again after a
+  // crash.
   wh_status (*mark)(wh_sink *sink, wh_mark *mark, wh_error *err);
   wh_status (*commit)(wh_sink *sink, wh_error *err);
   void (*abort)(wh_sink *sink);

@@ -43,6 +43,8 @@ struct wh_run_output {
   const wh_run *run;
   const wh_run_input *input;
   wh_kept *kept; // or NULL
+  const wh_lease *lease;
+  const wh_work *work; // the object; NULL: a database is read, or rows are replayed
   wh_load load;  // tables: what is loaded, under which order and epoch
   wh_mark mark;  // as found by open
   union {

@@ -1,10 +1,13 @@
 // Rows into a table: begin, write, mark, commit, in chunks. See connect/sink.h for the contract.
+#include "engine/noted_mark.h"
 #include "engine/output.h"
 
 static wh_status begin(wh_run_output *out, wh_error *err) {
   const wh_sink_type *sink = out->connection->type->sink;
-  WH_TRY(sink->begin(out->table.sink, &out->load, out->arena, &out->mark, err));
+  wh_mark mark;
+  WH_TRY(sink->begin(out->table.sink, &out->load, out->arena, &mark, err));
   out->table.in_transaction = true;
+  if (sink->mark) out->mark = mark;
   return WH_OK;
 }
 
@@ -27,6 +30,12 @@ static wh_status open_sink(wh_run_output *out, const wh_target *target, wh_error
   WH_TRY(type->open(out->connection, target, 1, &out->table.sink, err));
   WH_TRY(type->prepare(out->table.sink, err));
   return begin(out, err);
+}
+
+// What the ledger knows, where the target keeps no marks.
+static wh_status find_note(wh_run_output *out, wh_error *err) {
+  if (out->connection->type->sink->mark || !out->work) return WH_OK;
+  return wh_noted_mark_read(out->work->progress, out->arena, &out->mark, err);
 }
 
 // With the sink of the object before. Its line may have been lost since: then with another.
@@ -56,6 +65,7 @@ static wh_status table_open(wh_run_output *out, const wh_schema *schema, wh_erro
         "%.*s cannot delete rows, and what comes says which are deleted. To leave them as "
         "they are, say write: { deletes: ignore }",
         WH_STR_ARG(p->to.connection));
+  WH_TRY(find_note(out, err));
   return begin_again(out, &target, err);
 }
 
@@ -79,10 +89,13 @@ static wh_status table_write(wh_run_output *out, wh_flow_item *item, wh_counts *
 
 static wh_status commit(wh_run_output *out, wh_mark *mark, wh_error *err) {
   const wh_sink_type *sink = out->connection->type->sink;
-  WH_TRY(sink->mark(out->table.sink, mark, err));
+  if (sink->mark) WH_TRY(sink->mark(out->table.sink, mark, err));
   WH_TRY(sink->commit(out->table.sink, err));
   out->table.in_transaction = false;
-  return WH_OK;
+  if (sink->mark || !out->work) return WH_OK;
+  out->mark = *mark;
+  wh_engine *e = out->engine;
+  return wh_noted_mark_put(e->ledger, out->lease, out->work->id, mark, &out->load, e->mem, err);
 }
 
 // Where no ledger keeps workers apart another may load the same object: the mark tells.

@@ -260,7 +260,9 @@ static wh_status open_parts(transfer *t, wh_error *err) {
                            .arena = t->arena,
                            .run = t->run,
                            .input = t->in,
-                           .kept = t->request->kept};
+                           .kept = t->request->kept,
+                           .lease = t->request->lease,
+                           .work = t->request->work};
   WH_TRY(wh_input_connect(e, &p->to, &t->out.connection, &to_rows, err));
   if (t->in->deletes) wh_deletes_begin(t->in->deletes, t->run, t->request->options);
   WH_TRY(open_flow(t, &gate, to_rows, err));

@@ -278,6 +278,8 @@ wh_status ledger_receive(wh_ledger *l, const wh_lease *lease, int64_t hidden_us,
                          wh_work *ret, wh_error *err);
 wh_status ledger_extend(wh_ledger *l, const wh_lease *lease, uint64_t work, int64_t hidden_us,
                         wh_error *err);
+wh_status ledger_note(wh_ledger *l, const wh_lease *lease, uint64_t work, wh_str progress,
+                      wh_error *err);
 wh_status ledger_forgive(wh_ledger *l, const wh_lease *lease, uint64_t work, wh_error *err);
 wh_status ledger_reclaim(wh_ledger *l, const wh_lease *lease, bool delayed_too, wh_error *err);
 wh_status ledger_fail_work(wh_ledger *l, const wh_lease *lease, uint64_t work, uint32_t attempts,
@@ -353,7 +355,8 @@ void ledger_heard_nothing(wh_ledger *l, wh_heard_visit visit, void *context);
   .pinned = ledger_pinned, .pin = ledger_pin, .fired = ledger_fired,                               \
   .set_fired = ledger_set_fired, .move_fired = ledger_move_fired, .put = ledger_put,               \
   .put_many = ledger_put_many, .put_done = ledger_put_done, .receive = ledger_receive,             \
-  .extend = ledger_extend, .forgive = ledger_forgive, .reclaim = ledger_reclaim,                   \
+  .extend = ledger_extend, .note = ledger_note, .forgive = ledger_forgive,                         \
+  .reclaim = ledger_reclaim,                                                                       \
   .fail = ledger_fail_work, .done = ledger_done, .works = ledger_works, .revive = ledger_revive,   \
   .outcome = ledger_outcome, .retry = ledger_retry, .next_visible = ledger_next_visible,           \
   .quarantined = ledger_quarantined, .quarantine_put = ledger_quarantine_put,                      \

@@ -100,6 +100,7 @@ typedef struct wh_work {
   uint32_t takes;     // received in a row without an outcome, and this time
   int64_t visible_us; // hidden until then, by the ledger's clock
   wh_str error;       // of the last attempt
+  wh_str progress;    // what was last noted of it; empty: nothing
   bool dead;
 } wh_work;
 
@@ -323,6 +324,9 @@ typedef struct wh_ledger_type {
   // Hidden until now + hidden_us, whatever it was before. WH_ERR_STALE: it is done or dead, too.
   wh_status (*extend)(wh_ledger *l, const wh_lease *lease, uint64_t work, int64_t hidden_us,
                       wh_error *err);
+  // How far it is, in the engine's words, for whoever receives it next. WH_ERR_STALE as extend.
+  wh_status (*note)(wh_ledger *l, const wh_lease *lease, uint64_t work, wh_str progress,
+                    wh_error *err);
   // It got on, or was put down on purpose: earlier takes do not count any more.
   wh_status (*forgive)(wh_ledger *l, const wh_lease *lease, uint64_t work, wh_error *err);
   // Makes visible what was received and neither done nor failed since: whoever received it is gone.

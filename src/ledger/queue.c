@@ -6,7 +6,7 @@
 typedef enum work_state { WORK_READY, WORK_HIDDEN, WORK_DONE, WORK_DEAD } work_state;
 
 #define WORK_COLUMNS                                                                               \
-  "id, pipeline, key, version, ord, failures, visible_us, error, takes, state, received"
+  "id, pipeline, key, version, ord, failures, visible_us, error, takes, progress, state, received"
 
 static void read_work(ledger_query *q, wh_arena *arena, wh_work *ret) {
   *ret = (wh_work){.id = ledger_read_u64(q)};
@@ -18,6 +18,7 @@ static void read_work(ledger_query *q, wh_arena *arena, wh_work *ret) {
   ret->visible_us = ledger_read_i64(q);
   ret->error = ledger_read_text(q, arena);
   ret->takes = (uint32_t)ledger_read_i64(q);
+  ret->progress = ledger_read_text(q, arena);
   work_state state = (work_state)ledger_read_i64(q);
   ret->dead = state == WORK_DEAD;
   if (state == WORK_HIDDEN) ret->attempts += ledger_read_i64(q) != 0;
@@ -191,15 +192,18 @@ static wh_status read_now(ledger *l, uint64_t work, work_now *ret, wh_error *err
   return WH_OK;
 }
 
-static wh_status extend(ledger *l, const wh_lease *lease, uint64_t work, int64_t hidden_us,
-                        wh_error *err) {
+static wh_status check_open(ledger *l, const wh_lease *lease, uint64_t work, wh_error *err) {
   work_now now;
   WH_TRY(check_lease(l, lease, err));
   WH_TRY(read_now(l, work, &now, err));
-  if (now.state == WORK_DONE || now.state == WORK_DEAD) {
-    return wh_fail(err, WH_ERR_STALE, "%s: entry %llu of the queue has been dealt with", l->path,
-                   (unsigned long long)work);
-  }
+  if (now.state != WORK_DONE && now.state != WORK_DEAD) return WH_OK;
+  return wh_fail(err, WH_ERR_STALE, "%s: entry %llu of the queue has been dealt with", l->path,
+                 (unsigned long long)work);
+}
+
+static wh_status extend(ledger *l, const wh_lease *lease, uint64_t work, int64_t hidden_us,
+                        wh_error *err) {
+  WH_TRY(check_open(l, lease, work, err));
   return hide(l, work, hidden_us, err);
 }
 
@@ -207,6 +211,22 @@ wh_status ledger_extend(wh_ledger *base, const wh_lease *lease, uint64_t work, i
                         wh_error *err) {
   LEDGER_LOCK l = ledger_lock(base);
   return LEDGER_TRANSACTION(l, extend(l, lease, work, hidden_us, err), err);
+}
+
+static wh_status note(ledger *l, const wh_lease *lease, uint64_t work, wh_str progress,
+                      wh_error *err) {
+  WH_TRY(check_open(l, lease, work, err));
+  LEDGER_QUERY q;
+  ledger_query_open(l, "UPDATE work SET progress = ? WHERE id = ?", &q);
+  ledger_bind_text(&q, progress);
+  ledger_bind_u64(&q, work);
+  return ledger_run(&q, err);
+}
+
+wh_status ledger_note(wh_ledger *base, const wh_lease *lease, uint64_t work, wh_str progress,
+                      wh_error *err) {
+  LEDGER_LOCK l = ledger_lock(base);
+  return LEDGER_TRANSACTION(l, note(l, lease, work, progress, err), err);
 }
 
 static wh_status fail_work(ledger *l, const wh_lease *lease, uint64_t work, uint32_t attempts,

@@ -37,7 +37,7 @@ static inline int64_t sqlite_now_us(const sqlite_ledger *l) {
 // From nothing to today's tables, wherever the pages are kept.
 #define SQLITE_LEDGER_MIGRATIONS                                                                   \
   &wh_ledger_migration_1, &wh_ledger_migration_2, &wh_ledger_migration_3, &wh_ledger_migration_4,  \
-      &wh_ledger_migration_5, &wh_ledger_migration_6
+      &wh_ledger_migration_5, &wh_ledger_migration_6, &wh_ledger_migration_7
 
 // What a ledger's tables are made by: migration i leads from version i to version i + 1.
 typedef struct sqlite_schema {

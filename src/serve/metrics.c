@@ -1,5 +1,6 @@
 #include "serve/metrics.h"
 
+#include "connect/ingest/log.h"
 #include "engine/health.h"
 #include "serve/exposition.h"
 
@@ -32,10 +33,14 @@ static bool is_timed(const wh_pipeline *p) {
   return p->when.kind == WH_WHEN_EVERY || p->when.kind == WH_WHEN_CRON;
 }
 
-static double lag(const view *v) {
-  if (is_timed(v->health->pipeline)) return v->done_us ? seconds(v->now_us - v->done_us) : NAN;
+static double oldest(const view *v) {
   int64_t oldest_us = v->health->stats.oldest_us;
   return oldest_us && oldest_us < v->now_us ? seconds(v->now_us - oldest_us) : 0;
+}
+
+static double lag(const view *v) {
+  if (!is_timed(v->health->pipeline)) return oldest(v);
+  return v->done_us ? seconds(v->now_us - v->done_us) : NAN;
 }
 
 static double failed(const view *v) {
@@ -85,6 +90,7 @@ static const value values[] = {
       "waits."},
      lag},
     {{"wherry_objects_waiting", "gauge", "Objects that are to be loaded."}, waiting},
+    {{"wherry_objects_oldest_seconds", "gauge", "How long the oldest of them waits."}, oldest},
     {{"wherry_objects_dead", "gauge", "Objects that were given up."}, dead},
     {{"wherry_quarantined_rows", "gauge", "Rows in quarantine."}, quarantined},
     {{"wherry_rows_read_total", "counter", "Rows that runs have read."}, rows_read},
@@ -258,6 +264,35 @@ static void add_ingests(const wh_metrics_source *s, wh_buf *out) {
   }
 }
 
+// How long the oldest event of an endpoint waits that not every pipeline has taken; 0: none waits.
+static wh_status oldest_event(const wh_metrics_source *s, const wh_ingest_endpoint *e,
+                              int64_t now_us, double *ret, wh_error *err) {
+  int64_t next;
+  wh_ingest_log *log;
+  wh_ingest_state state = {.oldest_us = INT64_MAX};
+  WH_TRY(wh_engine_ingested(s->engine, e->name, &next, err));
+  WH_TRY(wh_ingest_log_open_reader(s->engine->os, s->engine->mem, e->log, &log, err));
+  wh_status status = log ? wh_ingest_log_state(log, next, &state, err) : WH_OK;
+  wh_ingest_log_close(log);
+  *ret = state.oldest_us < now_us ? seconds(now_us - state.oldest_us) : 0;
+  return status;
+}
+
+static wh_status add_oldest_events(const wh_metrics_source *s, wh_buf *out, wh_error *err) {
+  static const char name[] = "wherry_ingest_oldest_seconds";
+  const wh_serve *serve = &s->engine->config->serve;
+  if (!serve->ingest_count) return WH_OK;
+  wh_exposition_family(out, name, "gauge", "How long the oldest event waits for the pipelines.");
+  for (size_t i = 0; i < serve->ingest_count; i++) {
+    const wh_ingest_endpoint *e = serve->ingests[i].endpoint;
+    wh_label label = {"endpoint", e->name};
+    double waits;
+    WH_TRY(oldest_event(s, e, wh_now_us(s->engine->os), &waits, err));
+    wh_exposition_sample(out, name, &label, 1, waits);
+  }
+  return WH_OK;
+}
+
 static void add_process(const wh_metrics_source *s, wh_buf *out) {
   wh_label version = {"version", WH_STR(WHERRY_VERSION)};
   wh_exposition_family(out, "wherry_build_info", "gauge", "Always 1; the version is a label.");
@@ -277,6 +312,7 @@ wh_status wh_metrics_write(const wh_metrics_source *s, wh_arena *scratch, wh_buf
   size_t len = out->len;
   wh_status status = add_pipelines(s, scratch, out, err);
   if (status == WH_OK) status = add_outbox(s, scratch, out, err);
+  if (status == WH_OK) status = add_oldest_events(s, out, err);
   if (status == WH_ERR_MEMORY) return status;
   if (status != WH_OK) out->len = len;
   add_one(out, "wherry_ledger_readable", "Whether the ledger could be read just now.",

@@ -168,7 +168,7 @@ TEST(other_databases_and_newer_ledgers_are_refused) {
   wh_ledger_close(l);
   sql("PRAGMA user_version = 99");
   CHECK_FAILS(open_at(os, &l), WH_ERR_REFUSED);
-  CHECK_ERROR_HAS("a newer wherry wrote this ledger (version 99; this one knows 6)");
+  CHECK_ERROR_HAS("a newer wherry wrote this ledger (version 99; this one knows 7)");
   sim_vfs_use(NULL);
   sim_os_free(os);
 }

@@ -354,7 +354,7 @@ SHARED_TEST(one_of_many_makes_the_schema) {
     pthread_join(threads[i], NULL);
     CHECK_EQ(statuses[i], WH_OK);
   }
-  CHECK_STR(S(ask("SELECT string_agg(version::text, ',') FROM wherry.ledger_version")), S("4"));
+  CHECK_STR(S(ask("SELECT string_agg(version::text, ',') FROM wherry.ledger_version")), S("5"));
 }
 
 SHARED_TEST(somebody_elses_schema_and_newer_ledgers_are_refused) {
@@ -367,7 +367,7 @@ SHARED_TEST(somebody_elses_schema_and_newer_ledgers_are_refused) {
   wh_ledger_close(l);
   sql("UPDATE wherry.ledger_version SET version = 99");
   CHECK_FAILS(join(&test_mem, LONG_LEASE_US, &l), WH_ERR_REFUSED);
-  CHECK_ERROR_HAS("a newer wherry wrote this ledger (version 99; this one knows 4)");
+  CHECK_ERROR_HAS("a newer wherry wrote this ledger (version 99; this one knows 5)");
 }
 
 typedef struct page_listing {

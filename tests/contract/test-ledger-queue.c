@@ -151,6 +151,22 @@ LEDGER_TEST(takes_without_an_outcome_are_counted) {
   CHECK_EQ(w.attempts, 2);
 }
 
+LEDGER_TEST(what_is_noted_comes_with_the_next_take) {
+  put(f, "a", 1);
+  wh_work w;
+  CHECK_OK(receive(f, HOUR_US, &w));
+  CHECK_EQ(w.progress.len, 0);
+  CHECK_OK(f->t->note(f->l, HELD("p"), w.id, S("[1,\"half\"]"), &test_err));
+  CHECK_OK(f->t->note(f->l, HELD("p"), w.id, S("[2,\"more\"]"), &test_err));
+  fail(f, w.id, 5, false, 0);
+  REQUIRE(reopen_ledger(f));
+  CHECK_OK(f->t->reclaim(f->l, HELD("p"), true, &test_err));
+  CHECK_OK(receive(f, HOUR_US, &w));
+  CHECK_STR(w.progress, S("[2,\"more\"]"));
+  CHECK_OK(f->t->done(f->l, NULL, w.id, &test_err));
+  CHECK_FAILS(f->t->note(f->l, HELD("p"), w.id, S("x"), &test_err), WH_ERR_STALE);
+}
+
 LEDGER_TEST(reclaiming_takes_from_who_is_gone) {
   put(f, "a", 1);
   put(f, "b", 2);
@@ -187,6 +203,7 @@ LEDGER_TEST(who_lost_the_lease_changes_no_entry) {
   CHECK_FAILS(f->t->receive(f->l, l, 0, &f->arena, &none, &test_err), WH_ERR_STALE);
   CHECK_ERROR_HAS("p: another worker has taken over");
   CHECK_FAILS(f->t->extend(f->l, l, w.id, 0, &test_err), WH_ERR_STALE);
+  CHECK_FAILS(f->t->note(f->l, l, w.id, S("x"), &test_err), WH_ERR_STALE);
   CHECK_FAILS(f->t->forgive(f->l, l, w.id, &test_err), WH_ERR_STALE);
   CHECK_FAILS(f->t->reclaim(f->l, l, true, &test_err), WH_ERR_STALE);
   CHECK_FAILS(f->t->fail(f->l, l, w.id, 1, true, 0, S("no"), &dead, &test_err), WH_ERR_STALE);

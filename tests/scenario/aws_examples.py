@@ -343,7 +343,8 @@ def test_employees_begins_on_a_laptop():
         subprocess.run([str(tap.WHERRY), *args], cwd=folder, check=True, capture_output=True, timeout=60)
     p = Project.__new__(Project)
     p.folder = folder / "hr"
-    for name in ("wherry.yaml", "wherry.prod.yaml", "README.md", ".gitignore"):
+    for name in ("wherry.yaml", "wherry.prod.yaml", "wherry.splunk.yaml", "splunk/dashboard.xml", "splunk/savedsearches.conf",
+                 "README.md", ".gitignore"):
         tap.equal((p.folder / name).read_bytes(), (tap.ROOT / "examples/employees" / name).read_bytes(), name)
     runs = p.wherry("run", "--json", code=3).lines()
     tap.equal([(r["rows_read"], r["rows_written"], r["rows_quarantined"]) for r in runs], [(40, 39, 1)])

@@ -226,6 +226,7 @@ def test_monitoring_counts_events():
         tap.equal([values[f'wherry_ingest_{what}{{endpoint="payments"}}'] for what in
                    ("requests_total", "refused_total", "events_total")], [2, 1, 2])
         assert values['wherry_ingest_waiting_bytes{endpoint="payments"}'] > 0, values
+        assert 0 < values['wherry_ingest_oldest_seconds{endpoint="payments"}'] < 300, values
 
 
 def test_limits():

@@ -214,6 +214,7 @@ TEST(metrics_without_a_ledger_are_those_of_the_process) {
   const char *text = get("/metrics", 200);
   CHECK(strstr(text, "\nwherry_ledger_readable 1\n"));
   CHECK(strstr(text, "\nwherry_objects_waiting{pipeline=\"export\"} 0\n"));
+  CHECK(strstr(text, "\nwherry_objects_oldest_seconds{pipeline=\"export\"} 0\n"));
   ledger->type = &failing;
   ahead_ns += (WH_OPERATIONS_FRESH_SECONDS + 1) * 1000000000LL;
   text = get("/metrics", 200);

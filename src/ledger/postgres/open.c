@@ -9,7 +9,8 @@
 
 // Migration i leads from version i to version i + 1.
 static const wh_str *const migrations[] = {&wh_ledger_postgres_1, &wh_ledger_postgres_2,
-                                           &wh_ledger_postgres_3, &wh_ledger_postgres_4};
+                                           &wh_ledger_postgres_3, &wh_ledger_postgres_4,
+                                           &wh_ledger_postgres_5};
 enum { PG_LEDGER_VERSION = sizeof migrations / sizeof migrations[0] };
 
 // --- sessions

@@ -404,6 +404,9 @@ size_t wh_config_connection_count(const wh_config *config);
 const wh_connection_info *wh_config_connection_info(const wh_config *config, size_t i);
 const wh_connection_info *wh_config_find_connection(const wh_config *config, wh_str name);
 
+// What the libraries of the codecs that pipelines read with take past the accountant.
+size_t wh_config_codec_reserve(const wh_config *config);
+
 // Where the ledger is, when it is on a server that workers share: its connector, NULL for SQLite.
 const wh_connector *wh_config_ledger_type(const wh_config *config);
 // Makes the connection to it ready, as wh_config_connect does; and how long a worker that says

@@ -374,7 +374,8 @@ static wh_codec_context context_of(const wh_run_input *in) {
                               .threads = in->engine->single_thread ? 1 : 2,
                               .schema_may_widen = in->inferred,
                               .wanted = in->wanted,
-                              .wanted_count = in->wanted_count};
+                              .wanted_count = in->wanted_count,
+                              .key = in->object.key};
   choose_batch(in, &context.batch_rows, &context.batch_bytes);
   return context;
 }

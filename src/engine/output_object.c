@@ -17,7 +17,7 @@ wh_status wh_output_encoding(wh_engine *engine, const wh_pipeline *pipeline, wh_
                              const wh_schema *schema, wh_encoding *ret, wh_error *err) {
   const wh_format *format = &pipeline->write.format;
   const wh_codec_type *codec = format->codec ? format->codec : wh_codec_by_key(key);
-  if (!codec) {
+  if (!codec || !codec->open_writer) {
     return wh_fail(err, WH_ERR_USAGE, "%.*s: no codec writes files with this ending",
                    WH_STR_ARG(key));
   }

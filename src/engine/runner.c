@@ -337,6 +337,7 @@ size_t wh_engine_memory_limit(const wh_config *config) {
   }
   const wh_connector *ledger = wh_config_ledger_type(config);
   if (ledger) besides += ledger->reserve_bytes; // two sessions
+  besides += wh_config_codec_reserve(config);
   size_t memory = (size_t)config->memory_bytes;
   return memory > besides + memory / 5 * 2 ? memory - besides : memory / 5 * 2;
 }

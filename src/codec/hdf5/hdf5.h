@@ -9,7 +9,8 @@
 //     - /analysis/bars_start           # column bars_start
 //     - { path: /analysis/bars_confidence, name: confidence }
 //     - { path: /analysis/segments_pitches, prefix: p }   # (N,12): columns p1..p12
-//   parent:                            # whose row k owns the elements [start_k, start_k+1), or, the
+//   parent:                            # whose row k owns the elements [start_k, start_k+1), or,
+//   the
 //     path: /analysis/songs            # last one, up to the end
 //     start: "idx_{name}"              # the field with the start; {name}: of each array in `rows`
 //     keep: [track_id]                 # fields of the parent that each row repeats
@@ -56,7 +57,8 @@ enum {
   WH_HDF5_MEMBERS_MAX = 4096,        // names of an enumeration
   WH_HDF5_DATASETS_MAX = 256,        // that tables of one object are made of
   WH_HDF5_PATH_BYTES = 1024,
-  WH_HDF5_TEXTS_BYTES = 8 << 20, // of the texts of variable length in one stretch
+  WH_HDF5_TEXTS_BYTES = 4 << 20,   // of the texts of variable length in one stretch
+  WH_HDF5_EXPANSION_MAX = 1 << 16, // of a dataset's claimed bytes by those of its file
 };
 
 // What table_options and read_options fill.

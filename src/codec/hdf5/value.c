@@ -52,7 +52,7 @@ static double float_of(const h5_field *f, const uint8_t *record) {
 static wh_str text_of(const h5_field *f, const uint8_t *record) {
   const char *text = (const char *)record + f->offset;
   if (f->form == H5_FORM_TEXT_POINTER) {
-    memcpy(&text, text, sizeof text);
+    memcpy(&text, record + f->offset, sizeof text);
     return wh_str_of(text ? text : ""); // nothing is stored for an empty one
   }
   size_t len = f->size;

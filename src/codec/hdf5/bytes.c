@@ -143,7 +143,9 @@ static wh_status check_heap(h5_bytes *b, uint64_t at, wh_error *err) {
   uint64_t size;
   WH_TRY(read_piece(b, at, header, HEADER, err));
   memcpy(&size, header + SIZE_AT, sizeof size);
-  if (size > b->size - at) size = b->size - at; // libhdf5 finds that out itself
+  if (size < HEADER || size > b->size - at)
+    return wh_fail(err, WH_ERR_DATA, "the heap at byte %llu, where texts are, is cut",
+                   (unsigned long long)at);
   for (uint64_t pos = HEADER; size - pos >= HEADER;) {
     uint16_t index;
     uint64_t bytes, need;

@@ -38,6 +38,17 @@ static void tables_close(tables *t) {
   wh_arena_free(&t->arena);
 }
 
+// Of the columns given, those that are wanted.
+static wh_status wanted_of(tables *t, const h5_wish *wish, const wh_schema *given, wh_schema *ret,
+                           wh_error *err) {
+  wh_field *fields = WH_NEW_ARRAY(&t->arena, given->count, wh_field);
+  size_t count = 0;
+  if (!fields) return wh_fail_memory(err);
+  for (size_t i = 0; i < given->count; i++)
+    if (h5_is_wanted(wish, given->fields[i].name)) fields[count++] = given->fields[i];
+  return wh_schema_copy(&(wh_schema){count, fields}, &t->arena, ret, err);
+}
+
 // The next table, with the schema given, if there is one.
 static wh_status tables_add(tables *t, const h5_spec *spec, const h5_wish *wish,
                             const wh_schema *given, bool may_widen, bool *ret_widened,
@@ -46,8 +57,14 @@ static wh_status tables_add(tables *t, const h5_spec *spec, const h5_wish *wish,
   *ret_widened = false;
   WH_TRY(h5_table_make(&t->datasets, spec, wish, &t->arena, table, err));
   size_t at = t->count++;
-  if (!given || wh_schema_eq(given, &table->schema)) return WH_OK;
-  return h5_fit_make(table, given, may_widen, t->mem, &t->arena, &t->fits[at], ret_widened, err);
+  wh_schema as;
+  if (!given) return WH_OK;
+  WH_TRY(wanted_of(t, wish, given, &as, err));
+  if (wh_schema_eq(&as, &table->schema)) {
+    table->schema = as; // it knows how private they are
+    return WH_OK;
+  }
+  return h5_fit_make(table, &as, may_widen, t->mem, &t->arena, &t->fits[at], ret_widened, err);
 }
 
 static const wh_schema *schema_of(const tables *t, size_t i) {

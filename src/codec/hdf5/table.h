@@ -58,6 +58,8 @@ typedef struct h5_wish {
   size_t wanted_count;
 } h5_wish;
 
+bool h5_is_wanted(const h5_wish *wish, wh_str column);
+
 wh_status h5_table_make(h5_datasets *datasets, const h5_spec *spec, const h5_wish *wish,
                         wh_arena *arena, h5_table *ret, wh_error *err);
 // Lets go of its datasets.

@@ -75,7 +75,7 @@ void h5_datasets_close(h5_datasets *all) {
 
 // --- columns -------------------------------------------------------------------------------------
 
-static bool is_wanted(const h5_wish *w, wh_str name) {
+bool h5_is_wanted(const h5_wish *w, wh_str name) {
   if (!w->wanted) return true;
   for (size_t i = 0; i < w->wanted_count; i++)
     if (wh_str_eq(w->wanted[i], name)) return true;
@@ -101,7 +101,7 @@ static wh_status grow(maker *m) {
 // One that is not wanted is left out.
 static wh_status add_column(maker *m, wh_str name, wh_kind kind, const h5_column *column) {
   h5_table *t = m->table;
-  if (!is_wanted(m->wish, name)) return WH_OK;
+  if (!h5_is_wanted(m->wish, name)) return WH_OK;
   if (column->field && column->field->refused)
     return wh_fail(m->err, WH_ERR_TYPE, "column %.*s cannot be read: %s. Leave it out of columns",
                    WH_STR_ARG(name), column->field->refused);
@@ -172,7 +172,7 @@ static wh_status add_singles(maker *m) {
   for (size_t i = 0; i < count; i++) {
     const h5_repeated *r = &m->spec->repeated[i];
     h5_single *single = &m->table->singles[i];
-    if (!is_wanted(m->wish, r->column)) continue;
+    if (!h5_is_wanted(m->wish, r->column)) continue;
     WH_TRY(read_single(m, r, single));
     const h5_field *f = single->fields.items;
     WH_TRY(add_column(m, r->column, f->type.kind,

@@ -57,8 +57,9 @@ enum {
   WH_HDF5_MEMBERS_MAX = 4096,        // names of an enumeration
   WH_HDF5_DATASETS_MAX = 256,        // that tables of one object are made of
   WH_HDF5_PATH_BYTES = 1024,
-  WH_HDF5_TEXTS_BYTES = 4 << 20,   // of the texts of variable length in one stretch
-  WH_HDF5_EXPANSION_MAX = 1 << 16, // of a dataset's claimed bytes by those of its file
+  WH_HDF5_TEXTS_BYTES = 4 << 20,        // of the texts of variable length in one stretch
+  WH_HDF5_EXPANSION_MAX = 1 << 16,      // of a dataset's claimed bytes by those of its file
+  WH_HDF5_TEXT_EXPANSION_MAX = 1 << 10, // the same, with texts of variable length
 };
 
 // What table_options and read_options fill.

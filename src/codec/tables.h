@@ -32,3 +32,8 @@ struct wh_tables_reader {
 static inline void wh_tables_reader_close(wh_tables_reader *r) {
   if (r) r->close(r);
 }
+
+// One table of an object, as if there were no other. `spec` is borrowed until the reader is closed.
+wh_status wh_table_reader_open(const wh_codec_type *codec, const wh_codec_context *context,
+                               wh_input *in, const wh_table_spec *spec, wh_reader **ret,
+                               wh_error *err);

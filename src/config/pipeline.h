@@ -4,7 +4,7 @@
 #include "config/private.h"
 
 typedef struct wh_pipeline_words {
-  const wh_node *when, *read, *steps, *columns, *expect, *write, *after, *notify, *subject;
+  const wh_node *when, *read, *steps, *columns, *expect, *write, *after, *notify, *subject, *tables;
   wh_str from, to;
   bool raw;
   int64_t attempts, batch, chunk;
@@ -33,6 +33,11 @@ void wh_pipeline_check_crosses(const wh_pipeline_checker *c, const wh_node *node
                                const char *word);
 bool wh_pipeline_reads_objects(const wh_pipeline_checker *c);
 bool wh_pipeline_writes_objects(const wh_pipeline_checker *c);
+
+// The steps, the gate and the rules between `from` and `to`.
+void wh_pipeline_load_content(wh_pipeline_checker *c);
+// What stands under `tables` instead of that and `to`; when `from` is known.
+void wh_pipeline_load_branches(wh_pipeline_checker *c);
 
 // In this order. config/pipeline_from.c:
 void wh_pipeline_load_read(wh_pipeline_checker *c);

@@ -22,12 +22,10 @@ typedef struct summary {
   char first[512];
 } summary;
 
+// "beat: start: reason", of what there is.
 static void describe(const wh_rejected_row *row, char *text, size_t cap) {
-  if (row->column.len) {
-    snprintf(text, cap, "%.*s: %.*s", WH_STR_ARG(row->column), WH_STR_ARG(row->reason));
-  } else {
-    snprintf(text, cap, "%.*s", WH_STR_ARG(row->reason));
-  }
+  snprintf(text, cap, "%.*s%s%.*s%s%.*s", WH_STR_ARG(row->table), row->table.len ? ": " : "",
+           WH_STR_ARG(row->column), row->column.len ? ": " : "", WH_STR_ARG(row->reason));
 }
 
 static void describe_place(const wh_rejected_row *row, char *text, size_t cap) {

@@ -6,7 +6,7 @@ import struct
 
 import tap
 
-COMPOUND, TRUNCATE, DEFAULT = 6, 2, 0
+COMPOUND, TRUNCATE, READ_ONLY, DEFAULT, NUL_PADDED = 6, 2, 0, 0, 1
 SONG = (("song_id", "18s"), ("artist_id", "18s"), ("artist_name", "40s"), ("title", "60s"), ("year", "i"),
         ("hotness", "d"), ("idx_beats_start", "i"), ("idx_beats_confidence", "i"))
 
@@ -17,7 +17,8 @@ def library():
             lib = ctypes.CDLL(ctypes.util.find_library(name) or f"lib{name}.so.103")
         except OSError:
             continue
-        for call in ("H5Fcreate", "H5Tcopy", "H5Tcreate", "H5Screate_simple", "H5Dcreate2"):
+        for call in ("H5Fcreate", "H5Fopen", "H5Tcopy", "H5Tcreate", "H5Screate_simple", "H5Dcreate2", "H5Dopen2",
+                     "H5Dget_space", "H5Sget_simple_extent_npoints"):
             getattr(lib, call).restype = ctypes.c_int64
         lib.H5open()
         return lib
@@ -35,6 +36,7 @@ def member(lib, kind):
         return known(lib, "H5T_IEEE_F64LE_g")
     text = ctypes.c_int64(lib.H5Tcopy(known(lib, "H5T_C_S1_g")))
     lib.H5Tset_size(text, ctypes.c_size_t(int(kind[:-1])))
+    lib.H5Tset_strpad(text, NUL_PADDED)
     return text
 
 
@@ -84,3 +86,37 @@ def song(number, dice, artists=7):
             "title": f"Title {number}", "year": dice.choice((0, 1999, 2005)),
             "hotness": dice.choice((math.nan, 0.25, 0.5)),
             "beats": [(i * 0.5, dice.random()) for i in range(dice.randrange(0, 40))]}
+
+
+class Songs:
+    """A file of the Million Song Dataset's layout, as libhdf5 reads it."""
+
+    def __init__(self, path):
+        self.lib = library()
+        self.file = ctypes.c_int64(self.lib.H5Fopen(str(path).encode(), READ_ONLY, ctypes.c_int64(DEFAULT)))
+        assert self.file.value >= 0, path
+
+    def close(self):
+        self.lib.H5Fclose(self.file)
+
+    def bytes_of(self, name, kind, size):
+        dataset = ctypes.c_int64(self.lib.H5Dopen2(self.file, name.encode(), ctypes.c_int64(DEFAULT)))
+        assert dataset.value >= 0, name
+        space = ctypes.c_int64(self.lib.H5Dget_space(dataset))
+        count = self.lib.H5Sget_simple_extent_npoints(space)
+        data = ctypes.create_string_buffer(max(count, 1) * size)
+        if count:
+            self.lib.H5Dread(dataset, kind, *[ctypes.c_int64(DEFAULT)] * 3, data)
+        self.lib.H5Sclose(space)
+        self.lib.H5Dclose(dataset)
+        return data.raw[:count * size]
+
+    def fields(self, name, fields):
+        """The first row of a compound dataset."""
+        kind, record = compound(self.lib, fields)
+        values = record.unpack(self.bytes_of(name, kind, record.size)[:record.size])
+        return {field: v.split(b"\0")[0].decode() if isinstance(v, bytes) else v for (field, _), v in zip(fields, values)}
+
+    def numbers(self, name):
+        data = self.bytes_of(name, known(self.lib, "H5T_NATIVE_DOUBLE_g"), 8)
+        return list(struct.unpack(f"<{len(data) // 8}d", data))

@@ -89,7 +89,7 @@ static void check_branch(const wh_pipeline_checker *b) {
                         "write: mode: replace makes a table what one object is. Here write append "
                         "or upsert");
   for (int i = 0; i < WH_RUN_RULES; i++)
-    if (p->rules.limits[i].has_percent && i != WH_AT_MOST_REJECTED)
+    if (p->rules.limits[i].has_percent && !p->rules.limits[i].implied && i != WH_AT_MOST_REJECTED)
       wh_pipeline_problem(b, wh_node_key(b->words.expect, wh_run_rule_types[i].word),
                           "expect: %s: receipts tell the rows of all tables, so that a share of "
                           "the last run's is not known of one. Write a number of rows",

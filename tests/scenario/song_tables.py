@@ -4,6 +4,7 @@ what the files were made of, as another program reads it, whatever came between.
 import math
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import time
@@ -13,6 +14,7 @@ import tap
 from mariadb import MariaDB
 from project import Project
 from servers import Postgres
+from tds_peer import TdsPeer
 
 CONFIG = """\
 version: 1
@@ -107,6 +109,27 @@ class Pg:
 
     def env(self):
         return dict(os.environ, PG_PASSWORD=self.server.PASSWORD)
+
+
+class Tds:
+    """SQL Server's, against the peer, which keeps no foreign keys."""
+
+    def __init__(self):
+        if not shutil.which("tsql"):
+            raise tap.Skip("freetds-bin is not installed")
+        self.server = TdsPeer()
+        self.words = self.server.words("music")
+
+    def open(self, p):
+        tables = TABLES.format(key="nvarchar(18) COLLATE Latin1_General_100_BIN2", text="nvarchar(60)", double="float",
+                               identity="bigint IDENTITY(1,1) PRIMARY KEY").replace("INTEGER", "int")
+        self.server.tsql(tables.replace("\n", " ").replace(";", "\n").strip(), "music")
+
+    def sql(self, text):
+        return [tuple(None if value == "NULL" else value for value in row) for row in self.server.tsql(text, "music")]
+
+    def env(self):
+        return dict(os.environ, TDS_PASSWORD=TdsPeer.PASSWORD)
 
 
 class Music(Project):
@@ -221,6 +244,11 @@ def test_postgres():
     story(Pg())
 
 
+def test_sqlserver():
+    """Into SQL Server, as far as the peer is one"""
+    story(Tds())
+
+
 def test_plan_tells_of_every_table():
     """plan shows each table, and the lock holds what crosses to each"""
     p = Music(Lite())
@@ -239,6 +267,38 @@ def test_plan_tells_of_every_table():
     p.config(p.text().replace("title: title", "title: title, more: year"))
     refused = p.go("run", code=1)
     tap.contains(refused.err, "more (from year")
+
+
+REFUSED = (
+    ("to: music:beat\n", "to: lake:x-{run}.json\n", "lake holds objects. Name a table of a database"),
+    ("to: music:beat\n", "to: other:beat\n", "committed together, which takes one connection"),
+    ("to: music:beat\n", "to: music:track\n", "track and beat go to the same table"),
+    ("to: music:beat\n", "to: music:beat\n        write: { mode: replace }\n", "Here write append or upsert"),
+    ("to: music:beat\n", "tow: music:beat\n", "Did you mean 'to'?"),
+    ("        index: number\n", "        indx: number\n", "Did you mean 'index'?"),
+    ("rows: [/beats_start, /beats_confidence]", "rows: []", "tables: beat"),
+    ("song_id: song_id, number", "number: number, number", "twice"),
+    ("    tables:", "    columns: all\n    tables:", "has no place beside tables"),
+    ("    tables:", "    to: music:song\n    tables:", "has no place beside tables"),
+    ("songs/**/*.h5", "songs/**/*.csv", "an object of csv holds one table"),
+    ("songs/**/*.h5", "songs/**/*", "say of which format the objects are"),
+    ("from: lake:songs/**/*.h5", "from: other:songs", "tables are of objects"),
+    ("expect: { title: { matches: \"^Title\" } }", "expect: { at_least_rows: 50% }", "Write a number of rows"),
+    ("expect: { title: { matches: \"^Title\" } }", "expect: { titel: [not_null] }", "Did you mean 'title'?"),
+    ("- null_if: { year: 0, hotness: NaN }", "- nul_if: { year: 0 }", "null_if"),
+)
+
+
+def test_what_is_refused():
+    """What tables cannot be is said where it stands"""
+    p = Music(Lite())
+    for before, after, message in REFUSED:
+        text = p.text().replace("  music:", "  other: { type: sqlite, path: other.db }\n  music:", 1)
+        assert before in text, before
+        p.config(text.replace(before, after, 1))
+        shown = p.wherry("check", code=2)
+        tap.contains(shown.err, message)
+        tap.contains(shown.err, "wherry.yaml:")
 
 
 def test_rejected_rows():

@@ -103,6 +103,11 @@ bench-platform: all ## files from and to an SFTP server, beside sftp and rclone;
 	@python3 bench/ingest.py $(BUILD)
 	@CARS=9000000 PERSONS=1000000 scripts/demo-platform $(BUILD)/src/cli/wherry
 
+.PHONY: bench-songs
+bench-songs: all ## files of songs, read beside libhdf5 and, where PYTABLES= names a Python that has it, PyTables
+	@scripts/build $(BUILD)
+	@python3 bench/songs.py $(BUILD) $(if $(PYTABLES),--pytables $(PYTABLES))
+
 .PHONY: bench-workers
 bench-workers: all ## one, two and four workers on one ledger, and its queue beside pgbench
 	@scripts/build $(BUILD)

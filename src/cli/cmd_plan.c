@@ -209,9 +209,10 @@ static void print_plan(const wh_cli *cli, const wh_plan *plan, wh_arena *arena) 
   const char *bold = cli->color_out ? "\033[1m" : "", *plain = cli->color_out ? "\033[0m" : "";
   wh_str thing = p->from.thing.len ? wh_pipeline_reads(p) : WH_STR("(query)");
   wh_str target = wh_pipeline_writes(p);
-  printf("%s%.*s%s   %.*s%s%.*s -> %.*s:%.*s\n", bold, WH_STR_ARG(p->name), plain,
-         WH_STR_ARG(p->from.connection), p->model ? "" : ":", p->model ? 0 : (int)thing.len,
-         thing.data, WH_STR_ARG(p->to.connection), WH_STR_ARG(target));
+  printf("%s%.*s%s%.*s%s   %.*s%s%.*s -> %.*s:%.*s\n", bold, WH_STR_ARG(p->name),
+         p->table.len ? ": " : "", WH_STR_ARG(p->table), plain, WH_STR_ARG(p->from.connection),
+         p->model ? "" : ":", p->model ? 0 : (int)thing.len, thing.data,
+         WH_STR_ARG(p->to.connection), WH_STR_ARG(target));
   print_when(plan);
   print_reads(plan);
   if (plan->ranges_key.len)
@@ -256,6 +257,7 @@ static void add_text(wh_buf *out, const char *name, wh_str value) {
 static void write_json(const wh_plan *plan, wh_buf *out) {
   wh_buf_add_c(out, "{\"pipeline\":");
   wh_buf_add_json(out, plan->pipeline->name);
+  if (plan->pipeline->table.len) add_text(out, "table", plan->pipeline->table);
   wh_buf_printf(out, ",\"described\":%s,\"all_cross\":%s,\"exact\":%s",
                 plan->described ? "true" : "false", plan->all_cross ? "true" : "false",
                 plan->sink_exact ? "true" : "false");
@@ -435,8 +437,20 @@ static void print_members_json(wh_cli *cli, const wh_pipeline *p, const wh_membe
   if (!line.failed) wh_print_json(&line);
 }
 
+// Each table of its objects by itself.
+static wh_exit plan_branches(wh_cli *cli, const wh_pipeline *p, plans *all) {
+  wh_exit worst = WH_EXIT_DONE;
+  size_t count;
+  const wh_pipeline *branches = wh_pipeline_branches(p, &count);
+  for (size_t i = 0; i < count; i++) {
+    wh_exit exit = plan_one(cli, &branches[i], all);
+    if (exit != WH_EXIT_DONE) worst = exit;
+  }
+  return worst;
+}
+
 static wh_exit plan_any(wh_cli *cli, const wh_pipeline *p, plans *all) {
-  if (!p->many) return plan_one(cli, p, all);
+  if (!p->many) return plan_branches(cli, p, all);
   wh_members members;
   wh_error err = {0};
   if (wh_members_now(&cli->engine, p, &cli->arena, &members, &err) != WH_OK) {

@@ -22,12 +22,10 @@ typedef struct summary {
   char first[512];
 } summary;
 
+// "beat: start: reason", of what there is.
 static void describe(const wh_rejected_row *row, char *text, size_t cap) {
-  if (row->column.len) {
-    snprintf(text, cap, "%.*s: %.*s", WH_STR_ARG(row->column), WH_STR_ARG(row->reason));
-  } else {
-    snprintf(text, cap, "%.*s", WH_STR_ARG(row->reason));
-  }
+  snprintf(text, cap, "%.*s%s%.*s%s%.*s", WH_STR_ARG(row->table), row->table.len ? ": " : "",
+           WH_STR_ARG(row->column), row->column.len ? ": " : "", WH_STR_ARG(row->reason));
 }
 
 static void describe_place(const wh_rejected_row *row, char *text, size_t cap) {
@@ -36,7 +34,8 @@ static void describe_place(const wh_rejected_row *row, char *text, size_t cap) {
       colon < row->object.len ? wh_str_sub(row->object, colon + 1, row->object.len) : row->object;
   object = wh_str_sub(object, 0, wh_str_find(object, 0, '@'));
   wh_str name = wh_path_name(object);
-  int n = snprintf(text, cap, "%.*s%srow %s", WH_STR_ARG(name), name.len ? ", " : "",
+  int n = snprintf(text, cap, "%.*s%s%.*s%srow %s", WH_STR_ARG(name), name.len ? ", " : "",
+                   WH_STR_ARG(row->table), row->table.len ? ", " : "",
                    wh_format_count(row->place.row).s);
   if (row->place.line && n > 0 && (size_t)n < cap) {
     snprintf(text + n, cap - (size_t)n, " (line %s, byte %s)", wh_format_count(row->place.line).s,
@@ -77,6 +76,8 @@ static wh_status print_row_json(void *context, const wh_quarantine_entry *entry,
   wh_buf_add_json(&line, entry->run);
   wh_buf_add_c(&line, ",\"object\":");
   wh_buf_add_json(&line, row->object);
+  if (row->table.len) wh_buf_add_c(&line, ",\"table\":");
+  if (row->table.len) wh_buf_add_json(&line, row->table);
   wh_buf_add_c(&line, ",\"rule\":");
   wh_buf_add_json(&line, row->rule);
   wh_buf_add_c(&line, ",\"column\":");

@@ -38,6 +38,7 @@ typedef struct wh_codec_context {
   // About how much of a file one part, or one block, should be: rows at most, and bytes in memory
   // at most. 0: as the codec likes.
   size_t part_rows, part_bytes;
+  wh_str key; // of the object, for codecs that can give its name as a column; empty: not known
 } wh_codec_context;
 
 // Where a part's reader begins and ends, and how much stood between.
@@ -109,6 +110,9 @@ struct wh_writer {
   void (*close)(wh_writer *writer);                      // frees it, not the output
 };
 
+struct wh_table_spec; // codec/tables.h
+struct wh_tables_reader;
+
 typedef struct wh_codec_type {
   const char *name; // "json"
   const char *help;
@@ -128,8 +132,19 @@ typedef struct wh_codec_type {
                            const wh_schema *given, wh_reader **ret, wh_error *err);
   wh_status (*open_writer)(const wh_codec_context *context, wh_output *out, const void *options,
                            const wh_schema *schema, wh_writer **ret, wh_error *err);
+  // NULL, like open_writer and write_options: the codec only reads.
   wh_status (*open_encoder)(const wh_codec_context *context, const void *options,
                             const wh_schema *schema, wh_encoder **ret, wh_error *err);
+  // Objects that hold several tables (codec/tables.h): what can be said of one table. NULL, like
+  // open_tables: an object is one table. What is wanted and given is in the specs, not in the
+  // context. `specs` are borrowed until the reader is closed.
+  const wh_option *table_options;
+  size_t table_options_size;
+  wh_status (*check_table)(const void *options, wh_error *err);
+  wh_status (*open_tables)(const wh_codec_context *context, wh_input *in,
+                           const struct wh_table_spec *specs, size_t count,
+                           struct wh_tables_reader **ret, wh_error *err);
+  size_t reserve_bytes; // memory that libraries behind it take past the accountant
 } wh_codec_type;
 
 extern const wh_codec_type *const wh_codecs[]; // NULL-terminated

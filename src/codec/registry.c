@@ -1,10 +1,18 @@
 // The one list of codecs.
 #include "codec/csv/csv.h"
+#include "codec/hdf5/hdf5.h"
 #include "codec/json/json.h"
 #include "codec/parquet/parquet.h"
 
 const wh_codec_type *const wh_codecs[] = {
-    &wh_codec_csv, &wh_codec_json, &wh_codec_ndjson, &wh_codec_parquet, NULL,
+    &wh_codec_csv,
+    &wh_codec_json,
+    &wh_codec_ndjson,
+    &wh_codec_parquet,
+#ifdef WHERRY_HDF5
+    &wh_codec_hdf5,
+#endif
+    NULL,
 };
 
 const wh_codec_type *wh_codec_by_name(wh_str name) {

@@ -214,7 +214,23 @@ typedef struct wh_pipeline {
   size_t notify_count;
   const wh_subject *subjects;
   size_t subject_count;
+  // `tables`: what each object is loaded into, in this order and all at once. Each is the pipeline
+  // with one table of its objects: it has the same name, `from` and when, and `steps`, `columns`,
+  // `expect`, `to` and `write` of its own. Then those of the pipeline say nothing, but for the
+  // connection of `to`. None: the pipeline has one table, what is in an object.
+  const struct wh_pipeline *branches;
+  size_t branch_count;
+  wh_str table;              // of a branch: its name under `tables`
+  const void *table_options; // of a branch, for its codec (codec/tables.h)
 } wh_pipeline;
+
+enum { WH_BRANCHES_MAX = 64 };
+
+// What the pipeline loads: its branches, or itself alone.
+static inline const wh_pipeline *wh_pipeline_branches(const wh_pipeline *p, size_t *ret_count) {
+  *ret_count = p->branch_count ? p->branch_count : 1;
+  return p->branch_count ? p->branches : p;
+}
 
 // The column by which the pipeline tells people of that kind apart; without data: it has none.
 wh_str wh_pipeline_subject(const wh_pipeline *pipeline, wh_str kind);
@@ -232,6 +248,9 @@ static inline bool wh_complete_has_marker(const wh_complete *complete) {
 }
 // The marker of the object under this key; without data: no memory.
 wh_str wh_complete_marker(const wh_complete *complete, wh_str key, wh_arena *arena);
+
+// "db:orders", or of several tables "db:artist, track, bar"; without data: no memory.
+wh_str wh_pipeline_target(const wh_pipeline *p, wh_arena *arena);
 
 // Whether `thing` is a pattern over tables: it has a '*' in it.
 bool wh_table_is_pattern(wh_str thing);
@@ -451,6 +470,9 @@ typedef struct wh_connection_info {
 size_t wh_config_connection_count(const wh_config *config);
 const wh_connection_info *wh_config_connection_info(const wh_config *config, size_t i);
 const wh_connection_info *wh_config_find_connection(const wh_config *config, wh_str name);
+
+// What the libraries of the codecs that pipelines read with take past the accountant.
+size_t wh_config_codec_reserve(const wh_config *config);
 
 // Where the ledger is, when it is on a server that workers share: its connector, NULL for SQLite.
 const wh_connector *wh_config_ledger_type(const wh_config *config);

@@ -17,12 +17,17 @@ static wh_str fixed_ending(wh_str thing) {
   return (wh_str){0};
 }
 
+static bool is_able(const wh_codec_type *codec, bool reads) {
+  return reads || codec->open_writer;
+}
+
 static void fail_ending(wh_loader *l, const wh_address *address, bool reads, const char *owner,
                         wh_str ending) {
   char list[256];
   size_t len = 0;
   list[0] = 0;
   for (size_t i = 0; wh_codecs[i]; i++) {
+    if (!is_able(wh_codecs[i], reads)) continue;
     for (const char *const *e = wh_codecs[i]->extensions; *e && len < sizeof list; e++) {
       int n = snprintf(list + len, sizeof list - len, "%s%s", len ? ", " : "", *e);
       len += n > 0 ? (size_t)n : 0;
@@ -95,11 +100,17 @@ void wh_load_format(wh_loader *l, const wh_address *address, const wh_node *form
     wh_str ending = fixed_ending(address->thing);
     if (ending.len >= 2) {
       ret->codec = wh_codec_by_key(wh_arena_printf(l->arena, "x%.*s", WH_SHOWN(ending)));
+      if (ret->codec && !is_able(ret->codec, reads)) ret->codec = NULL;
       if (!ret->codec) fail_ending(l, address, reads, pipeline, ending);
     } else if (given) {
       wh_problems_error(&l->problems, format,
                         "%s: say which codec these options are of, such as type: csv", owner);
     }
+  }
+  if (type && ret->codec && !is_able(ret->codec, reads)) {
+    wh_problems_error(&l->problems, type, "%s: %s is only read, not written", owner,
+                      ret->codec->name);
+    ret->codec = NULL;
   }
   if (!given || !ret->codec) return;
   wh_option_context context = {.arena = l->arena,
@@ -144,9 +155,25 @@ wh_status wh_format_parse(wh_str yaml, bool reads, wh_str path, wh_arena *arena,
     return wh_fail(err, WH_ERR_USAGE, "%s: no codec '%.*s'.%s", owner, WH_SHOWN(type->text),
                    hint_of_codec(type->text).text);
   }
-  if (!ret->codec) return WH_OK; // whoever opens the file says so
+  // Whoever opens the file says so.
+  if (!ret->codec || !is_able(ret->codec, reads)) return WH_OK;
   wh_option_context context = {.arena = arena};
   wh_status status = parse_options(map, reads, owner, &context, ret, err);
   if (status != WH_OK) drop_place(owner, err);
   return status;
+}
+
+static const wh_codec_type *read_codec(const wh_pipeline *p) {
+  return p->read.format.codec ? p->read.format.codec : wh_codec_by_key(p->from.thing);
+}
+
+size_t wh_config_codec_reserve(const wh_config *config) {
+  size_t bytes = 0;
+  for (size_t c = 0; wh_codecs[c]; c++) {
+    bool used = false;
+    for (size_t i = 0; i < config->pipeline_count; i++)
+      used = used || read_codec(&config->pipelines[i]) == wh_codecs[c];
+    if (used) bytes += wh_codecs[c]->reserve_bytes;
+  }
+  return bytes;
 }

@@ -201,6 +201,7 @@ static void check_memory(wh_loader *l, const wh_node *memory_node) {
       counted = counted || own->connections[j].info.type == type;
     if (!counted) reserved += (int64_t)type->reserve_bytes;
   }
+  reserved += (int64_t)wh_config_codec_reserve(l->config);
   if (own->ledger.info.type) reserved += (int64_t)own->ledger.info.type->reserve_bytes;
   if (l->config->log.to == WH_LOG_CLOUDWATCH) reserved += WH_AWS_LOGS_LIBRARY_BYTES;
   if (l->config->memory_bytes - reserved >= MEMORY_OWN_MIN_BYTES) return;

@@ -52,14 +52,20 @@ const wh_option wh_pipeline_options[] = {
     {.name = "to",
      .type = WH_OPTION_TEXT,
      .offset = offsetof(wh_pipeline_words, to),
-     .required = true,
-     .help = "address that is written: connection:table, connection:template of objects, or "
-             "connection:folder/ of a dataset"},
+     .help = "address that is written, unless tables say it: connection:table, "
+             "connection:template of objects, or connection:folder/ of a dataset"},
     {.name = "write",
      .type = WH_OPTION_NODE,
      .offset = offsetof(wh_pipeline_words, write),
      .shape = "{ mode: upsert, key: Name }",
      .help = "how it is written"},
+    {.name = "tables",
+     .type = WH_OPTION_NODE,
+     .offset = offsetof(wh_pipeline_words, tables),
+     .shape = "{ name: { columns: ..., to: connection:table, ... } }",
+     .help =
+         "for objects that hold several tables: what becomes of each, instead of steps, columns, "
+         "expect, to and write. Rows of all tables are committed together"},
     {.name = "attempts",
      .type = WH_OPTION_INT,
      .offset = offsetof(wh_pipeline_words, attempts),
@@ -80,7 +86,7 @@ const wh_option wh_pipeline_options[] = {
      .def = "100000",
      .min = 1,
      .max = CHUNK_MAX,
-     .help = "rows that a table commits at a time"},
+     .help = "rows that are committed at a time"},
     {.name = "begin",
      .type = WH_OPTION_ENUM,
      .offset = offsetof(wh_pipeline_words, begin),
@@ -274,7 +280,7 @@ static void check_new_column(wh_pipeline_checker *c) {
         "columns are listed, write hold or stop");
 }
 
-static void load_content(wh_pipeline_checker *c) {
+void wh_pipeline_load_content(wh_pipeline_checker *c) {
   if (c->p->raw) {
     check_raw(c);
     return;
@@ -325,8 +331,12 @@ static void load_pipeline(wh_loader *l, wh_pipeline *p, const wh_node *key, cons
   wh_pipeline_load_read(&c);
   wh_pipeline_load_write(&c);
   wh_pipeline_check_from(&c);
+  if (wh_node_given(c.words.tables)) {
+    wh_pipeline_load_branches(&c);
+    return;
+  }
   wh_pipeline_find_to(&c);
-  load_content(&c);
+  wh_pipeline_load_content(&c);
   wh_pipeline_check_to(&c);
 }
 

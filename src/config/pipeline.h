@@ -5,7 +5,7 @@
 
 typedef struct wh_pipeline_words {
   const wh_node *when, *read, *steps, *columns, *expect, *write, *complete, *after, *notify,
-      *subject;
+      *subject, *tables;
   wh_str from, to;
   bool raw;
   int64_t attempts, batch, chunk;
@@ -34,6 +34,11 @@ void wh_pipeline_check_crosses(const wh_pipeline_checker *c, const wh_node *node
                                const char *word);
 bool wh_pipeline_reads_objects(const wh_pipeline_checker *c);
 bool wh_pipeline_writes_objects(const wh_pipeline_checker *c);
+
+// The steps, the gate and the rules between `from` and `to`.
+void wh_pipeline_load_content(wh_pipeline_checker *c);
+// What stands under `tables` instead of that and `to`; when `from` is known.
+void wh_pipeline_load_branches(wh_pipeline_checker *c);
 
 // In this order. config/pipeline_from.c:
 void wh_pipeline_load_read(wh_pipeline_checker *c);

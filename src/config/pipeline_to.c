@@ -289,6 +289,12 @@ void wh_pipeline_check_to(wh_pipeline_checker *c) {
 
 void wh_pipeline_find_to(wh_pipeline_checker *c) {
   const wh_node *node = wh_node_get(c->node, "to");
+  if (!wh_node_given(node) && !c->p->table.len &&
+      !wh_option_misspelt(wh_pipeline_options, c->node, NULL, "to"))
+    wh_problems_error(&c->l->problems, node ? node : c->node,
+                      "%s needs 'to': address that is written: connection:table, "
+                      "connection:template of objects, or connection:folder/ of a dataset",
+                      c->owner);
   if (!wh_load_address(c->l, node, wh_load_owner(c->l, "%s: to", c->owner), &c->p->to)) return;
   const wh_connection_info *info = wh_config_find_connection(c->l->config, c->p->to.connection);
   if (info->type->sink || info->type->store) {

@@ -195,6 +195,7 @@ extern const wh_option wh_connection_options[]; // shared by all connectors
 extern const wh_option wh_mask_options[];
 extern const wh_option wh_partial_options[];
 extern const wh_option wh_pipeline_options[];
+extern const wh_option wh_branch_options[];
 extern const wh_option wh_when_options[];
 extern const wh_option wh_gathered_options[];
 extern const wh_option wh_read_options[];

@@ -2,6 +2,7 @@
 // option tables; what a table cannot say (a value that is a map of maps, say) stands in `shapes`.
 #include "config/private.h"
 
+#include "codec/codec.h"
 #include "step/step.h"
 
 typedef struct shape {
@@ -15,6 +16,10 @@ typedef struct shape {
   "\"additionalProperties\":{\"$ref\":\"#/$defs/" def "\"}}"
 #define REF(def) "{\"$ref\":\"#/$defs/" def "\"}"
 #define TEXT     "{\"type\":[\"string\",\"number\",\"boolean\"]}"
+#define STEPS    "{\"type\":\"array\",\"items\":" REF("step") "}"
+#define COLUMNS                                                                                    \
+  "{\"anyOf\":[{\"const\":\"all\"},{\"type\":\"object\",\"additionalProperties\":"                 \
+  "{\"anyOf\":[" TEXT "," REF("column") "]}}]}"
 
 static const shape shapes[] = {
     {wh_top_options, "connections", NAMED("connection")},
@@ -34,10 +39,8 @@ static const shape shapes[] = {
     {wh_pipeline_options, "when", "{\"anyOf\":[{\"const\":\"new\"}," REF("when") "]}"},
     {wh_pipeline_options, "read", REF("read")},
     {wh_pipeline_options, "write", REF("write")},
-    {wh_pipeline_options, "steps", "{\"type\":\"array\",\"items\":" REF("step") "}"},
-    {wh_pipeline_options, "columns",
-     "{\"anyOf\":[{\"const\":\"all\"},{\"type\":\"object\",\"additionalProperties\":"
-     "{\"anyOf\":[" TEXT "," REF("column") "]}}]}"},
+    {wh_pipeline_options, "steps", STEPS},
+    {wh_pipeline_options, "columns", COLUMNS},
     {wh_pipeline_options, "notify",
      "{\"anyOf\":[" TEXT "," REF("notify") ",{\"type\":\"array\",\"items\":{\"anyOf\":[" TEXT
                                            "," REF("notify") "]}}]}"},
@@ -47,6 +50,11 @@ static const shape shapes[] = {
     {wh_pipeline_options, "subject",
      "{\"type\":\"object\",\"maxProperties\":8,\"additionalProperties\":" TEXT "}"},
     {wh_pipeline_options, "expect", "{\"type\":\"object\"}"},
+    {wh_pipeline_options, "tables", NAMED("table")},
+    {wh_branch_options, "write", REF("write")},
+    {wh_branch_options, "steps", STEPS},
+    {wh_branch_options, "columns", COLUMNS},
+    {wh_branch_options, "expect", "{\"type\":\"object\"}"},
     {wh_serve_options, "tls", REF("tls")},
     {wh_serve_options, "metrics", "{\"anyOf\":[{\"type\":\"string\"}," REF("metrics") "]}"},
     {wh_serve_options, "lookups", NAMED("lookup")},
@@ -221,6 +229,13 @@ static void add_steps(wh_buf *out) {
   wh_buf_add_c(out, "}}");
 }
 
+// What besides the section's own words may stand there. Of the codecs, one has tables.
+static const wh_option *more_words(const wh_option *table) {
+  for (size_t i = 0; table == wh_branch_options && wh_codecs[i]; i++)
+    if (wh_codecs[i]->table_options) return wh_codecs[i]->table_options;
+  return NULL;
+}
+
 bool wh_config_schema_json(wh_buf *out) {
   wh_buf_add_c(out, "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\","
                     "\"title\":\"wherry.yaml\",");
@@ -235,7 +250,7 @@ bool wh_config_schema_json(wh_buf *out) {
     wh_buf_printf(out, ",\"%s\":{\"description\":", s->name);
     wh_buf_add_json(out, wh_str_of(s->help));
     wh_buf_add_char(out, ',');
-    add_object(out, s->table, NULL);
+    add_object(out, s->table, more_words(s->table));
     wh_buf_add_char(out, '}');
   }
   return wh_buf_add_c(out, "}}\n");

@@ -7,6 +7,8 @@ const wh_option_section wh_option_sections[] = {
     {"mask", "what private values become before they cross", wh_mask_options},
     {"partial", "a mask that shows a part", wh_partial_options},
     {"pipeline", "what crosses, from where to where", wh_pipeline_options},
+    {"table", "one table of a pipeline's objects; besides these, their codec has words of its own",
+     wh_branch_options},
     {"when", "what starts a pipeline", wh_when_options},
     {"gathered", "how many events have to come together, whichever is first", wh_gathered_options},
     {"read", "how a pipeline reads", wh_read_options},

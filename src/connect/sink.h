@@ -7,7 +7,8 @@
 // row with our epoch (WH_ERR_STALE when a higher epoch is there) and returns the mark as it stands.
 // Everything between begin and commit is one transaction of the target: rows and mark become
 // visible together or not at all. A large load commits in chunks: mark with done = false and
-// commit, then begin again.
+// commit, then begin again. Small loads of one pipeline may share a transaction: mark with done =
+// true, then join with the next one instead of a commit.
 #pragma once
 
 #include "connect/connection.h"
@@ -105,6 +106,12 @@ typedef struct wh_sink_type {
   // database.
   wh_status (*begin)(wh_sink *sink, const wh_load *load, wh_arena *arena, wh_mark *ret,
                      wh_error *err);
+  // Begins another load of the same pipeline within the transaction, whose mark was written. NULL:
+  // it cannot. `leave` takes back what was written since, and nothing else; where it fails, the
+  // transaction is lost. Not with replace.
+  wh_status (*join)(wh_sink *sink, const wh_load *load, wh_arena *arena, wh_mark *ret,
+                    wh_error *err);
+  wh_status (*leave)(wh_sink *sink, wh_error *err);
   // Adds to counts->written, unchanged, superseded, quarantined. `target` is an index.
   wh_status (*write)(wh_sink *sink, size_t target, const wh_batch *batch, wh_rejects *rejects,
                      wh_counts *counts, wh_error *err);

@@ -143,10 +143,12 @@ typedef struct wh_sql_driver {
   const char *begin;                    // a transaction that sees what others have committed
   const char *savepoint, *to_savepoint; // makes one named wherry, goes back to it
   const char *release;                  // forgets it; empty: not needed
-  const char *text;                     // declaration of long text: "text"
-  const char *digest;                   // of 64 hexadecimal digits as a primary key: "char(64)"
-  const char *table_options;            // behind the columns of CREATE TABLE; empty: nothing
-  const char *temporary_prefix;         // of the names of a session's own tables: "#"; else ""
+  // The same around a load that joins others (connect/sink.h), which has the above inside.
+  const char *load_savepoint, *to_load_savepoint, *load_release;
+  const char *text;             // declaration of long text: "text"
+  const char *digest;           // of 64 hexadecimal digits as a primary key: "char(64)"
+  const char *table_options;    // behind the columns of CREATE TABLE; empty: nothing
+  const char *temporary_prefix; // of the names of a session's own tables: "#"; else ""
 
   // Where CREATE and DROP TABLE end a transaction, and row locks with it: a lock of the session's
   // by a name of 64 hexadecimal digits, which need not be reentrant. The first answers 1 when it
@@ -193,6 +195,9 @@ wh_status wh_sql_sink_write(wh_sink *sink, size_t target, const wh_batch *batch,
 wh_status wh_sql_sink_erase(wh_sink *sink, size_t target, const wh_batch *batch,
                             wh_rejects *rejects, wh_counts *counts, wh_error *err);
 wh_status wh_sql_sink_mark(wh_sink *sink, wh_mark *mark, wh_error *err);
+wh_status wh_sql_sink_join(wh_sink *sink, const wh_load *load, wh_arena *arena, wh_mark *ret,
+                           wh_error *err);
+wh_status wh_sql_sink_leave(wh_sink *sink, wh_error *err);
 wh_status wh_sql_sink_commit(wh_sink *sink, wh_error *err);
 void wh_sql_sink_abort(wh_sink *sink);
 void wh_sql_sink_close(wh_sink *sink);

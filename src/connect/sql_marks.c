@@ -109,7 +109,7 @@ static wh_status take_one(void *context, const wh_str *values, size_t count, wh_
   return read_row(values, r->arena, r->mark, err);
 }
 
-static wh_status read_mark(wh_sink *sink, wh_arena *arena, wh_mark *ret, wh_error *err) {
+wh_status wh_sql_read_mark(wh_sink *sink, wh_arena *arena, wh_mark *ret, wh_error *err) {
   WH_CLEAN_BUF wh_buf sql;
   wh_buf_init(&sql, sink->connection->mem, WH_SQL_TEXT_MAX);
   wh_buf_add_c(&sql, "SELECT ");
@@ -163,10 +163,10 @@ wh_status wh_sql_take_lease(wh_sink *sink, wh_arena *arena, wh_mark *ret, wh_err
   if (!id.data || !epoch.data) return wh_fail_memory(err);
   uint64_t rows = 0;
   WH_TRY(raise_lease(sink, id, epoch, &rows, err));
-  WH_TRY(read_mark(sink, arena, ret, err));
+  WH_TRY(wh_sql_read_mark(sink, arena, ret, err));
   if (rows) return WH_OK;
   WH_TRY(make_lease(sink, id, epoch, err));
-  return read_mark(sink, arena, ret, err);
+  return wh_sql_read_mark(sink, arena, ret, err);
 }
 
 // --- Writing marks ------------------------------------------------------------------------------

@@ -412,7 +412,7 @@ wh_status wh_sql_sink_prepare(wh_sink *sink, wh_error *err) {
 
 void wh_sql_sink_abort(wh_sink *sink) {
   if (!sink->in_transaction) return;
-  sink->in_transaction = false;
+  sink->in_transaction = sink->has_joined = false;
   WH_IGNORE(sink->driver->run(sink->session, WH_STR("ROLLBACK"), NULL, 0, NULL, NULL));
   wh_sql_release_stages(sink);
 }
@@ -448,6 +448,34 @@ wh_status wh_sql_sink_begin(wh_sink *sink, const wh_load *load, wh_arena *arena,
   return status;
 }
 
+static wh_status join_load(wh_sink *sink, wh_arena *arena, wh_mark *ret, wh_error *err) {
+  const wh_sql_driver *d = sink->driver;
+  // The one before stays whatever becomes of this one.
+  if (sink->has_joined && d->load_release[0])
+    WH_TRY(wh_sql_run_c_later(sink, d->load_release, err));
+  WH_TRY(wh_sql_run_c_later(sink, d->load_savepoint, err));
+  sink->has_joined = true;
+  WH_TRY(wh_sql_read_mark(sink, arena, ret, err));
+  sink->mark_is_there = ret->found;
+  for (size_t i = 0; i < sink->count; i++)
+    WH_TRY(wh_sql_begin_deleted(sink, &sink->targets[i], err));
+  return WH_OK;
+}
+
+// The lease's row is locked since the transaction began.
+wh_status wh_sql_sink_join(wh_sink *sink, const wh_load *load, wh_arena *arena, wh_mark *ret,
+                           wh_error *err) {
+  if (!sink->in_transaction || sink->has_replace)
+    return wh_fail(err, WH_ERR_BUG, "%.*s: nothing to join", WH_STR_ARG(sink->connection->name));
+  wh_arena_reset(&sink->load_arena);
+  WH_TRY(wh_load_copy(load, &sink->load_arena, &sink->load, err));
+  return join_load(sink, arena, ret, err);
+}
+
+wh_status wh_sql_sink_leave(wh_sink *sink, wh_error *err) {
+  return wh_sql_run_c(sink, sink->driver->to_load_savepoint, err);
+}
+
 wh_status wh_sql_sink_mark(wh_sink *sink, wh_mark *mark, wh_error *err) {
   for (size_t i = 0; i < sink->count; i++) {
     wh_sql_target *t = &sink->targets[i];
@@ -464,7 +492,7 @@ wh_status wh_sql_sink_mark(wh_sink *sink, wh_mark *mark, wh_error *err) {
 wh_status wh_sql_sink_commit(wh_sink *sink, wh_error *err) {
   wh_status status = wh_sql_run_c(sink, "COMMIT", err);
   // Where the answer was lost nobody knows; the next begin reads the mark.
-  sink->in_transaction = false;
+  sink->in_transaction = sink->has_joined = false;
   wh_sql_release_stages(sink);
   return status;
 }

@@ -25,6 +25,7 @@ struct wh_sink {
   wh_arena load_arena;
   wh_load load;       // of the transaction under way
   bool mark_is_there; // it has a row
+  bool has_joined;    // the load joined others in the transaction
 };
 
 // sql_sink.c: the driver's verbs over the sink's session.
@@ -84,6 +85,7 @@ wh_status wh_sql_make_table(wh_sink *sink, wh_str schema, wh_str table, const wh
 wh_status wh_sql_make_bookkeeping(wh_sink *sink, wh_error *err);
 // Locks the pipeline's row, whose epoch becomes the load's, and reads the mark under it.
 wh_status wh_sql_take_lease(wh_sink *sink, wh_arena *arena, wh_mark *ret, wh_error *err);
+wh_status wh_sql_read_mark(wh_sink *sink, wh_arena *arena, wh_mark *ret, wh_error *err);
 // The key of the load's mark; empty without memory.
 wh_str wh_sql_mark_id(wh_sink *sink);
 wh_status wh_sql_write_mark(wh_sink *sink, const wh_mark *mark, wh_error *err);

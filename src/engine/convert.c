@@ -327,7 +327,8 @@ static wh_status check_target(conversion *c, const char *path, const wh_file_inf
 static wh_status check_request(conversion *c, wh_error *err) {
   const wh_convert *r = c->request;
   if (!codec_of(&r->read, r->in)) return fail_codec(r->in, "reads", err);
-  if (!codec_of(&r->write, r->out)) return fail_codec(r->out, "writes", err);
+  const wh_codec_type *to = codec_of(&r->write, r->out);
+  if (!to || !to->open_writer) return fail_codec(r->out, "writes", err);
   c->out.path = wh_arena_cstr(c->arena, wh_str_of(r->out));
   wh_str rejects = wh_arena_printf(c->arena, "%s.rejected.ndjson", r->out);
   if (!c->out.path || !rejects.data) return wh_fail_memory(err);

@@ -227,6 +227,7 @@ wh_status wh_engine_policy(wh_config *config, const wh_policy_request *request,
 
 typedef struct wh_rejected_row {
   wh_str rule, column, reason, object;
+  wh_str table; // of an object that holds several
   wh_place place;
   wh_str data; // the row as JSON, or its text
   bool is_text;

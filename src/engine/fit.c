@@ -23,10 +23,11 @@ static bool may_fit(const wh_type *from, const wh_type *to) {
 }
 
 // What the table is like; without columns where there is none.
-static wh_status find_table(wh_kept *kept, const wh_pipeline *pipeline, wh_connection *to,
-                            wh_arena *arena, wh_schema *ret, wh_error *err) {
-  *ret = kept && kept->has_table ? kept->table : (wh_schema){0};
-  if (ret->count) return WH_OK;
+static wh_status find_table(wh_kept *kept, size_t branch, const wh_pipeline *pipeline,
+                            wh_connection *to, wh_arena *arena, wh_schema *ret, wh_error *err) {
+  *ret = kept && kept->tables[branch].has_table ? kept->tables[branch].table : (wh_schema){0};
+  // One that is not known within a transaction was made in front of it, of what comes.
+  if (ret->count || (kept && kept->is_open)) return WH_OK;
   wh_source_query query = {.table = pipeline->to.thing};
   wh_source_info table;
   wh_error inner = {0};
@@ -37,23 +38,23 @@ static wh_status find_table(wh_kept *kept, const wh_pipeline *pipeline, wh_conne
     return status;
   }
   *ret = table.schema;
-  return kept ? wh_kept_learn(kept, &table, err) : WH_OK;
+  return kept ? wh_kept_learn(kept, branch, &table, err) : WH_OK;
 }
 
 wh_status wh_fit_has_table(wh_kept *kept, const wh_pipeline *pipeline, wh_connection *to,
                            wh_arena *arena, bool *ret, wh_error *err) {
   wh_schema table = {0};
-  if (to->type->source) WH_TRY(find_table(kept, pipeline, to, arena, &table, err));
+  if (to->type->source) WH_TRY(find_table(kept, 0, pipeline, to, arena, &table, err));
   *ret = !to->type->source || table.count > 0;
   return WH_OK;
 }
 
-wh_status wh_flow_fit(wh_flow *flow, wh_kept *kept, const wh_pipeline *pipeline, wh_connection *to,
-                      wh_arena *arena, wh_error *err) {
+wh_status wh_flow_fit(wh_flow *flow, size_t branch, wh_kept *kept, const wh_pipeline *pipeline,
+                      wh_connection *to, wh_arena *arena, wh_error *err) {
   wh_schema table;
   if (!to->type->source) return WH_OK;
-  WH_TRY(find_table(kept, pipeline, to, arena, &table, err));
-  const wh_schema *rows = wh_flow_schema(flow);
+  WH_TRY(find_table(kept, branch, pipeline, to, arena, &table, err));
+  const wh_schema *rows = wh_flow_schema_of(flow, branch);
   wh_gate_column *casts = WH_NEW_ARRAY(arena, rows->count, wh_gate_column);
   if (!casts) return wh_fail_memory(err);
   wh_gate gate = {.all = true, .columns = casts};
@@ -70,5 +71,5 @@ wh_status wh_flow_fit(wh_flow *flow, wh_kept *kept, const wh_pipeline *pipeline,
                                            .privacy = field->privacy,
                                            .node = pipeline->node};
   }
-  return gate.count ? wh_flow_add_gate(flow, &gate, err) : WH_OK;
+  return gate.count ? wh_flow_add_gate(flow, branch, &gate, err) : WH_OK;
 }

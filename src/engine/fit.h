@@ -11,8 +11,8 @@
 // Whether the pipeline's table is there, as far as the connection can tell. `kept` as below.
 wh_status wh_fit_has_table(wh_kept *kept, const wh_pipeline *pipeline, wh_connection *to,
                            wh_arena *arena, bool *ret, wh_error *err);
-// Adds the conversions to a flow that writes to the pipeline's table, before it is started. `to` is
-// the connection; nothing happens where the table does not exist yet. `kept`: what is known of the
-// table, and learnt; may be NULL.
-wh_status wh_flow_fit(wh_flow *flow, wh_kept *kept, const wh_pipeline *pipeline, wh_connection *to,
-                      wh_arena *arena, wh_error *err);
+// Adds the conversions to a branch of a flow that writes to the pipeline's table, before it is
+// started. `to` is the connection; nothing happens where the table does not exist yet. `kept`: what
+// is known of the table, and learnt; may be NULL.
+wh_status wh_flow_fit(wh_flow *flow, size_t branch, wh_kept *kept, const wh_pipeline *pipeline,
+                      wh_connection *to, wh_arena *arena, wh_error *err);

@@ -4,9 +4,12 @@
 //
 // Where an object is read in parts and written in blocks (wh_flow_encode), several such paths run
 // side by side, each with its own reader, steps and encoder: see engine/lanes.h.
+//
+// Where an object holds several tables, each has such a path of its own behind the one reader: a
+// branch. Without them there is one branch, the first.
 #pragma once
 
-#include "codec/codec.h"
+#include "codec/tables.h"
 #include "engine/rejects.h"
 #include "engine/window.h"
 
@@ -15,6 +18,7 @@ struct wh_shared;
 
 // One batch on its way, with what became of the rows it was read from.
 typedef struct wh_flow_item {
+  size_t branch;
   wh_batch *batch;           // rows that go on to the sink; may be empty. NULL: see block
   wh_block *block;           // with wh_flow_encode: the rows, encoded; NULL: none
   wh_input *file;            // with wh_flow_share: the rows, as a file of the encoding
@@ -39,19 +43,21 @@ typedef struct wh_encoding {
 typedef struct wh_flow_options {
   wh_engine *engine;
   const wh_pipeline *pipeline;
-  const wh_gate *gate;
+  const wh_gate *gate;               // with tables: one a branch of the pipeline
   wh_reader *reader;                 // borrowed
+  wh_tables_reader *tables_reader;   // instead, borrowed: its tables are the pipeline's branches
   wh_window *window;                 // NULL: none
   struct wh_deletes_reader *deletes; // NULL: none; told what goes on
   bool hash_read, hash_out;
   int64_t start_us;               // of the run; 0: now
   struct wh_keyed_tables *tables; // of the steps; the flow's own
+  size_t branch;                  // of a stage; the flow's own
 } wh_flow_options;
 
 // Binds the steps to the reader's schema; nothing is read yet.
 wh_status wh_flow_open(const wh_flow_options *options, wh_flow **ret, wh_error *err);
 // Adds a gate behind what is bound, before the start. The gate is copied where it has to last.
-wh_status wh_flow_add_gate(wh_flow *flow, const wh_gate *gate, wh_error *err);
+wh_status wh_flow_add_gate(wh_flow *flow, size_t branch, const wh_gate *gate, wh_error *err);
 // Before the start: the rows are wanted as blocks of this encoding, if that can be done. True when
 // it will be.
 bool wh_flow_encode(wh_flow *flow, const wh_encoding *encoding);
@@ -61,9 +67,12 @@ wh_status wh_flow_share(wh_flow *flow, struct wh_shared *shared, wh_error *err);
 // Begins to read. Rows up to number `skip_through`, which an earlier attempt has behind it, pass
 // through the steps (whose state needs them) and are neither counted nor rejected nor given out.
 wh_status wh_flow_start(wh_flow *flow, uint64_t skip_through, wh_error *err);
-const wh_schema *wh_flow_schema(const wh_flow *flow); // of the batches
+const wh_schema *wh_flow_schema_of(const wh_flow *flow, size_t branch); // of its batches
+static inline const wh_schema *wh_flow_schema(const wh_flow *flow) {
+  return wh_flow_schema_of(flow, 0);
+}
 // The columns with fresher_than; they live as long as the flow.
-const wh_fresh *wh_flow_fresh(const wh_flow *flow, size_t *ret_count);
+const wh_fresh *wh_flow_fresh(const wh_flow *flow, size_t branch, size_t *ret_count);
 // Before the first look, and of two looks both.
 void wh_newest_init(int64_t newest[WH_FRESH_MAX]);
 void wh_newest_add(int64_t to[WH_FRESH_MAX], const int64_t from[WH_FRESH_MAX]);

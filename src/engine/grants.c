@@ -147,8 +147,12 @@ static wh_status collect(needs *n, wh_error *err) {
   const wh_config *config = n->config;
   for (size_t i = 0; i < config->pipeline_count; i++) {
     WH_TRY(add_reading(n, &config->pipelines[i], err));
-    WH_TRY(add_step_tables(n, &config->pipelines[i], err));
-    WH_TRY(add_loading(n, &config->pipelines[i], err));
+    size_t count;
+    const wh_pipeline *branches = wh_pipeline_branches(&config->pipelines[i], &count);
+    for (size_t k = 0; k < count; k++) {
+      WH_TRY(add_step_tables(n, &branches[k], err));
+      WH_TRY(add_loading(n, &branches[k], err));
+    }
   }
   for (size_t i = 0; i < config->serve.lookup_count; i++)
     WH_TRY(add_lookup(n, &config->serve.lookups[i], err));

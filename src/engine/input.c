@@ -43,19 +43,28 @@ static size_t words_of(const wh_node *node, wh_str *words, size_t count) {
   return count;
 }
 
-// The columns that an object's reader has to give, as far as they can be known before it is opened:
-// those that cross, and whatever a step may name.
-static wh_status choose_wanted(wh_run_input *in, wh_error *err) {
-  const wh_pipeline *p = in->pipeline;
-  if (p->gate.all || in->tells_rows) return WH_OK; // all, or the manifest's hash is of all
+// The columns that an object's reader has to give of a pipeline's table, as far as they can be
+// known before it is opened: those that cross, and whatever a step may name. NULL: all.
+static wh_status wanted_of(const wh_pipeline *p, wh_arena *arena, const wh_str **ret,
+                           size_t *ret_count, wh_error *err) {
+  *ret = NULL;
+  *ret_count = 0;
+  if (p->gate.all) return WH_OK;
   size_t count = p->gate.count + words_of(p->steps, NULL, 0);
-  in->wanted = WH_NEW_ARRAY(in->arena, count + 1, wh_str);
-  if (!in->wanted) return wh_fail_memory(err);
+  wh_str *wanted = WH_NEW_ARRAY(arena, count + 1, wh_str);
+  if (!wanted) return wh_fail_memory(err);
   for (size_t i = 0; i < p->gate.count; i++)
-    in->wanted[i] = p->gate.columns[i].from;
-  in->wanted_count = words_of(p->steps, in->wanted, p->gate.count);
-  in->wanted[in->wanted_count++] = WH_STR(WH_DELETED_COLUMN);
+    wanted[i] = p->gate.columns[i].from;
+  count = words_of(p->steps, wanted, p->gate.count);
+  wanted[count++] = WH_STR(WH_DELETED_COLUMN);
+  *ret = wanted;
+  *ret_count = count;
   return WH_OK;
+}
+
+static wh_status choose_wanted(wh_run_input *in, wh_error *err) {
+  if (in->tells_rows) return WH_OK; // the manifest's hash is of all
+  return wanted_of(in->pipeline, in->arena, &in->wanted, &in->wanted_count, err);
 }
 
 // Keeps of the source's schema what is needed, in `fetched` and the query.
@@ -383,7 +392,8 @@ static wh_codec_context context_of(const wh_run_input *in) {
                               .threads = in->engine->single_thread ? 1 : 2,
                               .schema_may_widen = in->inferred,
                               .wanted = in->wanted,
-                              .wanted_count = in->wanted_count};
+                              .wanted_count = in->wanted_count,
+                              .key = in->object.key};
   choose_batch(in, &context.batch_rows, &context.batch_bytes);
   return context;
 }
@@ -414,6 +424,30 @@ static wh_status open_archive(wh_run_input *in, wh_error *err) {
   return WH_OK;
 }
 
+// The tables of the pipeline's branches, or of the one that it is.
+static wh_status open_tables(wh_run_input *in, const wh_codec_type *codec,
+                             wh_codec_context *context, wh_error *err) {
+  enum { BYTES_MIN = 64 << 10 };
+  size_t count;
+  const wh_pipeline *branches = wh_pipeline_branches(in->pipeline, &count);
+  wh_table_spec *specs = WH_NEW_ARRAY(in->arena, count, wh_table_spec);
+  if (!specs) return wh_fail_memory(err);
+  for (size_t i = 0; i < count; i++) {
+    const wh_pipeline *b = &branches[i];
+    specs[i] = (wh_table_spec){.name = b->table, .options = b->table_options};
+    if (!in->every_column)
+      WH_TRY(wanted_of(b, in->arena, &specs[i].wanted, &specs[i].wanted_count, err));
+  }
+  context->wanted = NULL;
+  context->wanted_count = 0;
+  context->batch_bytes /= count; // there is a batch of each
+  if (context->batch_bytes && context->batch_bytes < BYTES_MIN) context->batch_bytes = BYTES_MIN;
+  in->inferred = false; // the object says what its types are
+  if (in->pipeline->branch_count)
+    return codec->open_tables(context, in->stream, specs, count, &in->tables, err);
+  return wh_table_reader_open(codec, context, in->stream, specs, &in->reader, err);
+}
+
 static wh_status open_reader(wh_run_input *in, wh_error *err) {
   if (in->dataset) return open_dataset(in, err);
   if (in->pipeline->read.members.len) return open_archive(in, err);
@@ -434,6 +468,8 @@ static wh_status open_reader(wh_run_input *in, wh_error *err) {
     in->bytes_total = 0; // nobody knows
   }
   wh_codec_context context = context_of(in);
+  if (in->pipeline->branch_count || in->pipeline->table.len)
+    return open_tables(in, codec, &context, err);
   const wh_codec_type *to = wh_codec_by_key(in->pipeline->to.thing);
   if (in->pipeline->write.format.codec) to = in->pipeline->write.format.codec;
   if (to) wh_lanes_part_size(in->engine, to, &context);
@@ -460,6 +496,8 @@ wh_status wh_input_blame(wh_run_input *in, wh_status status, wh_error *err) {
 static void close_object(wh_run_input *in) {
   wh_reader_close(in->reader);
   in->reader = NULL;
+  wh_tables_reader_close(in->tables);
+  in->tables = NULL;
   wh_input_close(in->stream);
   in->stream = NULL;
 }
@@ -510,10 +548,12 @@ static wh_status know_object(wh_run_input *ret, wh_error *err) {
 
 static wh_status open_known(wh_run_input *ret, bool every_column, wh_error *err) {
   wh_ledger *ledger = ret->engine->ledger;
-  if (ret->inferred)
+  bool is_one = !ret->pipeline->branch_count && !ret->pipeline->table.len;
+  if (ret->inferred && is_one)
     WH_TRY(ledger->type->pinned(ledger, ret->pipeline->name, ret->arena, &ret->has_given,
                                 &ret->given, err));
-  if (!every_column) WH_TRY(choose_wanted(ret, err));
+  ret->every_column = every_column;
+  if (!every_column && is_one) WH_TRY(choose_wanted(ret, err));
   return wh_input_blame(ret, open_reader(ret, err), err);
 }
 
@@ -596,4 +636,12 @@ void wh_input_close_run(wh_run_input *in) {
   wh_model_close(in->model);
   in->model = NULL;
   wh_window_free(&in->window);
+}
+
+const wh_schema *wh_input_schema(const wh_run_input *in, size_t branch) {
+  return in->tables ? in->tables->schemas[branch] : in->reader->schema;
+}
+
+uint64_t wh_input_bytes_read(const wh_run_input *in) {
+  return in->tables ? in->tables->bytes_read : in->reader->bytes_read;
 }

@@ -1,6 +1,7 @@
 // What a run reads: a database through its source, or one object through its store and codec.
 #pragma once
 
+#include "codec/tables.h"
 #include "connect/range_reader.h"
 #include "engine/window.h"
 #include "ledger/manifest.h"
@@ -15,6 +16,7 @@ typedef struct wh_run_input {
   bool is_rows; // a database
 
   wh_reader *reader;
+  wh_tables_reader *tables; // instead, where the pipeline has branches: theirs
   int64_t order; // of what is read: the manifest's, else the store's time; 0 for a database
   uint64_t rows_total, bytes_total; // 0: unknown
 
@@ -43,7 +45,8 @@ typedef struct wh_run_input {
   bool at_fault;   // it failed for what the object is: another try would end the same way
   bool tells_rows; // the manifest knows the rows; that of a file moved as it is may not
   bool inferred;   // the schema comes from the object itself, or from earlier ones (pinned)
-  wh_str *wanted;  // columns; NULL: all
+  bool every_column;
+  const wh_str *wanted; // columns; NULL: all
   size_t wanted_count;
   wh_schema given; // from the manifest, pinned, or widened
   bool has_given;
@@ -51,6 +54,10 @@ typedef struct wh_run_input {
   bool is_compressed;                // its size says nothing of how many rows it may have
   bool one_path; // not in parts: they were found to tell something else than the whole
 } wh_run_input;
+
+// Of its rows, or those of a branch.
+const wh_schema *wh_input_schema(const wh_run_input *in, size_t branch);
+uint64_t wh_input_bytes_read(const wh_run_input *in);
 
 // The connection of an address, and whether it holds rows (else objects).
 wh_status wh_input_connect(wh_engine *engine, const wh_address *address, wh_connection **ret,

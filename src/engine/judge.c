@@ -8,10 +8,11 @@ static bool replaces(const wh_pipeline *p) {
   return p->write.mode == WH_WRITE_REPLACE;
 }
 
+// Of one table: several are committed at once anyway.
 bool wh_judge_waits(const wh_run_request *r, const wh_flow *flow) {
   const wh_run_limit *limits = r->pipeline->rules.limits;
   size_t fresh;
-  (void)wh_flow_fresh(flow, &fresh);
+  (void)wh_flow_fresh(flow, 0, &fresh);
   if (r->is_replay) return false;
   if (fresh || wh_run_limit_given(&limits[WH_AT_MOST_REJECTED])) return true;
   bool rows =
@@ -31,7 +32,7 @@ static wh_status advise(const wh_judged *j, const char *what, wh_error *err) {
 
 static wh_status check_rejected(const wh_judged *j, wh_error *err) {
   const wh_run_tally tally = {.read = j->counts->read, .rejected = j->counts->quarantined};
-  wh_status status = wh_run_rules_check(j->rules, WH_AT_MOST_REJECTED, &tally, err);
+  wh_status status = wh_run_rules_check(&j->pipeline->rules, WH_AT_MOST_REJECTED, &tally, err);
   if (status == WH_OK || !err) return status;
   wh_error_append(err, ". The first: ");
   wh_error_append(err, j->first);
@@ -39,7 +40,7 @@ static wh_status check_rejected(const wh_judged *j, wh_error *err) {
 }
 
 wh_status wh_judge_rejected(const wh_judged *j, wh_error *err) {
-  const wh_run_limit *limit = &j->rules->limits[WH_AT_MOST_REJECTED];
+  const wh_run_limit *limit = &j->pipeline->rules.limits[WH_AT_MOST_REJECTED];
   if (j->request->is_replay || !limit->has_rows || j->counts->quarantined <= limit->rows)
     return WH_OK;
   return check_rejected(j, err);
@@ -86,7 +87,7 @@ static wh_status find_earlier(wh_engine *engine, const wh_pipeline *p, wh_run_ta
 
 static wh_status check_count(const wh_judged *j, wh_run_rule rule, const wh_run_tally *tally,
                              wh_error *err) {
-  wh_status status = wh_run_rules_check(j->rules, rule, tally, err);
+  wh_status status = wh_run_rules_check(&j->pipeline->rules, rule, tally, err);
   if (status == WH_OK) return WH_OK;
   char what[128];
   snprintf(what, sizeof what, "If that is right, write expect: { %s: %llu }",
@@ -96,12 +97,12 @@ static wh_status check_count(const wh_judged *j, wh_run_rule rule, const wh_run_
 
 static wh_status check_rows(wh_engine *engine, const wh_judged *j, wh_error *err) {
   if (j->in_parts) return WH_OK; // as many as changed
-  const wh_run_limit *limits = j->rules->limits;
+  const wh_run_limit *limits = j->pipeline->rules.limits;
   wh_run_tally tally = {.kept = kept_of(j->counts)};
   if (limits[WH_AT_LEAST_ROWS].has_percent || limits[WH_AT_MOST_ROWS].has_percent)
-    WH_TRY(find_earlier(engine, j->request->pipeline, &tally, err));
+    WH_TRY(find_earlier(engine, j->pipeline, &tally, err));
   bool is_part = j->request->options->limit_rows > 0;
-  bool replaced = replaces(j->request->pipeline);
+  bool replaced = replaces(j->pipeline);
   if (replaced ? !is_late(j->counts) : !is_part)
     WH_TRY(check_count(j, WH_AT_LEAST_ROWS, &tally, err));
   return is_part ? WH_OK : check_count(j, WH_AT_MOST_ROWS, &tally, err);
@@ -111,8 +112,8 @@ static wh_status check_rows(wh_engine *engine, const wh_judged *j, wh_error *err
 
 static wh_status check_fresh(wh_engine *engine, const wh_judged *j, wh_error *err) {
   size_t count;
-  const wh_fresh *fresh = wh_flow_fresh(j->flow, &count);
-  bool has_deletions = wh_deleted_column(wh_flow_schema(j->flow)) >= 0;
+  const wh_fresh *fresh = wh_flow_fresh(j->flow, j->branch, &count);
+  bool has_deletions = wh_deleted_column(wh_flow_schema_of(j->flow, j->branch)) >= 0;
   for (size_t i = 0; i < count; i++) {
     // Rows that say that others are gone have no values.
     if (has_deletions && j->newest[i] == WH_NEWEST_NONE) continue;

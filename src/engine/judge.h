@@ -9,8 +9,9 @@ enum { WH_EARLIER_RUNS_MAX = 1000 }; // that are looked at for the last one that
 
 typedef struct wh_judged {
   const wh_run_request *request;
-  const wh_run_rules *rules;
+  const wh_pipeline *pipeline; // the branch that is judged, by its rules
   const wh_flow *flow;
+  size_t branch;
   const wh_counts *counts;
   const int64_t *newest; // WH_FRESH_MAX of them
   const char *first;     // why the first rejected row was

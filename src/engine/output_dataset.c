@@ -74,7 +74,8 @@ static wh_status check_present(const wh_run_output *out, wh_error *err) {
 
 // --- the verbs -----------------------------------------------------------------------------------
 
-static wh_status dataset_open(wh_run_output *out, const wh_schema *schema, wh_error *err) {
+static wh_status dataset_open(wh_run_output *out, const wh_flow *flow, wh_error *err) {
+  const wh_schema *schema = wh_flow_schema(flow);
   const wh_write *write = &out->pipeline->write;
   struct wh_dataset_output *o = WH_NEW(out->arena, struct wh_dataset_output);
   if (!o) return wh_fail_memory(err);

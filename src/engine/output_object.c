@@ -17,7 +17,7 @@ wh_status wh_output_encoding(wh_engine *engine, const wh_pipeline *pipeline, wh_
                              const wh_schema *schema, wh_encoding *ret, wh_error *err) {
   const wh_format *format = &pipeline->write.format;
   const wh_codec_type *codec = format->codec ? format->codec : wh_codec_by_key(key);
-  if (!codec) {
+  if (!codec || !codec->open_writer) {
     return wh_fail(err, WH_ERR_USAGE, "%.*s: no codec writes files with this ending",
                    WH_STR_ARG(key));
   }
@@ -32,7 +32,8 @@ wh_status wh_output_encoding(wh_engine *engine, const wh_pipeline *pipeline, wh_
   return WH_OK;
 }
 
-static wh_status object_open(wh_run_output *out, const wh_schema *schema, wh_error *err) {
+static wh_status object_open(wh_run_output *out, const wh_flow *flow, wh_error *err) {
+  const wh_schema *schema = wh_flow_schema(flow);
   struct wh_object_output *o = WH_NEW(out->arena, struct wh_object_output);
   if (!o) return wh_fail_memory(err);
   out->object = o;

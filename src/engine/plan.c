@@ -270,7 +270,7 @@ static wh_status inspect_target(planning *p, wh_error *err) {
     p->plan->sink_exact = true;
     return WH_OK;
   }
-  WH_TRY(wh_flow_fit(p->flow, NULL, p->pipeline, to, p->arena, err));
+  WH_TRY(wh_flow_fit(p->flow, 0, NULL, p->pipeline, to, p->arena, err));
   const wh_sink_type *type = to->type->sink;
   p->plan->sink_exact = type->exact;
   wh_output_rows rows = {0};

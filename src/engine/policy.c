@@ -131,14 +131,22 @@ static wh_status add_dataset(const asking *a, const wh_pipeline *p, wh_error *er
   return add_catalog(a, err);
 }
 
+static wh_status add_loads(const asking *a, const wh_pipeline *p, wh_error *err) {
+  size_t count;
+  const wh_pipeline *branches = wh_pipeline_branches(p, &count);
+  for (size_t i = 0; i < count; i++) {
+    wh_use use = {.kind = WH_USE_LOAD_ROWS,
+                  .who = p->name,
+                  .thing = branches[i].to.thing,
+                  .mode = branches[i].write.mode};
+    WH_TRY(add_use(a, p->to.connection, &use, err));
+  }
+  return WH_OK;
+}
+
 static wh_status add_to(const asking *a, const wh_pipeline *p, wh_error *err) {
   wh_use use = {.who = p->name};
-  if (!holds_objects(a, p->to.connection)) {
-    use.kind = WH_USE_LOAD_ROWS;
-    use.thing = p->to.thing;
-    use.mode = p->write.mode;
-    return add_use(a, p->to.connection, &use, err);
-  }
+  if (!holds_objects(a, p->to.connection)) return add_loads(a, p, err);
   if (p->write.dataset.len) return add_dataset(a, p, err);
   use.kind = WH_USE_WRITE_OBJECTS;
   // A member's name is its own.

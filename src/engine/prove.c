@@ -121,7 +121,7 @@ static wh_status read_from_start(wh_run_input *in, wh_error *err) {
 wh_status wh_input_prove(wh_run_input *in, wh_error *err) {
   if (in->has_manifest) WH_TRY(wh_input_blame(in, prove_checksum(in, err), err));
   in->is_proven = true; // what fails below ends the run
-  return in->tells_rows ? WH_OK : wh_input_read_whole(in, err);
+  return in->tells_rows || in->tables ? WH_OK : wh_input_read_whole(in, err);
 }
 
 wh_status wh_input_read_whole(wh_run_input *in, wh_error *err) {

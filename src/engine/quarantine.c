@@ -33,6 +33,8 @@ static bool cut_content(wh_str line, wh_str *ret, bool *ret_is_text) {
 // --- showing -----------------------------------------------------------------------------------
 
 typedef struct showing {
+  wh_arena arena; // of the table's name
+  wh_str table;   // of the part
   wh_rejected_visit visit;
   void *context;
   const wh_quarantine_entry *entry;
@@ -43,10 +45,18 @@ static uint64_t number(const json_t *object, const char *name) {
   return (uint64_t)json_integer_value(json_object_get(object, name));
 }
 
+static wh_status show_header(showing *s, wh_str line, wh_error *err) {
+  json_t *header = json_loadb(line.data, line.len, JSON_ALLOW_NUL, NULL);
+  wh_arena_reset(&s->arena);
+  s->table = wh_arena_str(&s->arena, wh_json_text(header, "table"));
+  json_decref(header);
+  return s->table.data ? WH_OK : wh_fail_memory(err);
+}
+
 static wh_status show_line(void *context, wh_str line, wh_error *err) {
   showing *s = context;
-  if (is_header(line)) return WH_OK;
-  wh_rejected_row row = {.object = s->entry->object};
+  if (is_header(line)) return show_header(s, line, err);
+  wh_rejected_row row = {.object = s->entry->object, .table = s->table};
   if (!cut_content(line, &row.data, &row.is_text)) return WH_OK; // a torn last line
   json_t *object = json_loadb(line.data, line.len, JSON_ALLOW_NUL, NULL);
   if (!object) return wh_fail(err, WH_ERR_DATA, "a line of the quarantine is damaged");
@@ -74,7 +84,11 @@ wh_status wh_quarantine_rows(wh_engine *engine, wh_str pipeline, wh_rejected_vis
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, engine->mem);
   showing s = {.visit = visit, .context = context, .engine = engine};
-  return engine->ledger->type->quarantined(engine->ledger, pipeline, &arena, show_entry, &s, err);
+  wh_arena_init(&s.arena, engine->mem);
+  wh_status status =
+      engine->ledger->type->quarantined(engine->ledger, pipeline, &arena, show_entry, &s, err);
+  wh_arena_free(&s.arena);
+  return status;
 }
 
 // --- replay ------------------------------------------------------------------------------------
@@ -86,21 +100,27 @@ typedef struct unpack {
   wh_buf out;
   wh_file *file;
   uint64_t at;
-  uint64_t rows;
+  wh_str table;         // whose rows are wanted, of an object with several
+  bool is_wanted;       // the part that is read has them
+  uint64_t rows, total; // of the table, and of all
   bool has_header;
   wh_schema schema;
   int64_t order;
 } unpack;
 
+static wh_status use_header(unpack *u, const json_t *header, wh_error *err) {
+  u->is_wanted = wh_str_eq(wh_json_text(header, "table"), u->table);
+  if (!u->is_wanted || u->has_header) return WH_OK;
+  u->order = json_integer_value(json_object_get(header, "order"));
+  u->has_header = true;
+  return wh_schema_of_json(json_object_get(header, "schema"), u->arena, &u->schema, err);
+}
+
 static wh_status read_header(unpack *u, wh_str line, wh_error *err) {
-  if (u->has_header) return WH_OK;
   json_t *header = json_loadb(line.data, line.len, JSON_ALLOW_NUL, NULL);
   if (!header) return wh_fail(err, WH_ERR_DATA, "the header of a quarantine file is damaged");
-  u->order = json_integer_value(json_object_get(header, "order"));
-  wh_status status =
-      wh_schema_of_json(json_object_get(header, "schema"), u->arena, &u->schema, err);
+  wh_status status = use_header(u, header, err);
   json_decref(header);
-  u->has_header = status == WH_OK;
   return status;
 }
 
@@ -129,6 +149,8 @@ static wh_status unpack_line(void *context, wh_str line, wh_error *err) {
   wh_str content;
   bool is_text;
   if (!cut_content(line, &content, &is_text)) return WH_OK;
+  u->total++;
+  if (!u->is_wanted) return WH_OK;
   u->rows++;
   if (!is_text) return add_line(u, content, err);
   json_t *text = json_loadb(content.data, content.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
@@ -188,14 +210,14 @@ static wh_status open_unpacked(unpack *u, const wh_quarantine_entry *entry, cons
   WH_TRY(flush(u, err));
   wh_str kept = wh_reject_folder_text(e, entry->file, u->arena);
   if (!kept.data) return wh_fail_memory(err);
-  if (u->has_header && u->rows < entry->rows) {
+  if (u->total && u->total < entry->rows) {
     return wh_fail(err, WH_ERR_DATA,
                    "the quarantine of run %.*s is damaged: %llu of its %llu rows can be read. "
                    "Nothing of it was sent. Look: %.*s",
-                   WH_STR_ARG(entry->run), (unsigned long long)u->rows,
+                   WH_STR_ARG(entry->run), (unsigned long long)u->total,
                    (unsigned long long)entry->rows, WH_STR_ARG(kept));
   }
-  if (u->has_header) return WH_OK;
+  if (u->has_header || u->total) return WH_OK;
   return wh_fail(err, WH_ERR_NOT_FOUND, "the rows of run %.*s are gone from the quarantine",
                  WH_STR_ARG(entry->run));
 }
@@ -216,6 +238,15 @@ static wh_status use_declared_schema(replay *r, unpack *u, wh_error *err) {
   return WH_OK;
 }
 
+// What a replay loads, as the target's mark has it.
+static wh_status name_replay(const replay *r, wh_str run, wh_arena *arena, wh_str *ret,
+                             wh_error *err) {
+  wh_str table = r->pipeline->table;
+  *ret = wh_arena_printf(arena, REPLAY_PREFIX "%.*s%s%.*s", WH_STR_ARG(run), table.len ? "/" : "",
+                         WH_STR_ARG(table));
+  return ret->data ? WH_OK : wh_fail_memory(err);
+}
+
 static wh_status replay_rows(replay *r, unpack *u, const wh_quarantine_entry *entry, wh_run *run,
                              wh_error *err) {
   wh_file_input stream;
@@ -228,8 +259,7 @@ static wh_status replay_rows(replay *r, unpack *u, const wh_quarantine_entry *en
                               .threads = 1};
   wh_run_input in = {.engine = e, .pipeline = r->pipeline, .arena = u->arena, .order = u->order};
   in.object.key = entry->file;
-  in.identity = wh_arena_printf(u->arena, REPLAY_PREFIX "%.*s", WH_STR_ARG(entry->run));
-  if (!in.identity.data) return wh_fail_memory(err);
+  WH_TRY(name_replay(r, entry->run, u->arena, &in.identity, err));
   const wh_codec_type *codec = wh_codec_by_name(WH_STR("ndjson"));
   static const wh_json_read_options of_events = {.unknown = WH_JSON_UNKNOWN_IGNORE};
   bool events = wh_str_is(r->pipeline->from.connection, WH_INGEST_CONNECTION);
@@ -245,25 +275,33 @@ static wh_status replay_rows(replay *r, unpack *u, const wh_quarantine_entry *en
   return status;
 }
 
-static wh_status replay_entry(replay *r, const wh_quarantine_entry *entry, wh_error *err) {
+static wh_status replay_unpacked(replay *r, unpack *u, const wh_quarantine_entry *entry,
+                                 wh_run *run, wh_error *err) {
+  wh_engine *e = r->engine;
+  wh_str object;
+  WH_TRY(name_replay(r, entry->run, u->arena, &object, err));
+  WH_TRY(e->ledger->type->run_start(e->ledger, r->lease, object, u->arena, run, err));
+  wh_status status = replay_rows(r, u, entry, run, err);
+  if (status != WH_OK && run->state != WH_RUN_SEALED) wh_run_record_failure(e, run, err);
+  return status;
+}
+
+// The rows of the pipeline's table, or of the branch that r->pipeline is. Adds to *rows what it has
+// of *ret_total; *is_done stays where they are delivered.
+static wh_status replay_table(replay *r, const wh_quarantine_entry *entry, uint64_t *rows,
+                              uint64_t *ret_total, bool *is_done, wh_error *err) {
   wh_engine *e = r->engine;
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, e->mem);
-  unpack u = {.engine = e, .arena = &arena};
+  unpack u = {.engine = e, .arena = &arena, .table = r->pipeline->table};
   wh_buf_init(&u.out, e->mem, 0);
   const char *path = NULL;
   wh_run run = {0};
   wh_status status = open_unpacked(&u, entry, &path, err);
-  wh_str object = wh_arena_printf(&arena, REPLAY_PREFIX "%.*s", WH_STR_ARG(entry->run));
-  if (status == WH_OK && !object.data) status = wh_fail_memory(err);
-  if (status == WH_OK) {
-    status = e->ledger->type->run_start(e->ledger, r->lease, object, &arena, &run, err);
-  }
-  if (status == WH_OK) {
-    status = replay_rows(r, &u, entry, &run, err);
-    if (status != WH_OK && run.state != WH_RUN_SEALED) wh_run_record_failure(e, &run, err);
-  }
-  if (status == WH_OK) status = drop_entry(e, entry, err);
+  if (status == WH_OK && u.has_header) status = replay_unpacked(r, &u, entry, &run, err);
+  *rows += u.rows;
+  *ret_total = u.total;
+  *is_done = *is_done && status == WH_OK;
   wh_file_close(u.file);
   wh_error ignored = {0};
   if (path) WH_IGNORE(e->os->type->remove(e->os, path, &ignored));
@@ -275,6 +313,30 @@ static wh_status replay_entry(replay *r, const wh_quarantine_entry *entry, wh_er
   r->totals->rows_quarantined += run.counts.quarantined;
   if (e->watcher.finished) e->watcher.finished(e->watcher.context, &run);
   return WH_OK;
+}
+
+// Of several tables one after the other, in the order of the pipeline. What of them is delivered
+// already when it is interrupted, their marks tell.
+static wh_status replay_entry(replay *r, const wh_quarantine_entry *entry, wh_error *err) {
+  const wh_pipeline *p = r->pipeline;
+  size_t count;
+  const wh_pipeline *branches = wh_pipeline_branches(p, &count);
+  uint64_t rows = 0, total = 0;
+  bool is_done = true;
+  wh_status status = WH_OK;
+  for (size_t i = 0; status == WH_OK && i < count; i++) {
+    r->pipeline = &branches[i];
+    status = replay_table(r, entry, &rows, &total, &is_done, err);
+  }
+  r->pipeline = p;
+  WH_TRY(status);
+  if (!is_done) return WH_OK;
+  if (rows < total)
+    return wh_fail(err, WH_ERR_USAGE,
+                   "%.*s: %llu rejected rows of run %.*s are of tables that are not under `tables` "
+                   "any more. Bring these back, or drop the rows",
+                   WH_STR_ARG(p->name), (unsigned long long)(total - rows), WH_STR_ARG(entry->run));
+  return drop_entry(r->engine, entry, err);
 }
 
 // A replay that was interrupted behind its end has delivered its entry and not dropped it.

@@ -83,8 +83,7 @@ static wh_status import_load(rebuilding *r, wh_str object, const wh_mark *mark, 
                 .counts = mark->counts,
                 .row_hash = mark->row_hash,
                 .rejects = mark->rejects};
-  run.output = wh_arena_printf(r->arena, "%.*s:%.*s", WH_STR_ARG(r->pipeline->to.connection),
-                               WH_STR_ARG(r->pipeline->to.thing));
+  run.output = wh_pipeline_target(r->pipeline, r->arena);
   if (!run.output.data) return wh_fail_memory(err);
   wh_ledger *ledger = r->engine->ledger;
   WH_TRY(ledger->type->import_run(ledger, &run, err));

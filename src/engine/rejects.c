@@ -214,20 +214,21 @@ void wh_reject_lines_free(wh_reject_lines *l) {
 // --- part files --------------------------------------------------------------------------------
 
 wh_status wh_reject_file_init(wh_reject_file *f, wh_engine *engine, wh_str folder,
-                              const wh_schema *schema, wh_str pipeline, wh_str run, wh_str object,
-                              int64_t order, wh_arena *arena, wh_error *err) {
+                              const wh_reject_source *source, wh_arena *arena, wh_error *err) {
   *f = (wh_reject_file){.engine = engine};
   wh_buf_init(&f->header, engine->mem, 0);
   f->folder = wh_arena_str(arena, folder);
   if (!f->folder.data) return wh_fail_memory(err);
   wh_buf_add_c(&f->header, "{\"wherry\":1,\"pipeline\":");
-  wh_buf_add_json(&f->header, pipeline);
+  wh_buf_add_json(&f->header, source->pipeline);
   wh_buf_add_c(&f->header, ",\"run\":");
-  wh_buf_add_json(&f->header, run);
+  wh_buf_add_json(&f->header, source->run);
   wh_buf_add_c(&f->header, ",\"object\":");
-  wh_buf_add_json(&f->header, object);
-  wh_buf_printf(&f->header, ",\"order\":%lld,\"schema\":", (long long)order);
-  wh_schema_write_json(schema, &f->header);
+  wh_buf_add_json(&f->header, source->object);
+  if (source->table.len) wh_buf_add_c(&f->header, ",\"table\":");
+  if (source->table.len) wh_buf_add_json(&f->header, source->table);
+  wh_buf_printf(&f->header, ",\"order\":%lld,\"schema\":", (long long)source->order);
+  wh_schema_write_json(source->schema, &f->header);
   wh_buf_add_c(&f->header, "}\n");
   return wh_buf_check(&f->header, err);
 }

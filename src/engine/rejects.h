@@ -3,8 +3,9 @@
 // file. A part is made durable before the chunk that it belongs to commits.
 //
 // Files: part-N.ndjson in the run's folder (engine/reject_parts.h), N being the number of rows that
-// earlier parts cover, so that a restarted chunk writes the same part again. The first line is the
-// header (the schema of the rows, the object, its order), each other line one row:
+// earlier parts cover, so that a restarted chunk writes the same part again; of an object with
+// several tables, N is the number of the table. The first line is the header (the schema of the
+// rows, the object, its order, its table), each other line one row:
 //   {"rule":"in","column":"OrderStatus","reason":"...","row":4711,"line":4712,"at":12,"byte":665102,"data":{...}}
 // with "text" instead of "data" for what never became a row.
 #pragma once
@@ -61,10 +62,17 @@ typedef struct wh_reject_file {
   uint64_t number;      // of the current one
 } wh_reject_file;
 
+// What the rows were read from: the header of a part.
+typedef struct wh_reject_source {
+  const wh_schema *schema;
+  wh_str pipeline, run, object;
+  wh_str table; // of an object that holds several; empty: it holds one
+  int64_t order;
+} wh_reject_source;
+
 // Nothing is created before the first row comes.
 wh_status wh_reject_file_init(wh_reject_file *file, wh_engine *engine, wh_str folder,
-                              const wh_schema *schema, wh_str pipeline, wh_str run, wh_str object,
-                              int64_t order, wh_arena *arena, wh_error *err);
+                              const wh_reject_source *source, wh_arena *arena, wh_error *err);
 // Begins behind what earlier attempts have committed; what they wrote beyond that is removed, since
 // the same rows will come again, in parts that may begin elsewhere.
 wh_status wh_reject_file_resume(wh_reject_file *file, uint64_t rows_done, wh_error *err);

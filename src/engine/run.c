@@ -12,6 +12,15 @@
 
 enum { PROGRESS_INTERVAL_US = 100 * 1000, KEEP_ALIVE_US = 30 * 1000000 };
 
+// What becomes of one table's rows. A pipeline with one has one of these.
+typedef struct table {
+  const wh_pipeline *pipeline; // its branch
+  wh_reject_file rejects;
+  wh_counts counts;
+  int64_t newest[WH_FRESH_MAX];
+  char first_reason[WH_FIRST_REASON_MAX]; // why the first rejected row was
+} table;
+
 typedef struct transfer {
   wh_engine *engine;
   const wh_run_request *request;
@@ -20,15 +29,14 @@ typedef struct transfer {
   wh_run_input *in;
   wh_run_output out;
   wh_flow *flow;
-  wh_reject_file rejects;
+  table *tables;
+  size_t table_count;
   wh_mark mark; // what has been consumed, committed or not
   uint64_t rows_committed;
   uint64_t hash_read;
   uint64_t chunk_rows; // 0: all at once
-  int64_t newest[WH_FRESH_MAX];
-  char first_reason[WH_FIRST_REASON_MAX]; // why the first rejected row was
-  bool forgiven;                          // earlier takes of the object
-  bool in_parts; // the flow reads the object in parts, each of which knows only itself
+  bool forgiven;       // earlier takes of the object
+  bool in_parts;       // the flow reads the object in parts, each of which knows only itself
   bool reader_failed;
   int64_t last_progress_us, last_alive_us;
   uint64_t bytes_read; // the reader itself may be ahead, in its own thread
@@ -60,6 +68,7 @@ static wh_status keep_alive(transfer *t, wh_error *err) {
   t->last_alive_us = now;
   wh_ledger *ledger = t->engine->ledger;
   WH_TRY(ledger->type->renew(ledger, (wh_lease *)t->request->lease, err));
+  if (t->request->group) WH_TRY(wh_group_keep_alive(t->request->group, err));
   if (!t->request->work) return WH_OK;
   return ledger->type->extend(ledger, t->request->lease, t->request->work->id, WH_VISIBILITY_US,
                               err);
@@ -71,15 +80,17 @@ static bool keeps_writes(const transfer *t) {
   return sink && sink->keeps_writes;
 }
 
-static wh_judged judged_of(const transfer *t) {
+static wh_judged judged_of(const transfer *t, size_t i) {
+  const table *of = &t->tables[i];
   bool is_staged = t->request->pipeline->write.mode == WH_WRITE_REPLACE; // and seen by nobody
   bool stays = (t->rows_committed && !is_staged) || (keeps_writes(t) && t->mark.counts.written);
   return (wh_judged){.request = t->request,
-                     .rules = &t->request->pipeline->rules,
+                     .pipeline = of->pipeline,
                      .flow = t->flow,
-                     .counts = &t->mark.counts,
-                     .newest = t->newest,
-                     .first = t->first_reason,
+                     .branch = i,
+                     .counts = &of->counts,
+                     .newest = of->newest,
+                     .first = of->first_reason,
                      .in_parts = t->in->model && t->in->model->scope.in_parts,
                      .became = stays ? "What was written before stays" : "Nothing was published"};
 }
@@ -109,9 +120,23 @@ static bool add_up(const wh_counts *c) {
 
 // What the run is judged by besides its counts, before these have the item's.
 static void note_item(transfer *t, const wh_flow_item *item) {
-  if (!t->mark.counts.quarantined)
-    memcpy(t->first_reason, item->rejected->first, sizeof t->first_reason);
-  wh_newest_add(t->newest, item->newest);
+  table *of = &t->tables[item->branch];
+  if (!of->counts.quarantined)
+    memcpy(of->first_reason, item->rejected->first, sizeof of->first_reason);
+  wh_newest_add(of->newest, item->newest);
+}
+
+static void count_item(transfer *t, const wh_flow_item *item, const wh_counts *counts) {
+  add_counts(&t->tables[item->branch].counts, counts);
+  add_counts(&t->mark.counts, counts);
+}
+
+static wh_status judge_all(const transfer *t, wh_error *err) {
+  for (size_t i = 0; i < t->table_count; i++) {
+    wh_judged judged = judged_of(t, i);
+    WH_TRY(refuse_run(t, wh_judge(t->engine, &judged, err)));
+  }
+  return WH_OK;
 }
 
 static wh_status take_item(transfer *t, wh_flow_item *item, wh_error *err) {
@@ -119,8 +144,8 @@ static wh_status take_item(transfer *t, wh_flow_item *item, wh_error *err) {
   WH_TRY(t->out.verbs->write(&t->out, item, &counts, err));
   note_item(t, item);
   counts.quarantined = item->rejected->count;
-  WH_TRY(wh_reject_file_add(&t->rejects, item->rejected, err));
-  add_counts(&t->mark.counts, &counts);
+  WH_TRY(wh_reject_file_add(&t->tables[item->branch].rejects, item->rejected, err));
+  count_item(t, item, &counts);
   if (item->rows_through > t->mark.rows_done) t->mark.rows_done = item->rows_through;
   t->bytes_read = item->bytes_read;
   t->hash_read += item->hash_read;
@@ -130,8 +155,9 @@ static wh_status take_item(transfer *t, wh_flow_item *item, wh_error *err) {
 
 // The rejects of a chunk are durable before the chunk commits, and the mark names them.
 static wh_status settle_rejects(transfer *t, wh_error *err) {
-  WH_TRY(wh_reject_file_next_part(&t->rejects, t->mark.rows_done, err));
-  if (t->mark.counts.quarantined) t->mark.rejects = t->rejects.folder;
+  for (size_t i = 0; i < t->table_count; i++)
+    WH_TRY(wh_reject_file_next_part(&t->tables[i].rejects, t->mark.rows_done, err));
+  if (t->mark.counts.quarantined) t->mark.rejects = t->tables[0].rejects.folder;
   return WH_OK;
 }
 
@@ -155,19 +181,20 @@ static wh_status consume(transfer *t, wh_error *err) {
     wh_flow_item *item;
     wh_status status = wh_flow_next(t->flow, &item, err);
     if (status == WH_ERR_END) {
-      t->bytes_read = t->in->reader->bytes_read;
+      t->bytes_read = wh_input_bytes_read(t->in);
       return WH_OK;
     }
     if (status != WH_OK) {
       t->reader_failed = status != WH_ERR_WIDEN && wh_flow_reader_failed(t->flow);
       return t->reader_failed && !t->in_parts ? wh_input_blame(t->in, status, err) : status;
     }
+    size_t branch = item->branch;
     status = take_item(t, item, err);
     wh_flow_release(t->flow, item);
     WH_TRY(status);
     show_progress(t, false);
     WH_TRY(keep_alive(t, err));
-    wh_judged judged = judged_of(t);
+    wh_judged judged = judged_of(t, branch);
     WH_TRY(refuse_run(t, wh_judge_rejected(&judged, err)));
     if (t->chunk_rows && t->mark.rows_done - t->rows_committed >= t->chunk_rows) {
       WH_TRY(checkpoint(t, err));
@@ -193,9 +220,10 @@ static wh_status compare_with_manifest(const transfer *t, wh_error *err) {
 // Chunks only where an object can be read again from where it stood, and where nothing is decided
 // at the end: rules of the run, or rows that a step holds back. And only of an object that is known
 // to be whole: of a small one that was not read before, nothing is committed before its end was
-// seen.
+// seen. What holds several tables is committed at once, whatever its size.
 static void choose_chunk(transfer *t) {
   t->chunk_rows = 0;
+  if (t->in->tables) return;
   if (!t->out.verbs->checkpoint || !t->in->is_proven) return;
   if (wh_judge_waits(t->request, t->flow) || wh_flow_holds_back(t->flow)) return;
   t->chunk_rows = (uint64_t)t->request->pipeline->chunk_rows;
@@ -209,6 +237,7 @@ static wh_status prove_if_large(transfer *t, wh_error *err) {
   WH_TRY(wh_input_connect(t->engine, &t->request->pipeline->to, &to, &to_rows, err));
   // What becomes an object is seen by nobody before all was read, and compared with the manifest.
   if (!to_rows && (in->tells_rows || !in->has_manifest)) return WH_OK;
+  if (in->tables && !in->has_manifest) return WH_OK; // nothing is committed before its end was seen
   // An object with a manifest proves its content against it; one checksum pass keeps a damaged
   // file from being loaded in part. A foreign object needs a whole reading for the same.
   bool whole =
@@ -221,17 +250,27 @@ static wh_status prove_if_large(transfer *t, wh_error *err) {
   return is_there ? WH_OK : wh_input_prove(in, err);
 }
 
-static wh_status open_flow(transfer *t, const wh_gate *gate, bool to_rows, wh_error *err) {
+// The gates of all branches.
+static wh_status make_gates(const transfer *t, wh_gate **ret, wh_error *err) {
+  wh_gate *gates = WH_NEW_ARRAY(t->arena, t->table_count, wh_gate);
+  if (!gates) return wh_fail_memory(err);
+  for (size_t i = 0; i < t->table_count; i++)
+    WH_TRY(wh_config_gate(t->engine->config, t->tables[i].pipeline, t->arena, &gates[i], err));
+  *ret = gates;
+  return WH_OK;
+}
+
+static wh_status open_flow(transfer *t, const wh_gate *gates, bool to_rows, wh_error *err) {
   wh_flow_options options = {.engine = t->engine,
                              .pipeline = t->request->pipeline,
-                             .gate = gate,
+                             .gate = gates,
                              .reader = t->in->reader,
+                             .tables_reader = t->in->tables,
                              .window = t->in->has_cursor ? &t->in->window : NULL,
                              .deletes = t->in->deletes,
                              .hash_read = !t->in->is_rows && (to_rows || t->in->tells_rows),
                              .hash_out = !to_rows && !t->request->pipeline->write.dataset.len,
                              .start_us = t->run->started_us};
-  wh_newest_init(t->newest);
   return wh_flow_open(&options, &t->flow, err);
 }
 
@@ -247,12 +286,76 @@ static wh_status share(transfer *t, wh_error *err) {
   return wh_shared_begin(t->in->shared, t->run, wh_str_of(encoding->codec->name), &watch, err);
 }
 
+static wh_status check_crossings(const transfer *t, const wh_gate *gates, wh_error *err) {
+  for (size_t i = 0; i < t->table_count; i++) {
+    const wh_pipeline *p = t->tables[i].pipeline;
+    wh_crossing *crossings;
+    size_t count;
+    WH_TRY(wh_crossings_of(p, &gates[i], wh_flow_schema_of(t->flow, i), t->arena, &crossings,
+                           &count, err));
+    WH_TRY(wh_crossings_check(t->engine, p, crossings, count, err));
+  }
+  return WH_OK;
+}
+
+static wh_status open_output(transfer *t, bool to_rows, wh_error *err) {
+  const wh_pipeline *p = t->request->pipeline;
+  for (size_t i = 0; to_rows && i < t->table_count; i++)
+    WH_TRY(wh_flow_fit(t->flow, i, t->request->kept, t->tables[i].pipeline, t->out.connection,
+                       t->arena, err));
+  t->out.verbs = to_rows                ? &wh_output_table
+                 : p->write.dataset.len ? &wh_output_dataset
+                                        : &wh_output_object;
+  t->out.load =
+      (wh_load){.pipeline = p->name,
+                .object = t->in->is_rows ? t->run->id : t->in->identity,
+                .run = t->run->id,
+                .order = t->in->is_rows ? t->run->order : t->in->order,
+                .epoch = t->engine->scratch_ledger ? WH_EPOCH_NONE : t->request->lease->epoch,
+                .now_us = wh_now_us(t->engine->os)};
+  return t->out.verbs->open(&t->out, t->flow, err);
+}
+
+// What an earlier attempt has done, and where this one stands.
+static void take_mark(transfer *t) {
+  t->mark = t->out.mark;
+  t->mark.run = t->run->id;
+  t->mark.order = t->out.load.order;
+  t->mark.time_us = t->out.load.now_us;
+  t->rows_committed = t->mark.rows_done;
+  if (t->table_count == 1) t->tables[0].counts = t->mark.counts;
+}
+
+static wh_status open_rejects(transfer *t, wh_error *err) {
+  const wh_pipeline *p = t->request->pipeline;
+  wh_str folder = t->mark.rejects;
+  if (folder.len == 0) folder = wh_reject_folder_of(t->engine, p, t->run->id, t->arena);
+  if (!folder.data) return wh_fail_memory(err);
+  wh_str from = t->in->is_rows
+                    ? wh_arena_printf(t->arena, "%.*s:%.*s", WH_STR_ARG(p->from.connection),
+                                      WH_STR_ARG(p->from.thing))
+                    : t->in->identity;
+  for (size_t i = 0; i < t->table_count; i++) {
+    wh_reject_source source = {.schema = wh_input_schema(t->in, i),
+                               .pipeline = p->name,
+                               .table = t->tables[i].pipeline->table,
+                               .run = t->run->id,
+                               .object = from,
+                               .order = t->out.load.order};
+    WH_TRY(wh_reject_file_init(&t->tables[i].rejects, t->engine, folder, &source, t->arena, err));
+  }
+  WH_TRY(wh_reject_file_resume(&t->tables[0].rejects, t->mark.rows_done, err));
+  for (size_t i = 1; i < t->table_count; i++)
+    t->tables[i].rejects.number = i; // one part each
+  return WH_OK;
+}
+
 static wh_status open_parts(transfer *t, wh_error *err) {
   wh_engine *e = t->engine;
   const wh_pipeline *p = t->request->pipeline;
-  wh_gate gate;
-  WH_TRY(wh_config_gate(e->config, p, t->arena, &gate, err));
+  wh_gate *gates;
   bool to_rows;
+  WH_TRY(make_gates(t, &gates, err));
   // Of an object, what is in it may be known better at each attempt.
   if (t->request->work) WH_TRY(wh_new_columns_check(e, t->in, err));
   t->out = (wh_run_output){.engine = e,
@@ -261,34 +364,16 @@ static wh_status open_parts(transfer *t, wh_error *err) {
                            .run = t->run,
                            .input = t->in,
                            .kept = t->request->kept,
+                           .group = t->request->group,
                            .lease = t->request->lease,
                            .work = t->request->work};
   WH_TRY(wh_input_connect(e, &p->to, &t->out.connection, &to_rows, err));
   if (t->in->deletes) wh_deletes_begin(t->in->deletes, t->run, t->request->options);
-  WH_TRY(open_flow(t, &gate, to_rows, err));
-  wh_crossing *crossings;
-  size_t crossing_count;
-  WH_TRY(wh_crossings_of(p, &gate, wh_flow_schema(t->flow), t->arena, &crossings, &crossing_count,
-                         err));
-  WH_TRY(wh_crossings_check(e, p, crossings, crossing_count, err));
+  WH_TRY(open_flow(t, gates, to_rows, err));
+  WH_TRY(check_crossings(t, gates, err));
   if (t->in->is_rows) WH_TRY(wh_cursor_check(e, p, t->in->info.cursor_kind, t->arena, err));
-  wh_kept *kept = t->request->kept;
-  if (to_rows) WH_TRY(wh_flow_fit(t->flow, kept, p, t->out.connection, t->arena, err));
-  t->out.verbs = to_rows                ? &wh_output_table
-                 : p->write.dataset.len ? &wh_output_dataset
-                                        : &wh_output_object;
-  t->out.load = (wh_load){.pipeline = p->name,
-                          .object = t->in->is_rows ? t->run->id : t->in->identity,
-                          .run = t->run->id,
-                          .order = t->in->is_rows ? t->run->order : t->in->order,
-                          .epoch = e->scratch_ledger ? WH_EPOCH_NONE : t->request->lease->epoch,
-                          .now_us = wh_now_us(e->os)};
-  WH_TRY(t->out.verbs->open(&t->out, wh_flow_schema(t->flow), err));
-  t->mark = t->out.mark;
-  t->mark.run = t->run->id;
-  t->mark.order = t->out.load.order;
-  t->mark.time_us = t->out.load.now_us;
-  t->rows_committed = t->mark.rows_done;
+  WH_TRY(open_output(t, to_rows, err));
+  take_mark(t);
   choose_chunk(t);
   if (!t->in->is_rows && t->out.verbs->encoding && t->mark.rows_done == 0 && !t->in->one_path) {
     const wh_encoding *encoding;
@@ -296,16 +381,7 @@ static wh_status open_parts(transfer *t, wh_error *err) {
     t->in_parts = wh_flow_encode(t->flow, encoding);
   }
   if (t->in->shared) WH_TRY(share(t, err));
-  wh_str folder = t->mark.rejects;
-  if (folder.len == 0) folder = wh_reject_folder_of(e, p, t->run->id, t->arena);
-  if (!folder.data) return wh_fail_memory(err);
-  wh_str from = t->in->is_rows
-                    ? wh_arena_printf(t->arena, "%.*s:%.*s", WH_STR_ARG(p->from.connection),
-                                      WH_STR_ARG(p->from.thing))
-                    : t->in->identity;
-  WH_TRY(wh_reject_file_init(&t->rejects, e, folder, t->in->reader->schema, p->name, t->run->id,
-                             from, t->out.load.order, t->arena, err));
-  return wh_reject_file_resume(&t->rejects, t->mark.rows_done, err);
+  return open_rejects(t, err);
 }
 
 static void close_parts(transfer *t) {
@@ -313,7 +389,8 @@ static void close_parts(transfer *t) {
   t->flow = NULL;
   if (t->out.verbs) t->out.verbs->close(&t->out);
   t->out.verbs = NULL;
-  wh_reject_file_close(&t->rejects);
+  for (size_t i = 0; i < t->table_count; i++)
+    wh_reject_file_close(&t->tables[i].rejects);
 }
 
 static wh_status fill_cursor(transfer *t, wh_cursor *cursor, wh_finish *finish, wh_error *err) {
@@ -356,17 +433,42 @@ static wh_status describe_reading(transfer *t, wh_error *err) {
   return t->run->reading.data ? WH_OK : wh_fail_memory(err);
 }
 
+// What each of several tables got: "artist: 1 read, 1 written; bar: 280 read, 279 written, 1
+// quarantined".
+static wh_status describe_tables(transfer *t, wh_error *err) {
+  WH_CLEAN_BUF wh_buf text;
+  wh_buf_init(&text, t->engine->mem, 0);
+  for (size_t i = 0; t->in->tables && i < t->table_count; i++) {
+    const wh_counts *c = &t->tables[i].counts;
+    const struct {
+      const char *word;
+      uint64_t rows;
+    } others[] = {{"unchanged", c->unchanged},
+                  {"superseded", c->superseded},
+                  {"filtered", c->filtered},
+                  {"quarantined", c->quarantined}};
+    wh_buf_printf(&text, "%s%.*s: %llu read, %llu written", i ? "; " : "",
+                  WH_STR_ARG(t->tables[i].pipeline->table), (unsigned long long)c->read,
+                  (unsigned long long)c->written);
+    for (size_t k = 0; k < sizeof others / sizeof *others; k++)
+      if (others[k].rows)
+        wh_buf_printf(&text, ", %llu %s", (unsigned long long)others[k].rows, others[k].word);
+  }
+  WH_TRY(wh_buf_check(&text, err));
+  t->run->reading = wh_arena_str(t->arena, wh_buf_str(&text));
+  return t->run->reading.data ? WH_OK : wh_fail_memory(err);
+}
+
 // Everything was consumed: what the ledger will record, then the commit itself.
 static wh_status complete(transfer *t, wh_error *err) {
   wh_run *run = t->run;
   WH_TRY(wh_input_blame(t->in, compare_with_manifest(t, err), err));
-  wh_judged judged = judged_of(t);
-  WH_TRY(refuse_run(t, wh_judge(t->engine, &judged, err)));
+  WH_TRY(judge_all(t, err));
   WH_TRY(settle_rejects(t, err));
   t->mark.done = true;
   run->counts = t->mark.counts;
   run->row_hash = t->mark.row_hash;
-  run->bytes_read = t->in->reader->bytes_read; // parts may overlap a little
+  run->bytes_read = wh_input_bytes_read(t->in); // parts may overlap a little
   if (t->in_parts && run->bytes_read > t->in->bytes_total) run->bytes_read = t->in->bytes_total;
   run->rejects = t->mark.rejects;
   run->finished_us = wh_now_us(t->engine->os);
@@ -381,10 +483,11 @@ static wh_status complete(transfer *t, wh_error *err) {
   if (run->counts.quarantined) finish.quarantine = &quarantine;
   if (t->in->is_rows)
     finish.pin = &t->in->info.schema;
-  else if (t->in->inferred || wh_new_columns_watched(t->request->pipeline))
+  else if (t->in->reader && (t->in->inferred || wh_new_columns_watched(t->request->pipeline)))
     finish.pin = t->in->reader->schema;
   WH_TRY(fill_cursor(t, &cursor, &finish, err));
   WH_TRY(describe_reading(t, err));
+  if (t->in->tables) WH_TRY(describe_tables(t, err));
   const char *notice = t->in->deletes ? wh_deletes_notice(t->in->deletes) : NULL;
   if (notice) wh_engine_notice(t->engine, t->request->pipeline->name, notice);
   WH_TRY(t->out.verbs->complete(&t->out, &t->mark, &finish, run, err));
@@ -392,7 +495,9 @@ static wh_status complete(transfer *t, wh_error *err) {
   if (!add_up(&run->counts)) {
     wh_log(WH_LOG_ERROR, "engine", "the counts of run %.*s do not add up", WH_STR_ARG(run->id));
   }
-  return wh_run_record_done(t->engine, run, &finish, err);
+  wh_group *group = t->request->group;
+  return group ? wh_group_add(group, run, t->request->work, err)
+               : wh_run_record_done(t->engine, run, &finish, err);
 }
 
 // The target's mark says that this object is loaded: only the ledger has to learn it.
@@ -402,9 +507,7 @@ static wh_status record_loaded(transfer *t, wh_error *err) {
   run->counts = mark->counts;
   run->row_hash = mark->row_hash;
   run->rejects = mark->rejects;
-  run->output =
-      wh_arena_printf(t->arena, "%.*s:%.*s", WH_STR_ARG(t->request->pipeline->to.connection),
-                      WH_STR_ARG(t->request->pipeline->to.thing));
+  run->output = wh_pipeline_target(t->request->pipeline, t->arena);
   wh_quarantine_entry quarantine = {.run = run->id,
                                     .pipeline = run->pipeline,
                                     .object = t->in->identity,
@@ -432,6 +535,16 @@ static wh_status attempt(transfer *t, wh_error *err) {
   return WH_ERR_WIDEN;
 }
 
+// Nothing has been seen of them.
+static void begin_tables(transfer *t) {
+  size_t count;
+  const wh_pipeline *branches = wh_pipeline_branches(t->request->pipeline, &count);
+  for (size_t i = 0; i < count; i++) {
+    t->tables[i] = (table){.pipeline = &branches[i]};
+    wh_newest_init(t->tables[i].newest);
+  }
+}
+
 // --- a target that keeps what is written -------------------------------------------------------
 
 static wh_status rehearse_rows(transfer *t, wh_error *err) {
@@ -445,16 +558,16 @@ static wh_status rehearse_rows(transfer *t, wh_error *err) {
     if (status != WH_OK)
       return wh_flow_reader_failed(t->flow) ? wh_input_blame(t->in, status, err) : status;
     note_item(t, item);
-    add_counts(&t->mark.counts, &item->counts);
+    count_item(t, item, &item->counts);
     wh_flow_release(t->flow, item);
     WH_TRY(keep_alive(t, err));
   }
 }
 
 static wh_status rehearse_once(transfer *t, bool *ret_read, wh_error *err) {
-  wh_gate gate;
-  WH_TRY(wh_config_gate(t->engine->config, t->request->pipeline, t->arena, &gate, err));
-  WH_TRY(open_flow(t, &gate, true, err));
+  wh_gate *gates;
+  WH_TRY(make_gates(t, &gates, err));
+  WH_TRY(open_flow(t, gates, true, err));
   if (!wh_judge_waits(t->request, t->flow)) return WH_OK;
   const wh_pipeline *p = t->request->pipeline;
   if (t->in->is_rows)
@@ -464,8 +577,7 @@ static wh_status rehearse_once(transfer *t, bool *ret_read, wh_error *err) {
                    WH_STR_ARG(p->to.connection));
   *ret_read = true;
   WH_TRY(rehearse_rows(t, err));
-  wh_judged judged = judged_of(t);
-  return refuse_run(t, wh_judge(t->engine, &judged, err));
+  return judge_all(t, err);
 }
 
 // Where nothing can be taken back, the object is read twice: the run is judged before the first row
@@ -481,6 +593,7 @@ static wh_status rehearse(transfer *t, wh_error *err) {
     wh_flow_close(t->flow);
     t->flow = NULL;
     t->mark = (wh_mark){0};
+    begin_tables(t);
     if (status == WH_OK) return is_read ? wh_input_reopen(t->in, err) : WH_OK;
     if (status != WH_ERR_WIDEN) return status;
     WH_TRY(wh_input_widen(t->in, err));
@@ -490,6 +603,10 @@ static wh_status rehearse(transfer *t, wh_error *err) {
 wh_status wh_run_transfer(wh_engine *engine, const wh_run_request *request, wh_run_input *in,
                           wh_arena *arena, wh_run *run, wh_error *err) {
   transfer t = {.engine = engine, .request = request, .arena = arena, .run = run, .in = in};
+  (void)wh_pipeline_branches(request->pipeline, &t.table_count);
+  t.tables = WH_NEW_ARRAY(arena, t.table_count, table);
+  if (!t.tables) return wh_fail_memory(err);
+  begin_tables(&t);
   run->partial = request->is_replay || request->options->limit_rows > 0;
   t.last_alive_us = engine->os->type->monotonic_ns(engine->os) / 1000; // it was just taken
   WH_TRY(prove_if_large(&t, err));
@@ -505,7 +622,10 @@ wh_status wh_run_transfer(wh_engine *engine, const wh_run_request *request, wh_r
                    .arena = arena,
                    .run = run,
                    .in = in,
+                   .tables = t.tables,
+                   .table_count = t.table_count,
                    .last_alive_us = t.last_alive_us};
+    begin_tables(&t);
   }
 }
 

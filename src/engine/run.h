@@ -11,11 +11,13 @@ typedef struct wh_run_request {
   const wh_work *work; // the object to load; NULL: read the database, or replay
   bool *ret_final;     // NULL, or whether it failed for what the object is, so that a retry is vain
   bool *ret_more;      // NULL, or whether the source has more already, for a run of its own
-  wh_kept *kept;       // of the pipeline's table, from object to object; NULL: nothing
+  wh_kept *kept;       // of the pipeline's tables, from object to object; NULL: nothing
+  wh_group *group;     // of loads that are committed together; NULL: it commits by itself
   bool is_replay;      // rows of the quarantine: the rules of a run do not count
 } wh_run_request;
 
-// Runs it. WH_OK: the run is finished in the ledger and *ret_run tells how. Failures: the run (if
+// Runs it. WH_OK: the run is finished in the ledger and *ret_run tells how; or, with a group, it is
+// running still, and the group's to finish. Failures: the run (if
 // it got as far) is in the ledger as failed, or, where its state is "sealed", may have published:
 // that is for wh_run_recover to find out, before anything of the pipeline is tried again. *ret_run
 // holds what is known of it. WH_ERR_CANCELLED: `stop` was set; what is committed counts, the rest
@@ -44,6 +46,12 @@ void wh_run_record_failure(wh_engine *engine, wh_run *run, const wh_error *why);
 // scratch.
 wh_status wh_engine_offer(wh_engine *engine, const wh_pipeline *pipeline, wh_connection *c,
                           const wh_object *object, wh_arena *arena, wh_error *err);
+
+// The work was tried and failed: it comes again later, or is dead. `attempts`: of the work, with
+// this try.
+wh_status wh_work_fail(wh_engine *engine, const wh_pipeline *pipeline, const wh_lease *lease,
+                       uint64_t work, uint32_t attempts, wh_status status, bool is_final,
+                       const wh_error *why, wh_error *err);
 
 // Somebody else is in the way for now: no fault of what was tried.
 bool wh_will_pass(wh_status status);

@@ -62,17 +62,24 @@ static wh_status take_newer_version(wh_engine *engine, const wh_run_request *r, 
   return ledger->type->done(ledger, r->lease, work->id, err);
 }
 
-static wh_status after_failure(wh_engine *engine, const wh_run_request *r, wh_status status,
-                               const wh_error *why, wh_arena *arena, wh_error *err) {
-  if (status == WH_ERR_CHANGED) return take_newer_version(engine, r, arena, err);
+wh_status wh_work_fail(wh_engine *engine, const wh_pipeline *pipeline, const wh_lease *lease,
+                       uint64_t work, uint32_t attempts, wh_status status, bool is_final,
+                       const wh_error *why, wh_error *err) {
   bool dead;
   wh_ledger *ledger = engine->ledger;
   // What passes is no fault of the object, which waits as long as it takes.
-  uint32_t attempts = engine->scratch_ledger ? 1
-                      : wh_will_pass(status) ? UINT32_MAX
-                                             : (uint32_t)r->pipeline->attempts;
-  return ledger->type->fail(ledger, r->lease, r->work->id, attempts, *r->ret_final,
-                            wh_retry_delay_us(r->work->attempts), wh_str_of(why->text), &dead, err);
+  uint32_t most = engine->scratch_ledger ? 1
+                  : wh_will_pass(status) ? UINT32_MAX
+                                         : (uint32_t)pipeline->attempts;
+  return ledger->type->fail(ledger, lease, work, most, is_final, wh_retry_delay_us(attempts),
+                            wh_str_of(why->text), &dead, err);
+}
+
+static wh_status after_failure(wh_engine *engine, const wh_run_request *r, wh_status status,
+                               const wh_error *why, wh_arena *arena, wh_error *err) {
+  if (status == WH_ERR_CHANGED) return take_newer_version(engine, r, arena, err);
+  return wh_work_fail(engine, r->pipeline, r->lease, r->work->id, r->work->attempts, status,
+                      *r->ret_final, why, err);
 }
 
 static wh_status reads_objects(wh_engine *engine, const wh_pipeline *p, bool *ret, wh_error *err) {
@@ -102,12 +109,58 @@ static wh_status give_up(wh_engine *engine, const wh_run_request *r, const wh_wo
   return WH_OK;
 }
 
+// What failed before, or took its worker with it, is loaded by itself.
+static bool is_alone(const wh_work *work) {
+  return work->attempts > 1 || work->takes > 1;
+}
+
+// Whether to go on with the next: what became of one object.
+static wh_status settle_object(wh_engine *engine, const wh_run_request *r, wh_run *run,
+                               wh_status status, wh_error *why, wh_arena *arena,
+                               wh_run_totals *totals, bool *ret_ends, wh_error *err) {
+  bool is_sealed = run->state == WH_RUN_SEALED, is_open = status == WH_OK && r->group;
+  *ret_ends = false;
+  if (status != WH_OK) set_failed(run, why);
+  if (is_open && run->state == WH_RUN_RUNNING) return WH_OK; // its group tells
+  if (run->id.len && status != WH_ERR_CHANGED) count_run(engine, run, totals);
+  if (status == WH_OK) return WH_OK;
+  wh_kept_drop(r->kept);
+  // It may be published already: a new run of the object would publish it twice. The next start
+  // finds out; until then the object stays hidden.
+  *ret_ends = is_sealed;
+  if (is_sealed) return WH_OK;
+  if (status != WH_ERR_STALE) // else the object is the other worker's
+    WH_TRY(after_failure(engine, r, status, why, arena, err));
+  if (run->id.len && status != WH_ERR_STALE) return WH_OK;
+  if (err) *err = *why;
+  return status; // the ledger itself failed, or the lease is lost
+}
+
+static wh_status take_object(wh_engine *engine, wh_run_request *r, const wh_work *work,
+                             wh_arena *arena, wh_run_totals *totals, bool *ret_ends,
+                             wh_error *err) {
+  bool is_final = false;
+  r->work = work;
+  r->ret_final = &is_final;
+  wh_run run = {0};
+  wh_error why = {0};
+  wh_status status = run_any(engine, r, arena, &run, &why);
+  if (r->group && (status != WH_OK || is_alone(work))) WH_TRY(wh_group_commit(r->group, err));
+  *ret_ends = status == WH_ERR_CANCELLED;
+  if (*ret_ends) {
+    totals->stopped = true;
+    return engine->ledger->type->forgive(engine->ledger, r->lease, work->id, err);
+  }
+  return settle_object(engine, r, &run, status, &why, arena, totals, ret_ends, err);
+}
+
 static wh_status take_objects(wh_engine *engine, wh_run_request *r, wh_run_totals *totals,
                               wh_error *err) {
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, engine->mem);
   wh_ledger *ledger = engine->ledger;
-  for (;;) {
+  bool ends = false;
+  while (!ends) {
     if (wh_engine_stopping(engine)) {
       totals->stopped = true;
       return WH_OK;
@@ -122,31 +175,42 @@ static wh_status take_objects(wh_engine *engine, wh_run_request *r, wh_run_total
       WH_TRY(give_up(engine, r, &work, &arena, totals, err));
       continue;
     }
-    bool is_final = false;
-    r->work = &work;
-    r->ret_final = &is_final;
-    wh_run run = {0};
-    wh_error why = {0};
-    status = run_any(engine, r, &arena, &run, &why);
-    if (status == WH_ERR_CANCELLED) {
-      totals->stopped = true;
-      return ledger->type->forgive(ledger, r->lease, work.id, err);
-    }
-    bool is_sealed = run.state == WH_RUN_SEALED;
-    if (status != WH_OK) set_failed(&run, &why);
-    if (run.id.len && status != WH_ERR_CHANGED) count_run(engine, &run, totals);
-    if (status == WH_OK) continue;
-    wh_kept_drop(r->kept);
-    // It may be published already: a new run of the object would publish it twice. The next start
-    // finds out; until then the object stays hidden.
-    if (is_sealed) return WH_OK;
-    if (status != WH_ERR_STALE) { // else the object is the other worker's
-      WH_TRY(after_failure(engine, r, status, &why, &arena, err));
-    }
-    if (run.id.len && status != WH_ERR_STALE) continue;
-    if (err) *err = why;
-    return status; // the ledger itself failed, or the lease is lost
+    if (r->group && (is_alone(&work) || wh_group_is_full(r->group)))
+      WH_TRY(wh_group_commit(r->group, err));
+    WH_TRY(take_object(engine, r, &work, &arena, totals, &ends, err));
   }
+  return WH_OK;
+}
+
+typedef struct counting {
+  wh_engine *engine;
+  wh_run_totals *totals;
+} counting;
+
+static void count_ended(void *context, const wh_run *run) {
+  const counting *c = context;
+  count_run(c->engine, run, c->totals);
+}
+
+// Whatever ended the taking, what is in the group is whole.
+static wh_status take_groups(wh_engine *engine, wh_run_request *r, wh_run_totals *totals,
+                             wh_error *err) {
+  counting ended = {engine, totals};
+  wh_group group = {.engine = engine,
+                    .pipeline = r->pipeline,
+                    .lease = r->lease,
+                    .kept = r->kept,
+                    .ended = count_ended,
+                    .context = &ended};
+  wh_status status = wh_group_init(&group, err);
+  r->group = &group;
+  if (status == WH_OK) status = take_objects(engine, r, totals, err);
+  wh_error own = {0};
+  wh_status last = wh_group_commit(&group, &own);
+  r->group = NULL;
+  wh_group_free(&group);
+  if (status == WH_OK && last != WH_OK && err) *err = own;
+  return status == WH_OK ? last : status;
 }
 
 static wh_status run_objects(wh_engine *engine, wh_run_request *r, wh_run_totals *totals,
@@ -154,7 +218,8 @@ static wh_status run_objects(wh_engine *engine, wh_run_request *r, wh_run_totals
   wh_kept kept;
   wh_kept_init(&kept, engine->mem);
   r->kept = &kept;
-  wh_status status = take_objects(engine, r, totals, err);
+  wh_status status = r->pipeline->branch_count ? take_groups(engine, r, totals, err)
+                                               : take_objects(engine, r, totals, err);
   r->kept = NULL;
   wh_kept_drop(&kept);
   wh_arena_free(&kept.arena);
@@ -355,6 +420,7 @@ size_t wh_engine_memory_limit(const wh_config *config) {
   }
   const wh_connector *ledger = wh_config_ledger_type(config);
   if (ledger) besides += ledger->reserve_bytes; // two sessions
+  besides += wh_config_codec_reserve(config);
   size_t memory = (size_t)config->memory_bytes;
   return memory > besides + memory / 5 * 2 ? memory - besides : memory / 5 * 2;
 }

@@ -202,27 +202,16 @@ static wh_status finish_steps(wh_stage *stage, wh_slot *s, wh_error *err) {
   return WH_ERR_END;
 }
 
-static wh_status fill(wh_stage *stage, wh_slot *s, wh_error *err) {
-  wh_reader *reader = stage->options.reader;
-  s->item =
-      (wh_flow_item){.rejected = &s->lines, .batch = &s->read, .bytes_read = reader->bytes_read};
+static void begin_item(const wh_stage *stage, wh_slot *s, uint64_t bytes_read) {
+  s->item = (wh_flow_item){.branch = stage->options.branch,
+                           .rejected = &s->lines,
+                           .batch = &s->read,
+                           .bytes_read = bytes_read};
   wh_newest_init(s->item.newest);
-  if (stage->at_end) return finish_steps(stage, s, err);
-  wh_batch_reset(&s->read);
-  wh_reject_lines_clear(&s->lines, &s->read);
-  wh_status status = reader->next(reader, &s->read, &s->lines.rejects, err);
-  s->reader_failed = status != WH_OK;
-  WH_TRY(status);
-  s->item.bytes_read = reader->bytes_read;
-  s->item.rows_through = s->lines.last_row;
-  if (s->read.rows) {
-    uint64_t last = wh_batch_place(&s->read, s->read.rows - 1).row;
-    if (last > s->item.rows_through) s->item.rows_through = last;
-  }
-  if (s->read.rows == 0 && !reader->paused) {
-    stage->at_end = true;
-    if (s->lines.count == 0) return finish_steps(stage, s, err);
-  }
+}
+
+// What was read, through the steps.
+static wh_status pass(wh_stage *stage, wh_slot *s, wh_error *err) {
   if (stage->skip_through) WH_TRY(drop_early_rows(stage, s, err));
   s->item.counts.read = s->read.rows + s->lines.count;
   s->lines.window = stage->options.window;
@@ -240,6 +229,45 @@ static wh_status fill(wh_stage *stage, wh_slot *s, wh_error *err) {
   s->item.counts.filtered = filtered_so_far(stage) - filtered;
   s->item.counts.quarantined = s->lines.count;
   return WH_OK;
+}
+
+static wh_status fill(wh_stage *stage, wh_slot *s, wh_error *err) {
+  wh_reader *reader = stage->options.reader;
+  begin_item(stage, s, reader->bytes_read);
+  if (stage->at_end) return finish_steps(stage, s, err);
+  wh_batch_reset(&s->read);
+  wh_reject_lines_clear(&s->lines, &s->read);
+  wh_status status = reader->next(reader, &s->read, &s->lines.rejects, err);
+  s->reader_failed = status != WH_OK;
+  WH_TRY(status);
+  s->item.bytes_read = reader->bytes_read;
+  s->item.rows_through = s->lines.last_row;
+  if (s->read.rows) {
+    uint64_t last = wh_batch_place(&s->read, s->read.rows - 1).row;
+    if (last > s->item.rows_through) s->item.rows_through = last;
+  }
+  if (s->read.rows == 0 && !reader->paused) {
+    stage->at_end = true;
+    if (s->lines.count == 0) return finish_steps(stage, s, err);
+  }
+  return pass(stage, s, err);
+}
+
+static wh_status take(wh_stage *stage, wh_slot *s, wh_reject_lines *rejected, wh_error *err) {
+  wh_reject_lines_clear(&s->lines, &s->read);
+  WH_TRY(wh_reject_lines_move(&s->lines, rejected, err));
+  return pass(stage, s, err);
+}
+
+void wh_stage_take(wh_stage *stage, wh_slot *s, wh_batch *read, wh_reject_lines *rejected,
+                   uint64_t bytes_read) {
+  wh_batch before = s->read;
+  s->read = *read;
+  *read = before;
+  s->error = (wh_error){0};
+  s->reader_failed = false;
+  begin_item(stage, s, bytes_read);
+  s->status = take(stage, s, rejected, &s->error);
 }
 
 void wh_stage_fill(wh_stage *stage, wh_slot *s) {

@@ -52,3 +52,7 @@ void wh_slot_free(wh_slot *slot, wh_stage *stage);
 void wh_slot_empty(wh_slot *slot);
 // The next batch; slot->status and slot->error tell how it went.
 void wh_stage_fill(wh_stage *stage, wh_slot *slot);
+// The same of rows that somebody else read: the batch is exchanged for one of the slot's, and what
+// was rejected meanwhile goes to the slot. When there are no more, set stage->at_end and fill.
+void wh_stage_take(wh_stage *stage, wh_slot *slot, wh_batch *read, wh_reject_lines *rejected,
+                   uint64_t bytes_read);

@@ -401,7 +401,7 @@ static wh_status compare_object(verification *v, const wh_run *run, wh_run_input
                              .start_us = run->started_us};
   wh_flow *flow;
   WH_TRY(wh_flow_open(&options, &flow, err));
-  wh_status status = wh_flow_fit(flow, NULL, v->pipeline, v->to, v->arena, err);
+  wh_status status = wh_flow_fit(flow, 0, NULL, v->pipeline, v->to, v->arena, err);
   comparison c = {.v = v, .run = run, .order = in->order};
   if (status == WH_OK) status = open_rows(&c, flow, only_notes, err);
   if (status == WH_OK) status = compare_rows(&c, flow, err);
@@ -426,8 +426,12 @@ static bool was_replaced(verification *v, const wh_run *run) {
   return late;
 }
 
-static wh_status verify_load(verification *v, const wh_run *run, wh_error *err) {
+// The rows of one table, or of the branch that v->pipeline is. *ret_readable false: the object is
+// not what it was, which is told.
+static wh_status verify_table(verification *v, const wh_run *run, bool *ret_readable,
+                              wh_error *err) {
   wh_str connection, key, version;
+  *ret_readable = true;
   if (was_replaced(v, run)) return WH_OK;
   bool is_object = wh_input_split(run->object, &connection, &key, &version);
   if (v->pipeline->write.key.count == 0 || !is_object) {
@@ -446,6 +450,7 @@ static wh_status verify_load(verification *v, const wh_run *run, wh_error *err) 
   bool replaced = status == WH_ERR_CHANGED;
   bool put_away = status == WH_ERR_NOT_FOUND && was_put_away(v, connection, key, run->finished_us);
   if (status == WH_ERR_NOT_FOUND || replaced || damaged) {
+    *ret_readable = false;
     v->result->objects_wrong += !replaced && !put_away;
     v->result->objects_replaced += replaced || put_away;
     tell(v, "%.*s: %s, so what was loaded from it cannot be compared", WH_STR_ARG(run->object),
@@ -456,6 +461,20 @@ static wh_status verify_load(verification *v, const wh_run *run, wh_error *err) 
     return WH_OK;
   }
   if (status != WH_OK && err) *err = inner;
+  return status;
+}
+
+static wh_status verify_load(verification *v, const wh_run *run, wh_error *err) {
+  const wh_pipeline *p = v->pipeline;
+  size_t count;
+  const wh_pipeline *branches = wh_pipeline_branches(p, &count);
+  wh_status status = WH_OK;
+  bool readable = true;
+  for (size_t i = 0; status == WH_OK && readable && i < count; i++) {
+    v->pipeline = &branches[i];
+    status = verify_table(v, run, &readable, err);
+  }
+  v->pipeline = p;
   return status;
 }
 

@@ -332,6 +332,7 @@ static test_place sqlserver_place = {
 
 static void sqlserver_open(wh_connection *c, const char **reason) {
   sqlserver_place.one_writer = test_mssql_is_peer(); // which keeps rows in SQLite
+  sqlserver_place.lacks = test_mssql_is_peer() ? TEST_FOREIGN_KEYS : 0;
   test_mssql_open(c, reason);
 }
 #endif

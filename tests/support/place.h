@@ -18,7 +18,8 @@ enum {
   TEST_REPLACE = 4,
   TEST_APPEND_TO_NEW = 8, // tables without a key
   TEST_SIDE_TABLE = 16,
-  TEST_MANY_TURNS = 32, // hundreds of loads within seconds
+  TEST_MANY_TURNS = 32,   // hundreds of loads within seconds
+  TEST_FOREIGN_KEYS = 64, // known once the place is open
 };
 
 typedef struct test_place test_place;

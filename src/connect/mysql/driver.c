@@ -92,7 +92,9 @@ static bool add_bytes(wh_buf *sql, wh_str a) {
     .bytes = add_bytes, .yes = "1", .delete_joined = "DELETE t FROM %t AS t JOIN %s AS s ON %c",   \
     .update_joined = "UPDATE %t AS t JOIN %s AS s ON %c SET %v", .begin = "START TRANSACTION",     \
     .savepoint = "SAVEPOINT wherry", .to_savepoint = "ROLLBACK TO SAVEPOINT wherry",               \
-    .release = "RELEASE SAVEPOINT wherry", .text = "LONGTEXT " text_, .digest = DIGEST,            \
+    .release = "RELEASE SAVEPOINT wherry", .load_savepoint = "SAVEPOINT wherry_load",              \
+    .to_load_savepoint = "ROLLBACK TO SAVEPOINT wherry_load",                                      \
+    .load_release = "RELEASE SAVEPOINT wherry_load", .text = "LONGTEXT " text_, .digest = DIGEST,  \
     .table_options = TABLE_OPTIONS, .temporary_prefix = "", .add_hold = add_hold,                  \
     .add_let_go = add_let_go, .add_batch_table = wh_mysql_add_batch_table,                         \
     .add_clear = wh_mysql_add_clear, .add_stage_table = wh_mysql_add_stage_table,                  \
@@ -124,6 +126,8 @@ const wh_sink_type wh_mysql_sink = {
     .write = wh_sql_sink_write,
     .erase = wh_sql_sink_erase,
     .mark = wh_sql_sink_mark,
+    .join = wh_sql_sink_join,
+    .leave = wh_sql_sink_leave,
     .commit = wh_sql_sink_commit,
     .abort = wh_sql_sink_abort,
     .marks = marks,

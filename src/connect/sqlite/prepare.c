@@ -127,6 +127,8 @@ wh_status wh_sqlite_sink_prepare(wh_sink *sink, wh_error *err) {
     sink->is_open = true;
   }
   WH_TRY(choose_journal(&sink->db, err));
+  // SQLite looks at them only when asked to, by each connection.
+  WH_TRY(wh_sqlite_run_c(&sink->db, "PRAGMA foreign_keys = ON", err));
   WH_TRY(wh_sqlite_run_c(&sink->db, "BEGIN IMMEDIATE", err));
   wh_status status = make_tables(sink, err);
   if (status == WH_OK) status = wh_sqlite_run_c(&sink->db, "COMMIT", err);

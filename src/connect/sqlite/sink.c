@@ -14,14 +14,19 @@ void wh_sqlite_close_statements(wh_sqlite_target *t) {
   t->many_encoders = NULL;
 }
 
-static void sink_abort(wh_sink *sink) {
-  if (!sink->is_open) return;
+static void reset_statements(wh_sink *sink) {
   for (size_t i = 0; i < sink->count; i++) {
     if (sink->targets[i].put) sqlite3_reset(sink->targets[i].put);
     if (sink->targets[i].put_many) sqlite3_reset(sink->targets[i].put_many);
     if (sink->targets[i].why) sqlite3_reset(sink->targets[i].why);
     wh_sqlite_reset_erase(&sink->targets[i]);
   }
+}
+
+static void sink_abort(wh_sink *sink) {
+  if (!sink->is_open) return;
+  reset_statements(sink);
+  sink->has_joined = false;
   if (!sqlite3_get_autocommit(sink->db.handle))
     sqlite3_exec(sink->db.handle, "ROLLBACK", NULL, NULL, NULL);
 }
@@ -132,6 +137,26 @@ static wh_status sink_begin(wh_sink *sink, const wh_load *load, wh_arena *arena,
   return status;
 }
 
+// The transaction has the database alone, and the lease with it.
+static wh_status sink_join(wh_sink *sink, const wh_load *load, wh_arena *arena, wh_mark *ret,
+                           wh_error *err) {
+  if (!sink->is_open || sqlite3_get_autocommit(sink->db.handle))
+    return wh_fail(err, WH_ERR_BUG, "%.*s: nothing to join", WH_STR_ARG(sink->connection->name));
+  wh_arena_reset(&sink->load_arena);
+  WH_TRY(wh_load_copy(load, &sink->load_arena, &sink->load, err));
+  if (sink->has_joined) WH_TRY(wh_sqlite_run_c(&sink->db, "RELEASE wherry_load", err));
+  WH_TRY(wh_sqlite_run_c(&sink->db, "SAVEPOINT wherry_load", err));
+  sink->has_joined = true;
+  for (size_t i = 0; i < sink->count; i++)
+    WH_TRY(wh_sqlite_begin_erase(sink, &sink->targets[i], err));
+  return wh_sqlite_read_mark(sink, arena, ret, err);
+}
+
+static wh_status sink_leave(wh_sink *sink, wh_error *err) {
+  reset_statements(sink);
+  return wh_sqlite_run_c(&sink->db, "ROLLBACK TO wherry_load", err);
+}
+
 static wh_status sink_mark(wh_sink *sink, wh_mark *mark, wh_error *err) {
   for (size_t i = 0; i < sink->count; i++) {
     wh_sqlite_target *t = &sink->targets[i];
@@ -146,6 +171,7 @@ static wh_status sink_mark(wh_sink *sink, wh_mark *mark, wh_error *err) {
 }
 
 static wh_status sink_commit(wh_sink *sink, wh_error *err) {
+  sink->has_joined = false;
   return wh_sqlite_run_c(&sink->db, "COMMIT", err);
 }
 
@@ -157,6 +183,8 @@ const wh_sink_type wh_sqlite_sink = {
     .begin = sink_begin,
     .write = wh_sqlite_sink_write,
     .erase = wh_sqlite_sink_erase,
+    .join = sink_join,
+    .leave = sink_leave,
     .mark = sink_mark,
     .commit = sink_commit,
     .abort = sink_abort,

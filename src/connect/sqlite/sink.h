@@ -62,7 +62,8 @@ struct wh_sink {
   wh_sqlite_target *targets;
   size_t count;
   wh_arena load_arena;
-  wh_load load; // of the transaction under way
+  wh_load load;    // of the transaction under way
+  bool has_joined; // it joined others in the transaction
 };
 
 static inline size_t wh_sqlite_key_count(const wh_sqlite_target *t) {

@@ -4,8 +4,8 @@
 //
 //   build/bench/hdf5-read ROUNDS FILE...
 //
-// In turn, the files once each, so many rounds. Prints what each round took of processor time, and the
-// rows; "libhdf5, in memory" opens the file with the driver that reads it at once.
+// In turn, the files once each, so many rounds. Prints what each round took of processor time, and
+// the rows; "libhdf5, in memory" opens the file with the driver that reads it at once.
 #include "codec/hdf5/hdf5.h"
 #include "config/problems.h"
 #include "config/yaml.h"

@@ -131,13 +131,15 @@ wh_status h5_single_read(h5_file *f, wh_str path, wh_str attribute, wh_str name,
 
 // --- what there is -------------------------------------------------------------------------------
 
-enum { LISTED_OBJECTS_MAX = 10000 }; // looked at: a group may be linked from inside itself
+// A group may be linked from inside itself; and libhdf5 loses memory over each damaged object that
+// it cannot open.
+enum { LISTED_OBJECTS_MAX = 1000, LISTED_BROKEN_MAX = 16 };
 
 typedef struct listing {
   h5_file *file;
   wh_arena *arena;
   wh_error *err;
-  size_t most, looked_at;
+  size_t most, looked_at, broken;
   wh_str *paths;
   size_t count;
 } listing;
@@ -146,7 +148,10 @@ static wh_status list_group(listing *l, hid_t group, wh_str path, int depth);
 
 static wh_status list_object(listing *l, wh_str path, int depth) {
   hid_t id = h5.H5Oopen(l->file->id, path.data, l->file->link_access);
-  if (id < 0) return WH_OK; // a link that leads nowhere, or out of the file
+  if (id < 0) { // a link that leads nowhere, or out of the file
+    l->broken++;
+    return WH_OK;
+  }
   H5I_type_t type = h5.H5Iget_type(id);
   wh_status status = WH_OK;
   if (type == H5I_DATASET && l->count < l->most) l->paths[l->count++] = path;
@@ -163,7 +168,11 @@ static wh_status list_group(listing *l, hid_t group, wh_str path, int depth) {
     ssize_t n = h5.H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, name, sizeof name,
                                       l->file->link_access);
     if (n < 0) return h5_fail(l->err, "a group cannot be read");
-    if ((size_t)n >= sizeof name || l->looked_at++ == LISTED_OBJECTS_MAX) return WH_OK;
+    if ((size_t)n >= sizeof name || l->looked_at++ >= LISTED_OBJECTS_MAX ||
+        l->broken >= LISTED_BROKEN_MAX)
+      return wh_fail(l->err, WH_ERR_LIMIT,
+                     "the file has too many objects, or damaged ones, to find its datasets. Say "
+                     "which are the rows (format: { rows: PATH })");
     wh_str inner = wh_arena_printf(l->arena, "%.*s/%s", WH_STR_ARG(path), name);
     if (!inner.data) return wh_fail_memory(l->err);
     if (inner.len <= WH_HDF5_PATH_BYTES && wh_utf8_valid(inner))

@@ -66,10 +66,13 @@ static wh_status record_done(wh_group *g, wh_group_load *load, wh_error *err) {
 // Nothing of it is there, or its mark will tell.
 static wh_status record_failed(wh_group *g, wh_group_load *load, wh_status status,
                                const wh_error *why, wh_error *err) {
+  wh_ledger *ledger = g->engine->ledger;
   wh_run_record_failure(g->engine, &load->run, why);
   g->ended(g->context, &load->run);
-  return wh_work_fail(g->engine, g->pipeline, g->lease, load->work, load->attempts, status, false,
-                      why, err);
+  if (status == WH_ERR_CANCELLED) return ledger->type->forgive(ledger, g->lease, load->work, err);
+  // Which of several it was shows when each is tried alone.
+  return wh_work_fail(g->engine, g->pipeline, g->lease, load->work, load->attempts,
+                      g->count > 1 ? WH_ERR_BUSY : status, false, why, err);
 }
 
 wh_status wh_group_commit(wh_group *g, wh_error *err) {

@@ -48,9 +48,12 @@ static bool has_kept(const wh_run_output *out) {
 // Beside the loads before, in their transaction.
 static wh_status join(wh_run_output *out, wh_error *err) {
   out->table.sink = wh_kept_take(out->kept);
-  out->table.in_transaction = out->table.has_joined = true;
-  return out->connection->type->sink->join(out->table.sink, &out->load, out->arena, &out->mark,
-                                           err);
+  out->table.in_transaction = true;
+  wh_status status =
+      out->connection->type->sink->join(out->table.sink, &out->load, out->arena, &out->mark, err);
+  // Else there is nothing of its own to leave: what is there is the savepoint of the load before.
+  out->table.has_joined = status == WH_OK;
+  return status;
 }
 
 // With the sink of the object before. Its line may have been lost since: then with another.

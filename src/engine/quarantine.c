@@ -166,7 +166,8 @@ typedef struct replay {
   wh_lease *lease;
   wh_run_totals *totals;
   wh_quarantine_entry *entries;
-  bool *is_replayed; // of each entry
+  bool *is_replayed; // of each entry, and of each of its tables: whether it is delivered
+  size_t table_count;
   size_t count, cap;
   wh_arena *arena;
   wh_arena *scratch; // reset for each run
@@ -239,9 +240,9 @@ static wh_status use_declared_schema(replay *r, unpack *u, wh_error *err) {
 }
 
 // What a replay loads, as the target's mark has it.
-static wh_status name_replay(const replay *r, wh_str run, wh_arena *arena, wh_str *ret,
+static wh_status name_replay(const wh_pipeline *branch, wh_str run, wh_arena *arena, wh_str *ret,
                              wh_error *err) {
-  wh_str table = r->pipeline->table;
+  wh_str table = branch->table;
   *ret = wh_arena_printf(arena, REPLAY_PREFIX "%.*s%s%.*s", WH_STR_ARG(run), table.len ? "/" : "",
                          WH_STR_ARG(table));
   return ret->data ? WH_OK : wh_fail_memory(err);
@@ -259,7 +260,7 @@ static wh_status replay_rows(replay *r, unpack *u, const wh_quarantine_entry *en
                               .threads = 1};
   wh_run_input in = {.engine = e, .pipeline = r->pipeline, .arena = u->arena, .order = u->order};
   in.object.key = entry->file;
-  WH_TRY(name_replay(r, entry->run, u->arena, &in.identity, err));
+  WH_TRY(name_replay(r->pipeline, entry->run, u->arena, &in.identity, err));
   const wh_codec_type *codec = wh_codec_by_name(WH_STR("ndjson"));
   static const wh_json_read_options of_events = {.unknown = WH_JSON_UNKNOWN_IGNORE};
   bool events = wh_str_is(r->pipeline->from.connection, WH_INGEST_CONNECTION);
@@ -279,7 +280,7 @@ static wh_status replay_unpacked(replay *r, unpack *u, const wh_quarantine_entry
                                  wh_run *run, wh_error *err) {
   wh_engine *e = r->engine;
   wh_str object;
-  WH_TRY(name_replay(r, entry->run, u->arena, &object, err));
+  WH_TRY(name_replay(r->pipeline, entry->run, u->arena, &object, err));
   WH_TRY(e->ledger->type->run_start(e->ledger, r->lease, object, u->arena, run, err));
   wh_status status = replay_rows(r, u, entry, run, err);
   if (status != WH_OK && run->state != WH_RUN_SEALED) wh_run_record_failure(e, run, err);
@@ -288,8 +289,8 @@ static wh_status replay_unpacked(replay *r, unpack *u, const wh_quarantine_entry
 
 // The rows of the pipeline's table, or of the branch that r->pipeline is. Adds to *rows what it has
 // of *ret_total; *is_done stays where they are delivered.
-static wh_status replay_table(replay *r, const wh_quarantine_entry *entry, uint64_t *rows,
-                              uint64_t *ret_total, bool *is_done, wh_error *err) {
+static wh_status replay_table(replay *r, const wh_quarantine_entry *entry, bool is_there,
+                              uint64_t *rows, uint64_t *ret_total, bool *is_done, wh_error *err) {
   wh_engine *e = r->engine;
   WH_CLEAN_ARENA wh_arena arena;
   wh_arena_init(&arena, e->mem);
@@ -298,7 +299,8 @@ static wh_status replay_table(replay *r, const wh_quarantine_entry *entry, uint6
   const char *path = NULL;
   wh_run run = {0};
   wh_status status = open_unpacked(&u, entry, &path, err);
-  if (status == WH_OK && u.has_header) status = replay_unpacked(r, &u, entry, &run, err);
+  if (status == WH_OK && u.has_header && !is_there)
+    status = replay_unpacked(r, &u, entry, &run, err);
   *rows += u.rows;
   *ret_total = u.total;
   *is_done = *is_done && status == WH_OK;
@@ -317,7 +319,8 @@ static wh_status replay_table(replay *r, const wh_quarantine_entry *entry, uint6
 
 // Of several tables one after the other, in the order of the pipeline. What of them is delivered
 // already when it is interrupted, their marks tell.
-static wh_status replay_entry(replay *r, const wh_quarantine_entry *entry, wh_error *err) {
+static wh_status replay_entry(replay *r, const wh_quarantine_entry *entry, const bool *is_replayed,
+                              wh_error *err) {
   const wh_pipeline *p = r->pipeline;
   size_t count;
   const wh_pipeline *branches = wh_pipeline_branches(p, &count);
@@ -326,7 +329,7 @@ static wh_status replay_entry(replay *r, const wh_quarantine_entry *entry, wh_er
   wh_status status = WH_OK;
   for (size_t i = 0; status == WH_OK && i < count; i++) {
     r->pipeline = &branches[i];
-    status = replay_table(r, entry, &rows, &total, &is_done, err);
+    status = replay_table(r, entry, is_replayed[i], &rows, &total, &is_done, err);
   }
   r->pipeline = p;
   WH_TRY(status);
@@ -341,12 +344,14 @@ static wh_status replay_entry(replay *r, const wh_quarantine_entry *entry, wh_er
 
 // A replay that was interrupted behind its end has delivered its entry and not dropped it.
 static wh_status note_replayed(void *context, const wh_run *run, wh_error *err) {
-  (void)err;
   replay *r = context;
-  if (wh_str_starts(run->object, REPLAY_PREFIX)) {
-    wh_str of = wh_str_sub(run->object, sizeof REPLAY_PREFIX - 1, run->object.len);
-    for (size_t i = 0; i < r->count; i++)
-      r->is_replayed[i] |= wh_str_eq(r->entries[i].run, of);
+  size_t count;
+  const wh_pipeline *branches = wh_pipeline_branches(r->pipeline, &count);
+  bool is_replay = wh_str_starts(run->object, REPLAY_PREFIX);
+  for (size_t i = 0; is_replay && i < r->count * count; i++) {
+    wh_str name;
+    WH_TRY(name_replay(&branches[i % count], r->entries[i / count].run, r->scratch, &name, err));
+    r->is_replayed[i] |= wh_str_eq(run->object, name);
   }
   wh_arena_reset(r->scratch);
   return WH_OK;
@@ -357,7 +362,8 @@ static wh_status collect_entries(replay *r, wh_error *err) {
   wh_str pipeline = r->pipeline->name;
   WH_TRY(ledger->type->quarantined(ledger, pipeline, r->arena, collect_entry, r, err));
   if (r->count == 0) return WH_OK;
-  r->is_replayed = WH_NEW_ARRAY(r->arena, r->count, bool);
+  wh_pipeline_branches(r->pipeline, &r->table_count);
+  r->is_replayed = WH_NEW_ARRAY(r->arena, r->count * r->table_count, bool);
   if (!r->is_replayed) return wh_fail_memory(err);
   WH_CLEAN_ARENA wh_arena scratch;
   wh_arena_init(&scratch, r->engine->mem);
@@ -378,8 +384,12 @@ wh_status wh_quarantine_replay(wh_engine *engine, const wh_pipeline *pipeline,
   if (status == WH_OK) status = collect_entries(&r, err);
   for (size_t i = 0; status == WH_OK && i < r.count; i++) {
     if (wh_engine_stopping(engine)) break;
-    const wh_quarantine_entry *entry = &r.entries[i];
-    status = r.is_replayed[i] ? drop_entry(engine, entry, err) : replay_entry(&r, entry, err);
+    const bool *is_replayed = &r.is_replayed[i * r.table_count];
+    // Of several tables, some may have gone from the configuration: that shows when they are
+    // counted.
+    status = !pipeline->branch_count && *is_replayed
+                 ? drop_entry(engine, &r.entries[i], err)
+                 : replay_entry(&r, &r.entries[i], is_replayed, err);
   }
   if (wh_engine_stopping(engine)) totals->stopped = true;
   ledger->type->release(ledger, &lease);

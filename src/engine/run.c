@@ -374,6 +374,11 @@ static wh_status open_parts(transfer *t, wh_error *err) {
   if (t->in->is_rows) WH_TRY(wh_cursor_check(e, p, t->in->info.cursor_kind, t->arena, err));
   WH_TRY(open_output(t, to_rows, err));
   take_mark(t);
+  if (t->in->tables && !t->out.mark.done && t->mark.rows_done)
+    return wh_fail(err, WH_ERR_REFUSED,
+                   "%.*s: %llu of its rows were loaded before the pipeline had `tables`, which do "
+                   "not go on from there. Let it end as it was, or put the object there anew",
+                   WH_STR_ARG(t->in->object.key), (unsigned long long)t->mark.rows_done);
   choose_chunk(t);
   if (!t->in->is_rows && t->out.verbs->encoding && t->mark.rows_done == 0 && !t->in->one_path) {
     const wh_encoding *encoding;

@@ -213,13 +213,22 @@ static wh_status take_groups(wh_engine *engine, wh_run_request *r, wh_run_totals
   return status == WH_OK ? last : status;
 }
 
+// Not where a step looks into the target, which would not see what the group has not committed; and
+// not where a failure is counted by whoever sent the event, as one object's would be that of all.
+static bool may_group(const wh_engine *engine, const wh_pipeline *p) {
+  bool may = p->branch_count && !engine->scratch_ledger;
+  for (size_t i = 0; may && i < p->step_table_count; i++)
+    may = !wh_str_eq(p->step_tables[i].connection, p->to.connection);
+  return may;
+}
+
 static wh_status run_objects(wh_engine *engine, wh_run_request *r, wh_run_totals *totals,
                              wh_error *err) {
   wh_kept kept;
   wh_kept_init(&kept, engine->mem);
   r->kept = &kept;
-  wh_status status = r->pipeline->branch_count ? take_groups(engine, r, totals, err)
-                                               : take_objects(engine, r, totals, err);
+  wh_status status = may_group(engine, r->pipeline) ? take_groups(engine, r, totals, err)
+                                                    : take_objects(engine, r, totals, err);
   r->kept = NULL;
   wh_kept_drop(&kept);
   wh_arena_free(&kept.arena);

@@ -159,9 +159,10 @@ wh_status wh_site_show(wh_engine *engine, const wh_site *site, wh_connection *c,
     opening o = {.place = &p, .all = all_doors};
     WH_TRY(wh_site_each(engine, p.newest.file_count, open_page, &o, err));
     WH_TRY(open_front(&p, err));
+    WH_TRY(wh_site_each(engine, p.door_count, close_page, &p, err));
+    // Whoever published meanwhile may have met a door that is closed now: it is opened again.
     WH_TRY(is_newest(&p, &newest, err));
   }
-  WH_TRY(wh_site_each(engine, p.door_count, close_page, &p, err));
   WH_TRY(wh_store_sweep_puts(c, err));
   WH_TRY(tidy(&p, ret_removed, err));
   *ret = p;

@@ -225,6 +225,13 @@ void wh_committer_sent(wh_committer *c, size_t ingest, int64_t number) {
 
 // --- opening -------------------------------------------------------------------------------------
 
+// What was taken before the endpoint had a queue was checked for no queue: it is the pipelines'
+// alone.
+static wh_status find_sent(vault *v, const wh_ingest_state *state, wh_error *err) {
+  WH_TRY(wh_ingest_log_begin_sending(v->log, state->next, err));
+  return wh_ingest_log_sent(v->log, &v->kept_sent, err);
+}
+
 static wh_status open_vault(wh_committer *c, const wh_ingest *ingest, vault *v, wh_error *err) {
   wh_ingest_state state;
   v->ingest = ingest;
@@ -233,7 +240,7 @@ static wh_status open_vault(wh_committer *c, const wh_ingest *ingest, vault *v, 
   WH_TRY(wh_ingest_log_state(v->log, 0, &state, err));
   atomic_store(&v->waiting, state.bytes);
   v->kept_sent = INT64_MAX;
-  if (ingest->to.len) WH_TRY(wh_ingest_log_sent(v->log, &v->kept_sent, err));
+  if (ingest->to.len) WH_TRY(find_sent(v, &state, err));
   atomic_store(&v->sent, v->kept_sent);
   return WH_OK;
 }

@@ -82,7 +82,7 @@ static wh_str cut(const parcel *p, wh_str lines, size_t first, size_t *ret_count
   return wh_str_sub(lines, at, end);
 }
 
-static wh_status collect(wh_forwarder *f, parcel *ret, wh_error *err) {
+static wh_status fill(wh_forwarder *f, parcel *ret, wh_error *err) {
   wh_arena_reset(&f->arena);
   *ret = (parcel){.next = f->next, .sent = f->sent};
   for (;;) {
@@ -103,6 +103,12 @@ static wh_status collect(wh_forwarder *f, parcel *ret, wh_error *err) {
     ret->next = r.first + (int64_t)r.events;
     ret->sent = 0;
   }
+}
+
+static wh_status collect(wh_forwarder *f, parcel *ret, wh_error *err) {
+  wh_status status = fill(f, ret, err);
+  wh_ingest_log_rest(f->log); // the queue may take long
+  return status;
 }
 
 static void wait_for(wh_forwarder *f, int64_t us, bool for_events) {

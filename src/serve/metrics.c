@@ -264,15 +264,19 @@ static void add_ingests(const wh_metrics_source *s, wh_buf *out) {
   }
 }
 
-// How long the oldest event of an endpoint waits that not every pipeline has taken; 0: none waits.
-static wh_status oldest_event(const wh_metrics_source *s, const wh_ingest_endpoint *e,
+// How long the oldest event of an endpoint waits that not every pipeline has taken, or the queue it
+// is sent to; 0: none waits.
+static wh_status oldest_event(const wh_metrics_source *s, const wh_ingest_endpoint *e, wh_str to,
                               int64_t now_us, double *ret, wh_error *err) {
   int64_t next;
   wh_ingest_log *log;
   wh_ingest_state state = {.oldest_us = INT64_MAX};
   WH_TRY(wh_engine_ingested(s->engine, e->name, &next, err));
   WH_TRY(wh_ingest_log_open_reader(s->engine->os, s->engine->mem, e->log, &log, err));
-  wh_status status = log ? wh_ingest_log_state(log, next, &state, err) : WH_OK;
+  int64_t sent = next;
+  wh_status status = log && to.len ? wh_ingest_log_sent(log, &sent, err) : WH_OK;
+  if (sent < next) next = sent;
+  if (log && status == WH_OK) status = wh_ingest_log_state(log, next, &state, err);
   wh_ingest_log_close(log);
   *ret = state.oldest_us < now_us ? seconds(now_us - state.oldest_us) : 0;
   return status;
@@ -282,12 +286,12 @@ static wh_status add_oldest_events(const wh_metrics_source *s, wh_buf *out, wh_e
   static const char name[] = "wherry_ingest_oldest_seconds";
   const wh_serve *serve = &s->engine->config->serve;
   if (!serve->ingest_count) return WH_OK;
-  wh_exposition_family(out, name, "gauge", "How long the oldest event waits for the pipelines.");
+  wh_exposition_family(out, name, "gauge", "How long the oldest event has waited to go on.");
   for (size_t i = 0; i < serve->ingest_count; i++) {
     const wh_ingest_endpoint *e = serve->ingests[i].endpoint;
     wh_label label = {"endpoint", e->name};
     double waits;
-    WH_TRY(oldest_event(s, e, wh_now_us(s->engine->os), &waits, err));
+    WH_TRY(oldest_event(s, e, serve->ingests[i].to, wh_now_us(s->engine->os), &waits, err));
     wh_exposition_sample(out, name, &label, 1, waits);
   }
   return WH_OK;

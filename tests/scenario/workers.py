@@ -211,7 +211,7 @@ connections:
 pipelines:
   big:
     when: new
-    from: lake:*.csv.gz
+    from: lake:*.csv*
     columns: all
     to: pg:big
     write: {{ mode: append }}

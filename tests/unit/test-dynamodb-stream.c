@@ -209,7 +209,7 @@ static void check_position(const char *value, bool is_done, const char *after, i
 }
 
 TEST(positions_are_read_as_they_are_written) {
-  check_position("done", true, "", 0);
+  check_position("done 1700000000000000", true, "", 1700000000000000);
   check_position("123456789012345678901 1700000000000000", false, "123456789012345678901",
                  1700000000000000);
   check_position("- 1700000000000000", false, "", 1700000000000000);

@@ -239,6 +239,44 @@ TEST(a_bad_text_rejects_its_row) {
   hdf5_reading_free(&r);
 }
 
+// Else its rejects would be those of the next table, or of none.
+TEST(a_table_of_bad_rows_is_given_before_the_next) {
+  hid_t file = create(), text = name_type();
+  static const int64_t numbers[] = {7, 8};
+  put(file, "bad", text, 1, 0, "a\xFF\0");
+  put(file, "good", H5T_NATIVE_INT64, 2, 0, numbers);
+  H5Tclose(text);
+  wh_str bytes = image_of(file, image);
+  WH_CLEAN_ARENA wh_arena arena;
+  wh_arena_init(&arena, &test_mem);
+  wh_hdf5_table bad = options_of(&arena, "rows: [/bad]\n"),
+                good = options_of(&arena, "rows: /good\n");
+  const wh_table_spec specs[] = {{.name = WH_STR_INIT("bad"), .options = &bad},
+                                 {.name = WH_STR_INIT("good"), .options = &good},
+                                 {.name = WH_STR_INIT("last"), .options = &bad}};
+  wh_codec_context context = {.mem = &test_mem, .row_limit_bytes = 1 << 20};
+  wh_bytes_input in;
+  wh_bytes_input_init(&in, bytes.data, bytes.len);
+  wh_tables_reader *reader;
+  REQUIRE_OK(wh_codec_hdf5.open_tables(&context, &in.base, specs, 3, &reader, &test_err));
+  wh_batch batches[3] = {0};
+  for (size_t i = 0; i < 3; i++)
+    REQUIRE_OK(wh_batch_init(&batches[i], &test_mem, reader->schemas[i], &test_err));
+  wh_rejects none = wh_rejects_none();
+  for (size_t want = 0; want < 3; want++) {
+    size_t table = 9;
+    CHECK_OK(reader->next(reader, &table, batches, &none, &test_err));
+    CHECK_EQ(table, want);
+    CHECK_EQ(batches[want].rows, want == 1 ? 2 : 0);
+    wh_batch_reset(&batches[want]);
+  }
+  size_t table;
+  CHECK_EQ(reader->next(reader, &table, batches, &none, &test_err), WH_ERR_END);
+  for (size_t i = 0; i < 3; i++)
+    wh_batch_free(&batches[i]);
+  wh_tables_reader_close(reader);
+}
+
 TEST(every_allocation_may_fail) {
   scene s;
   scene_init(&s);

@@ -182,6 +182,20 @@ TEST(what_was_sent_is_remembered) {
   end();
 }
 
+TEST(sending_begins_once) {
+  begin();
+  int64_t sent = -1;
+  CHECK_OK(wh_ingest_log_begin_sending(lg, 0, &test_err)); // of a new log: all that will come
+  CHECK_OK(wh_ingest_log_begin_sending(lg, 5, &test_err));
+  CHECK_OK(wh_ingest_log_sent(lg, &sent, &test_err));
+  CHECK_EQ(sent, 0);
+  CHECK_OK(wh_ingest_log_keep_sent(lg, 7, &test_err));
+  CHECK_OK(wh_ingest_log_begin_sending(lg, 9, &test_err));
+  CHECK_OK(wh_ingest_log_sent(lg, &sent, &test_err));
+  CHECK_EQ(sent, 7);
+  end();
+}
+
 TEST(a_log_of_the_first_version_gets_what_it_lacks) {
   begin();
   wh_ingest_entry e = entry_of("{}\n", 1);

@@ -217,10 +217,12 @@ static size_t rows_that_fit(const h5_table *t, const wh_batch *b, size_t rows_mo
 
 wh_status h5_table_fill(h5_table *t, wh_batch *b, size_t rows_most, size_t bytes_most,
                         wh_rejects *rejects, wh_error *err) {
+  uint64_t before = t->rows;
   while (!wh_batch_full(b, rows_most, bytes_most)) {
     if (t->at == t->count) {
       wh_status status = next_slice(t, err);
-      if (status == WH_ERR_END && b->rows) return WH_OK;
+      // Rows that were rejected are this table's, too: the end comes with the next call.
+      if (status == WH_ERR_END && (b->rows || t->rows != before)) return WH_OK;
       WH_TRY(status);
       continue;
     }

@@ -64,21 +64,20 @@ wh_status wh_dynamodb_shards_restore(wh_dynamodb_shards *all, const wh_feed_posi
   wh_str id = wh_str_sub(position->name, prefix, position->name.len), rest = position->value, after;
   wh_dynamodb_shard *shard;
   WH_TRY(add(all, id, &shard, err));
-  shard->is_done = wh_str_is(rest, DONE);
-  if (shard->is_done) return WH_OK;
+  shard->is_done = wh_str_starts(rest, DONE " ");
   bool fine = wh_str_split(&rest, ' ', &after) && wh_str_to_i64(rest, &shard->fresh_us) &&
               copy(shard->after, sizeof shard->after, after);
   if (!fine)
     return wh_fail(err, WH_ERR_DATA, "the position of shard %s, '%.*s', is none", shard->id,
                    WH_STR_ARG(position->value));
-  if (shard->after[0] == NONE) shard->after[0] = 0;
+  if (shard->after[0] == NONE || shard->is_done) shard->after[0] = 0;
   shard->told_us = shard->fresh_us;
   return WH_OK;
 }
 
 void wh_dynamodb_shard_write(const wh_dynamodb_shard *shard, wh_buf *out) {
   if (shard->is_done)
-    wh_buf_add_c(out, DONE);
+    wh_buf_printf(out, DONE " %lld", (long long)shard->fresh_us);
   else if (shard->after[0])
     wh_buf_printf(out, "%s %lld", shard->after, (long long)shard->fresh_us);
   else
@@ -135,6 +134,8 @@ wh_status wh_dynamodb_shards_settle(wh_dynamodb_shards *all,
   for (size_t i = 0; i < kept; i++) {
     wh_dynamodb_shard *shard = all->items[i];
     shard->of = shard->parent[0] ? find(all, wh_str_of(shard->parent)) : NULL;
+    // It began when its parent ended.
+    if (!shard->fresh_us && shard->of && shard->of->is_done) shard->fresh_us = shard->of->fresh_us;
   }
   return status;
 }

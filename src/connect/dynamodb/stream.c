@@ -53,6 +53,7 @@ static wh_status restore(wh_feed *f, const wh_feed_position *p, wh_error *err) {
   }
   if (wh_str_is(p->name, "since")) return read_number(p, &f->lines.since_us, err);
   if (wh_str_is(p->name, "begun")) return read_number(p, &f->begun_us, err);
+  if (wh_str_is(p->name, "read-to")) return read_number(p, &f->read_to_us, err);
   f->knows_shards = f->knows_shards || wh_str_starts(p->name, WH_DYNAMODB_SHARD_POSITION);
   WH_TRY(wh_dynamodb_export_restore(f, p, err));
   return wh_dynamodb_shards_restore(&f->shards, p, err);

@@ -11,8 +11,8 @@
 //   since       records that are older (microseconds) are in the export
 //   begun       when the feed began (microseconds)
 //   export/N    of segment N of the scan: where it goes on, or "done"
-//   shard/ID    of a shard: "done", or the last record that was read ("-": none) and the time that
-//               what comes behind it is younger than
+//   shard/ID    of a shard: "done", or the last record that was read ("-": none), and the time that
+//               what comes behind it is younger than, in its children where it is done
 //   read-to     everything that was made before is read (microseconds)
 //
 // The stream is never switched on, off or over: what is missing is said.
@@ -89,6 +89,7 @@ struct wh_feed {
   size_t segment_count, segments_left;
   wh_schema scanned; // attributes that the scan asks for
   int64_t begun_us, opened_us, told_us;
+  int64_t read_to_us; // as the positions had it; 0: they did not say
   wh_arena page_arena; // of positions
   wh_buf positions;    // wh_feed_position
   _Atomic bool woken;

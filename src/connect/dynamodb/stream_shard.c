@@ -46,12 +46,17 @@ static wh_status start_reading(wh_feed *f, wh_dynamodb_shard *shard, wh_error *e
   return WH_OK;
 }
 
+// Until when all is read of shards that no position speaks of: where none was ever told of, they
+// are as old as the feed; else they came since all was read.
+static int64_t known_to(const wh_feed *f) {
+  return f->knows_shards && f->read_to_us ? f->read_to_us : f->begun_us;
+}
+
 static wh_status check_shards(wh_feed *f, wh_error *err) {
   int64_t now_us = wh_dynamodb_stream_now(f);
   for (size_t i = 0; i < f->shards.count; i++) {
     wh_dynamodb_shard *shard = f->shards.items[i];
-    // None was ever told of: they are as old as the feed.
-    if (!f->is_described && !f->knows_shards) shard->fresh_us = f->begun_us;
+    if (!f->is_described && !shard->fresh_us && !shard->of) shard->fresh_us = known_to(f);
     if (!shard->is_done && !shard->after[0] && !wh_dynamodb_shard_is_whole(shard, now_us))
       return lost_behind(f, shard, err);
     if (!shard->reading) WH_TRY(start_reading(f, shard, err));

@@ -27,6 +27,7 @@ typedef enum statement {
   PRUNE_BODIES,
   PRUNE_RECEIPTS,
   SENT,
+  BEGIN_SENDING,
   KEEP_SENT,
   SET_POSITION,
   DROP_POSITION,
@@ -62,6 +63,7 @@ static const char *const texts[STATEMENTS] = {
                        " WHERE first < ?1 AND first < (SELECT max(first) FROM receipt)"
                        " ORDER BY first LIMIT ?3) AND received_us < ?2",
     [SENT] = "SELECT next FROM sent",
+    [BEGIN_SENDING] = "INSERT INTO sent (id, next) VALUES (1, ?) ON CONFLICT (id) DO NOTHING",
     [KEEP_SENT] = "INSERT INTO sent (id, next) VALUES (1, ?)"
                   " ON CONFLICT (id) DO UPDATE SET next = excluded.next",
     [SET_POSITION] = "INSERT INTO position (name, value) VALUES (?,?)"
@@ -634,6 +636,10 @@ wh_status wh_ingest_log_read(wh_ingest_log *log, int64_t from, int64_t to, bool 
   return WH_OK;
 }
 
+void wh_ingest_log_rest(wh_ingest_log *log) {
+  if (log->statements[READ]) end(log->statements[READ]);
+}
+
 // --- pruning -------------------------------------------------------------------------------------
 
 static wh_status prune_bodies(wh_ingest_log *log, int64_t taken, wh_ingest_pruned *ret,
@@ -689,9 +695,17 @@ wh_status wh_ingest_log_sent(wh_ingest_log *log, int64_t *ret, wh_error *err) {
   return WH_OK;
 }
 
-wh_status wh_ingest_log_keep_sent(wh_ingest_log *log, int64_t next, wh_error *err) {
+static wh_status put_sent(wh_ingest_log *log, statement how, int64_t next, wh_error *err) {
   sqlite3_stmt *stmt;
-  WH_TRY(get(log, KEEP_SENT, &stmt, err));
+  WH_TRY(get(log, how, &stmt, err));
   sqlite3_bind_int64(stmt, 1, next);
   return finish(log, stmt, err);
+}
+
+wh_status wh_ingest_log_begin_sending(wh_ingest_log *log, int64_t next, wh_error *err) {
+  return put_sent(log, BEGIN_SENDING, next, err);
+}
+
+wh_status wh_ingest_log_keep_sent(wh_ingest_log *log, int64_t next, wh_error *err) {
+  return put_sent(log, KEEP_SENT, next, err);
 }

@@ -102,6 +102,8 @@ wh_status wh_ingest_log_bound(wh_ingest_log *log, int64_t from, int64_t *ret_to,
 // being used again.
 wh_status wh_ingest_log_read(wh_ingest_log *log, int64_t from, int64_t to, bool *ret_found,
                              wh_ingest_receipt *ret, wh_str *ret_lines, wh_error *err);
+// For whoever waits before the next call: `lines` is over, and so is what it holds of the log.
+void wh_ingest_log_rest(wh_ingest_log *log);
 
 typedef struct wh_ingest_pruned {
   uint64_t bytes; // of events
@@ -114,4 +116,6 @@ wh_status wh_ingest_log_prune(wh_ingest_log *log, int64_t taken, int64_t keep_si
 // The number of the first event that the endpoint's queue has not been known to accept; 0: nobody
 // has said.
 wh_status wh_ingest_log_sent(wh_ingest_log *log, int64_t *ret, wh_error *err);
+// With this one, unless somebody has said.
+wh_status wh_ingest_log_begin_sending(wh_ingest_log *log, int64_t next, wh_error *err);
 wh_status wh_ingest_log_keep_sent(wh_ingest_log *log, int64_t next, wh_error *err);

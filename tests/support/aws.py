@@ -17,6 +17,7 @@ that reason alone proves nothing. tests/scenario/aws_peers.py holds these lists 
 import atexit
 import json
 import os
+import pathlib
 import shlex
 import shutil
 import subprocess
@@ -174,6 +175,7 @@ class Moto(Server):
     - S3: no checksum and no Content-MD5 is verified. That of a PUT is not kept; that told of a multipart
       object is not its content's. If-Match is ignored when a multipart upload is completed. Any KMS key and
       8 KiB of metadata will do. Use a strict FaultProxy before it where bodies count.
+    - S3's conditions are looked at before the object is put; moto_server.py lets nobody in between.
     - Events have no versionId and no sequencer, keys have "%2F" for "/", removed objects have none.
     - DynamoDB: items count as their JSON, so that some below 400 KiB are refused; 26 in a batch, more than 16
       MiB, 39 digits and 1E126, equal elements of a set, 33 levels and unused values pass; numbers stay as they
@@ -190,7 +192,8 @@ class Moto(Server):
     def start(self):
         if not (INSTALLED / "installed").exists():
             raise tap.Skip(NOT_INSTALLED)
-        self.launch(INSTALLED / "bin/moto_server", "-H", "127.0.0.1", "-p", self.port)
+        server = pathlib.Path(__file__).with_name("moto_server.py")
+        self.launch(INSTALLED / "bin/python3", server, "-H", "127.0.0.1", "-p", self.port)
 
     def call(self, path, data=b""):
         request = urllib.request.Request(f"{self.url}/moto-api/{path}", data, {"Content-Type": "text/plain"})

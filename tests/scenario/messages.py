@@ -7,12 +7,10 @@ aws.require()
 import json  # noqa: E402
 import random  # noqa: E402
 import shutil  # noqa: E402
-import signal  # noqa: E402
-import subprocess  # noqa: E402
 import time  # noqa: E402
 
 import tap  # noqa: E402
-from project import Project  # noqa: E402
+from running import Running  # noqa: E402
 
 HIDDEN = 2  # seconds: the queue's
 CONFIG = """\
@@ -45,7 +43,7 @@ HOT = """\
 """
 
 
-class Place(Project):
+class Place(Running):
     count = 0
     server = None
 
@@ -80,22 +78,6 @@ class Place(Project):
 
     def ids(self):
         return sorted(row["event_id"] for row in self.landed())
-
-    def up(self):
-        self.log = open(self.folder / "up.log", "ab")
-        self.process = subprocess.Popen([str(tap.WHERRY), "up"], cwd=self.folder, env=self.env,
-                                        stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-
-    def down(self):
-        self.process.send_signal(signal.SIGTERM)
-        tap.equal(self.process.wait(60), 0, (self.folder / "up.log").read_text()[-3000:])
-        self.log.close()
-
-    def until(self, condition, seconds=60):
-        end = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < end, "it did not happen in time:\n" + (self.folder / "up.log").read_text()[-3000:]
-            time.sleep(0.05)
 
     def break_lake(self):
         (self.folder / "lake").write_text("not a folder")

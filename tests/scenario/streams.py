@@ -7,12 +7,11 @@ aws.require()
 import json  # noqa: E402
 import random  # noqa: E402
 import signal  # noqa: E402
-import subprocess  # noqa: E402
 import threading  # noqa: E402
 import time  # noqa: E402
 
 import tap  # noqa: E402
-from project import Project  # noqa: E402
+from running import Running  # noqa: E402
 
 CONFIG = """\
 version: 1
@@ -59,7 +58,9 @@ FROM_LAKE = """\
 """
 
 
-class Place(Project):
+class Place(Running):
+    PATIENCE = 120
+
     server = None
 
     def __init__(self, pipelines=KEYED, more="", view="NEW_AND_OLD_IMAGES"):
@@ -107,22 +108,6 @@ class Place(Project):
 
     def changes(self):
         return [(row["change"], row["emp_id"]) for row in self.landed()]
-
-    def up(self):
-        self.log = open(self.folder / "up.log", "ab")
-        self.process = subprocess.Popen([str(tap.WHERRY), "up"], cwd=self.folder, env=self.env,
-                                        stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
-
-    def down(self):
-        self.process.send_signal(signal.SIGTERM)
-        tap.equal(self.process.wait(120), 0, (self.folder / "up.log").read_text()[-3000:])
-        self.log.close()
-
-    def until(self, condition, seconds=120):
-        end = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < end, "it did not happen in time:\n" + (self.folder / "up.log").read_text()[-3000:]
-            time.sleep(0.05)
 
 
 def test_items_first_then_changes():
